@@ -1,0 +1,1 @@
+//! Fused kernels to machine code, with Cranelift.

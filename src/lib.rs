@@ -1,0 +1,32 @@
+//! rnnc: recurrent cells as equations, compiled to machine code.
+//!
+//! ```text
+//! text ─ parse ─► ast ─ resolve ─► library ─ build ─► eqn ─ differentiate ─► eqn ─ simplify ─► eqn
+//!                                                            └─ schedule ─► loops ─ codegen ─► machine code
+//! ```
+//!
+//! Every arrow is a pure function from one whole value to the next, and every stage is one module:
+//! [`syntax`], [`resolve`], [`eqn`] (built in [`eqn::build`]), [`grad`], [`simplify`], [`schedule`],
+//! [`loops`], [`codegen`], [`runtime`]; [`pipeline`] joins them. [`train`] and [`weights`] stand on
+//! the runtime, [`testing`] on the reference interpreter [`eqn::eval`], and [`cli`] on all of them.
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod codegen;
+pub mod diag;
+pub mod eqn;
+pub mod grad;
+pub mod loops;
+pub mod pipeline;
+pub mod resolve;
+pub mod runtime;
+pub mod schedule;
+pub mod shape;
+pub mod simplify;
+pub mod source;
+pub mod stdlib;
+pub mod syntax;
+pub mod testing;
+pub mod train;
+pub mod weights;

@@ -1,0 +1,1 @@
+//! The stages joined: from a graph to something that runs.

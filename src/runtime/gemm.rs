@@ -1,0 +1,1 @@
+//! Matrix products: packed micro-kernels chosen at run time.

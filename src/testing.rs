@@ -1,0 +1,1 @@
+//! The tests inside `.rnn` files.

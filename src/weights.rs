@@ -1,0 +1,1 @@
+//! Arrays in and out: npz and safetensors.

@@ -58,11 +58,7 @@ pub enum Place {
     /// One row per example.
     Example,
     /// One row per point and example, with halo steps on both sides.
-    Over {
-        domain: DomainId,
-        before: u32,
-        after: u32,
-    },
+    Over { domain: DomainId, before: u32, after: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,72 +114,27 @@ pub struct WeightPart {
 pub enum Stage {
     /// Steps of one domain one after another; `reverse`: from the last to the first. Inside, an
     /// operand over the domain means the rows of the current step.
-    Loop {
-        domain: DomainId,
-        reverse: bool,
-        body: Vec<Stage>,
-    },
+    Loop { domain: DomainId, reverse: bool, body: Vec<Stage> },
     /// `out[rows, n] (+)= a[rows, k] @ weight`.
-    Product {
-        a: Operand,
-        weight: WeightId,
-        out: Operand,
-        accumulate: bool,
-    },
+    Product { a: Operand, weight: WeightId, out: Operand, accumulate: bool },
     /// Weight gradient, over all rows of `a`'s place: `out[m, n] (+)= aᵀ[m, rows] @ b[rows, n]`. `out`
     /// is Shared, row-major with `out_stride` columns a row. Both operands over the same place; their rows
     /// beyond an example's length must be masked.
-    Outer {
-        a: Operand,
-        m: usize,
-        b: Operand,
-        n: usize,
-        out: Operand,
-        out_stride: usize,
-        accumulate: bool,
-    },
+    Outer { a: Operand, m: usize, b: Operand, n: usize, out: Operand, out_stride: usize, accumulate: bool },
     /// Runs a kernel on all rows of `over` (of the current step inside a loop of that domain).
-    Map {
-        kernel: KernelId,
-        over: Place,
-        args: Vec<Arg>,
-    },
+    Map { kernel: KernelId, over: Place, args: Vec<Arg> },
     /// Every element of the columns, halo included.
-    Fill {
-        out: Operand,
-        width: usize,
-        value: f32,
-    },
+    Fill { out: Operand, width: usize, value: f32 },
     /// Copies one Example or Shared row per example to the halo step `distance` (≥ 1) outside the domain of
     /// `state`: before the first point, or (`after`) behind each example's own last one, up to the buffer's end.
-    Boundary {
-        state: Operand,
-        width: usize,
-        from: Operand,
-        distance: u32,
-        after: bool,
-    },
+    Boundary { state: Operand, width: usize, from: Operand, distance: u32, after: bool },
     /// Rows at or beyond each example's length: 0, or a copy of an Example or Shared row. In a loop, rows
     /// of the current step; else all.
-    Mask {
-        out: Operand,
-        width: usize,
-        fill: Option<Operand>,
-    },
+    Mask { out: Operand, width: usize, fill: Option<Operand> },
     /// Each example read backwards within its own length. Over one domain, outside loops.
-    Reverse {
-        from: Operand,
-        out: Operand,
-        width: usize,
-    },
+    Reverse { from: Operand, out: Operand, width: usize },
     /// One point of a chain into an Example row; `empty` if the example has no such point.
-    Take {
-        from: Operand,
-        out: Operand,
-        width: usize,
-        point: crate::eqn::Point,
-        empty: Operand,
-    },
+    Take { from: Operand, out: Operand, width: usize, point: crate::eqn::Point, empty: Operand },
 }
 
 /// What a kernel's argument is bound to. A lower place is read at every row of a higher one.

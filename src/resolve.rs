@@ -11,10 +11,6 @@ use crate::source::{Loader, Sources};
 pub struct Library {}
 
 /// Loads the stdlib, `roots` and everything they `use`. A root's items hide the stdlib's.
-pub fn load(
-    _sources: &mut Sources,
-    _loader: &dyn Loader,
-    _roots: &[String],
-) -> (Library, Vec<Diagnostic>) {
+pub fn load(_sources: &mut Sources, _loader: &dyn Loader, _roots: &[String]) -> (Library, Vec<Diagnostic>) {
     todo!()
 }

@@ -54,9 +54,7 @@ impl Dim {
     }
 
     fn atom(atom: Atom) -> Dim {
-        Dim {
-            terms: BTreeMap::from([(vec![(atom, 1)], 1)]),
-        }
+        Dim { terms: BTreeMap::from([(vec![(atom, 1)], 1)]) }
     }
 
     /// The number, if no symbol is left.
@@ -140,23 +138,15 @@ impl Dim {
                 return Ok(Dim { terms });
             }
         }
-        Ok(Dim::atom(Atom::Div(
-            Box::new(self.clone()),
-            Box::new(other.clone()),
-        )))
+        Ok(Dim::atom(Atom::Div(Box::new(self.clone()), Box::new(other.clone()))))
     }
 
     pub fn pow(&self, exponent: &Dim) -> Result<Dim, DimError> {
         match exponent.as_constant() {
             Some(e) if e < 0 => Err(DimError::Negative(e)),
-            Some(e) if e > 64 && !matches!(self.as_constant(), Some(-1..=1)) => {
-                Err(DimError::Overflow)
-            }
+            Some(e) if e > 64 && !matches!(self.as_constant(), Some(-1..=1)) => Err(DimError::Overflow),
             Some(e) => (0..e.min(64 + (e & 1))).try_fold(Dim::constant(1), |acc, _| acc.mul(self)),
-            None => Ok(Dim::atom(Atom::Pow(
-                Box::new(self.clone()),
-                Box::new(exponent.clone()),
-            ))),
+            None => Ok(Dim::atom(Atom::Pow(Box::new(self.clone()), Box::new(exponent.clone())))),
         }
     }
 
@@ -182,19 +172,14 @@ impl Dim {
 
     /// The value under bindings; every symbol must be bound.
     pub fn eval(&self, bindings: &Bindings) -> Result<i64, DimError> {
-        let with = bindings
-            .iter()
-            .map(|(k, v)| (k.clone(), Dim::constant(*v)))
-            .collect();
+        let with = bindings.iter().map(|(k, v)| (k.clone(), Dim::constant(*v))).collect();
         let value = self.substitute(&with)?;
         match value.as_constant() {
             Some(n) => Ok(n),
             None => {
                 let mut names = Vec::new();
                 value.symbols(&mut names);
-                Err(DimError::Unbound(
-                    names.first().cloned().unwrap_or_else(|| "?".into()),
-                ))
+                Err(DimError::Unbound(names.first().cloned().unwrap_or_else(|| "?".into())))
             }
         }
     }

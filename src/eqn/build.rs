@@ -54,10 +54,6 @@ pub fn build(
 }
 
 /// Builds a model by name. `_` statics without a value stay symbolic dimensions.
-pub fn build_model(
-    _library: &Library,
-    _name: &str,
-    _options: &Options,
-) -> (Option<Model>, Vec<Diagnostic>) {
+pub fn build_model(_library: &Library, _name: &str, _options: &Options) -> (Option<Model>, Vec<Diagnostic>) {
     todo!()
 }

@@ -1,7 +1,14 @@
 //! The table of diagnostic codes. Codes are stable: a number is never reused.
-//!
-//! Ranges: E01 syntax, E02 names and kinds, E03 shapes, E04 equations and order, E05 gradients,
-//! E06 what a back end cannot do yet, E07 arrays and files at run time, E08 training, E09 limits.
+
+pub mod arrays;
+pub mod backend;
+pub mod equations;
+pub mod gradients;
+pub mod limits;
+pub mod names;
+pub mod shapes;
+pub mod syntax;
+pub mod training;
 
 /// One code with what `rnnc explain` says about it.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +19,19 @@ pub struct Entry {
     pub text: &'static str,
 }
 
-/// All codes, one table per range; each lives in a file of its own beside this one.
+/// All codes, by range.
 pub fn table() -> impl Iterator<Item = &'static Entry> {
-    [].into_iter()
+    [
+        syntax::ENTRIES,
+        names::ENTRIES,
+        shapes::ENTRIES,
+        equations::ENTRIES,
+        gradients::ENTRIES,
+        backend::ENTRIES,
+        arrays::ENTRIES,
+        training::ENTRIES,
+        limits::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,0 +1,5 @@
+//! E05: Gradients.
+
+use super::Entry;
+
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,5 @@
+//! E09: Limits.
+
+use super::Entry;
+
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,5 @@
+//! E03: Shapes.
+
+use super::Entry;
+
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,5 @@
+//! E01: Syntax.
+
+use super::Entry;
+
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,5 @@
+//! E08: Training.
+
+use super::Entry;
+
+pub const ENTRIES: &[Entry] = &[];

@@ -307,10 +307,12 @@ pub struct State {
     pub name: Arc<str>,
     pub domain: DomainId,
     pub shape: Shape,
-    /// What it is at a point. `None` only while the graph is being built.
+    pub ty: Ty,
+    /// What it is at a point; its level may be lower than the domain. `None` only while the graph is being built.
     pub def: Option<NodeId>,
     /// `init[k-1]` is read `k` points outside the domain (on either side); the last one serves all
-    /// greater distances. Levels Shared or Example. Never empty in a finished graph.
+    /// greater distances. Levels Shared or Example, shape and type the state's (a Real constant may
+    /// stand for an Id or Bool). Never empty in a finished graph.
     pub init: Vec<NodeId>,
     pub span: Option<Span>,
 }
@@ -335,6 +337,8 @@ pub struct Graph {
 
 pub mod build;
 pub mod eval;
+pub mod op;
 pub mod parse;
 pub mod print;
+pub mod typing;
 pub mod verify;

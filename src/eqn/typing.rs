@@ -1,0 +1,704 @@
+//! Shapes, types and levels of operations, and the constructors that keep them right.
+//!
+//! In: an [`Op`] over nodes of a graph. Out: the node, or a [`TypeError`] that says which operands do
+//! not fit; the front end turns that into a diagnostic in the author's words.
+//! Invariant: a node made here is as the documentation of its [`Op`] says. Nothing is shared or
+//! folded here; that is [`crate::simplify`]'s work.
+
+use super::*;
+use crate::shape::{DimError, show_shape};
+use std::fmt;
+
+/// Why an operation does not fit its operands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeError {
+    pub op: Op,
+    /// As [`Op::operands`] lists them; those that do not exist are left out.
+    pub operands: Vec<Operand>,
+    pub fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operand {
+    pub node: NodeId,
+    pub shape: Shape,
+    pub ty: Ty,
+    pub level: Level,
+}
+
+/// What is wrong; operands are named by their index.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Two shapes that must be equal (or one of them scalar, where scalars fit).
+    Shapes(usize, usize),
+    /// An axis of one operand that must be as long as an axis of another: `(operand, axis)`.
+    Extents((usize, usize), (usize, usize)),
+    /// The operand's rank is not what is wanted.
+    Rank {
+        operand: usize,
+        want: &'static str,
+    },
+    /// The operand's type is not what is wanted.
+    Ty {
+        operand: usize,
+        want: &'static str,
+    },
+    /// Two types that must be equal.
+    Types(usize, usize),
+    /// Two values over different domains.
+    Domains(usize, usize),
+    Level {
+        operand: usize,
+        want: &'static str,
+    },
+    /// The result's shape or level must be given, or the given one does not fit.
+    Result(&'static str),
+    /// A node, source, state or domain that the graph does not have.
+    Missing(&'static str),
+    Dim(DimError),
+}
+
+impl fmt::Display for TypeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = |i: usize| self.operands.get(i).map(|o| show_shape(&o.shape)).unwrap_or_default();
+        let ty = |i: usize| self.operands.get(i).map(|o| show_ty(&o.ty)).unwrap_or_default();
+        write!(f, "{}: ", self.op.word())?;
+        match &self.fault {
+            Fault::Shapes(a, b) => write!(f, "shapes {} and {} do not fit", shape(*a), shape(*b)),
+            Fault::Extents((a, i), (b, j)) => write!(
+                f,
+                "axis {} of {} and axis {} of {} are not equally long",
+                i + 1,
+                shape(*a),
+                j + 1,
+                shape(*b)
+            ),
+            Fault::Rank { operand, want } => {
+                write!(f, "operand {} is {}, but must be {want}", operand + 1, shape(*operand))
+            }
+            Fault::Ty { operand, want } => {
+                write!(f, "operand {} is {}, but must be {want}", operand + 1, ty(*operand))
+            }
+            Fault::Types(a, b) => write!(f, "types {} and {} differ", ty(*a), ty(*b)),
+            Fault::Domains(a, b) => {
+                write!(f, "operands {} and {} are over different domains", a + 1, b + 1)
+            }
+            Fault::Level { operand, want } => write!(f, "operand {} must be {want}", operand + 1),
+            Fault::Result(what) => write!(f, "{what}"),
+            Fault::Missing(what) => write!(f, "there is no such {what}"),
+            Fault::Dim(e) => write!(f, "{}", show_dim_error(e)),
+        }
+    }
+}
+
+impl std::error::Error for TypeError {}
+
+/// `real`, `bool`, `id(K)`.
+pub fn show_ty(ty: &Ty) -> String {
+    match ty {
+        Ty::Real => "real".into(),
+        Ty::Bool => "bool".into(),
+        Ty::Id(k) => format!("id({k})"),
+    }
+}
+
+pub(crate) fn show_dim_error(e: &DimError) -> String {
+    match e {
+        DimError::Overflow => "a dimension is too large".into(),
+        DimError::DivisionByZero => "a dimension is divided by zero".into(),
+        DimError::NotDivisible(a, b) => format!("{a} is not divisible by {b}"),
+        DimError::Negative(n) => format!("a dimension or exponent is negative: {n}"),
+        DimError::Unbound(s) => format!("dimension {s} has no value"),
+    }
+}
+
+impl Graph {
+    /// Adds an operation whose shape, type and level follow from its operands: all but
+    /// `Spread`, `Slice`, `Reshape` and `SumOver`. A `Literal` is taken as a vector.
+    pub fn add(&mut self, op: Op) -> Result<NodeId, TypeError> {
+        let (shape, ty, level) = self.infer(&op)?;
+        Ok(self.push(op, shape, ty, level))
+    }
+
+    /// Adds any operation; shape and level must fit (or be equal to) what follows from the operands.
+    pub fn add_as(&mut self, op: Op, shape: Shape, level: Level) -> Result<NodeId, TypeError> {
+        let ty = self.check(&op, &shape, level)?;
+        Ok(self.push(op, shape, ty, level))
+    }
+
+    fn push(&mut self, op: Op, shape: Shape, ty: Ty, level: Level) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { op, shape, ty, level, name: None, span: None });
+        id
+    }
+
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub fn shape(&self, id: NodeId) -> &Shape {
+        &self.node(id).shape
+    }
+
+    pub fn level(&self, id: NodeId) -> Level {
+        self.node(id).level
+    }
+
+    pub fn ty(&self, id: NodeId) -> &Ty {
+        &self.node(id).ty
+    }
+
+    pub fn is_scalar(&self, id: NodeId) -> bool {
+        self.node(id).shape.is_empty()
+    }
+
+    /// The number, if the node is a constant or a constant spread.
+    pub fn as_const(&self, id: NodeId) -> Option<f64> {
+        match self.node(id).op {
+            Op::Const(c) => Some(c),
+            Op::Spread(a) => match self.node(a).op {
+                Op::Const(c) => Some(c),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Gives a node the author's name unless it has one.
+    pub fn set_name(&mut self, id: NodeId, name: impl Into<Arc<str>>) {
+        self.nodes[id.index()].name.get_or_insert_with(|| name.into());
+    }
+
+    /// Gives a node its place in the text unless it has one.
+    pub fn set_span(&mut self, id: NodeId, span: Option<Span>) {
+        let node = &mut self.nodes[id.index()];
+        node.span = node.span.or(span);
+    }
+
+    pub fn domain(&mut self, domain: Domain) -> DomainId {
+        self.domains.push(domain);
+        DomainId(self.domains.len() as u32 - 1)
+    }
+
+    /// Adds a source and the node that reads it.
+    pub fn source(&mut self, source: Source) -> NodeId {
+        let (shape, ty, level) = (source.shape.clone(), source.ty.clone(), source.level);
+        let name = source.name.clone();
+        let span = source.span;
+        self.sources.push(source);
+        let id = self.push(Op::Source(SourceId(self.sources.len() as u32 - 1)), shape, ty, level);
+        self.set_name(id, name);
+        self.set_span(id, span);
+        id
+    }
+
+    /// Adds a state; `def` and `init` may be filled in later.
+    pub fn state(&mut self, state: State) -> StateId {
+        self.states.push(state);
+        StateId(self.states.len() as u32 - 1)
+    }
+
+    pub fn output(&mut self, name: impl Into<Arc<str>>, node: NodeId) {
+        self.outputs.push(Output { name: name.into(), node });
+    }
+
+    pub fn find_source(&self, name: &str) -> Option<SourceId> {
+        self.sources.iter().position(|s| &*s.name == name).map(|i| SourceId(i as u32))
+    }
+
+    pub fn find_output(&self, name: &str) -> Option<NodeId> {
+        self.outputs.iter().find(|o| &*o.name == name).map(|o| o.node)
+    }
+
+    pub fn node_ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    // Constructors, for those who build graphs by hand. Where no error is possible, none is returned.
+
+    pub fn constant(&mut self, value: f64) -> NodeId {
+        self.push(Op::Const(value), Vec::new(), Ty::Real, Level::Shared)
+    }
+
+    pub fn dim_value(&mut self, dim: Dim) -> NodeId {
+        match dim.as_constant() {
+            Some(n) => self.constant(n as f64),
+            None => self.push(Op::DimValue(dim), Vec::new(), Ty::Real, Level::Shared),
+        }
+    }
+
+    /// A constant of any shape.
+    pub fn filled(&mut self, value: f64, shape: &[Dim]) -> NodeId {
+        let scalar = self.constant(value);
+        if shape.is_empty() {
+            return scalar;
+        }
+        self.push(Op::Spread(scalar), shape.to_vec(), Ty::Real, Level::Shared)
+    }
+
+    pub fn literal(&mut self, values: impl Into<Arc<[f64]>>, shape: Shape) -> Result<NodeId, TypeError> {
+        self.add_as(Op::Literal(values.into()), shape, Level::Shared)
+    }
+
+    pub fn lag(&mut self, state: StateId, offset: i32) -> Result<NodeId, TypeError> {
+        self.add(Op::Lag { state, offset })
+    }
+
+    pub fn unary(&mut self, kind: Unary, a: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Unary(kind, a))
+    }
+
+    pub fn binary(&mut self, kind: Binary, a: NodeId, b: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Binary(kind, a, b))
+    }
+
+    pub fn select(&mut self, condition: NodeId, a: NodeId, b: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Select(condition, a, b))
+    }
+
+    /// A scalar spread to a shape; the node itself if it has that shape.
+    pub fn spread(&mut self, a: NodeId, shape: &[Dim]) -> Result<NodeId, TypeError> {
+        if self.nodes.get(a.index()).is_some_and(|n| n.shape == shape) {
+            return Ok(a);
+        }
+        let level = self.nodes.get(a.index()).map_or(Level::Shared, |n| n.level);
+        self.add_as(Op::Spread(a), shape.to_vec(), level)
+    }
+
+    pub fn matmul(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::MatMul(a, b))
+    }
+
+    pub fn transpose(&mut self, a: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Transpose(a))
+    }
+
+    pub fn outer(&mut self, a: NodeId, b: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Outer(a, b))
+    }
+
+    pub fn concat(&mut self, parts: Vec<NodeId>) -> Result<NodeId, TypeError> {
+        self.add(Op::Concat(parts))
+    }
+
+    /// `start..start+len` of the first axis.
+    pub fn slice(&mut self, arg: NodeId, start: Dim, len: Dim) -> Result<NodeId, TypeError> {
+        let (mut shape, level) = match self.nodes.get(arg.index()) {
+            Some(n) => (n.shape.clone(), n.level),
+            None => (Vec::new(), Level::Shared),
+        };
+        if let Some(first) = shape.first_mut() {
+            *first = len;
+        }
+        self.add_as(Op::Slice { arg, start }, shape, level)
+    }
+
+    pub fn gather(&mut self, arg: NodeId, index: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Gather { arg, index })
+    }
+
+    pub fn scatter(&mut self, index: NodeId, value: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::Scatter { index, value })
+    }
+
+    pub fn reduce(&mut self, fold: Fold, arg: NodeId, axis: u32) -> Result<NodeId, TypeError> {
+        self.add(Op::Reduce { fold, arg, axis })
+    }
+
+    pub fn reshape(&mut self, arg: NodeId, shape: &[Dim]) -> Result<NodeId, TypeError> {
+        let level = self.nodes.get(arg.index()).map_or(Level::Shared, |n| n.level);
+        self.add_as(Op::Reshape(arg), shape.to_vec(), level)
+    }
+
+    /// The sum down to a level; the node itself if it has that level already.
+    pub fn sum_over(&mut self, arg: NodeId, level: Level) -> Result<NodeId, TypeError> {
+        match self.nodes.get(arg.index()) {
+            Some(n) if n.level == level => Ok(arg),
+            Some(n) => {
+                let shape = n.shape.clone();
+                self.add_as(Op::SumOver(arg), shape, level)
+            }
+            None => self.add(Op::SumOver(arg)),
+        }
+    }
+
+    pub fn at(&mut self, arg: NodeId, point: Point, empty: NodeId) -> Result<NodeId, TypeError> {
+        self.add(Op::At { arg, point, empty })
+    }
+
+    /// The shape, type and level of an operation, where they follow from its operands.
+    pub fn infer(&self, op: &Op) -> Result<(Shape, Ty, Level), TypeError> {
+        let checker = Checker::new(self, op)?;
+        checker.infer().map_err(|fault| checker.error(fault))
+    }
+
+    /// The type of an operation with a given shape and level.
+    pub fn check(&self, op: &Op, shape: &Shape, level: Level) -> Result<Ty, TypeError> {
+        let checker = Checker::new(self, op)?;
+        checker.check(shape, level).map_err(|fault| checker.error(fault))
+    }
+}
+
+/// An operation with its operands looked up.
+struct Checker<'a> {
+    graph: &'a Graph,
+    op: &'a Op,
+    args: Vec<&'a Node>,
+}
+
+type Inferred = Result<(Shape, Ty, Level), Fault>;
+
+impl<'a> Checker<'a> {
+    fn new(graph: &'a Graph, op: &'a Op) -> Result<Self, TypeError> {
+        let args: Vec<&Node> = op.operands().filter_map(|id| graph.nodes.get(id.index())).collect();
+        let checker = Checker { graph, op, args };
+        if checker.args.len() != op.operands().count() {
+            return Err(checker.error(Fault::Missing("node")));
+        }
+        Ok(checker)
+    }
+
+    fn error(&self, fault: Fault) -> TypeError {
+        let operands = self.op.operands().filter_map(|id| {
+            let n = self.graph.nodes.get(id.index())?;
+            Some(Operand { node: id, shape: n.shape.clone(), ty: n.ty.clone(), level: n.level })
+        });
+        TypeError { op: self.op.clone(), operands: operands.collect(), fault }
+    }
+
+    fn infer(&self) -> Inferred {
+        let real = |shape: Shape, level: Level| Ok((shape, Ty::Real, level));
+        match self.op {
+            Op::Const(_) | Op::DimValue(_) => real(Vec::new(), Level::Shared),
+            Op::Source(id) => {
+                let s = self.graph.sources.get(id.index()).ok_or(Fault::Missing("source"))?;
+                Ok((s.shape.clone(), s.ty.clone(), s.level))
+            }
+            Op::Lag { state, offset } => {
+                let s = self.graph.states.get(state.index()).ok_or(Fault::Missing("state"))?;
+                if *offset == 0 {
+                    return Err(Fault::Result("a lag must not be 0"));
+                }
+                Ok((s.shape.clone(), s.ty.clone(), Level::Over(s.domain)))
+            }
+            Op::Position(d) => {
+                self.domain(*d)?;
+                real(Vec::new(), Level::Over(*d))
+            }
+            Op::Length(d) => {
+                self.domain(*d)?;
+                real(Vec::new(), Level::Example)
+            }
+            Op::Literal(values) => real(vec![Dim::constant(values.len() as i64)], Level::Shared),
+            Op::Unary(kind, _) => self.unary(*kind),
+            Op::Binary(kind, ..) => self.binary(*kind),
+            Op::Select(..) => {
+                self.want_ty(0, "bool", |t| *t == Ty::Bool)?;
+                self.same_ty(1, 2)?;
+                let branches = self.elementwise(1, 2)?;
+                let c = &self.args[0].shape;
+                // The condition may be an array over scalar branches: then it decides the shape.
+                let shape = if branches.is_empty() { c.clone() } else { branches };
+                if !c.is_empty() && *c != shape {
+                    return Err(Fault::Shapes(0, if self.args[1].shape.is_empty() { 2 } else { 1 }));
+                }
+                Ok((shape, self.args[1].ty.clone(), self.level()?))
+            }
+            Op::MatMul(..) => self.matmul(),
+            Op::Transpose(_) => {
+                self.rank(0, "a matrix", |r| r == 2)?;
+                let s = &self.args[0].shape;
+                self.like(0, vec![s[1].clone(), s[0].clone()])
+            }
+            Op::Outer(..) => {
+                self.real(0)?;
+                self.real(1)?;
+                self.rank(0, "a vector", |r| r == 1)?;
+                self.rank(1, "a vector", |r| r == 1)?;
+                real(vec![self.args[0].shape[0].clone(), self.args[1].shape[0].clone()], self.level()?)
+            }
+            Op::Concat(_) => self.concat(),
+            Op::Gather { .. } => {
+                self.rank(0, "an array", |r| r >= 1)?;
+                self.index(1, Some(&self.args[0].shape[0]))?;
+                let shape = self.args[0].shape[1..].to_vec();
+                Ok((shape, self.args[0].ty.clone(), self.level()?))
+            }
+            Op::Scatter { .. } => {
+                let k = self.index(0, None)?;
+                self.real(1)?;
+                let mut shape = vec![k];
+                shape.extend(self.args[1].shape.iter().cloned());
+                real(shape, self.level()?)
+            }
+            Op::Reduce { axis, .. } => {
+                self.real(0)?;
+                let mut shape = self.args[0].shape.clone();
+                if *axis as usize >= shape.len() {
+                    return Err(Fault::Rank { operand: 0, want: "an array with the reduced axis" });
+                }
+                shape.remove(*axis as usize);
+                real(shape, self.level()?)
+            }
+            Op::Softmax(_) | Op::LogSumExp(_) | Op::ArgMax(_) => {
+                self.real(0)?;
+                self.rank(0, "a vector", |r| r == 1)?;
+                let shape = &self.args[0].shape;
+                let level = self.level()?;
+                match self.op {
+                    Op::Softmax(_) => real(shape.clone(), level),
+                    Op::LogSumExp(_) => real(Vec::new(), level),
+                    _ => Ok((Vec::new(), Ty::Id(shape[0].clone()), level)),
+                }
+            }
+            Op::At { point, .. } => {
+                self.over(0)?;
+                if self.args[1].level > Level::Example {
+                    return Err(Fault::Level { operand: 1, want: "a value without a domain" });
+                }
+                if self.args[0].shape != self.args[1].shape {
+                    return Err(Fault::Shapes(0, 1));
+                }
+                if self.args[0].ty != self.args[1].ty && !is_constant(self.graph, self.args[1]) {
+                    return Err(Fault::Types(0, 1));
+                }
+                if *point == Point::Fixed(0) {
+                    return Err(Fault::Result("positions count from 1"));
+                }
+                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), Level::Example))
+            }
+            Op::Reverse(_) => {
+                self.over(0)?;
+                self.like(0, self.args[0].shape.clone())
+            }
+            Op::Spread(_) => Err(Fault::Result("the shape to spread to must be given")),
+            Op::Slice { .. } => Err(Fault::Result("the length of a slice must be given")),
+            Op::Reshape(_) => Err(Fault::Result("the new shape must be given")),
+            Op::SumOver(_) => Err(Fault::Result("the level to sum to must be given")),
+        }
+    }
+
+    fn check(&self, shape: &Shape, level: Level) -> Result<Ty, Fault> {
+        match self.op {
+            Op::Spread(_) => {
+                self.rank(0, "a scalar", |r| r == 0)?;
+                if shape.is_empty() {
+                    return Err(Fault::Result("a scalar is not spread to a scalar"));
+                }
+                self.result(level)
+            }
+            Op::Slice { start, .. } => {
+                self.rank(0, "an array", |r| r >= 1)?;
+                let s = &self.args[0].shape;
+                if shape.len() != s.len() || shape[1..] != s[1..] {
+                    return Err(Fault::Result("a slice differs from its operand in the first axis only"));
+                }
+                let end = start.add(&shape[0]).map_err(Fault::Dim)?;
+                let constants = (start.as_constant(), end.as_constant(), s[0].as_constant());
+                let out = constants.0.is_some_and(|n| n < 0)
+                    || matches!(constants, (_, Some(end), Some(len)) if end > len);
+                if out {
+                    return Err(Fault::Result("the slice reaches beyond its operand"));
+                }
+                self.result(level)
+            }
+            Op::Reshape(_) => {
+                if count(shape)? != count(&self.args[0].shape)? {
+                    return Err(Fault::Result("a reshape must keep the number of elements"));
+                }
+                self.result(level)
+            }
+            Op::SumOver(_) => {
+                self.real(0)?;
+                if *shape != self.args[0].shape {
+                    return Err(Fault::Result("a sum over points keeps the shape"));
+                }
+                if matches!(level, Level::Over(_)) || level >= self.args[0].level {
+                    return Err(Fault::Result("a sum over points goes to a lower level than its operand's"));
+                }
+                Ok(Ty::Real)
+            }
+            Op::Literal(values) => {
+                let n = count(shape)?.as_constant();
+                if n != i64::try_from(values.len()).ok() || level != Level::Shared {
+                    return Err(Fault::Result("a literal has as many elements as its shape says"));
+                }
+                Ok(Ty::Real)
+            }
+            _ => {
+                let (s, ty, l) = self.infer()?;
+                if s != *shape {
+                    return Err(Fault::Result("the shape does not follow from the operands"));
+                }
+                if l != level {
+                    return Err(Fault::Result("the level does not follow from the operands"));
+                }
+                Ok(ty)
+            }
+        }
+    }
+
+    fn unary(&self, kind: Unary) -> Inferred {
+        let shape = self.args[0].shape.clone();
+        match kind {
+            Unary::Not => {
+                self.want_ty(0, "bool", |t| *t == Ty::Bool)?;
+                self.like(0, shape)
+            }
+            Unary::ToReal => {
+                self.want_ty(0, "bool or id", |t| *t != Ty::Real)?;
+                Ok((shape, Ty::Real, self.level()?))
+            }
+            Unary::StopGradient => self.like(0, shape),
+            _ => {
+                self.real(0)?;
+                self.like(0, shape)
+            }
+        }
+    }
+
+    fn binary(&self, kind: Binary) -> Inferred {
+        match kind {
+            Binary::Eq | Binary::Ne => self.same_ty(0, 1)?,
+            Binary::And | Binary::Or => {
+                for i in 0..2 {
+                    self.want_ty(i, "bool", |t| *t == Ty::Bool)?;
+                }
+            }
+            _ => {
+                self.real(0)?;
+                self.real(1)?;
+            }
+        }
+        let ty = if kind.gives_bool() { Ty::Bool } else { Ty::Real };
+        Ok((self.elementwise(0, 1)?, ty, self.level()?))
+    }
+
+    fn matmul(&self) -> Inferred {
+        self.real(0)?;
+        self.real(1)?;
+        self.rank(0, "a vector or matrix", |r| r == 1 || r == 2)?;
+        self.rank(1, "a vector or matrix", |r| r == 1 || r == 2)?;
+        let (a, b) = (&self.args[0].shape, &self.args[1].shape);
+        if a[a.len() - 1] != b[0] {
+            return Err(Fault::Extents((0, a.len() - 1), (1, 0)));
+        }
+        let shape = a[..a.len() - 1].iter().chain(&b[1..]).cloned().collect();
+        Ok((shape, Ty::Real, self.level()?))
+    }
+
+    fn concat(&self) -> Inferred {
+        let Some(first) = self.args.first() else {
+            return Err(Fault::Result("nothing to join"));
+        };
+        let mut extent = Dim::constant(0);
+        for (i, part) in self.args.iter().enumerate() {
+            self.rank(i, "an array", |r| r >= 1)?;
+            self.same_ty(0, i)?;
+            if part.shape.len() != first.shape.len() {
+                return Err(Fault::Shapes(0, i));
+            }
+            if let Some(k) = (1..part.shape.len()).find(|k| part.shape[*k] != first.shape[*k]) {
+                return Err(Fault::Extents((0, k), (i, k)));
+            }
+            extent = extent.add(&part.shape[0]).map_err(Fault::Dim)?;
+        }
+        let mut shape = first.shape.clone();
+        shape[0] = extent;
+        Ok((shape, first.ty.clone(), self.level()?))
+    }
+
+    /// The operand's type with another shape.
+    fn like(&self, i: usize, shape: Shape) -> Inferred {
+        Ok((shape, self.args[i].ty.clone(), self.level()?))
+    }
+
+    fn result(&self, level: Level) -> Result<Ty, Fault> {
+        if level != self.level()? {
+            return Err(Fault::Result("the level does not follow from the operands"));
+        }
+        Ok(self.args[0].ty.clone())
+    }
+
+    /// The highest level of the operands.
+    fn level(&self) -> Result<Level, Fault> {
+        let mut highest = (Level::Shared, 0);
+        for (i, arg) in self.args.iter().enumerate() {
+            match (highest.0, arg.level) {
+                (Level::Over(a), Level::Over(b)) if a != b => return Err(Fault::Domains(highest.1, i)),
+                (a, b) if b > a => highest = (b, i),
+                _ => {}
+            }
+        }
+        Ok(highest.0)
+    }
+
+    fn elementwise(&self, i: usize, j: usize) -> Result<Shape, Fault> {
+        let (a, b) = (&self.args[i].shape, &self.args[j].shape);
+        match (a.is_empty(), b.is_empty()) {
+            (true, _) => Ok(b.clone()),
+            (_, true) => Ok(a.clone()),
+            _ if a == b => Ok(a.clone()),
+            _ => Err(Fault::Shapes(i, j)),
+        }
+    }
+
+    fn rank(&self, i: usize, want: &'static str, ok: impl Fn(usize) -> bool) -> Result<(), Fault> {
+        match ok(self.args[i].shape.len()) {
+            true => Ok(()),
+            false => Err(Fault::Rank { operand: i, want }),
+        }
+    }
+
+    fn want_ty(&self, i: usize, want: &'static str, ok: impl Fn(&Ty) -> bool) -> Result<(), Fault> {
+        match ok(&self.args[i].ty) {
+            true => Ok(()),
+            false => Err(Fault::Ty { operand: i, want }),
+        }
+    }
+
+    fn real(&self, i: usize) -> Result<(), Fault> {
+        self.want_ty(i, "real", |t| *t == Ty::Real)
+    }
+
+    fn same_ty(&self, i: usize, j: usize) -> Result<(), Fault> {
+        match self.args[i].ty == self.args[j].ty {
+            true => Ok(()),
+            false => Err(Fault::Types(i, j)),
+        }
+    }
+
+    /// A scalar id; `extent` is how many symbols it must have.
+    fn index(&self, i: usize, extent: Option<&Dim>) -> Result<Dim, Fault> {
+        self.rank(i, "a scalar", |r| r == 0)?;
+        match &self.args[i].ty {
+            Ty::Id(k) if extent.is_none_or(|e| e == k) => Ok(k.clone()),
+            _ => Err(Fault::Ty { operand: i, want: "an id with as many symbols as the axis is long" }),
+        }
+    }
+
+    fn over(&self, i: usize) -> Result<DomainId, Fault> {
+        match self.args[i].level {
+            Level::Over(d) => Ok(d),
+            _ => Err(Fault::Level { operand: i, want: "a value over a domain" }),
+        }
+    }
+
+    fn domain(&self, d: DomainId) -> Result<&Domain, Fault> {
+        self.graph.domains.get(d.index()).ok_or(Fault::Missing("domain"))
+    }
+}
+
+/// A constant, or a constant spread: what may stand for an id or bool at a boundary.
+pub(crate) fn is_constant(graph: &Graph, node: &Node) -> bool {
+    match node.op {
+        Op::Const(_) => true,
+        Op::Spread(a) => matches!(graph.nodes.get(a.index()).map(|n| &n.op), Some(Op::Const(_))),
+        _ => false,
+    }
+}
+
+/// The number of elements of a shape.
+fn count(shape: &[Dim]) -> Result<Dim, Fault> {
+    shape.iter().try_fold(Dim::constant(1), |acc, d| acc.mul(d)).map_err(Fault::Dim)
+}

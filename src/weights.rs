@@ -1,1 +1,94 @@
-//! Arrays in and out: npz and safetensors.
+//! Named arrays in files: npz and safetensors, read from bytes and written to bytes.
+//!
+//! In: the bytes of a file, or arrays. Out: [`Arrays`], or bytes. Files themselves
+//! are the business of `cli`. Invariant: nothing here allocates more than the bytes that
+//! were really there ask for (up to [`MAX_BYTES`]); a damaged file gives a diagnostic.
+
+pub mod errors;
+pub mod find;
+pub mod npz;
+pub mod safetensors;
+
+pub use find::Finder;
+
+use std::collections::BTreeMap;
+
+/// No file may hold, or unpack to, more than this.
+pub const MAX_BYTES: u64 = 2 << 30;
+
+/// Elements of one of the accepted types, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+}
+
+impl Data {
+    pub fn len(&self) -> usize {
+        match self {
+            Data::F32(v) => v.len(),
+            Data::F64(v) => v.len(),
+            Data::I32(v) => v.len(),
+            Data::I64(v) => v.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One array. The product of `shape` is the number of elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub data: Data,
+}
+
+impl Array {
+    pub fn f32(shape: Vec<usize>, data: Vec<f32>) -> Array {
+        Array { shape, data: Data::F32(data) }
+    }
+
+    pub fn from_f64(array: &ndarray::ArrayD<f64>) -> Array {
+        Array { shape: array.shape().to_vec(), data: Data::F64(array.iter().copied().collect()) }
+    }
+
+    pub fn to_f32(&self) -> Vec<f32> {
+        match &self.data {
+            Data::F32(v) => v.clone(),
+            Data::F64(v) => v.iter().map(|x| *x as f32).collect(),
+            Data::I32(v) => v.iter().map(|x| *x as f32).collect(),
+            Data::I64(v) => v.iter().map(|x| *x as f32).collect(),
+        }
+    }
+
+    pub fn to_f64(&self) -> Vec<f64> {
+        match &self.data {
+            Data::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            Data::F64(v) => v.clone(),
+            Data::I32(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            Data::I64(v) => v.iter().map(|x| *x as f64).collect(),
+        }
+    }
+
+    pub fn to_ndarray(&self) -> Option<ndarray::ArrayD<f64>> {
+        ndarray::ArrayD::from_shape_vec(self.shape.clone(), self.to_f64()).ok()
+    }
+}
+
+/// Arrays by name, in the order of names.
+pub type Arrays = BTreeMap<String, Array>;
+
+/// The number of elements, unless it does not fit.
+pub fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d))
+}
+
+/// `[256, 64]`, for messages.
+pub fn show(shape: &[usize]) -> String {
+    let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("[{}]", dims.join(", "))
+}

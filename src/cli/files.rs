@@ -1,0 +1,152 @@
+//! Reading files up to a limit, and writing them whole: either the new content is there, or the old
+//! one still is.
+//!
+//! A file is written beside its target, brought to the disk, and renamed over it. A full disk, a
+//! folder without permission or a crash in between leave what was there before.
+
+use crate::diag::Diagnostic;
+use crate::weights::errors;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The bytes of a file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
+    let name = path.display().to_string();
+    let failed = |e: io::Error| errors::unreadable(&name, &reason(&e));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(errors::unreadable(&name, &format!("it is larger than {} MiB", limit >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The text of a file of at most `limit` bytes.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, Diagnostic> {
+    String::from_utf8(read(path, limit)?).map_err(|e| {
+        let why = format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1);
+        errors::unreadable(&path.display().to_string(), &why)
+    })
+}
+
+/// Replaces the file at `path`. `wrap` may stand between the bytes and the disk; tests use it to fail.
+pub fn replace<W: Write>(
+    path: &Path,
+    bytes: &[u8],
+    wrap: impl FnOnce(std::fs::File) -> W,
+) -> Result<(), Diagnostic> {
+    replace_io(path, bytes, wrap).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
+}
+
+fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::File) -> W) -> io::Result<()> {
+    // A device or pipe has nothing that could be lost, and cannot be renamed over.
+    if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let mut out = wrap(std::fs::OpenOptions::new().write(true).open(path)?);
+        out.write_all(bytes)?;
+        return out.flush();
+    }
+    let folder = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let temporary = tempfile::Builder::new().prefix(".rnnc-").suffix(".part").tempfile_in(&folder)?;
+    let mut out = wrap(temporary.as_file().try_clone()?);
+    out.write_all(bytes)?;
+    out.flush()?;
+    drop(out);
+    temporary.as_file().sync_all()?;
+    readable_by_others(temporary.as_file())?;
+    temporary.persist(path).map_err(|e| e.error)?;
+    sync_folder(&folder)
+}
+
+/// Temporary files are private to their owner; a finished one is a file like any other.
+#[cfg(unix)]
+fn readable_by_others(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_file: &std::fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// A rename is on the disk once its folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The reason in plain words where the system's are terse.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::StorageFull => "no space left on the disk".into(),
+        io::ErrorKind::IsADirectory => "it is a folder".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for `left` bytes.
+    struct Full {
+        file: std::fs::File,
+        left: usize,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.left == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let n = self.file.write(&bytes[..bytes.len().min(self.left)])?;
+            self.left -= n;
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.file.flush()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_file_and_no_rubbish() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        replace(&path, b"the old content", |f| f).unwrap();
+        for left in [0, 1, 7] {
+            let d = replace(&path, b"the new content", |file| Full { file, left }).unwrap_err();
+            assert_eq!(d.code, "E0706");
+            assert!(d.message.contains("no space left"), "{}", d.message);
+            assert_eq!(std::fs::read(&path).unwrap(), b"the old content");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+        replace(&path, b"the new content", |f| f).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"the new content");
+    }
+
+    #[test]
+    fn a_missing_folder_is_a_diagnostic() {
+        let folder = tempfile::tempdir().unwrap();
+        let d = replace(&folder.path().join("no/such/x"), b"x", |f| f).unwrap_err();
+        assert_eq!(d.code, "E0706");
+    }
+
+    #[test]
+    fn a_full_device_is_a_diagnostic() {
+        if Path::new("/dev/full").exists() {
+            assert_eq!(replace(Path::new("/dev/full"), b"x", |f| f).unwrap_err().code, "E0706");
+        }
+    }
+}

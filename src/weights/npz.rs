@@ -1,0 +1,257 @@
+//! npz: a zip archive of npy arrays, as numpy writes it.
+//!
+//! In: bytes. Out: [`Arrays`]. The header of an array is checked against the bytes that follow it
+//! before anything is allocated, so a lying header costs nothing.
+
+use super::{Array, Arrays, Data, MAX_BYTES, count, errors};
+use crate::diag::Diagnostic;
+use std::io::{Cursor, Read, Write};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+const MAX_ENTRIES: usize = 65_536;
+const MAX_HEADER: usize = 65_536;
+
+/// All arrays of an archive. `file` is only named in messages.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Arrays, Diagnostic> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| errors::not_npz(file, &e.to_string()))?;
+    if zip.len() > MAX_ENTRIES {
+        return Err(errors::not_npz(file, "it has more than 65,536 entries"));
+    }
+    let mut arrays = Arrays::new();
+    let mut left = MAX_BYTES;
+    for i in 0..zip.len() {
+        let mut entry = zip.by_index(i).map_err(|e| errors::not_npz(file, &e.to_string()))?;
+        let entry_name = entry.name().to_string();
+        let name = entry_name.strip_suffix(".npy").unwrap_or(&entry_name).to_string();
+        if entry.size() > left {
+            return Err(errors::too_large(file));
+        }
+        let mut content = Vec::new();
+        // The declared size is the archive's word; `take` keeps it to it.
+        let limit = entry.size().min(left).saturating_add(1);
+        entry
+            .by_ref()
+            .take(limit)
+            .read_to_end(&mut content)
+            .map_err(|e| errors::damaged_array(file, &name, &e.to_string()))?;
+        if content.len() as u64 > left {
+            return Err(errors::too_large(file));
+        }
+        left -= content.len() as u64;
+        let array = array(file, &name, &content)?;
+        if arrays.insert(name.clone(), array).is_some() {
+            return Err(errors::damaged_array(file, &name, "the name occurs twice"));
+        }
+    }
+    Ok(arrays)
+}
+
+/// One npy array.
+fn array(file: &str, name: &str, bytes: &[u8]) -> Result<Array, Diagnostic> {
+    let damaged = |why: &str| errors::damaged_array(file, name, why);
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as a npy array"))?;
+    let (header_len, rest) = match rest {
+        [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+        _ => return Err(damaged("its npy version is unknown")),
+    };
+    if header_len > MAX_HEADER || header_len > rest.len() {
+        return Err(damaged("its header is longer than the array"));
+    }
+    let (header, body) = rest.split_at(header_len);
+    let header = std::str::from_utf8(header).map_err(|_| damaged("its header is no text"))?;
+    let header = Header::parse(header).ok_or_else(|| damaged("its header cannot be understood"))?;
+    let elements = count(&header.shape).ok_or_else(|| damaged("its shape is too large"))?;
+    let width = match header.descr.get(1..) {
+        Some("f4" | "i4" | "u4") => 4,
+        Some("f8" | "i8" | "u8") => 8,
+        Some("i1" | "u1" | "b1") => 1,
+        Some("i2" | "u2") => 2,
+        _ => return Err(errors::element_type(file, name, &header.descr)),
+    };
+    if !matches!(header.descr.as_bytes(), [b'<' | b'|' | b'=', ..]) {
+        return Err(errors::element_type(file, name, &header.descr));
+    }
+    if elements.checked_mul(width) != Some(body.len()) {
+        return Err(damaged(&format!(
+            "its shape {} asks for {elements} elements of {width} bytes, {} bytes are there",
+            super::show(&header.shape),
+            body.len()
+        )));
+    }
+    let data = match &header.descr[1..] {
+        "f4" => Data::F32(chunks(body).map(f32::from_le_bytes).collect()),
+        "f8" => Data::F64(chunks(body).map(f64::from_le_bytes).collect()),
+        "i4" => Data::I32(chunks(body).map(i32::from_le_bytes).collect()),
+        "i8" => Data::I64(chunks(body).map(i64::from_le_bytes).collect()),
+        "u4" => Data::I64(chunks(body).map(|b| i64::from(u32::from_le_bytes(b))).collect()),
+        "i1" => Data::I32(body.iter().map(|b| i32::from(*b as i8)).collect()),
+        "i2" => Data::I32(chunks(body).map(|b| i32::from(i16::from_le_bytes(b))).collect()),
+        "u2" => Data::I32(chunks(body).map(|b| i32::from(u16::from_le_bytes(b))).collect()),
+        "u8" => {
+            let values: Option<Vec<i64>> =
+                chunks(body).map(|b| i64::try_from(u64::from_le_bytes(b)).ok()).collect();
+            Data::I64(values.ok_or_else(|| errors::element_type(file, name, &header.descr))?)
+        }
+        _ => Data::I32(body.iter().map(|b| i32::from(*b)).collect()),
+    };
+    let data = if header.fortran { row_major(&header.shape, data) } else { data };
+    Ok(Array { shape: header.shape, data })
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+/// The elements of a column-major array in row-major order.
+fn row_major(shape: &[usize], data: Data) -> Data {
+    fn turn<T: Copy>(shape: &[usize], v: &[T]) -> Vec<T> {
+        let mut strides = Vec::with_capacity(shape.len());
+        let mut stride = 1;
+        for d in shape {
+            strides.push(stride);
+            stride *= d;
+        }
+        let mut index = vec![0; shape.len()];
+        let mut out = Vec::with_capacity(v.len());
+        for _ in 0..v.len() {
+            out.push(v[index.iter().zip(&strides).map(|(i, s)| i * s).sum::<usize>()]);
+            for axis in (0..shape.len()).rev() {
+                index[axis] += 1;
+                if index[axis] < shape[axis] {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+        out
+    }
+    match data {
+        Data::F32(v) => Data::F32(turn(shape, &v)),
+        Data::F64(v) => Data::F64(turn(shape, &v)),
+        Data::I32(v) => Data::I32(turn(shape, &v)),
+        Data::I64(v) => Data::I64(turn(shape, &v)),
+    }
+}
+
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`
+struct Header {
+    descr: String,
+    fortran: bool,
+    shape: Vec<usize>,
+}
+
+impl Header {
+    fn parse(text: &str) -> Option<Header> {
+        let after = |key: &str| -> Option<&str> {
+            let at = text.find(&format!("'{key}'")).or_else(|| text.find(&format!("\"{key}\"")))?;
+            Some(text.get(at + key.len() + 2..)?.trim_start().strip_prefix(':')?.trim_start())
+        };
+        let descr = after("descr")?;
+        let quote = descr.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let descr = descr[1..].split(quote).next()?.to_string();
+        let fortran = after("fortran_order")?.starts_with("True");
+        let shape = after("shape")?.strip_prefix('(')?.split(')').next()?;
+        let shape = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
+        let shape: Option<Vec<usize>> = shape.map(|s| s.trim_end_matches('L').parse().ok()).collect();
+        Some(Header { descr, fortran, shape: shape.filter(|s| s.len() <= 32)? })
+    }
+}
+
+/// The bytes of an uncompressed archive. The same arrays give the same bytes.
+pub fn write(arrays: &Arrays) -> Result<Vec<u8>, Diagnostic> {
+    let failed = |e: &dyn std::fmt::Display| errors::unwritable("npz", &e.to_string());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, array) in arrays {
+        zip.start_file(format!("{name}.npy"), options).map_err(|e| failed(&e))?;
+        zip.write_all(&npy(array)).map_err(|e| failed(&e))?;
+    }
+    Ok(zip.finish().map_err(|e| failed(&e))?.into_inner())
+}
+
+fn npy(array: &Array) -> Vec<u8> {
+    let descr = match array.data {
+        Data::F32(_) => "<f4",
+        Data::F64(_) => "<f8",
+        Data::I32(_) => "<i4",
+        Data::I64(_) => "<i8",
+    };
+    let dims: Vec<String> = array.shape.iter().map(|d| format!("{d},")).collect();
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", dims.join(" "));
+    // Data begin at a multiple of 64 bytes; 10 bytes stand before the header, a line end closes it.
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut out = MAGIC.to_vec();
+    // A shape has at most 32 extents of at most 20 digits, so two bytes suffice for the length.
+    let len = u16::try_from(header.len()).unwrap_or(u16::MAX);
+    out.extend([1, 0]);
+    out.extend(len.to_le_bytes());
+    out.extend(header.as_bytes());
+    match &array.data {
+        Data::F32(v) => v.iter().for_each(|x| out.extend(x.to_le_bytes())),
+        Data::F64(v) => v.iter().for_each(|x| out.extend(x.to_le_bytes())),
+        Data::I32(v) => v.iter().for_each(|x| out.extend(x.to_le_bytes())),
+        Data::I64(v) => v.iter().for_each(|x| out.extend(x.to_le_bytes())),
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Arrays {
+        Arrays::from([
+            ("a".to_string(), Array::f32(vec![2, 2], vec![1.0, 2.0, 3.0, 4.5])),
+            ("m.W_i".to_string(), Array { shape: vec![], data: Data::F64(vec![0.25]) }),
+            ("ids".to_string(), Array { shape: vec![3], data: Data::I64(vec![1, -2, 3]) }),
+            ("none".to_string(), Array { shape: vec![0, 4], data: Data::I32(vec![]) }),
+        ])
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let bytes = write(&sample()).unwrap();
+        assert_eq!(read("t.npz", &bytes).unwrap(), sample());
+        assert_eq!(bytes, write(&sample()).unwrap());
+    }
+
+    #[test]
+    fn cut_or_changed_files_are_refused_without_a_panic() {
+        let bytes = write(&sample()).unwrap();
+        for n in 0..bytes.len() {
+            let _ = read("t.npz", &bytes[..n]);
+            let mut changed = bytes.clone();
+            changed[n] ^= 0x15;
+            let _ = read("t.npz", &changed);
+        }
+        assert_eq!(read("t.npz", b"hello").unwrap_err().code, "E0702");
+    }
+
+    #[test]
+    fn a_header_that_promises_more_than_is_there_is_refused() {
+        let mut npy = npy(&Array::f32(vec![2], vec![1.0, 2.0]));
+        let text = String::from_utf8_lossy(&npy).replace("(2,)", "(9999999999999,)");
+        assert!(text.contains("9999999999999"));
+        let at = npy.windows(4).position(|w| w == b"(2,)").unwrap();
+        npy.splice(at..at + 16, b"(9999999999999,)".iter().copied());
+        let d = array("t.npz", "x", &npy).unwrap_err();
+        assert_eq!(d.code, "E0702");
+    }
+
+    #[test]
+    fn column_major_arrays_are_turned() {
+        let npy = npy(&Array::f32(vec![2, 3], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+        let at = npy.windows(5).position(|w| w == b"False").unwrap();
+        let mut npy = npy;
+        npy.splice(at..at + 5, b"True ".iter().copied());
+        let a = array("t.npz", "x", &npy).unwrap();
+        assert_eq!(a.data, Data::F32(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+    }
+}

@@ -1,11 +1,126 @@
 //! The command line: one file per subcommand.
+//!
+//! In: arguments. Out: text, files and an exit code: 0 only if everything asked for was done, 1 for
+//! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself.
+//! Only this room touches files, clocks and the environment.
 
-pub mod files;
+mod check;
+mod errors;
+mod explain;
+mod files;
+mod grad;
+mod loader;
+mod select;
+mod session;
+mod show;
 
+use clap::Parser;
+use session::{Failure, Session};
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+/// Recurrent cells as equations, differentiated and compiled to machine code.
+#[derive(Parser)]
+#[command(name = "rnnc", version, about, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Check(check::Check),
+    Explain(explain::Explain),
+    Show(show::Show),
+    Grad(grad::Grad),
+}
+
+impl Command {
+    fn run(self, session: &mut Session) -> Result<(), Failure> {
+        match self {
+            Command::Check(c) => c.run(session),
+            Command::Explain(c) => c.run(session),
+            Command::Show(c) => c.run(session),
+            Command::Grad(c) => c.run(session),
+        }
+    }
+}
+
+const USER_ERROR: u8 = 1;
+const INTERNAL_ERROR: u8 = 3;
+/// What a shell reports for a program that a closed pipe ended.
+const BROKEN_PIPE: u8 = 141;
+
+/// Deeply nested input must not exhaust the stack, so commands run on a large one.
+const STACK_BYTES: usize = 256 << 20;
 
 /// Runs one command; the exit code is 0 only if it did all it was asked.
-pub fn run(_args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            // Help and version are no errors and say so themselves.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code().clamp(0, 255) as u8);
+        }
+    };
+    let worker =
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || guarded(arguments.command));
+    match worker.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        _ => internal("the worker could not be run"),
+    }
+}
+
+/// Runs the command; a panic becomes an internal error with a request to report it.
+fn guarded(command: Command) -> u8 {
+    let mut session = Session::new();
+    let place = Arc::new(Mutex::new(String::new()));
+    let seen = place.clone();
+    panic::set_hook(Box::new(move |info| {
+        if let Ok(mut seen) = seen.lock() {
+            *seen = info.to_string();
+        }
+    }));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| command.run(&mut session)));
+    let _ = panic::take_hook();
+    match result {
+        Ok(Ok(())) => 0,
+        Ok(Err(failure)) => fail(&session, failure),
+        Err(_) => {
+            let what = place.lock().map(|p| p.clone()).unwrap_or_default();
+            internal(&what);
+            INTERNAL_ERROR
+        }
+    }
+}
+
+fn fail(session: &Session, failure: Failure) -> u8 {
+    match failure {
+        Failure::Refused(diagnostics) => {
+            session.report(&diagnostics);
+            USER_ERROR
+        }
+        Failure::Said => USER_ERROR,
+        Failure::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => BROKEN_PIPE,
+        Failure::Output(e) => {
+            session.report(&[errors::output(&files::reason(&e))]);
+            USER_ERROR
+        }
+        Failure::Internal(what) => {
+            internal(&what);
+            INTERNAL_ERROR
+        }
+    }
+}
+
+fn internal(what: &str) -> ExitCode {
+    session::complain(&format!(
+        "internal error: {what}\n\
+         This is a mistake in rnnc {}, not in your file. Please report it with the command and the file that show it.\n",
+        env!("CARGO_PKG_VERSION")
+    ));
+    ExitCode::from(INTERNAL_ERROR)
 }

@@ -127,7 +127,7 @@ mod tests {
         replace(&path, b"the old content", |f| f).unwrap();
         for left in [0, 1, 7] {
             let d = replace(&path, b"the new content", |file| Full { file, left }).unwrap_err();
-            assert_eq!(d.code, "E0706");
+            assert_eq!(d.code, "E0726");
             assert!(d.message.contains("no space left"), "{}", d.message);
             assert_eq!(std::fs::read(&path).unwrap(), b"the old content");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -140,13 +140,13 @@ mod tests {
     fn a_missing_folder_is_a_diagnostic() {
         let folder = tempfile::tempdir().unwrap();
         let d = replace(&folder.path().join("no/such/x"), b"x", |f| f).unwrap_err();
-        assert_eq!(d.code, "E0706");
+        assert_eq!(d.code, "E0726");
     }
 
     #[test]
     fn a_full_device_is_a_diagnostic() {
         if Path::new("/dev/full").exists() {
-            assert_eq!(replace(Path::new("/dev/full"), b"x", |f| f).unwrap_err().code, "E0706");
+            assert_eq!(replace(Path::new("/dev/full"), b"x", |f| f).unwrap_err().code, "E0726");
         }
     }
 }

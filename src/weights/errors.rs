@@ -4,20 +4,20 @@ use super::show;
 use crate::diag::Diagnostic;
 
 pub fn unreadable(file: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("E0701", format!("cannot read `{file}`: {why}"))
+    Diagnostic::error("E0721", format!("cannot read `{file}`: {why}"))
 }
 
 pub fn not_npz(file: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("E0702", format!("`{file}` is no npz file: {why}"))
+    Diagnostic::error("E0722", format!("`{file}` is no npz file: {why}"))
         .help("`numpy.savez(path, NAME = array, …)` writes one")
 }
 
 pub fn damaged_array(file: &str, array: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("E0702", format!("array `{array}` of `{file}` cannot be read: {why}"))
+    Diagnostic::error("E0722", format!("array `{array}` of `{file}` cannot be read: {why}"))
 }
 
 pub fn element_type(file: &str, array: &str, descr: &str) -> Diagnostic {
-    Diagnostic::error("E0703", format!("array `{array}` of `{file}` has elements of type `{descr}`"))
+    Diagnostic::error("E0723", format!("array `{array}` of `{file}` has elements of type `{descr}`"))
         .help("float32, float64, int32, int64, smaller integers and bool are read; convert it with `.astype(numpy.float32)`")
 }
 
@@ -28,7 +28,7 @@ pub fn missing(
     near: Option<(&str, &[usize])>,
     has: &[&str],
 ) -> Diagnostic {
-    let d = Diagnostic::error("E0704", format!("missing array `{name}` {} in `{file}`", show(shape)));
+    let d = Diagnostic::error("E0724", format!("missing array `{name}` {} in `{file}`", show(shape)));
     let d = match near {
         Some((near, near_shape)) => {
             d.help(format!("the file has `{near}` {}; did you mean that one?", show(near_shape)))
@@ -48,23 +48,23 @@ pub fn missing(
 
 pub fn shape(file: &str, name: &str, wanted: &str, found: &[usize], transposed: bool) -> Diagnostic {
     let d = Diagnostic::error(
-        "E0705",
+        "E0725",
         format!("array `{name}` of `{file}`: {wanted} expected, the file has {}", show(found)),
     );
     if transposed { d.help("it fits transposed; store its transpose, or see `layout`") } else { d }
 }
 
 pub fn unwritable(file: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("E0706", format!("cannot write `{file}`: {why}"))
+    Diagnostic::error("E0726", format!("cannot write `{file}`: {why}"))
         .help("make room or choose another place; what was there before is untouched")
 }
 
 pub fn not_safetensors(file: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("E0708", format!("`{file}` is no safetensors file: {why}"))
+    Diagnostic::error("E0728", format!("`{file}` is no safetensors file: {why}"))
         .help("the file may be cut short; take an earlier checkpoint")
 }
 
 pub fn too_large(file: &str) -> Diagnostic {
-    Diagnostic::error("E0709", format!("`{file}` holds more than {} GiB of arrays", super::MAX_BYTES >> 30))
+    Diagnostic::error("E0729", format!("`{file}` holds more than {} GiB of arrays", super::MAX_BYTES >> 30))
         .help("split it, or store float32 instead of float64")
 }

@@ -73,7 +73,7 @@ mod tests {
         let arrays = file();
         let finder = Finder { file: "w.npz", arrays: &arrays };
         let d = finder.required("w_a", &[2, 3]).unwrap_err();
-        assert_eq!(d.code, "E0704");
+        assert_eq!(d.code, "E0724");
         assert_eq!(d.message, "missing array `w_a` [2, 3] in `w.npz`");
         assert_eq!(d.help.as_deref(), Some("the file has `W_a` [2, 3]; did you mean that one?"));
         assert_eq!(d.note.as_deref(), Some("the file has `W_a`, `b`"));
@@ -84,7 +84,7 @@ mod tests {
         let arrays = file();
         let finder = Finder { file: "w.npz", arrays: &arrays };
         let d = finder.required("W_a", &[3, 2]).unwrap_err();
-        assert_eq!(d.code, "E0705");
+        assert_eq!(d.code, "E0725");
         assert!(d.help.unwrap().contains("transposed"));
     }
 }

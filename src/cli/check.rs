@@ -1,0 +1,30 @@
+//! `rnnc check`: all mistakes of some files at once.
+
+use super::session::{Failure, Session, say};
+use std::path::PathBuf;
+
+/// Parse files and check their names, shapes and equations; all mistakes are shown at once
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  rnnc check models/charlm.rnn\n  rnnc check --json cells/*.rnn")]
+pub struct Check {
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print the diagnostics as a JSON list on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        let (library, mut diagnostics) = session.load_quietly(&self.files);
+        let _ = library;
+        diagnostics.dedup();
+        let failed = diagnostics.iter().any(|d| d.is_error());
+        if self.json {
+            say(&format!("{:#}\n", session.json(&diagnostics)))?;
+        } else {
+            session.report(&diagnostics);
+        }
+        if failed { Err(Failure::Said) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,33 @@
+//! `rnnc explain`: the long form of a diagnostic code.
+
+use super::errors;
+use super::session::{Failure, Session, say};
+use crate::diag::codes;
+
+/// What a diagnostic code means, with a wrong and a right example
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  rnnc explain E0301")]
+pub struct Explain {
+    /// The code, such as E0301; without it all codes are listed
+    code: Option<String>,
+}
+
+impl Explain {
+    pub fn run(self, _session: &mut Session) -> Result<(), Failure> {
+        let Some(code) = self.code else {
+            let lines: Vec<String> = codes::table().map(|e| format!("{}  {}\n", e.code, e.title)).collect();
+            return say(&lines.concat());
+        };
+        let wanted = code.to_uppercase();
+        match codes::table().find(|e| e.code == wanted) {
+            Some(e) => say(&format!("{}: {}\n\n{}\n", e.code, e.title, e.text.trim_end())),
+            None => {
+                let near = codes::table()
+                    .map(|e| (strsim::damerau_levenshtein(e.code, &wanted), e.code))
+                    .filter(|(distance, _)| *distance <= 2)
+                    .min();
+                Err(errors::unknown_code(&code, near.map(|(_, c)| c)).into())
+            }
+        }
+    }
+}

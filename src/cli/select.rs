@@ -1,0 +1,131 @@
+//! Which program a command works on: a file, a recipe or model in it, and settings.
+
+use super::errors;
+use super::session::{Failure, Session};
+use crate::eqn::Graph;
+use crate::eqn::build::{self, Model, Options};
+use crate::resolve::Library;
+use crate::syntax::{self, ast};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `[FILE] --cell RECIPE [--set k=v]`, as several commands take it.
+#[derive(clap::Args)]
+pub struct Selected {
+    /// A file whose items are added to the standard library's
+    pub file: Option<PathBuf>,
+    /// The cell, as the language writes one: 'LSTM(64, 64)', 'Bi(Stack(2, GRU(_, 32)))'
+    #[arg(long, value_name = "RECIPE")]
+    pub cell: Option<String>,
+    /// A model of FILE (may be left out if it has only one)
+    #[arg(long, value_name = "NAME", conflicts_with = "cell")]
+    pub model: Option<String>,
+    /// A value for a static parameter or a dimension, such as H=512
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+}
+
+/// A built cell or model.
+pub enum Built {
+    Cell(Graph),
+    Model(Box<Model>),
+}
+
+impl Built {
+    pub fn graph(&self) -> &Graph {
+        match self {
+            Built::Cell(graph) => graph,
+            Built::Model(model) => &model.graph,
+        }
+    }
+}
+
+impl Selected {
+    pub fn library(&self, session: &mut Session) -> Result<Library, Failure> {
+        let files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        session.load(&files)
+    }
+
+    pub fn build(
+        &self,
+        session: &mut Session,
+        library: &Library,
+        options: Options,
+    ) -> Result<Built, Failure> {
+        let settings = Settings::parse(session, &self.settings)?;
+        settings.no_train()?;
+        let options = Options { statics: settings.statics, ..options };
+        match &self.cell {
+            Some(cell) => {
+                let recipe = expression(session, "--cell", cell)?;
+                let (graph, diagnostics) = build::build(library, &recipe, &options);
+                Ok(Built::Cell(session.accept(graph, diagnostics)?))
+            }
+            None => {
+                let name = model_name(session, library, self.file.as_ref(), self.model.as_deref())?;
+                let (model, diagnostics) = build::build_model(library, &name, &options);
+                Ok(Built::Model(Box::new(session.accept(model, diagnostics)?)))
+            }
+        }
+    }
+}
+
+/// The model that was asked for, or the only one of the file.
+pub fn model_name(
+    session: &Session,
+    library: &Library,
+    file: Option<&PathBuf>,
+    name: Option<&str>,
+) -> Result<String, Failure> {
+    if let Some(name) = name {
+        return Ok(name.to_string());
+    }
+    let _ = (session, library);
+    let shown = file.map_or_else(|| "the standard library".to_string(), |f| f.display().to_string());
+    Err(errors::which_model(&shown, &[]).into())
+}
+
+/// `--set` values, parsed: those of the program and those of its `train` block.
+#[derive(Default)]
+pub struct Settings {
+    pub statics: BTreeMap<String, ast::Expr>,
+    pub train: BTreeMap<String, ast::Expr>,
+}
+
+impl Settings {
+    pub fn parse(session: &mut Session, texts: &[String]) -> Result<Settings, Failure> {
+        let mut settings = Settings::default();
+        for text in texts {
+            let Some((name, value)) = text.split_once('=') else {
+                return Err(errors::bad_setting(text).into());
+            };
+            let (name, value) = (name.trim(), value.trim());
+            if name.is_empty() || value.is_empty() {
+                return Err(errors::bad_setting(text).into());
+            }
+            let value = expression(session, &format!("--set {name}"), value)?;
+            let (map, key) = match name.strip_prefix("train.") {
+                Some(key) => (&mut settings.train, key),
+                None => (&mut settings.statics, name),
+            };
+            if map.insert(key.to_string(), value).is_some() {
+                return Err(errors::setting_twice(name).into());
+            }
+        }
+        Ok(settings)
+    }
+
+    /// For commands that do not train.
+    pub fn no_train(&self) -> Result<(), Failure> {
+        match self.train.keys().next() {
+            Some(key) => Err(errors::setting_not_here(&format!("train.{key}")).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Parses an expression of the command line; `origin` names it in messages.
+pub fn expression(session: &mut Session, origin: &str, text: &str) -> Result<ast::Expr, Failure> {
+    let file = session.sources.add(format!("<{origin}>"), text);
+    Ok(syntax::parse_recipe(&session.sources, file)?)
+}

@@ -1,0 +1,134 @@
+//! What one run of a command shares: the sources, how to draw diagnostics, where output goes.
+
+use super::loader::FileLoader;
+use crate::diag::{self, Diagnostic, Severity, Style};
+use crate::resolve::{self, Library};
+use crate::source::Sources;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+/// Why a command did not do all it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// Mistakes in what was given, still to be shown.
+    Refused(Vec<Diagnostic>),
+    /// Everything was said already.
+    Said,
+    /// Standard output could not be written.
+    Output(io::Error),
+    /// An invariant of rnnc does not hold.
+    Internal(String),
+}
+
+impl From<Vec<Diagnostic>> for Failure {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Failure::Refused(diagnostics)
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Failure::Refused(vec![diagnostic])
+    }
+}
+
+pub struct Session {
+    pub sources: Sources,
+    style: Style,
+}
+
+impl Session {
+    pub fn new() -> Session {
+        let terminal = io::stderr().is_terminal();
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        let style = Style { colour: terminal && !no_colour && !dumb, ..Style::default() };
+        Session { sources: Sources::default(), style }
+    }
+
+    /// Progress bars are for people: only on a terminal.
+    pub fn shows_progress(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Loads the stdlib and the files, and shows what is to be said about them. Errors end the command.
+    pub fn load(&mut self, files: &[impl AsRef<Path>]) -> Result<Library, Failure> {
+        let (library, diagnostics) = self.load_quietly(files);
+        self.accept(Some(library), diagnostics)
+    }
+
+    /// Like [`Session::load`], with the diagnostics for the caller.
+    pub fn load_quietly(&mut self, files: &[impl AsRef<Path>]) -> (Library, Vec<Diagnostic>) {
+        let roots: Vec<String> = files.iter().map(|f| f.as_ref().display().to_string()).collect();
+        let loader = FileLoader::new(&roots);
+        resolve::load(&mut self.sources, &loader, &roots)
+    }
+
+    /// The value of a stage, unless there are errors; warnings and notes are shown.
+    pub fn accept<T>(&self, value: Option<T>, diagnostics: Vec<Diagnostic>) -> Result<T, Failure> {
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(Failure::Refused(diagnostics));
+        }
+        self.report(&diagnostics);
+        value.ok_or_else(|| Failure::Internal("a stage gave neither a value nor an error".into()))
+    }
+
+    /// Shows diagnostics on standard error.
+    pub fn report(&self, diagnostics: &[Diagnostic]) {
+        let mut text = String::new();
+        for d in diagnostics {
+            text.push_str(&diag::render(&self.sources, d, self.style));
+            text.push('\n');
+        }
+        let errors = diagnostics.iter().filter(|d| d.is_error()).count();
+        if errors > 1 {
+            text.push_str(&format!("{errors} errors\n"));
+        }
+        if let Some(d) = diagnostics.iter().find(|d| d.is_error()) {
+            text.push_str(&format!("`rnnc explain {}` says more.\n", d.code));
+        }
+        complain(&text);
+    }
+
+    /// Diagnostics for programs: one JSON object each.
+    pub fn json(&self, diagnostics: &[Diagnostic]) -> serde_json::Value {
+        let place = |span: crate::source::Span| {
+            let end = crate::source::Span { start: span.end, ..span };
+            (diag::place(&self.sources, span), diag::place(&self.sources, end))
+        };
+        let shown = diagnostics.iter().map(|d| {
+            let labels: Vec<serde_json::Value> = d
+                .labels
+                .iter()
+                .map(|l| {
+                    let (from, to) = place(l.span);
+                    serde_json::json!({ "from": from, "to": to, "text": l.text })
+                })
+                .collect();
+            serde_json::json!({
+                "code": d.code,
+                "severity": match d.severity {
+                    Severity::Error => "error",
+                    Severity::Warning => "warning",
+                    Severity::Note => "note",
+                },
+                "message": d.message,
+                "labels": labels,
+                "help": d.help,
+                "note": d.note,
+            })
+        });
+        shown.collect()
+    }
+}
+
+/// Writes to standard output.
+pub fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
+/// Writes to standard error; if nobody listens there, nobody can be told.
+pub fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,3 +1,102 @@
-//! Runs a [`Program`](crate::loops::Program): buffers, stages, kernel calls, matrix products.
+//! Runs a [`Program`]: buffers, stages, kernel calls, matrix products.
+//!
+//! In: a program from [`schedule`](crate::schedule). An [`Executable`] is that program, checked once ([`check`]) and
+//! compiled, immutable and shared between threads. A [`Workspace`] is the memory of one run, for one batch size and
+//! one set of lengths at a time; arrays go in and out by name. Invariant: after its sizes are fixed, running
+//! allocates nothing and cannot fail but for arrays that were never given.
+//!
+//! Parameters live in the workspace. Giving or changing one marks what is derived from parameters alone (the
+//! program's `prepare` stages and the packed weights) as old; the next run computes it again.
 
+pub mod arrays;
+pub mod check;
+pub mod errors;
+mod exec;
 pub mod gemm;
+pub mod interpret;
+pub mod kernel;
+
+mod workspace;
+
+pub use arrays::run_batch;
+pub use workspace::{MEMORY_LIMIT, Workspace};
+
+use crate::diag::Fallible;
+use crate::loops::{InputKind, Operand, Place, Program, Stage};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A program that can run.
+#[derive(Debug)]
+pub struct Executable {
+    program: Program,
+    limits: check::Limits,
+    inputs: BTreeMap<Arc<str>, usize>,
+    outputs: BTreeMap<Arc<str>, usize>,
+    /// Weights assembled from something that a run itself computes or is given: packed before each use.
+    moving: Vec<bool>,
+}
+
+impl Executable {
+    /// Kernels are run by [`interpret`].
+    pub fn interpreted(program: Program) -> Fallible<Arc<Executable>> {
+        let limits = check::check(&program).map_err(|e| vec![e])?;
+        let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
+        let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
+        let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
+        let moving = moving_weights(&program);
+        Ok(Arc::new(Executable { program, limits, inputs, outputs, moving }))
+    }
+
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+}
+
+fn moving_weights(program: &Program) -> Vec<bool> {
+    let mut moves = vec![false; program.buffers.len()];
+    for input in &program.inputs {
+        if !matches!(input.kind, InputKind::Param(_)) {
+            moves[input.at.buffer.index()] = true;
+        }
+    }
+    written(&program.stages, program, &mut |at| moves[at.buffer.index()] = true);
+    program.weights.iter().map(|w| w.parts.iter().any(|p| moves[p.source.buffer.index()])).collect()
+}
+
+/// Every operand that the stages write.
+fn written(stages: &[Stage], program: &Program, each: &mut impl FnMut(&Operand)) {
+    for stage in stages {
+        match stage {
+            Stage::Loop { body, .. } => written(body, program, each),
+            Stage::Map { kernel, args, .. } => {
+                for (arg, declared) in args.iter().zip(&program.kernels[kernel.index()].args) {
+                    if let crate::loops::Arg::Rows(at) = arg
+                        && declared.written
+                    {
+                        each(at);
+                    }
+                }
+            }
+            Stage::Product { out, .. }
+            | Stage::Outer { out, .. }
+            | Stage::Fill { out, .. }
+            | Stage::Boundary { state: out, .. }
+            | Stage::Mask { out, .. }
+            | Stage::Reverse { out, .. }
+            | Stage::Take { out, .. } => each(out),
+        }
+    }
+}
+
+/// Rows of a place, halo included; `None` on overflow.
+fn rows_of(place: Place, batch: usize, steps: &[usize]) -> Option<usize> {
+    match place {
+        Place::Shared => Some(1),
+        Place::Example => Some(batch),
+        Place::Over { domain, before, after } => {
+            let all = steps[domain.index()].checked_add(before as usize)?.checked_add(after as usize)?;
+            all.checked_mul(batch)
+        }
+    }
+}

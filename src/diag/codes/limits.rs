@@ -2,4 +2,16 @@
 
 use super::Entry;
 
-pub const ENTRIES: &[Entry] = &[];
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        code: "E0911",
+        title: "a run that needs too much memory",
+        text: "The buffers of a run grow with batch size times steps. Before anything is allocated their sum is \
+               compared with a limit. A smaller batch or a shorter window needs less.",
+    },
+    Entry {
+        code: "E0912",
+        title: "no memory left",
+        text: "The system refused memory for the buffers of a run. A smaller batch or a shorter window needs less.",
+    },
+];

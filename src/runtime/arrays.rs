@@ -1,0 +1,74 @@
+//! A whole run on named f64 arrays, with the conventions of the reference interpreter.
+
+use super::{Executable, Workspace, errors};
+use crate::diag::Fallible;
+use crate::eqn::eval::Batch;
+use crate::loops::InputKind;
+use ndarray::{ArrayD, IxDyn};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Runs once. Arrays are named and shaped as for [`eval`](crate::eqn::eval::eval); those that nothing reads are ignored.
+pub fn run_batch(exe: &Arc<Executable>, batch: &Batch) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
+    let mut workspace = Workspace::new(exe)?;
+    workspace.resize(batch.size, &batch.lengths)?;
+    load(&mut workspace, batch)?;
+    workspace.run()?;
+    outputs(&workspace)
+}
+
+/// Gives every array of a batch that the program reads.
+pub fn load(workspace: &mut Workspace, batch: &Batch) -> Fallible<()> {
+    let exe = workspace.executable().clone();
+    let mut errors = Vec::new();
+    for input in &exe.program().inputs {
+        let name: &str = &input.name;
+        let Some(array) = batch.arrays.get(name) else {
+            if !matches!(input.kind, InputKind::Initial { .. } | InputKind::Cotangent) {
+                errors.push(errors::missing(name));
+            }
+            continue;
+        };
+        if let Err(e) = load_one(workspace, name, array, input.symbols) {
+            errors.extend(e);
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn load_one(
+    workspace: &mut Workspace,
+    name: &str,
+    array: &ArrayD<f64>,
+    symbols: Option<usize>,
+) -> Fallible<()> {
+    let shape = workspace.input_shape(name)?;
+    if array.shape() != shape {
+        return Err(vec![errors::wrong_shape(name, &shape, array.shape())]);
+    }
+    match symbols {
+        None => {
+            let values: Vec<f32> = array.iter().map(|x| *x as f32).collect();
+            workspace.set_input(name, &values)
+        }
+        Some(symbols) => {
+            // Padding is not looked at, so what is no id at all becomes -1 and is refused only where it counts.
+            let whole = |x: f64| (x.fract() == 0.0 && x >= 0.0 && x < symbols as f64).then_some(x as i32);
+            let ids: Vec<i32> = array.iter().map(|x| whole(*x).unwrap_or(-1)).collect();
+            workspace.set_ids(name, &ids)
+        }
+    }
+}
+
+/// All outputs by name.
+pub fn outputs(workspace: &Workspace) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
+    let mut all = BTreeMap::new();
+    for output in &workspace.executable().program().outputs {
+        let shape = workspace.output_shape(&output.name)?;
+        let values = workspace.output(&output.name)?.into_iter().map(f64::from).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(&shape), values)
+            .map_err(|e| vec![errors::internal(&format!("output `{}`: {e}", output.name))])?;
+        all.insert(output.name.to_string(), array);
+    }
+    Ok(all)
+}

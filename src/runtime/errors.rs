@@ -1,0 +1,87 @@
+//! What can be wrong with arrays and sizes at run time, one function per mistake.
+
+use crate::diag::Diagnostic;
+use strsim::damerau_levenshtein;
+
+/// `[T, B, 64]`.
+pub fn show_extents(extents: &[usize]) -> String {
+    let extents: Vec<String> = extents.iter().map(usize::to_string).collect();
+    format!("[{}]", extents.join(", "))
+}
+
+pub fn internal(what: &str) -> Diagnostic {
+    Diagnostic::error("E0601", format!("the compiler made a program that does not hold together: {what}"))
+        .help("this is a mistake in rnnc, not in your file; please report it with the command that shows it")
+}
+
+pub fn no_machine_code(why: &str) -> Diagnostic {
+    Diagnostic::error("E0602", format!("no machine code for this computer: {why}"))
+        .help("`--interpret` runs without machine code")
+}
+
+pub fn missing(name: &str) -> Diagnostic {
+    Diagnostic::error("E0701", format!("array `{name}` is missing"))
+        .help("inputs and parameters are given under the names they are declared with")
+}
+
+pub fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    let near = known
+        .into_iter()
+        .map(|k| (damerau_levenshtein(name, k), k))
+        .filter(|(d, k)| *d <= 1 + k.chars().count() / 4)
+        .min();
+    let error = Diagnostic::error("E0702", format!("nothing here is called `{name}`"));
+    match near {
+        Some((_, k)) => error.help(format!("did you mean `{k}`?")),
+        None => error,
+    }
+}
+
+pub fn wrong_shape(name: &str, expected: &[usize], found: &[usize]) -> Diagnostic {
+    let (e, f) = (show_extents(expected), show_extents(found));
+    Diagnostic::error("E0703", format!("array `{name}` has shape {f}, but {e} is needed"))
+        .help("sequences are [steps, batch, ...], values per example [batch, ...], parameters as declared")
+}
+
+pub fn wrong_count(name: &str, expected: usize, found: usize) -> Diagnostic {
+    Diagnostic::error("E0703", format!("array `{name}` has {found} elements, but {expected} are needed"))
+}
+
+pub fn wrong_kind(name: &str, ids: bool) -> Diagnostic {
+    let (is, as_) = if ids { ("ids", "whole numbers") } else { ("real numbers", "floating-point numbers") };
+    Diagnostic::error("E0704", format!("array `{name}` holds {is}")).help(format!("give it as {as_}"))
+}
+
+pub fn id_out_of_range(name: &str, id: f64, symbols: usize) -> Diagnostic {
+    Diagnostic::error("E0705", format!("array `{name}` holds {id}, which is no symbol of 0..{symbols}"))
+        .help("symbols count from 0")
+}
+
+pub fn missing_lengths(extent: &str) -> Diagnostic {
+    Diagnostic::error("E0706", format!("the number of steps `{extent}` is not known"))
+        .help("it follows from any input with that extent, or from `lengths`")
+}
+
+pub fn wrong_lengths(extent: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("E0707", format!("the lengths of `{extent}` are wrong: {why}"))
+}
+
+pub fn too_large(bytes: Option<u128>, limit: usize) -> Diagnostic {
+    let needs = match bytes {
+        Some(bytes) => format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64),
+        None => "more memory than can be counted".to_owned(),
+    };
+    let limit = limit as f64 / (1u64 << 30) as f64;
+    Diagnostic::error("E0911", format!("this run needs {needs}, more than the limit of {limit:.1} GiB"))
+        .help("a smaller batch or a shorter window needs less")
+}
+
+pub fn out_of_memory(bytes: u128) -> Diagnostic {
+    let needs = bytes as f64 / (1u64 << 30) as f64;
+    Diagnostic::error("E0912", format!("the system has no {needs:.1} GiB left for this run"))
+        .help("a smaller batch or a shorter window needs less")
+}
+
+pub fn bad_distribution(name: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("E0708", format!("`{name}` cannot be drawn: {why}"))
+}

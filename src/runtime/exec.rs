@@ -1,0 +1,389 @@
+//! The executor: stage after stage.
+//!
+//! In: a workspace whose sizes are fixed and whose inputs are given. Out: its buffers, computed. Every index below is
+//! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
+
+use super::kernel::{Bind, Buf};
+use super::workspace::{Workspace, lengths_buffer, position_buffer};
+use super::{Executable, errors, interpret};
+use crate::diag::Fallible;
+use crate::eqn::{DomainId, Point};
+use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage, Weight};
+
+/// What a run needs beside the buffers; kept so that runs allocate nothing.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    interpreter: interpret::Scratch,
+    binds: Vec<Bind>,
+    /// For each domain: the step of the loop we are in.
+    step: Vec<Option<usize>>,
+}
+
+impl Scratch {
+    pub fn new(program: &Program) -> Scratch {
+        let args = program.kernels.iter().map(|k| k.args.len()).max().unwrap_or(0);
+        Scratch {
+            binds: Vec::with_capacity(args),
+            step: vec![None; program.domains.len()],
+            ..Scratch::default()
+        }
+    }
+}
+
+impl Workspace {
+    /// Computes all outputs. Refused only if an input was never given.
+    pub fn run(&mut self) -> Fallible<()> {
+        let exe = self.exe.clone();
+        let missing = exe.program.inputs.iter().zip(&self.given).filter(|(_, given)| !**given);
+        let missing: Vec<_> = missing.map(|(input, _)| errors::missing(&input.name)).collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        if self.stale {
+            self.prepare();
+            self.stale = false;
+        }
+        self.execution().stages(&exe.program.stages, false);
+        Ok(())
+    }
+
+    /// Names of inputs of any kind that still have no value.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, &InputKind)> {
+        let inputs = self.exe.program.inputs.iter().zip(&self.given);
+        inputs.filter(|(_, given)| !**given).map(|(input, _)| (&*input.name, &input.kind))
+    }
+
+    fn prepare(&mut self) {
+        let exe = self.exe.clone();
+        self.execution().stages(&exe.program.prepare, true);
+        for (i, weight) in exe.program.weights.iter().enumerate().filter(|(i, _)| !exe.moving[*i]) {
+            pack(weight, &self.bufs, &mut self.weights[i]);
+        }
+    }
+
+    fn execution(&mut self) -> Execution<'_> {
+        Execution {
+            exe: &self.exe,
+            bufs: &mut self.bufs,
+            weights: &mut self.weights,
+            batch: self.batch,
+            steps: &self.steps,
+            lengths: &self.lengths,
+            start: &self.start,
+            ragged: &self.ragged,
+            scratch: &mut self.scratch,
+        }
+    }
+}
+
+fn pack(weight: &Weight, bufs: &[Buf], into: &mut Buf) {
+    let into = into.f32_mut();
+    for part in &weight.parts {
+        let size = part.rows * part.cols;
+        let source = &bufs[part.source.buffer.index()].f32()[part.source.column..part.source.column + size];
+        for (i, x) in source.iter().enumerate() {
+            let (r, c) = (i / part.cols, i % part.cols);
+            let (r, c) = if part.transposed { (c, r) } else { (r, c) };
+            into[(part.k0 + r) * weight.n + part.n0 + c] = *x;
+        }
+    }
+}
+
+struct Execution<'a> {
+    exe: &'a Executable,
+    bufs: &'a mut [Buf],
+    weights: &'a mut [Buf],
+    batch: usize,
+    steps: &'a [usize],
+    lengths: &'a [Vec<usize>],
+    start: &'a [u64],
+    ragged: &'a [bool],
+    scratch: &'a mut Scratch,
+}
+
+/// Rows of an operand as the current stage sees them: from element `first`, `stride` elements apart.
+#[derive(Clone, Copy)]
+struct Rows {
+    buffer: usize,
+    first: usize,
+    stride: usize,
+    count: usize,
+}
+
+impl Execution<'_> {
+    /// `afresh`: parameters changed, so every weight is packed before it is used.
+    fn stages(&mut self, stages: &[Stage], afresh: bool) {
+        for stage in stages {
+            match stage {
+                Stage::Loop { domain, reverse, body } => {
+                    let steps = self.steps[domain.index()];
+                    for i in 0..steps {
+                        self.scratch.step[domain.index()] = Some(if *reverse { steps - 1 - i } else { i });
+                        self.stages(body, afresh);
+                    }
+                    self.scratch.step[domain.index()] = None;
+                }
+                Stage::Product { a, weight, out, accumulate } => {
+                    if afresh || self.exe.moving[weight.index()] {
+                        let weights = &self.exe.program.weights;
+                        pack(&weights[weight.index()], self.bufs, &mut self.weights[weight.index()]);
+                    }
+                    self.product(a, weight.index(), out, *accumulate);
+                }
+                Stage::Outer { a, m, b, n, out, out_stride, accumulate } => {
+                    self.outer(a, *m, b, *n, out, *out_stride, *accumulate);
+                }
+                Stage::Map { kernel, over, args } => self.map(kernel.index(), *over, args),
+                Stage::Fill { out, width, value } => self.fill(out, *width, *value),
+                Stage::Boundary { state, width, from, distance, after } => {
+                    self.boundary(state, *width, from, *distance as usize, *after);
+                }
+                Stage::Mask { out, width, fill } => self.mask(out, *width, fill.as_ref()),
+                Stage::Reverse { from, out, width } => self.reverse(from, out, *width),
+                Stage::Take { from, out, width, point, empty } => self.take(from, out, *width, *point, empty),
+            }
+        }
+    }
+
+    fn place(&self, buffer: BufferId) -> Place {
+        self.exe.program.buffers[buffer.index()].place
+    }
+
+    fn width(&self, buffer: BufferId) -> usize {
+        self.exe.program.buffers[buffer.index()].width
+    }
+
+    /// All rows, or those of the current step.
+    fn rows(&self, at: &Operand) -> Rows {
+        let stride = self.width(at.buffer);
+        let (row, count) = match self.place(at.buffer) {
+            Place::Shared => (0, 1),
+            Place::Example => (0, self.batch),
+            Place::Over { domain, before, .. } => {
+                let step = self.scratch.step[domain.index()];
+                // Never negative: a lag lies within the halo.
+                let first = i64::from(before) + i64::from(at.lag) + step.unwrap_or(0) as i64;
+                let steps = if step.is_some() { 1 } else { self.steps[domain.index()] };
+                (first as usize * self.batch, steps * self.batch)
+            }
+        };
+        Rows { buffer: at.buffer.index(), first: row * stride + at.column, stride, count }
+    }
+
+    /// Runs `body` once, or, if `over` is a whole domain and something in it is there once per example or step, step by step.
+    fn by_step(&mut self, over: Place, stepwise: bool, mut body: impl FnMut(&mut Self)) {
+        match over {
+            Place::Over { domain, .. } if stepwise && self.scratch.step[domain.index()].is_none() => {
+                for step in 0..self.steps[domain.index()] {
+                    self.scratch.step[domain.index()] = Some(step);
+                    body(self);
+                }
+                self.scratch.step[domain.index()] = None;
+            }
+            _ => body(self),
+        }
+    }
+
+    fn map(&mut self, kernel: usize, over: Place, args: &[Arg]) {
+        let stepwise = args.iter().any(|arg| match arg {
+            Arg::Rows(at) => self.place(at.buffer) == Place::Example,
+            Arg::Position(_) | Arg::Length(_) => true,
+        });
+        self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
+    }
+
+    fn map_now(&mut self, kernel: usize, over: Place, args: &[Arg]) {
+        let program = &self.exe.program;
+        let rows = match over {
+            Place::Shared => 1,
+            Place::Example => self.batch,
+            Place::Over { domain, .. } => match self.scratch.step[domain.index()] {
+                Some(_) => self.batch,
+                None => self.steps[domain.index()] * self.batch,
+            },
+        };
+        if rows == 0 {
+            return;
+        }
+        self.scratch.binds.clear();
+        for arg in args {
+            let bind = match arg {
+                Arg::Rows(at) => {
+                    let rows = self.rows(at);
+                    Bind { buffer: rows.buffer, offset: rows.first }
+                }
+                Arg::Position(domain) => {
+                    let step = self.scratch.step[domain.index()].unwrap_or(0) as u64;
+                    let buffer = position_buffer(program, domain.index());
+                    self.bufs[buffer].f32_mut()[0] = (self.start[domain.index()] + step + 1) as f32;
+                    Bind { buffer, offset: 0 }
+                }
+                Arg::Length(domain) => Bind { buffer: lengths_buffer(program, domain.index()), offset: 0 },
+            };
+            self.scratch.binds.push(bind);
+        }
+        let (limits, scratch) = (&self.exe.limits[kernel], &mut *self.scratch);
+        let kernel = &program.kernels[kernel];
+        interpret::run(kernel, &scratch.binds, limits, rows, self.bufs, &mut scratch.interpreter);
+    }
+
+    fn product(&mut self, a: &Operand, weight: usize, out: &Operand, accumulate: bool) {
+        let over = self.place(out.buffer);
+        let stepwise = self.place(a.buffer) == Place::Example;
+        self.by_step(over, stepwise, |run| {
+            let (a, out) = (run.rows(a), run.rows(out));
+            let a_stride =
+                if run.exe.program.buffers[a.buffer].place == Place::Shared { 0 } else { a.stride };
+            let (k, n) = (run.exe.program.weights[weight].k, run.exe.program.weights[weight].n);
+            let w = run.weights[weight].f32();
+            for row in 0..out.count {
+                for j in 0..n {
+                    let at = a.first + row * a_stride;
+                    let x = &run.bufs[a.buffer].f32()[at..at + k];
+                    let sum: f32 = x.iter().enumerate().map(|(i, x)| x * w[i * n + j]).sum();
+                    let to = &mut run.bufs[out.buffer].f32_mut()[out.first + row * out.stride + j];
+                    *to = if accumulate { *to + sum } else { sum };
+                }
+            }
+        });
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn outer(
+        &mut self,
+        a: &Operand,
+        m: usize,
+        b: &Operand,
+        n: usize,
+        out: &Operand,
+        out_stride: usize,
+        add: bool,
+    ) {
+        let (a, b, out) = (self.rows(a), self.rows(b), self.rows(out));
+        for i in 0..m {
+            for j in 0..n {
+                let (xs, ys) = (self.bufs[a.buffer].f32(), self.bufs[b.buffer].f32());
+                let term = |r: usize| xs[a.first + r * a.stride + i] * ys[b.first + r * b.stride + j];
+                let sum: f32 = (0..a.count).map(term).sum();
+                let to = &mut self.bufs[out.buffer].f32_mut()[out.first + i * out_stride + j];
+                *to = if add { *to + sum } else { sum };
+            }
+        }
+    }
+
+    fn fill(&mut self, out: &Operand, width: usize, value: f32) {
+        let buffer = &self.exe.program.buffers[out.buffer.index()];
+        let all = &mut self.bufs[out.buffer.index()];
+        let columns = out.column..out.column + width;
+        match buffer.elem {
+            Elem::F32 if width == buffer.width => all.f32_mut().fill(value),
+            Elem::F32 => all.f32_mut().chunks_mut(buffer.width).for_each(|r| r[columns.clone()].fill(value)),
+            Elem::I32 => {
+                all.i32_mut().chunks_mut(buffer.width).for_each(|r| r[columns.clone()].fill(value as i32))
+            }
+        }
+    }
+
+    /// Copies `width` elements, whatever they are.
+    fn copy(&mut self, from: (usize, usize), to: (usize, usize), width: usize) {
+        if from.0 == to.0 {
+            self.bufs[to.0].i32_mut().copy_within(from.1..from.1 + width, to.1);
+        } else if let Ok([from_buf, to_buf]) = self.bufs.get_disjoint_mut([from.0, to.0]) {
+            to_buf.i32_mut()[to.1..to.1 + width].copy_from_slice(&from_buf.i32()[from.1..from.1 + width]);
+        }
+    }
+
+    /// Where the row of example `b` lies of what has one row, or one per example.
+    fn example_row(&self, at: &Operand, b: usize) -> (usize, usize) {
+        let row = if self.place(at.buffer) == Place::Shared { 0 } else { b };
+        (at.buffer.index(), row * self.width(at.buffer) + at.column)
+    }
+
+    /// Where the row of example `b` at `step` (from 0; halo steps before are negative) lies.
+    fn domain_row(&self, at: &Operand, step: i64, b: usize) -> (usize, usize) {
+        let before = match self.place(at.buffer) {
+            Place::Over { before, .. } => before,
+            Place::Shared | Place::Example => 0,
+        };
+        let step = (i64::from(before) + step) as usize;
+        (at.buffer.index(), (step * self.batch + b) * self.width(at.buffer) + at.column)
+    }
+
+    /// The domain of an operand with its halo behind.
+    fn domain(&self, at: &Operand) -> (usize, u32) {
+        match self.place(at.buffer) {
+            Place::Over { domain: DomainId(domain), after, .. } => (domain as usize, after),
+            Place::Shared | Place::Example => (0, 0),
+        }
+    }
+
+    fn boundary(&mut self, state: &Operand, width: usize, from: &Operand, distance: usize, after: bool) {
+        let (domain, behind) = self.domain(state);
+        for b in 0..self.batch {
+            let from = self.example_row(from, b);
+            if after {
+                let first = self.lengths[domain][b] + distance - 1;
+                for step in first..self.steps[domain] + behind as usize {
+                    let to = self.domain_row(state, step as i64, b);
+                    self.copy(from, to, width);
+                }
+            } else {
+                let to = self.domain_row(state, -(distance as i64), b);
+                self.copy(from, to, width);
+            }
+        }
+    }
+
+    fn mask(&mut self, out: &Operand, width: usize, fill: Option<&Operand>) {
+        let (domain, _) = self.domain(out);
+        if !self.ragged[domain] {
+            return;
+        }
+        for b in 0..self.batch {
+            let length = self.lengths[domain][b];
+            let steps = match self.scratch.step[domain] {
+                Some(step) if step < length => continue,
+                Some(step) => step..step + 1,
+                None => length..self.steps[domain],
+            };
+            for step in steps {
+                let to = self.domain_row(out, step as i64 + i64::from(out.lag), b);
+                match fill {
+                    Some(fill) => self.copy(self.example_row(fill, b), to, width),
+                    None => self.bufs[to.0].i32_mut()[to.1..to.1 + width].fill(0),
+                }
+            }
+        }
+    }
+
+    fn reverse(&mut self, from: &Operand, out: &Operand, width: usize) {
+        let (domain, _) = self.domain(from);
+        for b in 0..self.batch {
+            let length = self.lengths[domain][b];
+            for step in 0..length {
+                let source = self.domain_row(from, (length - 1 - step) as i64 + i64::from(from.lag), b);
+                let to = self.domain_row(out, step as i64 + i64::from(out.lag), b);
+                self.copy(source, to, width);
+            }
+        }
+    }
+
+    fn take(&mut self, from: &Operand, out: &Operand, width: usize, point: Point, empty: &Operand) {
+        let (domain, _) = self.domain(from);
+        for b in 0..self.batch {
+            let length = self.lengths[domain][b];
+            let step = match point {
+                Point::First => 0,
+                Point::Last => length.wrapping_sub(1),
+                Point::Fixed(k) => (k as usize).wrapping_sub(1),
+            };
+            let source = if step < length {
+                self.domain_row(from, step as i64 + i64::from(from.lag), b)
+            } else {
+                self.example_row(empty, b)
+            };
+            let to = self.example_row(out, b);
+            self.copy(source, to, width);
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The memory of a run, and arrays in and out of it by name.
+//!
+//! In: an [`Executable`], a batch size with lengths, arrays. Out: arrays. Invariant: buffers have the size the
+//! program's places ask for; a row that is no point of its example is never read out (it reads as 0).
+
+use super::exec::Scratch;
+use super::kernel::Buf;
+use super::{Executable, errors, rows_of};
+use crate::diag::{Diagnostic, Fallible};
+use crate::loops::{Elem, InputKind, Operand, Place, Program};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Bytes that the buffers of one workspace may have together, unless told otherwise.
+pub const MEMORY_LIMIT: usize = 16 << 30;
+
+/// Memory for runs of one [`Executable`].
+pub struct Workspace {
+    pub(super) exe: Arc<Executable>,
+    /// The program's buffers; then for each domain its position (one element) and its lengths as numbers.
+    pub(super) bufs: Vec<Buf>,
+    pub(super) weights: Vec<Buf>,
+    pub(super) batch: usize,
+    /// For each domain: greatest length, each example's length, and points before the first of this run.
+    pub(super) steps: Vec<usize>,
+    pub(super) lengths: Vec<Vec<usize>>,
+    pub(super) start: Vec<u64>,
+    /// For each domain: are there unequal lengths?
+    pub(super) ragged: Vec<bool>,
+    /// For each input: has it a value?
+    pub(super) given: Vec<bool>,
+    /// Parameters changed since `prepare` ran.
+    pub(super) stale: bool,
+    pub(super) scratch: Scratch,
+    limit: usize,
+}
+
+/// The buffer with the position of a domain, behind a program's own.
+pub(super) fn position_buffer(program: &Program, domain: usize) -> usize {
+    program.buffers.len() + 2 * domain
+}
+
+/// The buffer with the lengths of a domain.
+pub(super) fn lengths_buffer(program: &Program, domain: usize) -> usize {
+    position_buffer(program, domain) + 1
+}
+
+impl Workspace {
+    /// Has memory for what all examples share; [`Workspace::resize`] adds the rest.
+    pub fn new(exe: &Arc<Executable>) -> Fallible<Workspace> {
+        Workspace::with_limit(exe, MEMORY_LIMIT)
+    }
+
+    pub fn with_limit(exe: &Arc<Executable>, limit: usize) -> Fallible<Workspace> {
+        let program = exe.program();
+        let domains = program.domains.len();
+        let mut workspace = Workspace {
+            exe: exe.clone(),
+            bufs: vec![Buf::default(); program.buffers.len() + 2 * domains],
+            weights: vec![Buf::default(); program.weights.len()],
+            batch: 0,
+            steps: vec![0; domains],
+            lengths: vec![Vec::new(); domains],
+            start: vec![0; domains],
+            ragged: vec![false; domains],
+            given: vec![false; program.inputs.len()],
+            stale: true,
+            scratch: Scratch::new(program),
+            limit,
+        };
+        workspace.check_memory(0, &workspace.steps).map_err(|e| vec![e])?;
+        for (i, buffer) in program.buffers.iter().enumerate() {
+            if buffer.place == Place::Shared {
+                workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
+            }
+        }
+        for (i, w) in program.weights.iter().enumerate() {
+            workspace.weights[i]
+                .reset(w.k * w.n)
+                .map_err(|_| vec![errors::out_of_memory(4 * (w.k * w.n) as u128)])?;
+        }
+        for domain in 0..domains {
+            workspace.allocate(position_buffer(program, domain), 1).map_err(|e| vec![e])?;
+        }
+        workspace.give_defaults(|place| place == Place::Shared);
+        Ok(workspace)
+    }
+
+    pub fn executable(&self) -> &Arc<Executable> {
+        &self.exe
+    }
+
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Fixes batch size and lengths (by the name of a domain's extent; those of static extent may be left out). Does
+    /// nothing if all stay as they are. If rows must be laid out anew, what is not shared by all examples is
+    /// forgotten; parameters stay.
+    pub fn resize(&mut self, batch: usize, lengths: &BTreeMap<String, Vec<usize>>) -> Fallible<()> {
+        let mut errors = Vec::new();
+        let mut all = Vec::new();
+        let exe = self.exe.clone();
+        for domain in &exe.program.domains {
+            let extent: &str = &domain.extent;
+            match (lengths.get(extent), domain.fixed) {
+                (None, Some(n)) => all.push(vec![n as usize; batch]),
+                (None, None) => errors.push(errors::missing_lengths(extent)),
+                (Some(l), _) if l.len() != batch => {
+                    let why = format!("there are {} of them for {batch} examples", l.len());
+                    errors.push(errors::wrong_lengths(extent, &why));
+                }
+                (Some(l), Some(n)) if l.iter().any(|l| *l != n as usize) => {
+                    errors.push(errors::wrong_lengths(extent, &format!("every example has {n} steps")));
+                }
+                (Some(l), _) => all.push(l.clone()),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        self.lay_out(batch, all).map_err(|e| {
+            self.forget();
+            vec![e]
+        })
+    }
+
+    /// Back to no examples, after rows could not be laid out.
+    fn forget(&mut self) {
+        self.batch = 0;
+        self.steps.fill(0);
+        self.lengths.iter_mut().for_each(Vec::clear);
+        let exe = self.exe.clone();
+        for (buffer, buf) in exe.program.buffers.iter().zip(&mut self.bufs) {
+            if buffer.place != Place::Shared {
+                *buf = Buf::default();
+            }
+        }
+        for (input, given) in exe.program.inputs.iter().zip(&mut self.given) {
+            *given &= exe.program.buffers[input.at.buffer.index()].place == Place::Shared;
+        }
+    }
+
+    fn lay_out(&mut self, batch: usize, lengths: Vec<Vec<usize>>) -> Result<(), Diagnostic> {
+        let steps: Vec<usize> = lengths.iter().map(|l| l.iter().copied().max().unwrap_or(0)).collect();
+        let exe = self.exe.clone();
+        let program = exe.program();
+        if (batch, &steps) != (self.batch, &self.steps) {
+            self.check_memory(batch, &steps)?;
+            let moved = |place: Place| match place {
+                Place::Shared => false,
+                Place::Example => batch != self.batch,
+                Place::Over { domain, .. } => {
+                    batch != self.batch || steps[domain.index()] != self.steps[domain.index()]
+                }
+            };
+            let moved: Vec<bool> = program.buffers.iter().map(|b| moved(b.place)).collect();
+            (self.batch, self.steps) = (batch, steps);
+            for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| moved[*i]) {
+                let rows = rows_of(buffer.place, self.batch, &self.steps).unwrap_or(0);
+                self.allocate(i, rows * buffer.width)?;
+            }
+            for (i, input) in program.inputs.iter().enumerate() {
+                if moved[input.at.buffer.index()] {
+                    self.default_of(i);
+                }
+            }
+        }
+        for (domain, lengths) in lengths.iter().enumerate() {
+            let buffer = lengths_buffer(program, domain);
+            if self.bufs[buffer].len() != batch {
+                self.allocate(buffer, batch)?;
+            }
+            for (to, length) in self.bufs[buffer].f32_mut().iter_mut().zip(lengths) {
+                *to = *length as f32;
+            }
+            self.ragged[domain] = lengths.iter().any(|l| *l != self.steps[domain]);
+        }
+        self.lengths = lengths;
+        Ok(())
+    }
+
+    fn allocate(&mut self, buffer: usize, len: usize) -> Result<(), Diagnostic> {
+        self.bufs[buffer].reset(len).map_err(|_| errors::out_of_memory(4 * len as u128))
+    }
+
+    fn check_memory(&self, batch: usize, steps: &[usize]) -> Result<(), Diagnostic> {
+        let program = self.exe.program();
+        let mut bytes = 0u128;
+        for b in &program.buffers {
+            let rows = rows_of(b.place, batch, steps).ok_or_else(|| errors::too_large(None, self.limit))?;
+            bytes = bytes.saturating_add((rows as u128).saturating_mul(b.width as u128).saturating_mul(4));
+        }
+        for w in &program.weights {
+            bytes = bytes.saturating_add((w.k as u128).saturating_mul(w.n as u128).saturating_mul(4));
+        }
+        if bytes > self.limit as u128 { Err(errors::too_large(Some(bytes), self.limit)) } else { Ok(()) }
+    }
+
+    /// The first point of this run has position `start + 1` (for windows of a longer chain).
+    pub fn set_start(&mut self, extent: &str, start: u64) -> Fallible<()> {
+        let domains = &self.exe.program.domains;
+        match domains.iter().position(|d| &*d.extent == extent) {
+            Some(domain) => {
+                self.start[domain] = start;
+                Ok(())
+            }
+            None => Err(vec![errors::unknown(extent, domains.iter().map(|d| &*d.extent))]),
+        }
+    }
+
+    fn give_defaults(&mut self, which: impl Fn(Place) -> bool) {
+        let exe = self.exe.clone();
+        for (i, input) in exe.program.inputs.iter().enumerate() {
+            if which(exe.program.buffers[input.at.buffer.index()].place) {
+                self.default_of(i);
+            }
+        }
+    }
+
+    /// An initial state takes its declared value, a cotangent 0 (1 for that of a loss per example); all else is missing.
+    fn default_of(&mut self, input: usize) {
+        let exe = self.exe.clone();
+        let info = &exe.program.inputs[input];
+        let place = exe.program.buffers[info.at.buffer.index()].place;
+        let default = match &info.kind {
+            InputKind::Initial { default, .. } => Some(*default),
+            InputKind::Cotangent => {
+                let loss = &*info.name == "loss_adj" && info.shape.is_empty() && place == Place::Example;
+                Some(if loss { 1.0 } else { 0.0 })
+            }
+            InputKind::Given | InputKind::Param(_) | InputKind::Noise(_) => None,
+        };
+        self.given[input] = default.is_some();
+        if let Some(default) = default {
+            let width = info.shape.iter().product();
+            self.fill_rows(&info.at, width, default);
+        }
+    }
+
+    fn fill_rows(&mut self, at: &Operand, width: usize, value: f32) {
+        let (all, stride) = self.rows(at);
+        if let Some(rows) = self.bufs[at.buffer.index()].f32_mut().get_mut(all) {
+            rows.chunks_mut(stride.max(1)).for_each(|row| row[..width].fill(value));
+        }
+    }
+
+    /// Lets an initial state or a cotangent have its default again, and any other input be missing.
+    pub fn clear_input(&mut self, name: &str) -> Fallible<()> {
+        let input = self.input_index(name)?;
+        self.default_of(input);
+        Ok(())
+    }
+
+    pub(super) fn input_index(&self, name: &str) -> Fallible<usize> {
+        let inputs = &self.exe.inputs;
+        inputs.get(name).copied().ok_or_else(|| vec![errors::unknown(name, inputs.keys().map(|k| &**k))])
+    }
+
+    pub(super) fn output_index(&self, name: &str) -> Fallible<usize> {
+        let outputs = &self.exe.outputs;
+        outputs.get(name).copied().ok_or_else(|| vec![errors::unknown(name, outputs.keys().map(|k| &**k))])
+    }
+
+    /// `[T, B, ..]`, `[B, ..]` or the value's own shape.
+    pub(super) fn shape_at(&self, at: &Operand, shape: &[usize]) -> Vec<usize> {
+        let mut all = match self.exe.program.buffers[at.buffer.index()].place {
+            Place::Shared => vec![],
+            Place::Example => vec![self.batch],
+            Place::Over { domain, .. } => vec![self.steps[domain.index()], self.batch],
+        };
+        all.extend(shape);
+        all
+    }
+
+    pub fn input_shape(&self, name: &str) -> Fallible<Vec<usize>> {
+        let info = &self.exe.program.inputs[self.input_index(name)?];
+        Ok(self.shape_at(&info.at, &info.shape))
+    }
+
+    pub fn output_shape(&self, name: &str) -> Fallible<Vec<usize>> {
+        let info = &self.exe.program.outputs[self.output_index(name)?];
+        Ok(self.shape_at(&info.at, &info.shape))
+    }
+
+    /// The elements of an operand's rows without halo (the first row's first column to the end of the last row), and from row to row.
+    pub(super) fn rows(&self, at: &Operand) -> (std::ops::Range<usize>, usize) {
+        let buffer = &self.exe.program.buffers[at.buffer.index()];
+        let (first, rows) = match buffer.place {
+            Place::Shared => (0, 1),
+            Place::Example => (0, self.batch),
+            Place::Over { domain, before, .. } => {
+                let first = i64::from(before) + i64::from(at.lag);
+                (first.max(0) as usize * self.batch, self.steps[domain.index()] * self.batch)
+            }
+        };
+        let begin = first * buffer.width;
+        let end = begin + rows * buffer.width;
+        (if rows == 0 { begin..begin } else { begin + at.column..end }, buffer.width)
+    }
+
+    /// Is row `row` (counted without halo) a point of its example?
+    fn is_point(&self, place: Place, row: usize) -> bool {
+        match place {
+            Place::Over { domain, .. } if self.ragged[domain.index()] => {
+                row / self.batch < self.lengths[domain.index()][row % self.batch]
+            }
+            _ => true,
+        }
+    }
+
+    /// Gives a real or Bool array, `[T, B, ..]`; what lies beyond an example's length is ignored.
+    pub fn set_input(&mut self, name: &str, values: &[f32]) -> Fallible<()> {
+        self.put(name, false, values.len(), |i| values[i], |_| 0).map_err(|e| vec![e])
+    }
+
+    /// Gives an array of ids; each must be one of the declared symbols.
+    pub fn set_ids(&mut self, name: &str, ids: &[i32]) -> Fallible<()> {
+        self.put(name, true, ids.len(), |_| 0.0, |i| ids[i]).map_err(|e| vec![e])
+    }
+
+    fn put(
+        &mut self,
+        name: &str,
+        are_ids: bool,
+        count: usize,
+        real: impl Fn(usize) -> f32,
+        id: impl Fn(usize) -> i32,
+    ) -> Result<(), Diagnostic> {
+        let input = self.input_index(name).map_err(|mut e| e.remove(0))?;
+        let exe = self.exe.clone();
+        let info = &exe.program.inputs[input];
+        let buffer = &exe.program.buffers[info.at.buffer.index()];
+        if are_ids != (buffer.elem == Elem::I32) {
+            return Err(errors::wrong_kind(name, !are_ids));
+        }
+        let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        if expected != count {
+            return Err(errors::wrong_count(name, expected, count));
+        }
+        let width: usize = info.shape.iter().product();
+        let (all, stride) = self.rows(&info.at);
+        let rows = expected.checked_div(width).unwrap_or(0);
+        let symbols = info.symbols.unwrap_or(usize::MAX);
+        if are_ids {
+            // All are looked at before the first is taken, so that a refused array changes nothing.
+            let bad = |i: &usize| self.is_point(buffer.place, i / width) && !fits(id(*i), symbols);
+            if let Some(bad) = (0..count).find(bad) {
+                return Err(errors::id_out_of_range(name, f64::from(id(bad)), symbols));
+            }
+        }
+        for row in 0..rows {
+            let at = all.start + row * stride;
+            let there = self.is_point(buffer.place, row);
+            let buf = &mut self.bufs[info.at.buffer.index()];
+            if are_ids {
+                let to = &mut buf.i32_mut()[at..at + width];
+                to.iter_mut().enumerate().for_each(|(i, x)| *x = if there { id(row * width + i) } else { 0 });
+            } else {
+                let to = &mut buf.f32_mut()[at..at + width];
+                to.iter_mut()
+                    .enumerate()
+                    .for_each(|(i, x)| *x = if there { real(row * width + i) } else { 0.0 });
+            }
+        }
+        self.given[input] = true;
+        self.stale |= buffer.place == Place::Shared;
+        Ok(())
+    }
+
+    /// A parameter, row-major.
+    pub fn param(&self, name: &str) -> Fallible<&[f32]> {
+        let info = &self.exe.program.inputs[self.input_index(name)?];
+        if !matches!(info.kind, InputKind::Param(_)) {
+            return Err(vec![errors::unknown(name, self.params())]);
+        }
+        let (all, width) = (self.rows(&info.at).0.start, info.shape.iter().product::<usize>());
+        Ok(&self.bufs[info.at.buffer.index()].f32()[all..all + width])
+    }
+
+    /// A parameter to be changed; it counts as given, and all that depends on it as old.
+    pub fn param_mut(&mut self, name: &str) -> Fallible<&mut [f32]> {
+        let input = self.input_index(name)?;
+        let exe = self.exe.clone();
+        let info = &exe.program.inputs[input];
+        if !matches!(info.kind, InputKind::Param(_)) {
+            return Err(vec![errors::unknown(name, self.params())]);
+        }
+        let (all, width) = (self.rows(&info.at).0.start, info.shape.iter().product::<usize>());
+        self.given[input] = true;
+        self.stale = true;
+        Ok(&mut self.bufs[info.at.buffer.index()].f32_mut()[all..all + width])
+    }
+
+    /// Names of all parameters, in the program's order.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        let inputs = self.exe.program.inputs.iter();
+        inputs.filter(|i| matches!(i.kind, InputKind::Param(_))).map(|i| &*i.name)
+    }
+
+    /// Copies an output, `[T, B, ..]`, 0 beyond an example's length. Ids become numbers.
+    pub fn output_into(&self, name: &str, to: &mut [f32]) -> Fallible<()> {
+        let info = &self.exe.program.outputs[self.output_index(name)?];
+        let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        if to.len() != expected {
+            return Err(vec![errors::wrong_count(name, expected, to.len())]);
+        }
+        let width: usize = info.shape.iter().product();
+        let buffer = &self.exe.program.buffers[info.at.buffer.index()];
+        let buf = &self.bufs[info.at.buffer.index()];
+        let (all, stride) = self.rows(&info.at);
+        for (row, to) in to.chunks_mut(width.max(1)).enumerate() {
+            let at = all.start + row * stride;
+            match buffer.elem {
+                _ if !self.is_point(buffer.place, row) => to.fill(0.0),
+                Elem::F32 => to.copy_from_slice(&buf.f32()[at..at + width]),
+                Elem::I32 => {
+                    to.iter_mut().zip(&buf.i32()[at..at + width]).for_each(|(x, id)| *x = *id as f32)
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn output(&self, name: &str) -> Fallible<Vec<f32>> {
+        let mut to = vec![0.0; self.output_shape(name)?.iter().product()];
+        self.output_into(name, &mut to)?;
+        Ok(to)
+    }
+
+    /// An output that all examples share (a gradient of a parameter), where it lies.
+    pub fn shared_output(&self, name: &str) -> Fallible<&[f32]> {
+        let info = &self.exe.program.outputs[self.output_index(name)?];
+        let buffer = &self.exe.program.buffers[info.at.buffer.index()];
+        if buffer.place != Place::Shared || buffer.elem != Elem::F32 {
+            return Err(vec![errors::internal(&format!("`{name}` is not shared by all examples"))]);
+        }
+        let width: usize = info.shape.iter().product();
+        Ok(&self.bufs[info.at.buffer.index()].f32()[info.at.column..info.at.column + width])
+    }
+}
+
+fn fits(id: i32, symbols: usize) -> bool {
+    usize::try_from(id).is_ok_and(|id| id < symbols)
+}

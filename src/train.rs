@@ -1,1 +1,8 @@
-//! Training a model.
+//! Training a model: data, settings, the loop.
+//!
+//! In: a model's blocks, the bytes of its data files, a compiled program. Out: parameters and a
+//! record of how they came about. Invariant: nothing here touches files or clocks; `cli` hands in
+//! bytes and takes callbacks. The same seed gives the same bits.
+
+pub mod data;
+pub mod errors;

@@ -1,0 +1,129 @@
+//! Data sets: from the bytes of files to examples.
+//!
+//! In: the lines of a `data` block, the declared inputs, and a function that gives the bytes behind a
+//! path. Out: a [`Dataset`] with a [`Field`] for each name. Invariant: all fields have the same number
+//! of examples; every number is finite; every id is below its field's number of symbols.
+
+pub mod adding;
+pub mod source;
+pub mod split;
+pub mod table;
+pub mod text;
+pub mod ts;
+
+use crate::diag::Diagnostic;
+use source::Call;
+use std::sync::Arc;
+
+/// The values of one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// One value per position of an example; otherwise one per example.
+    pub sequential: bool,
+    /// Extents of one value.
+    pub shape: Vec<usize>,
+    pub values: Values,
+    /// Where each example's positions end, in values; empty unless sequential.
+    pub ends: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    Real(Vec<f32>),
+    /// Ids below the number of symbols, whose written forms stand beside.
+    Id {
+        ids: Vec<u32>,
+        symbols: Arc<Vec<String>>,
+    },
+}
+
+impl Field {
+    pub fn examples(&self) -> usize {
+        if self.sequential { self.ends.len() } else { self.rows() }
+    }
+
+    /// Number of values: positions or examples.
+    pub fn rows(&self) -> usize {
+        match &self.values {
+            Values::Real(v) => v.len() / self.width().max(1),
+            Values::Id { ids, .. } => ids.len(),
+        }
+    }
+
+    /// Elements of one value.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The rows of one example.
+    pub fn range(&self, example: usize) -> std::ops::Range<usize> {
+        if !self.sequential {
+            return example..example + 1;
+        }
+        let start = if example == 0 { 0 } else { self.ends[example - 1] };
+        start..self.ends[example]
+    }
+}
+
+/// What a reader makes of one source: the values of its names in order, and how many of the examples
+/// come from the training file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    pub names: Vec<String>,
+    pub fields: Vec<Field>,
+    pub examples: usize,
+    /// The first example of the test file, if the source names one.
+    pub test_from: Option<usize>,
+    /// Shares of `split`, as written.
+    pub shares: Option<Vec<f64>>,
+}
+
+impl Dataset {
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.names.iter().position(|n| n == name).and_then(|i| self.fields.get(i))
+    }
+
+    /// One long sequence, to be trained on as it goes on, rather than examples.
+    pub fn is_stream(&self) -> bool {
+        let train = self.test_from.unwrap_or(self.examples);
+        train == 1 && self.fields.iter().all(|f| f.sequential)
+    }
+}
+
+/// A declared input, as far as readers must know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    pub name: String,
+    pub sequential: bool,
+    pub is_id: bool,
+    /// Number of extents of one value.
+    pub rank: usize,
+}
+
+/// Gives the bytes behind a path of the `data` block.
+pub type Open<'a> = dyn FnMut(&str) -> Result<Vec<u8>, Diagnostic> + 'a;
+
+/// Reads all lines of a `data` block. Names without a declared input are read as their source has them.
+pub fn read(calls: &[Call], declared: &[Declared], open: &mut Open) -> Result<Dataset, Vec<Diagnostic>> {
+    let mut whole: Option<Dataset> = None;
+    for call in calls {
+        let part = call.read(declared, open).map_err(|d| vec![d.at(call.span, "read for this")])?;
+        whole = Some(match whole {
+            None => part,
+            Some(mut all) => {
+                if (all.examples, all.test_from) != (part.examples, part.test_from) {
+                    return Err(vec![super::errors::unequal_sources(call.span, all.examples, part.examples)]);
+                }
+                all.names.extend(part.names);
+                all.fields.extend(part.fields);
+                all
+            }
+        });
+    }
+    whole.ok_or_else(|| vec![super::errors::no_data()])
+}
+
+/// Symbols in order with the id of each.
+pub(crate) fn index(symbols: &[String]) -> std::collections::BTreeMap<&str, u32> {
+    symbols.iter().enumerate().map(|(i, s)| (s.as_str(), i as u32)).collect()
+}

@@ -1,1 +1,197 @@
 //! Matrix products: packed micro-kernels chosen at run time.
+//!
+//! In: rows of f32 in wider buffers ([`View`]), a right-hand matrix packed once ([`Packed`]). Out: the
+//! product, written or added to columns of other rows. [`product`] is `out (+)= a @ w`, [`outer`] is
+//! `out (+)= aᵀ @ b`; each has a `_raw` form for operands that live in one allocation.
+//!
+//! Invariants:
+//! 1. An element of `out` is computed by one fixed sequence of operations that depends on the
+//!    contracted length alone: never on the number of rows, on the row's place among them, on the
+//!    number of columns, or on what other rows hold. See Note [Order of summation].
+//! 2. Nothing outside the named columns of the named rows is read or written.
+//! 3. No allocation, once [`Scratch`] has grown to the largest product.
+//!
+//! The blocking is in `block.rs`, the innermost tiles in `x86.rs` and `portable.rs`.
+#![allow(unsafe_code)]
+
+mod block;
+mod memory;
+mod packed;
+mod peak;
+mod portable;
+
+pub use packed::Packed;
+pub use peak::peak_gflops;
+
+/// Which tiles are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    Portable,
+    Avx2Fma,
+    Avx512,
+}
+
+impl Isa {
+    pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2Fma, Isa::Portable];
+
+    /// The best one of this machine.
+    pub fn detect() -> Isa {
+        Isa::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
+    }
+
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        self == Isa::Portable
+    }
+}
+
+/// `width` columns of rows that lie `stride` elements apart; the slice starts at the first of them.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+    pub width: usize,
+}
+
+/// A [`View`] to write to.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    pub data: &'a mut [f32],
+    pub stride: usize,
+    pub width: usize,
+}
+
+/// A [`View`] without a borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct RawView {
+    pub start: *const f32,
+    pub stride: usize,
+    pub width: usize,
+}
+
+/// A [`ViewMut`] without a borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct RawViewMut {
+    pub start: *mut f32,
+    pub stride: usize,
+    pub width: usize,
+}
+
+/// Memory for the packed blocks of [`outer`]; grows to the largest and stays.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    a: memory::Lines,
+    b: memory::Lines,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        Scratch::default()
+    }
+}
+
+/// `out[r, ..] (+)= a[r, ..] @ w` for `r` in `0..rows`. `a.width` is `w.k()`, `out.width` is `w.n()`.
+///
+/// # Panics
+/// If widths disagree, a view is too short, or the machine lacks `isa`.
+pub fn product(isa: Isa, rows: usize, a: View, w: &Packed, out: ViewMut, accumulate: bool) {
+    check_view(rows, a.data.len(), a.stride, a.width);
+    check_view(rows, out.data.len(), out.stride, out.width);
+    check_apart(rows, out.stride, out.width);
+    let a = RawView { start: a.data.as_ptr(), stride: a.stride, width: a.width };
+    let out = RawViewMut { start: out.data.as_mut_ptr(), stride: out.stride, width: out.width };
+    // SAFETY: both views were checked to hold their rows, and borrows keep them apart.
+    unsafe { product_raw(isa, rows, a, w, out, accumulate) }
+}
+
+/// [`product`] for operands that may lie in one allocation.
+///
+/// # Safety
+/// For every `r < rows`, `a.width` elements at `a.start + r * a.stride` are initialised and readable and
+/// `out.width` elements at `out.start + r * out.stride` are initialised and writable; no element of
+/// `out` is an element of `a`; nobody else writes to either meanwhile.
+///
+/// # Panics
+/// If widths disagree or the machine lacks `isa`.
+pub unsafe fn product_raw(isa: Isa, rows: usize, a: RawView, w: &Packed, out: RawViewMut, accumulate: bool) {
+    assert!(isa.is_available(), "this machine has no {isa:?}");
+    assert_eq!(a.width, w.k(), "columns of the left side, rows of the right side");
+    assert_eq!(out.width, w.n(), "columns of the result, columns of the right side");
+    // SAFETY: the caller vouches for the views; the instructions exist.
+    unsafe {
+        match isa {
+            Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => {
+                block::product::<portable::Tiles>(rows, a, w, out, accumulate)
+            }
+        }
+    }
+}
+
+/// `out[m, n] (+)= Σ_r a[r, m] * b[r, n]` over `r` in `0..rows`, in that order. `out` has
+/// `a.width` rows; its width is `b.width`.
+///
+/// # Panics
+/// If widths disagree, a view is too short, or the machine lacks `isa`.
+pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: bool, scratch: &mut Scratch) {
+    check_view(rows, a.data.len(), a.stride, a.width);
+    check_view(rows, b.data.len(), b.stride, b.width);
+    check_view(a.width, out.data.len(), out.stride, out.width);
+    check_apart(a.width, out.stride, out.width);
+    let a = RawView { start: a.data.as_ptr(), stride: a.stride, width: a.width };
+    let b = RawView { start: b.data.as_ptr(), stride: b.stride, width: b.width };
+    let out = RawViewMut { start: out.data.as_mut_ptr(), stride: out.stride, width: out.width };
+    // SAFETY: the views were checked to hold their rows, and borrows keep `out` apart.
+    unsafe { outer_raw(isa, rows, a, b, out, accumulate, scratch) }
+}
+
+/// [`outer`] for operands that may lie in one allocation.
+///
+/// # Safety
+/// As for [`product_raw`]: `rows` rows of `a` and `b` are readable, `a.width` rows of `out` writable;
+/// no element of `out` is one of `a` or `b`; nobody else writes to them meanwhile.
+///
+/// # Panics
+/// If widths disagree or the machine lacks `isa`.
+pub unsafe fn outer_raw(
+    isa: Isa,
+    rows: usize,
+    a: RawView,
+    b: RawView,
+    out: RawViewMut,
+    accumulate: bool,
+    scratch: &mut Scratch,
+) {
+    assert!(isa.is_available(), "this machine has no {isa:?}");
+    assert_eq!(out.width, b.width, "columns of the result, columns of the right side");
+    // SAFETY: the caller vouches for the views; the instructions exist.
+    unsafe {
+        match isa {
+            Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => {
+                block::outer::<portable::Tiles>(rows, a, b, out, accumulate, scratch)
+            }
+        }
+    }
+}
+
+/// A view of `rows` rows needs `(rows - 1) * stride + width` elements.
+fn check_view(rows: usize, len: usize, stride: usize, width: usize) {
+    if rows == 0 || width == 0 {
+        return;
+    }
+    let end = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(width));
+    assert!(end.is_some_and(|end| end <= len), "{rows} rows of {width} at {stride} in {len} elements");
+}
+
+/// Rows that are written must not overlap. (Rows that are read may: stride 0 repeats one.)
+fn check_apart(rows: usize, stride: usize, width: usize) {
+    assert!(rows <= 1 || stride >= width, "rows of {width} overlap at stride {stride}");
+}
+
+// Note [Order of summation]
+//
+// The contracted index is cut into blocks of `block::DEPTH`, from its start. Within a block every
+// element is one chain of fused multiply-adds from 0 in index order (of multiplications and additions
+// where the machine has no fused ones); the blocks are added to `out` in order, the first one stored
+// or added. Tiles of all heights and widths, vectors of all lengths, whole and cut-off panels do
+// exactly this, so a row's result has the same bits wherever it is computed. Summing by blocks also
+// keeps rounding errors of long sums small (the error grows with DEPTH + length / DEPTH terms).

@@ -1,0 +1,37 @@
+//! What the machine could do at best: multiply-adds on registers alone.
+
+use super::Isa;
+use std::time::{Duration, Instant};
+
+/// How long is measured in all.
+const BUDGET: Duration = Duration::from_millis(50);
+
+/// Measured multiply-add rate of one core in GFLOP/s (a multiply-add counts as two).
+pub fn peak_gflops(isa: Isa) -> f64 {
+    assert!(isa.is_available(), "this machine has no {isa:?}");
+    let run: fn(u64) -> f64 = match isa {
+        Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => portable,
+    };
+    let mut best = 0.0f64;
+    let begin = Instant::now();
+    while begin.elapsed() < BUDGET {
+        let start = Instant::now();
+        let flops = run(20_000);
+        best = best.max(flops / start.elapsed().as_secs_f64());
+    }
+    best * 1e-9
+}
+
+fn portable(rounds: u64) -> f64 {
+    let mut sums = [[0.5f32; 8]; 4];
+    let (a, b) = (std::hint::black_box(0.999f32), std::hint::black_box(0.001f32));
+    for _ in 0..rounds {
+        for sums in &mut sums {
+            for sum in sums {
+                *sum = *sum * a + b;
+            }
+        }
+    }
+    std::hint::black_box(sums);
+    rounds as f64 * 32.0 * 2.0
+}

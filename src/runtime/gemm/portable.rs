@@ -1,0 +1,63 @@
+//! Tiles in plain Rust, for the compiler to vectorise. Used where no hand-written ones exist.
+
+use super::block::Tile;
+use super::packed::PANEL;
+
+/// Columns computed at once: what fits the registers beside `HEIGHT` rows.
+const WIDTH: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
+
+pub struct Tiles;
+
+impl super::block::Tiles for Tiles {
+    const HEIGHT: usize = 4;
+
+    fn panels(_height: usize) -> usize {
+        1
+    }
+
+    unsafe fn tile(height: usize, packed: bool, tile: &Tile) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match height {
+                1 => rows::<1>(packed, tile),
+                2 => rows::<2>(packed, tile),
+                3 => rows::<3>(packed, tile),
+                _ => rows::<4>(packed, tile),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// See [`super::block::Tiles::tile`]; the tile has `H` rows.
+unsafe fn rows<const H: usize>(packed: bool, t: &Tile) {
+    let (row, step) = if packed { (1, H) } else { (t.a_stride, 1) };
+    for c in (0..t.cols).step_by(WIDTH) {
+        let mut sums = [[0.0f32; WIDTH]; H];
+        for k in 0..t.depth {
+            // SAFETY: a panel has `depth` rows of `PANEL` elements, and WIDTH divides PANEL.
+            let b = unsafe { &*t.b.add(k * PANEL + c).cast::<[f32; WIDTH]>() };
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `a` has H rows of `depth` elements.
+                let a = unsafe { *t.a.add(r * row + k * step) };
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum = multiply_add(a, *b, *sum);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let cols = WIDTH.min(t.cols - c);
+            // SAFETY: `out` has H rows of `cols` elements.
+            let out = unsafe { std::slice::from_raw_parts_mut(t.out.add(r * t.out_stride + c), cols) };
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = if t.accumulate { *out + sum } else { *sum };
+            }
+        }
+    }
+}
+
+/// Fused where that is one instruction; a library call would be many times slower.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
+}

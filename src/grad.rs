@@ -1,7 +1,23 @@
 //! Reverse-mode differentiation of any [`Graph`](crate::eqn::Graph).
+//!
+//! In: a graph, and names of sources and outputs. Out: the joint graph: the forward nodes under their
+//! ids, behind them the adjoint nodes; what a state reads at `t−1`, its adjoint reads at `t+1`.
+//! Invariant: nothing is unrolled; the adjoint has a bounded number of nodes for each forward node.
+//!
+//! `activity` finds what takes part, `rules` is the table of adjoints, `sweep` applies it from the outputs
+//! back, `mirror` moves the mirrored reads to named values. [`print`] writes the result as a cell.
+
+mod activity;
+mod errors;
+mod mirror;
+mod rules;
+mod sweep;
+mod traits;
 
 use crate::diag::Fallible;
-use crate::eqn::Graph;
+use crate::eqn::{Graph, Op, Source, SourceId, SourceKind, Ty};
+use errors::Step;
+use std::sync::Arc;
 
 /// What to differentiate with respect to, and which outputs send a cotangent.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +31,113 @@ pub struct Options {
 /// The graph with its adjoint beside it: for each chosen output a `Cotangent` source `NAME_adj` of
 /// the output's shape and level, for each chosen source an output `NAME_adj`. Gradients of Shared
 /// sources are summed over points and examples.
-pub fn differentiate(_graph: &Graph, _options: &Options) -> Fallible<Graph> {
-    todo!()
+pub fn differentiate(graph: &Graph, options: &Options) -> Fallible<Graph> {
+    joint(graph, options, false)
+}
+
+/// `for_reading`: equations as on paper, even if a product then stands in two places.
+fn joint(graph: &Graph, options: &Options, for_reading: bool) -> Fallible<Graph> {
+    let joint = run(graph, options, for_reading).map_err(|stop| vec![*stop.0])?;
+    #[cfg(debug_assertions)]
+    if let Err(what) = crate::eqn::verify::verify(&joint) {
+        return Err(vec![errors::internal(&what)]);
+    }
+    Ok(joint)
+}
+
+fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
+    let wrt = chosen_sources(graph, options)?;
+    let from = chosen_outputs(graph, options)?;
+    let roots: Vec<_> = from.iter().map(|i| graph.outputs[*i].node).collect();
+    let activity = activity::analyse(graph, &wrt, &roots)?;
+
+    let mut joint = graph.clone();
+    let forward = graph.nodes.len();
+    let mut cotangents = Vec::new();
+    for i in &from {
+        let output = &graph.outputs[*i];
+        let node = graph.node(output.node);
+        let name: Arc<str> = format!("{}_adj", output.name).into();
+        if joint.find_source(&name).is_some() {
+            return Err(errors::name_taken(&name).into());
+        }
+        let source = Source {
+            name,
+            kind: SourceKind::Cotangent,
+            shape: node.shape.clone(),
+            ty: Ty::Real,
+            level: node.level,
+            span: node.span,
+        };
+        cotangents.push((output.node, joint.source(source)));
+    }
+
+    let mut sweep = sweep::Sweep::run(joint, forward, activity, &cotangents)?;
+    let mut outputs: Vec<(Arc<str>, _)> = Vec::new();
+    for id in wrt {
+        let source = &graph.sources[id.index()];
+        let name: Arc<str> = format!("{}_adj", source.name).into();
+        if graph.find_output(&name).is_some() || outputs.iter().any(|o| o.0 == name) {
+            return Err(errors::name_taken(&name).into());
+        }
+        let mut total = None;
+        for node in graph.node_ids().filter(|n| graph.node(*n).op == Op::Source(id)) {
+            let Some(adjoint) = sweep.adjoint(node) else { continue };
+            total = Some(match total {
+                None => adjoint,
+                Some(sum) => sweep.add(Op::Binary(crate::eqn::Binary::Add, sum, adjoint))?,
+            });
+        }
+        let total = match total {
+            Some(total) => total,
+            None => sweep.zero(&source.shape),
+        };
+        let total = sweep.lift(total, source.level)?;
+        sweep.name(total, name.to_string());
+        outputs.push((name, total));
+    }
+    mirror::finish(&sweep.into_tape(), &outputs, graph.states.len(), for_reading)
+}
+
+fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
+    let ids = (0..graph.sources.len() as u32).map(SourceId);
+    let Some(names) = &options.wrt else {
+        let is_chosen = |s: &Source| {
+            let kind = matches!(s.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Initial { .. });
+            kind && s.ty == Ty::Real
+        };
+        return Ok(ids.filter(|id| is_chosen(&graph.sources[id.index()])).collect());
+    };
+    let mut chosen = Vec::new();
+    for name in names {
+        let id = graph.find_source(name).ok_or_else(|| errors::unknown_source(name))?;
+        match graph.sources[id.index()].ty {
+            Ty::Real => {}
+            Ty::Bool => return Err(errors::not_real(name, "a truth value").into()),
+            Ty::Id(_) => return Err(errors::not_real(name, "a symbol").into()),
+        }
+        if !chosen.contains(&id) {
+            chosen.push(id);
+        }
+    }
+    Ok(chosen)
+}
+
+fn chosen_outputs(graph: &Graph, options: &Options) -> Step<Vec<usize>> {
+    let is_real = |i: &usize| *graph.ty(graph.outputs[*i].node) == Ty::Real;
+    let Some(names) = &options.from else {
+        return Ok((0..graph.outputs.len()).filter(is_real).collect());
+    };
+    let mut chosen = Vec::new();
+    for name in names {
+        let found = graph.outputs.iter().position(|o| *o.name == **name);
+        let i = found.ok_or_else(|| errors::unknown_output(name))?;
+        if !is_real(&i) {
+            return Err(errors::not_real(name, "a symbol or truth value").into());
+        }
+        if !chosen.contains(&i) {
+            chosen.push(i);
+        }
+    }
+    Ok(chosen)
 }

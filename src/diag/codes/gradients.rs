@@ -2,4 +2,58 @@
 
 use super::Entry;
 
-pub const ENTRIES: &[Entry] = &[];
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        code: "E0501",
+        title: "every path to a value leads through operations without a slope",
+        text: "Comparisons, `argmax`, `floor`, `sign`, `mod`, conditions and indices have no useful derivative. If a\n\
+               parameter, input or initial state reaches the result through these alone, its gradient would be zero\n\
+               everywhere and training would silently stand still, so the program is refused.\n\n\
+               Wrong:  loss accuracy(y, t)            # argmax inside\n\
+               Right:  loss cross_entropy(y, t)\n        metric accuracy(y, t)\n\n\
+               Where a zero gradient is meant, write it: `floor(stop_gradient(s))`.",
+    },
+    Entry {
+        code: "E0502",
+        title: "unknown name in a request for gradients",
+        text: "Gradients are taken of outputs, with respect to inputs, parameters and initial states (`h0`). Inner\n\
+               parameters carry their path: `l1.W_f`. What no output depends on does not exist.",
+    },
+    Entry {
+        code: "E0503",
+        title: "only real values have a gradient",
+        text: "Symbols (`id(K)`) and truth values change in jumps. Take the gradient with respect to the table they\n\
+               index, or of the scores they are chosen from.",
+    },
+    Entry {
+        code: "E0504",
+        title: "the name of a gradient is taken",
+        text: "The gradient of `x` is the array `x_adj`, and what arrives at output `h` is the array `h_adj`. The program\n\
+               has a value of that name already; rename it.",
+    },
+    Entry {
+        code: "E0505",
+        title: "an operation that cannot be differentiated in this form",
+        text: "A reduction with `max`, `min` or `∏` along one axis of a matrix, or any reduction along a middle axis of a\n\
+               larger array, is differentiated only if the other extents are known numbers. Reduce vectors, or\n\
+               give the dimensions values.",
+    },
+    Entry {
+        code: "E0506",
+        title: "a value that depends on itself has no adjoint",
+        text: "The initial value of a state depends on the values that it starts. Initial values may use parameters and\n\
+               values that are the same for the whole domain.",
+    },
+    Entry {
+        code: "E0507",
+        title: "these derived equations cannot be written as one cell",
+        text: "The adjoint of a recurrent cell over one chain is printed as a cell again. A program over several chains,\n\
+               or one with whole-chain operations inside, has an adjoint too (`run --grad` computes it), but not one\n\
+               that fits into a single cell.",
+    },
+    Entry {
+        code: "E0599",
+        title: "internal: ill-formed derived equations",
+        text: "A derived operation does not fit its operands. This is a mistake of the compiler, not of the program.",
+    },
+];

@@ -1,0 +1,352 @@
+//! Moves mirrored reads to named values, and leaves the joint graph in its final form.
+//!
+//! In: a [`Tape`], where the adjoint of a state reads `g[t+1]` of some large `g`. Since `g` is linear in
+//! adjoints and these are 0 outside the domain, `(Uᵀ a + b ⊙ s)[t+1] = Uᵀ a[t+1] + b[t+1] ⊙ s[t+1]`, where all reads
+//! outside the domain give 0. Written so, every product with `Uᵀ` of one step can be one product, and the
+//! equations read as on paper: only named values are read at an offset. The same is done to `g[1]`, which
+//! initial values receive.
+//! Out: forward nodes under their ids, then the adjoint nodes that an output needs. A value is not moved
+//! if it holds a product that is needed at this point too (it would be computed twice).
+
+use super::errors::{self, Step};
+use super::sweep::Tape;
+use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, State, StateId, Unary};
+use crate::shape::Shape;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Access {
+    Lag(i32),
+    First,
+    Last,
+    Fixed(u32),
+}
+
+impl Access {
+    fn of(point: Point) -> Access {
+        match point {
+            Point::First => Access::First,
+            Point::Last => Access::Last,
+            Point::Fixed(k) => Access::Fixed(k),
+        }
+    }
+}
+
+/// Expressions are taken apart at most this deep.
+const DEPTH: u32 = 100;
+
+struct Mirror<'a> {
+    tape: &'a Tape,
+    out: Graph,
+    /// From the tape's nodes to those of `out`.
+    map: Vec<Option<NodeId>>,
+    uses: Vec<u32>,
+    /// States over values of the tape.
+    aliases: BTreeMap<NodeId, StateId>,
+    placed: BTreeMap<(NodeId, Access), NodeId>,
+    zeros: BTreeMap<Shape, NodeId>,
+    /// Also take apart what is used elsewhere: for reading, not for running.
+    for_reading: bool,
+}
+
+/// `outputs`: the gradients, as nodes of the tape.
+pub(super) fn finish(tape: &Tape, outputs: &[(Arc<str>, NodeId)], states: usize, for_reading: bool) -> Step<Graph> {
+    let mut out = tape.graph.clone();
+    out.nodes.truncate(tape.forward);
+    out.states.truncate(states);
+    let mut uses = vec![0u32; tape.graph.nodes.len()];
+    let operands = tape.graph.nodes.iter().skip(tape.forward).flat_map(|n| n.op.operands());
+    let defs = tape.graph.states.iter().skip(states).filter_map(|s| s.def);
+    for id in operands.chain(defs).chain(outputs.iter().map(|o| o.1)) {
+        uses[id.index()] += 1;
+    }
+    let mut map: Vec<Option<NodeId>> = vec![None; tape.graph.nodes.len()];
+    for id in tape.graph.node_ids().take(tape.forward) {
+        map[id.index()] = Some(id);
+    }
+    let mut mirror = Mirror {
+        tape,
+        out,
+        map,
+        uses,
+        aliases: BTreeMap::new(),
+        placed: BTreeMap::new(),
+        zeros: BTreeMap::new(),
+        for_reading,
+    };
+    // Values of the forward pass first: moved expressions may need them anywhere.
+    for linear in [false, true] {
+        for id in tape.graph.node_ids().skip(tape.forward) {
+            if tape.linear[id.index()] == linear {
+                let new = mirror.emit(id)?;
+                mirror.map[id.index()] = Some(new);
+            }
+        }
+    }
+    for (value, state) in &mirror.aliases {
+        mirror.out.states[state.index()].def = mirror.map[value.index()];
+    }
+    for (name, value) in outputs {
+        let node = mirror.node(*value)?;
+        mirror.out.output(name.clone(), node);
+    }
+    Ok(prune(&mirror.out, tape.forward, states))
+}
+
+impl Mirror<'_> {
+    fn emit(&mut self, id: NodeId) -> Step<NodeId> {
+        let node = self.tape.graph.node(id);
+        let new = match &node.op {
+            Op::Lag { state, offset } if self.tape.movable.contains(&id) => {
+                let state = &self.tape.graph.states[state.index()];
+                let Some(def) = state.def else {
+                    return Err(errors::internal("a mirrored read has no value").into());
+                };
+                self.place(def, Access::Lag(*offset), state.domain, 0)?
+            }
+            Op::At { arg, point, .. } if self.tape.movable.contains(&id) => match self.tape.graph.level(*arg) {
+                Level::Over(domain) => self.place(*arg, Access::of(*point), domain, 0)?,
+                _ => return Err(errors::internal("a point of a value without points").into()),
+            },
+            op => {
+                let mut missing = false;
+                let op = op.map_operands(|a| {
+                    self.map[a.index()].unwrap_or_else(|| {
+                        missing = true;
+                        a
+                    })
+                });
+                if missing {
+                    return Err(errors::internal("an operand comes after its consumer").into());
+                }
+                self.out.add_as(op, node.shape.clone(), node.level)?
+            }
+        };
+        // A moved read may have become a forward value, which keeps its own name.
+        if new.index() >= self.tape.forward {
+            if let Some(name) = &node.name {
+                self.out.set_name(new, name.clone());
+            }
+            self.out.set_span(new, node.span);
+        }
+        Ok(new)
+    }
+
+    fn node(&self, id: NodeId) -> Step<NodeId> {
+        self.map[id.index()].ok_or_else(|| errors::internal("a value is read before it is computed").into())
+    }
+
+    /// The value of a tape node at another point, as nodes of `out`. Of a linear value it is 0 if there is no
+    /// such point; of any other it is then some finite number.
+    fn place(&mut self, id: NodeId, access: Access, domain: DomainId, depth: u32) -> Step<NodeId> {
+        if let Some(known) = self.placed.get(&(id, access)) {
+            return Ok(*known);
+        }
+        let linear = self.tape.linear[id.index()];
+        let placed = match self.tape.graph.level(id) {
+            Level::Over(_) if depth < DEPTH && self.may_move(id, linear, access) => {
+                self.take_apart(id, access, domain, depth, linear)?
+            }
+            Level::Over(_) => None,
+            _ if linear => None,
+            _ => Some(self.node(id)?),
+        };
+        let placed = match placed {
+            Some(placed) => placed,
+            None => self.leaf(id, access, domain)?,
+        };
+        self.placed.insert((id, access), placed);
+        Ok(placed)
+    }
+
+    fn may_move(&self, id: NodeId, linear: bool, access: Access) -> bool {
+        let node = self.tape.graph.node(id);
+        if let (Op::Lag { state, offset }, Access::Lag(k)) = (&node.op, access)
+            && !linear
+            && offset.checked_add(k) == Some(0)
+        {
+            let def = self.tape.graph.states[state.index()].def;
+            return def.is_some_and(|d| !self.tape.traits[d.index()].wild);
+        }
+        let is_product = matches!(node.op, Op::MatMul(..) | Op::Outer(..) | Op::Reduce { .. });
+        if linear {
+            node.name.is_none() && (self.for_reading || !is_product || self.uses[id.index()] <= 1)
+        } else {
+            node.name.is_none() && !self.tape.traits[id.index()].wild
+        }
+    }
+
+    /// The operation on its operands at the other point, if that gives the same.
+    fn take_apart(
+        &mut self,
+        id: NodeId,
+        access: Access,
+        domain: DomainId,
+        depth: u32,
+        linear: bool,
+    ) -> Step<Option<NodeId>> {
+        let node = self.tape.graph.node(id);
+        let below = |a: NodeId| !matches!(self.tape.graph.level(a), Level::Over(_));
+        let moves = match &node.op {
+            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul, ..) | Op::Unary(Unary::Neg, _) => true,
+            // Outside the domain a divisor may be 0, unless it is the same everywhere.
+            Op::Binary(Binary::Div, _, b) => linear && below(*b),
+            Op::Binary(Binary::MulZero, ..)
+            | Op::MatMul(..)
+            | Op::Outer(..)
+            | Op::Transpose(_)
+            | Op::Reshape(_)
+            | Op::Slice { .. }
+            | Op::Spread(_)
+            | Op::Concat(_)
+            | Op::Reduce { fold: Fold::Sum, .. } => linear,
+            Op::Lag { state, offset } => {
+                let Access::Lag(k) = access else { return Ok(None) };
+                let Some(def) = self.tape.graph.states[state.index()].def else { return Ok(None) };
+                // Two reads in one direction are one; a forward value read back and forth is itself.
+                return match offset.checked_add(k) {
+                    Some(0) if !linear => Ok(Some(self.node(def)?)),
+                    Some(both) if linear && self.tape.movable.contains(&id) && (*offset > 0) == (k > 0) => {
+                        self.place(def, Access::Lag(both), domain, depth + 1).map(Some)
+                    }
+                    _ => Ok(None),
+                };
+            }
+            _ => false,
+        };
+        if !moves {
+            return Ok(None);
+        }
+        let mut stop = None;
+        let op = node.op.map_operands(|a| match self.place(a, access, domain, depth + 1) {
+            Ok(placed) => placed,
+            Err(e) => {
+                stop.get_or_insert(e);
+                a
+            }
+        });
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
+        let level = match access {
+            Access::Lag(_) => Level::Over(domain),
+            _ => Level::Example,
+        };
+        // Values below the domain are the same at the other point: their operations may stay below.
+        let highest = op.operands().map(|a| self.out.level(a)).max().unwrap_or(level);
+        Ok(Some(self.out.add_as(op, node.shape.clone(), highest)?))
+    }
+
+    fn leaf(&mut self, id: NodeId, access: Access, domain: DomainId) -> Step<NodeId> {
+        let point = match access {
+            Access::Lag(offset) => {
+                let state = self.alias(id, domain);
+                return Ok(self.out.add(Op::Lag { state, offset })?);
+            }
+            Access::First => Point::First,
+            Access::Last => Point::Last,
+            Access::Fixed(k) => Point::Fixed(k),
+        };
+        let (arg, shape) = (self.node(id)?, self.tape.graph.shape(id).clone());
+        let empty = self.zero(&shape);
+        if let Level::Over(_) = self.tape.graph.level(id) {
+            return Ok(self.out.add(Op::At { arg, point, empty })?);
+        }
+        let needed = match point {
+            Point::First | Point::Last => 1,
+            Point::Fixed(k) => k,
+        };
+        let length = self.out.add(Op::Length(domain))?;
+        let needed = self.out.constant(f64::from(needed));
+        let there = self.out.binary(Binary::Le, needed, length)?;
+        Ok(self.out.select(there, arg, empty)?)
+    }
+
+    /// A state over a value, 0 outside the domain.
+    fn alias(&mut self, id: NodeId, domain: DomainId) -> StateId {
+        if let Some(known) = self.aliases.get(&id) {
+            return *known;
+        }
+        let node = self.tape.graph.node(id);
+        let mut name = match &node.name {
+            Some(name) => name.to_string(),
+            None => format!("part{}", id.0),
+        };
+        while self.out.states.iter().any(|s| *s.name == name) {
+            name.push('\'');
+        }
+        let init = vec![self.zero(&node.shape)];
+        let state = State {
+            name: name.into(),
+            domain,
+            shape: node.shape.clone(),
+            ty: node.ty.clone(),
+            def: None,
+            init,
+            span: node.span,
+        };
+        let state = self.out.state(state);
+        self.aliases.insert(id, state);
+        state
+    }
+
+    fn zero(&mut self, shape: &[crate::shape::Dim]) -> NodeId {
+        if let Some(known) = self.zeros.get(shape) {
+            return *known;
+        }
+        let id = self.out.filled(0.0, shape);
+        self.zeros.insert(shape.to_vec(), id);
+        id
+    }
+}
+
+/// Without the adjoint nodes and states that no output needs. Forward nodes and states stay.
+fn prune(graph: &Graph, forward: usize, states: usize) -> Graph {
+    let mut kept: Vec<bool> = (0..graph.nodes.len()).map(|i| i < forward).collect();
+    let mut kept_states: BTreeSet<StateId> = (0..states as u32).map(StateId).collect();
+    let mut open: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+    while let Some(id) = open.pop() {
+        let seen = std::mem::replace(&mut kept[id.index()], true);
+        if seen {
+            continue;
+        }
+        open.extend(graph.node(id).op.operands());
+        if let Op::Lag { state, .. } = graph.node(id).op
+            && kept_states.insert(state)
+        {
+            let state = &graph.states[state.index()];
+            open.extend(state.def.iter().chain(&state.init));
+        }
+    }
+    let mut out = graph.clone();
+    let mut new_states = BTreeMap::new();
+    out.states.clear();
+    for (i, state) in graph.states.iter().enumerate() {
+        if kept_states.contains(&StateId(i as u32)) {
+            new_states.insert(StateId(i as u32), StateId(out.states.len() as u32));
+            out.states.push(state.clone());
+        }
+    }
+    let mut map = vec![NodeId(0); graph.nodes.len()];
+    out.nodes.clear();
+    for id in graph.node_ids().filter(|n| kept[n.index()]) {
+        let mut node = graph.node(id).clone();
+        node.op = match node.op {
+            Op::Lag { state, offset } => Op::Lag { state: new_states[&state], offset },
+            op => op.map_operands(|a| map[a.index()]),
+        };
+        map[id.index()] = NodeId(out.nodes.len() as u32);
+        out.nodes.push(node);
+    }
+    for state in &mut out.states {
+        state.def = state.def.map(|d| map[d.index()]);
+        for init in &mut state.init {
+            *init = map[init.index()];
+        }
+    }
+    for output in &mut out.outputs {
+        output.node = map[output.node.index()];
+    }
+    out
+}

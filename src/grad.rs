@@ -103,7 +103,8 @@ fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
     let ids = (0..graph.sources.len() as u32).map(SourceId);
     let Some(names) = &options.wrt else {
         let is_chosen = |s: &Source| {
-            let kind = matches!(s.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Initial { .. });
+            let kind =
+                matches!(s.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Initial { .. });
             kind && s.ty == Ty::Real
         };
         return Ok(ids.filter(|id| is_chosen(&graph.sources[id.index()])).collect());

@@ -74,17 +74,13 @@ pub(super) fn analyse(graph: &Graph, wrt: &[SourceId], roots: &[NodeId]) -> Step
             }
         }
     }
-    let active: Vec<bool> = graph.node_ids().map(|n| wanted[n.index()] && reached[n.index()].is_some()).collect();
+    let active: Vec<bool> =
+        graph.node_ids().map(|n| wanted[n.index()] && reached[n.index()].is_some()).collect();
     let order = order(graph, &active)?;
     Ok(Activity { order, active })
 }
 
-fn refuse_blocked(
-    graph: &Graph,
-    wrt: &[SourceId],
-    roots: &[NodeId],
-    reached: &[Option<NodeId>],
-) -> Step<()> {
+fn refuse_blocked(graph: &Graph, wrt: &[SourceId], roots: &[NodeId], reached: &[Option<NodeId>]) -> Step<()> {
     let any = reach(graph, roots, |p| p != Path::Stopped);
     for id in graph.node_ids() {
         let Op::Source(source) = graph.node(id).op else { continue };

@@ -60,7 +60,10 @@ pub(super) fn no_gradient(graph: &Graph, source: &Source, blocking: NodeId) -> D
 }
 
 pub(super) fn unknown_source(name: &str) -> Diagnostic {
-    Diagnostic::error("E0502", format!("there is no input, parameter or initial state `{name}` to differentiate by"))
+    Diagnostic::error(
+        "E0502",
+        format!("there is no input, parameter or initial state `{name}` to differentiate by"),
+    )
 }
 
 pub(super) fn unknown_output(name: &str) -> Diagnostic {

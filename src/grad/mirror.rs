@@ -43,15 +43,20 @@ struct Mirror<'a> {
     map: Vec<Option<NodeId>>,
     uses: Vec<u32>,
     /// States over values of the tape.
-    aliases: BTreeMap<NodeId, StateId>,
-    placed: BTreeMap<(NodeId, Access), NodeId>,
+    aliases: BTreeMap<(NodeId, DomainId), StateId>,
+    placed: BTreeMap<(NodeId, Access, DomainId), NodeId>,
     zeros: BTreeMap<Shape, NodeId>,
     /// Also take apart what is used elsewhere: for reading, not for running.
     for_reading: bool,
 }
 
 /// `outputs`: the gradients, as nodes of the tape.
-pub(super) fn finish(tape: &Tape, outputs: &[(Arc<str>, NodeId)], states: usize, for_reading: bool) -> Step<Graph> {
+pub(super) fn finish(
+    tape: &Tape,
+    outputs: &[(Arc<str>, NodeId)],
+    states: usize,
+    for_reading: bool,
+) -> Step<Graph> {
     let mut out = tape.graph.clone();
     out.nodes.truncate(tape.forward);
     out.states.truncate(states);
@@ -84,7 +89,7 @@ pub(super) fn finish(tape: &Tape, outputs: &[(Arc<str>, NodeId)], states: usize,
             }
         }
     }
-    for (value, state) in &mirror.aliases {
+    for ((value, _), state) in &mirror.aliases {
         mirror.out.states[state.index()].def = mirror.map[value.index()];
     }
     for (name, value) in outputs {
@@ -105,7 +110,8 @@ impl Mirror<'_> {
                 };
                 self.place(def, Access::Lag(*offset), state.domain, 0)?
             }
-            Op::At { arg, point, .. } if self.tape.movable.contains(&id) => match self.tape.graph.level(*arg) {
+            Op::At { arg, point, .. } if self.tape.movable.contains(&id) => match self.tape.graph.level(*arg)
+            {
                 Level::Over(domain) => self.place(*arg, Access::of(*point), domain, 0)?,
                 _ => return Err(errors::internal("a point of a value without points").into()),
             },
@@ -140,7 +146,7 @@ impl Mirror<'_> {
     /// The value of a tape node at another point, as nodes of `out`. Of a linear value it is 0 if there is no
     /// such point; of any other it is then some finite number.
     fn place(&mut self, id: NodeId, access: Access, domain: DomainId, depth: u32) -> Step<NodeId> {
-        if let Some(known) = self.placed.get(&(id, access)) {
+        if let Some(known) = self.placed.get(&(id, access, domain)) {
             return Ok(*known);
         }
         let linear = self.tape.linear[id.index()];
@@ -156,7 +162,7 @@ impl Mirror<'_> {
             Some(placed) => placed,
             None => self.leaf(id, access, domain)?,
         };
-        self.placed.insert((id, access), placed);
+        self.placed.insert((id, access, domain), placed);
         Ok(placed)
     }
 
@@ -265,7 +271,7 @@ impl Mirror<'_> {
 
     /// A state over a value, 0 outside the domain.
     fn alias(&mut self, id: NodeId, domain: DomainId) -> StateId {
-        if let Some(known) = self.aliases.get(&id) {
+        if let Some(known) = self.aliases.get(&(id, domain)) {
             return *known;
         }
         let node = self.tape.graph.node(id);
@@ -287,7 +293,7 @@ impl Mirror<'_> {
             span: node.span,
         };
         let state = self.out.state(state);
-        self.aliases.insert(id, state);
+        self.aliases.insert((id, domain), state);
         state
     }
 

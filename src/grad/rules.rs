@@ -45,13 +45,9 @@ pub(super) fn path(op: &Op, operand: usize) -> Path {
             | Unary::Softplus => Smooth,
         },
         Op::Binary(kind, ..) => match kind {
-            Binary::Mod
-            | Binary::Eq
-            | Binary::Ne
-            | Binary::Lt
-            | Binary::Le
-            | Binary::And
-            | Binary::Or => Blocked,
+            Binary::Mod | Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::And | Binary::Or => {
+                Blocked
+            }
             Binary::Add
             | Binary::Sub
             | Binary::Mul
@@ -396,7 +392,9 @@ fn reduce(s: &mut Sweep, fold: Fold, x: NodeId, axis: usize, y: NodeId, g: NodeI
                 (0, _) => (x, false),
                 (1, 2) => (s.transpose(x)?, true),
                 _ => {
-                    return Err(s.no_rule(y, "the reduced axis is neither the first nor the last of a matrix"));
+                    return Err(
+                        s.no_rule(y, "the reduced axis is neither the first nor the last of a matrix")
+                    );
                 }
             };
             let Some(rows) = s.extent(x, 0).as_constant().filter(|n| (1..=1024).contains(n)) else {

@@ -9,9 +9,7 @@ use super::activity::Activity;
 use super::errors::{self, Step, Stop};
 use super::rules;
 use super::traits::{self, Sign, Traits};
-use crate::eqn::{
-    Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, SourceKind, State, StateId, Ty, Unary,
-};
+use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, State, StateId, Ty, Unary};
 use crate::shape::{Dim, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -157,7 +155,8 @@ impl Sweep {
         let pieces = std::mem::take(&mut self.pieces[y.index()]);
         terms.extend(self.join(y, pieces)?);
         terms.sort_by_key(|t| t.consumer);
-        let all: Vec<NodeId> = first.into_iter().chain(terms.into_iter().map(|t| t.value)).chain(last).collect();
+        let all: Vec<NodeId> =
+            first.into_iter().chain(terms.into_iter().map(|t| t.value)).chain(last).collect();
         let mut sum: Option<NodeId> = None;
         for value in all {
             sum = Some(match sum {
@@ -206,7 +205,12 @@ impl Sweep {
     }
 
     /// Adds to the adjoint of `target` what its consumer `y` sends, if `target` takes part.
-    pub fn give(&mut self, target: NodeId, y: NodeId, value: impl FnOnce(&mut Self) -> Step<NodeId>) -> Step<()> {
+    pub fn give(
+        &mut self,
+        target: NodeId,
+        y: NodeId,
+        value: impl FnOnce(&mut Self) -> Step<NodeId>,
+    ) -> Step<()> {
         self.give_from(self.level(y), target, y, value)
     }
 

@@ -335,8 +335,11 @@ pub struct Graph {
     pub outputs: Vec<Output>,
 }
 
+pub mod bind;
 pub mod build;
+mod errors;
 pub mod eval;
+mod lex;
 pub mod op;
 pub mod parse;
 pub mod print;

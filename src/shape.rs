@@ -93,7 +93,11 @@ impl Dim {
         self.add(&other.neg()?)
     }
 
+    /// A product of more terms than anybody writes counts as an overflow.
     pub fn mul(&self, other: &Dim) -> Result<Dim, DimError> {
+        if self.terms.len().saturating_mul(other.terms.len()) > 4096 {
+            return Err(DimError::Overflow);
+        }
         let mut terms = BTreeMap::new();
         for (m1, c1) in &self.terms {
             for (m2, c2) in &other.terms {
@@ -127,7 +131,7 @@ impl Dim {
             let mut exact = true;
             for (m1, c1) in &self.terms {
                 match quotient(m1, m2) {
-                    Some(m) if c1 % c2 == 0 => accumulate(&mut terms, m, c1 / c2)?,
+                    Some(m) if c1.checked_rem(*c2) == Some(0) => accumulate(&mut terms, m, c1 / c2)?,
                     _ => {
                         exact = false;
                         break;
@@ -150,6 +154,20 @@ impl Dim {
         }
     }
 
+    fn power(&self, mut e: u32) -> Result<Dim, DimError> {
+        let (mut base, mut product) = (self.clone(), Dim::constant(1));
+        loop {
+            if e & 1 == 1 {
+                product = product.mul(&base)?;
+            }
+            e >>= 1;
+            if e == 0 {
+                return Ok(product);
+            }
+            base = base.mul(&base)?;
+        }
+    }
+
     /// Replaces symbols by dimensions; a symbol without an entry stays.
     pub fn substitute(&self, with: &BTreeMap<Arc<str>, Dim>) -> Result<Dim, DimError> {
         let mut sum = Dim::default();
@@ -161,9 +179,7 @@ impl Dim {
                     Atom::Div(a, b) => a.substitute(with)?.div(&b.substitute(with)?)?,
                     Atom::Pow(a, b) => a.substitute(with)?.pow(&b.substitute(with)?)?,
                 };
-                for _ in 0..*e {
-                    product = product.mul(&base)?;
-                }
+                product = product.mul(&base.power(*e)?)?;
             }
             sum = sum.add(&product)?;
         }
@@ -266,7 +282,8 @@ impl fmt::Display for Dim {
                 match atom {
                     Atom::Sym(s) => write!(f, "{s}")?,
                     Atom::Div(a, b) => write!(f, "(({a}) div ({b}))")?,
-                    Atom::Pow(a, b) => write!(f, "({a})^({b})")?,
+                    Atom::Pow(a, b) if *e == 1 => write!(f, "({a})^({b})")?,
+                    Atom::Pow(a, b) => write!(f, "(({a})^({b}))")?,
                 }
                 if *e != 1 {
                     write!(f, "^{e}")?;

@@ -14,4 +14,9 @@ pub const ENTRIES: &[Entry] = &[
         title: "no memory left",
         text: "The system refused memory for the buffers of a run. A smaller batch or a shorter window needs less.",
     },
+    Entry {
+        code: "E0930",
+        title: "an array beyond all reason",
+        text: "One value may have at most 2^29 elements at a point, all together at most 2^32. This guards against a slip in a dimension.",
+    },
 ];

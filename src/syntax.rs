@@ -2,18 +2,131 @@
 //!
 //! In: a file of [`Sources`]. Out: an [`ast::File`] with every item that could be read, and one
 //! diagnostic for each that could not. Printing a tree and parsing it again gives the same tree.
+//!
+//! The file is normalised ([`text`]), cut into items ([`cut`]), each is bounded ([`nesting`]), read by
+//! the grammar (`grammar/rnn.pest`), made into a tree ([`convert`]) and checked ([`check`]). Where the
+//! grammar fails, [`explain`] finds the sentence that helps.
 
 pub mod ast;
+mod check;
+mod convert;
+mod cut;
+mod early;
+mod errors;
+mod explain;
+mod lex;
+pub mod names;
+mod nesting;
+pub mod print;
+mod text;
+pub mod visit;
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::source::{FileId, Sources};
+use convert::{Convert, Node};
+use lex::{Kind, Token};
+use pest::Parser;
+use std::num::NonZeroUsize;
+use std::sync::Once;
+use text::Text;
+
+/// The greatest file that is read.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// A bound on the parser's work, far above what a file of [`MAX_BYTES`] needs.
+const MAX_CALLS: NonZeroUsize = NonZeroUsize::new(400_000_000).unwrap();
+
+/// The parser that `pest` derives from the grammar. A module of its own, as the derived enum cannot
+/// be documented.
+mod grammar {
+    #[derive(pest_derive::Parser)]
+    #[grammar = "../grammar/rnn.pest"]
+    pub struct Grammar;
+}
+use grammar::{Grammar, Rule};
 
 /// Parses a whole file. Items with mistakes are left out of the tree.
-pub fn parse(_sources: &Sources, _file: FileId) -> (ast::File, Vec<Diagnostic>) {
-    todo!()
+pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
+    let original = &sources.get(file).text;
+    let text = Text::new(file, original);
+    let mut tree = ast::File::default();
+    if text.text.len().max(original.len()) > MAX_BYTES {
+        return (tree, vec![errors::file_too_large(text.span(0, 0), MAX_BYTES)]);
+    }
+    let tokens = lex::tokens(&text.text);
+    let mut errors = Vec::new();
+    for chunk in cut::cut(&text.text, &tokens) {
+        let Some(tokens) = tokens.get(chunk.tokens.clone()) else { continue };
+        let first = chunk.tokens.start;
+        let result = match chunk.fault {
+            Some(cut::Fault::NoItem(i)) => Err(explain::no_item(&text, tokens, i - first)),
+            Some(cut::Fault::ColumnOne(i)) => Err(explain::column_one(&text, tokens, i - first)),
+            Some(cut::Fault::LoneDoc(i)) => Err(explain::lone_doc(&text, tokens, i - first)),
+            None => read(&text, tokens, Rule::one_item, |convert, node| convert.item(node)),
+        };
+        match result {
+            Ok((item, more)) => {
+                let more = if more.is_empty() { check::item(sources, &item) } else { more };
+                if more.iter().all(|d| !d.is_error()) {
+                    tree.items.push(item);
+                }
+                errors.extend(more);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    (tree, errors)
 }
 
 /// Parses a recipe such as `LSTM(_, 64)`, as the command line's `--cell` takes it.
-pub fn parse_recipe(_sources: &Sources, _file: FileId) -> Fallible<ast::Expr> {
-    todo!()
+pub fn parse_recipe(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
+    one(sources, file, Rule::one_recipe)
+}
+
+/// Parses one expression, as the command line's `--set` takes it.
+pub fn parse_expr(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
+    one(sources, file, Rule::one_expr)
+}
+
+fn one(sources: &Sources, file: FileId, rule: Rule) -> Fallible<ast::Expr> {
+    let original = &sources.get(file).text;
+    let text = Text::new(file, original);
+    if text.text.len().max(original.len()) > MAX_BYTES {
+        return Err(vec![errors::file_too_large(text.span(0, 0), MAX_BYTES)]);
+    }
+    let tokens = lex::tokens(&text.text);
+    let (expr, errors) =
+        read(&text, &tokens, rule, |convert, node| convert.expr(node)).map_err(|error| vec![error])?;
+    if errors.is_empty() { Ok(expr) } else { Err(errors) }
+}
+
+/// Reads one piece of text: bounds, grammar, tree.
+fn read<'t, T>(
+    text: &'t Text<'t>,
+    tokens: &'t [Token<'t>],
+    rule: Rule,
+    make: impl FnOnce(&mut Convert<'t>, Node<'t>) -> Option<T>,
+) -> Result<(T, Vec<Diagnostic>), Diagnostic> {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+        return Err(errors::nothing_here(text.span(0, text.text.len())));
+    };
+    explain::before(text, tokens)?;
+    let base = first.start;
+    let piece = &text.text[base..last.end()];
+    static LIMIT: Once = Once::new();
+    LIMIT.call_once(|| pest::set_call_limit(Some(MAX_CALLS)));
+    let mut pairs =
+        Grammar::parse(rule, piece).map_err(|error| explain::failure(text, base, tokens, &error))?;
+    let mut convert = Convert { text, base, tokens, errors: Vec::new() };
+    let node = pairs.next().and_then(|whole| whole.into_inner().next());
+    let tree = node.and_then(|node| make(&mut convert, node));
+    match tree {
+        Some(tree) => Ok((tree, convert.errors)),
+        None => Err(errors::unread(text.span(base, last.end()))),
+    }
+}
+
+/// Tokens that are no documentation.
+fn is_code(token: &Token) -> bool {
+    token.kind != Kind::Doc
 }

@@ -1,0 +1,249 @@
+//! What the grammar leaves open: statements side by side, words as names, brace groups, bodies of
+//! reductions that end early, statements in the wrong kind of item.
+//!
+//! In: one item. Out: its mistakes.
+
+use super::ast::*;
+use super::lex::STATEMENT;
+use super::{errors, names};
+use crate::diag::Diagnostic;
+use crate::source::{Sources, Span};
+
+pub fn item(sources: &Sources, item: &Item) -> Vec<Diagnostic> {
+    let mut check = Check { sources, errors: Vec::new() };
+    match &item.kind {
+        ItemKind::Cell(cell) => match &cell.def {
+            CellDef::Body(body) | CellDef::Derived { with: Some(body), .. } => check.body(body, "cell"),
+            CellDef::Derived { with: None, .. } => {}
+        },
+        ItemKind::Layer(Layer { def: ExprOrBody::Body(body), .. }) => check.body(body, "layer"),
+        ItemKind::Layer(Layer { def: ExprOrBody::Expr(value), .. })
+        | ItemKind::Fn(Func { def: ExprOrBody::Expr(value), .. }) => check.value(&[], value),
+        ItemKind::Fn(Func { def: ExprOrBody::Body(body), .. }) => check.body(body, "fn"),
+        ItemKind::Model(model) => check.body(&model.body, "model"),
+        ItemKind::Test(test) => check.body(&test.body, "test"),
+        ItemKind::Layout(layout) => {
+            check.lines(layout.lines.iter().map(|l| l.span));
+            layout.lines.iter().for_each(|l| check.value(&[], &l.ours));
+        }
+        ItemKind::Use { .. } | ItemKind::Check(_) => {}
+    }
+    super::early::item(item, &mut check.errors);
+    check.errors
+}
+
+struct Check<'a> {
+    sources: &'a Sources,
+    errors: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn body(&mut self, body: &Body, item: &'static str) {
+        self.lines(body.stmts.iter().map(|s| s.span));
+        for stmt in &body.stmts {
+            self.belongs(stmt, item);
+            self.stmt(stmt);
+        }
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::Decl(decl) => {
+                self.targets(&decl.targets);
+                if let Some(DeclInit::Value(value) | DeclInit::Dist(value)) = &decl.init {
+                    self.value(&decl.targets, value);
+                }
+            }
+            StmtKind::Noise { targets, dist, .. } => {
+                self.targets(targets);
+                self.value(targets, dist);
+            }
+            StmtKind::Equation(equation) => self.equation(equation),
+            StmtKind::At { equations, .. } => {
+                self.lines(equations.iter().map(|e| e.span));
+                equations.iter().for_each(|e| self.equation(e));
+            }
+            StmtKind::Part { name, .. } => self.name(&name.name, name.span),
+            StmtKind::Dims(settings) => {
+                for setting in settings {
+                    self.name(&setting.name.name, setting.name.span);
+                    self.value(&[], &setting.value);
+                }
+            }
+            StmtKind::Train(settings) => self.lines(settings.iter().map(|s| s.span)),
+            StmtKind::Data(lines) => {
+                self.lines(
+                    lines.iter().filter_map(|(names, value)| Some(names.first()?.span.to(value.span))),
+                );
+            }
+            StmtKind::Out(items) => {
+                for item in items {
+                    let groups: &[Pattern] = item.name.as_slice();
+                    self.braces(&groups.iter().collect::<Vec<_>>(), &item.value, true);
+                }
+            }
+            StmtKind::Loss { value, .. }
+            | StmtKind::Metric { value, .. }
+            | StmtKind::Set { value, .. }
+            | StmtKind::Expect { value, .. } => self.value(&[], value),
+            StmtKind::Generate { .. } => {}
+        }
+    }
+
+    fn equation(&mut self, equation: &Equation) {
+        self.targets(&equation.targets);
+        self.value(&equation.targets, &equation.value);
+    }
+
+    fn targets(&mut self, targets: &[Target]) {
+        for target in targets {
+            self.name(&target.name.written, target.name.span);
+        }
+    }
+
+    fn name(&mut self, name: &str, span: Span) {
+        // The last two words of the list only go on with a statement.
+        if STATEMENT.iter().take(STATEMENT.len() - 2).any(|word| *word == name) {
+            self.errors.push(errors::word_as_name(span, name));
+        }
+    }
+
+    /// Statements that share a line want `;` between them.
+    fn lines(&mut self, spans: impl Iterator<Item = Span>) {
+        let mut last: Option<Span> = None;
+        for span in spans {
+            if let Some(last) = last {
+                let gap = self.sources.text(Span { start: last.end, end: span.start, ..span });
+                if !gap.contains(['\n', ';']) {
+                    let word: String =
+                        self.sources.text(span).chars().take_while(|c| !c.is_whitespace()).take(40).collect();
+                    self.errors.push(errors::same_line(last, span, &word));
+                    return;
+                }
+            }
+            last = Some(span);
+        }
+    }
+
+    fn value(&mut self, targets: &[Target], value: &Expr) {
+        let left: Vec<&Pattern> = targets.iter().map(|t| &t.name).collect();
+        self.braces(&left, value, false);
+    }
+
+    /// All brace groups of an equation run in step; without one on the left they may stand only
+    /// where a list of arguments is wanted.
+    fn braces(&mut self, left: &[&Pattern], value: &Expr, list: bool) {
+        let mut first: Option<(Span, usize)> = None;
+        for pattern in left {
+            for len in group_lens(pattern) {
+                match first {
+                    None => first = Some((pattern.span, len)),
+                    Some((_, n)) if n == len => {}
+                    Some((span, n)) => {
+                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, len));
+                    }
+                }
+            }
+        }
+        let mut found = Vec::new();
+        patterns(value, list, &mut found);
+        for (pattern, in_list) in found {
+            let lens = group_lens(pattern);
+            let (Some(len), written) = (lens.first().copied(), &pattern.written) else { continue };
+            match first {
+                None if in_list => match names::group_len(pattern) {
+                    Some(_) => {}
+                    None => {
+                        let other = lens.iter().copied().find(|l| *l != len).unwrap_or(len);
+                        return self.errors.push(errors::brace_lengths(
+                            pattern.span,
+                            len,
+                            pattern.span,
+                            other,
+                        ));
+                    }
+                },
+                None => return self.errors.push(errors::braces_on_the_right(pattern.span, written)),
+                Some((span, n)) => {
+                    if let Some(other) = lens.into_iter().find(|l| *l != n) {
+                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, other));
+                    }
+                }
+            }
+        }
+    }
+
+    fn belongs(&mut self, stmt: &Stmt, item: &'static str) {
+        let (what, items, help): (_, &[&str], _) = match &stmt.kind {
+            StmtKind::Decl(decl) => match decl.kind {
+                DeclKind::In => (
+                    "`in`",
+                    &["cell", "model"][..],
+                    "the inputs of a layer or fn stand in parentheses behind its name",
+                ),
+                DeclKind::Mem => ("`mem`", &["cell"][..], "a `mem` belongs to a cell"),
+                DeclKind::State => ("`state`", &["cell"][..], "a `state` belongs to a cell"),
+                DeclKind::Param => (
+                    "`param`",
+                    &["cell", "layer", "model"][..],
+                    "parameters belong to a cell; a test makes one with `part`",
+                ),
+            },
+            StmtKind::Noise { .. } => ("`noise`", &["cell", "layer", "model"][..], "noise belongs to a cell"),
+            StmtKind::Dims(_) => ("`dim`", &["cell", "layer", "model", "fn", "test"][..], ""),
+            StmtKind::Part { .. } => {
+                ("`part`", &["cell", "layer", "model", "test"][..], "a fn has no parameters")
+            }
+            StmtKind::At { .. } => ("`at`", &["cell"][..], "only a cell has a domain with sides"),
+            StmtKind::Out(_) => (
+                "`out`",
+                &["cell", "layer", "model", "fn"][..],
+                "a test has no outputs; it says what it expects with `expect`",
+            ),
+            StmtKind::Loss { .. } => ("`loss`", &["model"][..], "a loss belongs to a model"),
+            StmtKind::Metric { .. } => ("`metric`", &["model"][..], "a metric belongs to a model"),
+            StmtKind::Generate { .. } => ("`generate`", &["model"][..], "it belongs to a model"),
+            StmtKind::Data(_) => ("`data`", &["model"][..], "it belongs to a model"),
+            StmtKind::Train(_) => ("`train`", &["model"][..], "it belongs to a model"),
+            StmtKind::Set { .. } => (
+                "`set`",
+                &["test"][..],
+                "`set` belongs to tests; here give the declaration its value: `param b : [H] = 1`",
+            ),
+            StmtKind::Expect { .. } => ("`expect`", &["test"][..], "it belongs to a test"),
+            StmtKind::Equation(_) => return,
+        };
+        if !items.contains(&item) {
+            self.errors.push(errors::misplaced(stmt.span, what, item, help));
+        }
+    }
+}
+
+fn group_lens(pattern: &Pattern) -> Vec<usize> {
+    pattern
+        .pieces
+        .iter()
+        .filter_map(|p| match p {
+            Piece::Group(words) => Some(words.len()),
+            Piece::Text(_) => None,
+        })
+        .collect()
+}
+
+/// All names of an expression in reading order, and whether each stands as a whole item of a list.
+fn patterns<'e>(expr: &'e Expr, in_list: bool, out: &mut Vec<(&'e Pattern, bool)>) {
+    match &expr.kind {
+        ExprKind::Name(pattern) => out.push((pattern, in_list)),
+        ExprKind::Index { base, .. } if in_list => patterns(base, true, out),
+        ExprKind::Field { base, field } => {
+            patterns(base, false, out);
+            out.push((field, in_list));
+        }
+        ExprKind::Call { callee, args } => {
+            patterns(callee, false, out);
+            args.iter().for_each(|arg| patterns(&arg.value, arg.name.is_none(), out));
+        }
+        ExprKind::List(items) => items.iter().for_each(|item| patterns(item, true, out)),
+        _ => super::visit::children(expr, &mut |child| patterns(child, false, out)),
+    }
+}

@@ -1,0 +1,249 @@
+//! Expressions: the precedence levels of the grammar become one tree, without the levels that
+//! hold a single part.
+
+use super::{Convert, Kids, Node};
+use crate::source::Span;
+use crate::syntax::ast::*;
+use crate::syntax::{Rule, errors};
+
+impl Convert<'_> {
+    /// Any rule of the expression levels.
+    pub fn expr(&mut self, node: Node) -> Option<Expr> {
+        let span = self.span(&node);
+        let rule = node.as_rule();
+        match rule {
+            Rule::expr => self.expr(Kids::of(node).next()?),
+            Rule::cond => {
+                let mut kids = Kids::of(node);
+                let mut part = || self.expr(kids.next()?).map(Box::new);
+                let kind = ExprKind::Cond { cond: part()?, then: part()?, else_: part()? };
+                Some(Expr { kind, span })
+            }
+            Rule::pipe => {
+                let mut kids = Kids::of(node);
+                let mut value = self.expr(kids.next()?)?;
+                for into in kids.rest() {
+                    let into = self.expr(into)?;
+                    let span = value.span.to(into.span);
+                    let kind = ExprKind::Pipe { value: Box::new(value), into: Box::new(into) };
+                    value = Expr { kind, span };
+                }
+                Some(value)
+            }
+            Rule::neg => {
+                let mut kids = Kids::of(node);
+                let mut starts = Vec::new();
+                while let Some(not) = kids.take(Rule::k_not) {
+                    starts.push(self.span(&not));
+                }
+                let inner = self.expr(kids.next()?)?;
+                Some(prefixed(starts, inner, ExprKind::Not))
+            }
+            Rule::sign => {
+                let mut kids = Kids::of(node);
+                let mut starts = Vec::new();
+                while let Some(minus) = kids.take(Rule::minus) {
+                    starts.push(self.span(&minus));
+                }
+                let inner = self.expr(kids.next()?)?;
+                Some(prefixed(starts, inner, ExprKind::Neg))
+            }
+            Rule::disj | Rule::conj | Rule::cmp | Rule::cat | Rule::sum | Rule::term | Rule::prod => {
+                self.left(node)
+            }
+            Rule::power => self.power(node),
+            Rule::postfix => self.postfix(node),
+            Rule::paren => {
+                let inner = self.expr(Kids::of(node).next()?)?;
+                Some(Expr { kind: ExprKind::Paren(Box::new(inner)), span })
+            }
+            Rule::primary => self.primary(node),
+            _ => None,
+        }
+    }
+
+    /// Parts with an operator between each two.
+    fn left(&mut self, node: Node) -> Option<Expr> {
+        let mut kids = Kids::of(node);
+        let mut left = self.expr(kids.next()?)?;
+        while let Some(op) = kids.next() {
+            let op_span = self.span(&op);
+            let op = binary_op(op.as_str())?;
+            let right = self.expr(kids.next()?)?;
+            left = binary(op, op_span, left, right);
+        }
+        Some(left)
+    }
+
+    fn power(&mut self, node: Node) -> Option<Expr> {
+        let mut kids = Kids::of(node);
+        let base = self.expr(kids.next()?)?;
+        let Some(caret) = kids.take(Rule::p_caret) else { return Some(base) };
+        let minus = kids.take(Rule::minus).map(|m| self.span(&m));
+        let exponent = kids.next()?;
+        let exponent = self.expr(exponent)?;
+        let exponent = prefixed(minus.into_iter().collect(), exponent, ExprKind::Neg);
+        Some(binary(BinaryOp::Pow, self.span(&caret), base, exponent))
+    }
+
+    fn postfix(&mut self, node: Node) -> Option<Expr> {
+        let mut kids = Kids::of(node);
+        let mut base = self.expr(kids.next()?)?;
+        for suffix in kids.rest() {
+            let span = base.span.to(self.span(&suffix));
+            let boxed = Box::new(base);
+            let kind = match suffix.as_rule() {
+                Rule::call => {
+                    let args = Kids::of(suffix).rest().map(|n| self.arg(n)).collect::<Option<_>>()?;
+                    ExprKind::Call { callee: boxed, args }
+                }
+                Rule::index => ExprKind::Index { base: boxed, places: self.places(suffix)? },
+                Rule::field => {
+                    let name = Kids::of(suffix).next()?;
+                    ExprKind::Field { base: boxed, field: self.pattern(&name) }
+                }
+                Rule::mark => {
+                    let mark = match suffix.as_str() {
+                        "²" => Mark::Square,
+                        "³" => Mark::Cube,
+                        _ => Mark::Transpose,
+                    };
+                    ExprKind::Mark { base: boxed, mark }
+                }
+                _ => return None,
+            };
+            base = Expr { kind, span };
+        }
+        Some(base)
+    }
+
+    fn arg(&mut self, node: Node) -> Option<Arg> {
+        let span = self.span(&node);
+        let mut kids = Kids::of(node);
+        let name = match kids.take(Rule::arg_name) {
+            Some(node) => {
+                let span = self.span(&node);
+                let mut parts = Kids::of(node);
+                let prev = parts.take(Rule::k_prev).is_some();
+                Some(ArgName { prev, path: parts.rest().map(|n| self.ident(&n)).collect(), span })
+            }
+            None => None,
+        };
+        Some(Arg { name, value: self.expr(kids.next()?)?, span })
+    }
+
+    pub fn places(&mut self, node: Node) -> Option<Vec<Place>> {
+        Kids::of(node).rest().map(|n| self.place(n)).collect()
+    }
+
+    fn place(&mut self, node: Node) -> Option<Place> {
+        let mut kids = Kids::of(node);
+        let first = kids.next()?;
+        Some(match first.as_rule() {
+            Rule::k_prev => Place::Prev(self.ident(&kids.next()?)),
+            Rule::k_next => Place::Next(self.ident(&kids.next()?)),
+            _ => Place::At(self.set(first)?),
+        })
+    }
+
+    fn primary(&mut self, node: Node) -> Option<Expr> {
+        let span = self.span(&node);
+        let inner = Kids::of(node).next()?;
+        let kind = match inner.as_rule() {
+            Rule::number => {
+                let digits = inner.as_str();
+                let value: f64 = digits.parse().ok()?;
+                if !value.is_finite() {
+                    self.errors.push(errors::number_too_great(span, digits));
+                }
+                ExprKind::Number(value, digits.into())
+            }
+            Rule::string => ExprKind::Str(self.string(&inner)),
+            Rule::k_true => ExprKind::Bool(true),
+            Rule::k_false => ExprKind::Bool(false),
+            Rule::hole => ExprKind::Hole,
+            Rule::name => ExprKind::Name(self.pattern(&inner)),
+            Rule::paren => return self.expr(inner),
+            Rule::list => {
+                ExprKind::List(Kids::of(inner).rest().map(|n| self.expr(n)).collect::<Option<_>>()?)
+            }
+            Rule::reduce => self.reduce(inner)?,
+            _ => return None,
+        };
+        Some(Expr { kind, span })
+    }
+
+    fn reduce(&mut self, node: Node) -> Option<ExprKind> {
+        let mut kids = Kids::of(node);
+        let fold = match kids.next()?.as_str() {
+            "∑" | "sum" => Fold::Sum,
+            "∏" | "prod" => Fold::Prod,
+            "max" => Fold::Max,
+            "min" => Fold::Min,
+            "mean" => Fold::Mean,
+            "concat" => Fold::Concat,
+            _ => return None,
+        };
+        let mut binders = Vec::new();
+        while let Some(binder) = kids.take(Rule::binder) {
+            binders.push(self.binder(binder)?);
+        }
+        let where_ = match kids.take(Rule::where_) {
+            Some(node) => Some(Box::new(self.expr(Kids::of(node).next()?)?)),
+            None => None,
+        };
+        Some(ExprKind::Reduce { fold, binders, where_, body: Box::new(self.expr(kids.next()?)?) })
+    }
+
+    pub fn binder(&mut self, node: Node) -> Option<Binder> {
+        let span = self.span(&node);
+        let mut kids = Kids::of(node);
+        Some(Binder { name: self.ident(&kids.next()?), set: self.set(kids.next()?)?, span })
+    }
+
+    pub fn set(&mut self, node: Node) -> Option<Set> {
+        let span = self.span(&node);
+        let mut kids = Kids::of(node);
+        let lo = Box::new(self.expr(kids.next()?)?);
+        kids.take(Rule::p_range);
+        let hi = match kids.next() {
+            Some(hi) => Some(Box::new(self.expr(hi)?)),
+            None => None,
+        };
+        Some(Set { lo, hi, span })
+    }
+}
+
+fn binary(op: BinaryOp, op_span: Span, left: Expr, right: Expr) -> Expr {
+    let span = left.span.to(right.span);
+    Expr { kind: ExprKind::Binary { op, op_span, left: Box::new(left), right: Box::new(right) }, span }
+}
+
+fn prefixed(starts: Vec<Span>, inner: Expr, wrap: fn(Box<Expr>) -> ExprKind) -> Expr {
+    starts.into_iter().rev().fold(inner, |inner, start| {
+        let span = start.to(inner.span);
+        Expr { kind: wrap(Box::new(inner)), span }
+    })
+}
+
+fn binary_op(text: &str) -> Option<BinaryOp> {
+    Some(match text {
+        "or" => BinaryOp::Or,
+        "and" => BinaryOp::And,
+        "++" => BinaryOp::Cat,
+        "==" => BinaryOp::Eq,
+        "!=" | "≠" => BinaryOp::Ne,
+        "<=" | "≤" => BinaryOp::Le,
+        ">=" | "≥" => BinaryOp::Ge,
+        "<" => BinaryOp::Lt,
+        ">" => BinaryOp::Gt,
+        "+" => BinaryOp::Add,
+        "-" | "−" => BinaryOp::Sub,
+        "*" | "⊙" => BinaryOp::Mul,
+        "/" => BinaryOp::Div,
+        "mod" => BinaryOp::Mod,
+        "div" => BinaryOp::IntDiv,
+        "@" | "·" => BinaryOp::MatMul,
+        _ => return None,
+    })
+}

@@ -1,0 +1,345 @@
+//! From a failure to the sentence that helps: first what can be seen in the tokens alone, then the
+//! common slips around the place where the grammar stopped, then what it would have taken.
+
+use super::errors;
+use super::lex::{ITEM, Kind, RESERVED, STATEMENT, Token, mend};
+use super::nesting::{self, Fault, MAX_LENGTH, MAX_NESTING};
+use super::text::Text;
+use super::{Rule, is_code};
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+const COMPARISONS: [&str; 9] = ["==", "!=", "≠", "<", "<=", "≤", ">", ">=", "≥"];
+
+/// Words that go on with a statement behind an expression or a type.
+const JOINTS: [&str; 10] = ["over", "of", "for", "within", "per", "where", "until", "from", "with", "in"];
+
+fn span(text: &Text, token: &Token) -> Span {
+    text.span(token.start, token.end())
+}
+
+/// The place of a token by its index, or an empty place if there is none.
+fn place(text: &Text, tokens: &[Token], at: usize) -> Span {
+    tokens.get(at).map_or(text.span(0, 0), |t| span(text, t))
+}
+
+/// The word in column one at `at` begins no item.
+pub fn no_item(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
+    if let Err(error) = characters(text, tokens) {
+        return error;
+    }
+    let word = tokens.get(at).map_or("", |t| t.text);
+    let near = ITEM
+        .iter()
+        .map(|item| (strsim::damerau_levenshtein(item, word), *item))
+        .filter(|(distance, _)| *distance <= 2 && word.len() > 2)
+        .min();
+    errors::no_item(place(text, tokens, at), word, near.map(|(_, word)| word))
+}
+
+/// Something stands in column one at `at` inside a bracket.
+pub fn column_one(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
+    if let Err(error) = characters(text, tokens) {
+        return error;
+    }
+    // A parenthesis left open makes all that follows look as if it stood inside.
+    let opener = match nesting::check(tokens.get(..at).unwrap_or(tokens)) {
+        Err(Fault::Unclosed(opener)) => tokens.get(opener),
+        _ => None,
+    };
+    match opener {
+        Some(opener) if opener.text != "{" => errors::unclosed(span(text, opener), opener.text, None),
+        opener => errors::column_one(place(text, tokens, at), opener.map(|o| span(text, o))),
+    }
+}
+
+pub fn lone_doc(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
+    errors::lone_doc(place(text, tokens, at))
+}
+
+/// What is refused before the grammar runs.
+pub fn before(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
+    characters(text, tokens)?;
+    nesting::check(tokens).map_err(|fault| match fault {
+        Fault::Unclosed(i) => {
+            let found = tokens.get(i).map_or("", |t| t.text);
+            errors::unclosed(place(text, tokens, i), found, None)
+        }
+        Fault::Unopened(i) => errors::unopened(place(text, tokens, i), tokens.get(i).map_or("", |t| t.text)),
+        Fault::Mismatch(i, j) => {
+            let found = |k: usize| tokens.get(k).map_or("", |t| t.text);
+            errors::unclosed(place(text, tokens, i), found(i), Some((place(text, tokens, j), found(j))))
+        }
+        Fault::TooDeep(i) => errors::too_deep(place(text, tokens, i), MAX_NESTING),
+        Fault::TooLong(i) => errors::too_long(place(text, tokens, i), MAX_LENGTH),
+    })
+}
+
+/// Characters of no token, strings without an end, documentation after code.
+fn characters(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
+    for (i, token) in tokens.iter().enumerate() {
+        let c = token.text.chars().next().unwrap_or(' ');
+        match token.kind {
+            Kind::Unknown => return Err(errors::unknown_character(span(text, token), c, mend(c))),
+            Kind::OpenStr => return Err(errors::open_string(span(text, token))),
+            Kind::Doc if !token.first_on_line => return Err(errors::doc_after_code(span(text, token))),
+            Kind::Open if c == '{' && lone_group(tokens, i) => {
+                let end = tokens.get(i + 2).map_or(token.end(), |t| t.end());
+                return Err(errors::one_word_group(text.span(token.start, end)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `{a}` right behind a name, or behind nothing but followed by one.
+fn lone_group(tokens: &[Token], open: usize) -> bool {
+    let [Some(brace), Some(word), Some(close)] = [0, 1, 2].map(|k| tokens.get(open + k)) else {
+        return false;
+    };
+    let touches = open
+        .checked_sub(1)
+        .and_then(|i| tokens.get(i))
+        .is_some_and(|t| t.kind == Kind::Word && t.end() == brace.start);
+    touches && word.kind == Kind::Word && close.is("}")
+}
+
+/// The grammar stopped.
+pub fn failure(text: &Text, base: usize, tokens: &[Token], error: &Error<Rule>) -> Diagnostic {
+    let whole = text.span(base, tokens.last().map_or(base, |t| t.end()));
+    let ErrorVariant::ParsingError { positives, .. } = &error.variant else {
+        return errors::too_costly(whole);
+    };
+    let at = base
+        + match error.location {
+            InputLocation::Pos(at) => at,
+            InputLocation::Span((at, _)) => at,
+        };
+    let i = tokens.partition_point(|t| t.end() <= at);
+    if let Some(slip) = slip(text, tokens, i) {
+        return slip;
+    }
+    let expected = expectation(positives);
+    match tokens.get(i) {
+        Some(token) => errors::unexpected(span(text, token), &shown(token), &expected),
+        None => {
+            let end = tokens.last().map_or(base, |t| t.end());
+            errors::unexpected(text.span(end, end), "end", &expected)
+        }
+    }
+}
+
+fn shown(token: &Token) -> String {
+    let short: String = token.text.chars().take(40).collect();
+    match token.kind {
+        Kind::Str => format!("string {short}"),
+        Kind::Doc => "documentation".to_string(),
+        _ => format!("`{short}`"),
+    }
+}
+
+/// A slip that can be named, around the token where the grammar stopped.
+fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
+    let at = |k: usize| tokens.get(k);
+    let here = at(i);
+    let before = i.checked_sub(1).and_then(at);
+    let start = statement_start(tokens, i);
+    let statement = at(start);
+    if let (Some(here), Some(before)) = (here, before) {
+        if here.is("=") {
+            if before.first_on_line && [&STATEMENT[..], &RESERVED[..]].concat().contains(&before.text) {
+                return Some(errors::word_as_name(span(text, before), before.text));
+            }
+            if compares(tokens.get(start..i)?) {
+                return Some(errors::defines_not_compares(span(text, here)));
+            }
+        }
+        if COMPARISONS.contains(&here.text)
+            && let Some(first) = earlier_comparison(tokens.get(start..i)?)
+        {
+            let first = start + first;
+            let operands = [at(first - 1), at(first + 1), at(i + 1)].map(|t| t.map_or("", |t| t.text));
+            let simple = i == first + 2;
+            let example = simple.then(|| {
+                let op = |k: usize| at(k).map_or("", |t| t.text);
+                (
+                    format!("{} {} {}", operands[0], op(first), operands[1]),
+                    format!("{} {} {}", operands[1], op(i), operands[2]),
+                )
+            });
+            return Some(errors::comparison_chain(place(text, tokens, first), span(text, here), example));
+        }
+        let keyword = statement.filter(|t| ["in", "mem", "state", "param", "noise"].contains(&t.text));
+        if let Some(keyword) = keyword {
+            let typed = tokens.get(start..i)?.iter().any(|t| t.is(":"));
+            if !typed && !here.is(":") && before.kind != Kind::Op && start + 1 < i {
+                return Some(errors::missing_shape(span(text, here), &shown(here), keyword.text));
+            }
+            if typed && before.is("]") && here.kind == Kind::Word && !JOINTS.contains(&here.text) {
+                return Some(errors::missing_init_sign(span(text, here), here.text));
+            }
+        }
+    }
+    [i, i.wrapping_sub(1)].into_iter().find_map(|j| side_by_side(text, tokens, j, start))
+}
+
+/// Tokens `j - 1` and `j` are two operands on one line.
+fn side_by_side(text: &Text, tokens: &[Token], j: usize, start: usize) -> Option<Diagnostic> {
+    let right = tokens.get(j)?;
+    let left = j.checked_sub(1).and_then(|k| tokens.get(k))?;
+    let word_of_statement = j - 1 == start && STATEMENT.contains(&left.text) && left.first_on_line;
+    if right.first_on_line
+        || !left.ends_operand()
+        || !right.begins_operand()
+        || word_of_statement
+        || ITEM.contains(&left.text)
+        || [left, right].iter().any(|t| JOINTS.contains(&t.text))
+    {
+        return None;
+    }
+    let begins = left.first_on_line && j >= 2 && tokens.get(j - 2).is_some_and(|t| ends_statement(t));
+    if begins {
+        return Some(errors::missing_equals(span(text, left), left.text, span(text, right)));
+    }
+    Some(errors::juxtaposed(span(text, left), left.text, span(text, right), right.text))
+}
+
+/// A statement may begin behind this token.
+fn ends_statement(token: &Token) -> bool {
+    token.ends_operand() || matches!(token.text, "{" | "}" | ";") || !is_code(token)
+}
+
+/// The first token of the statement around `i`: the last one that begins a line behind the end of
+/// a statement, or follows `;` or `{`.
+fn statement_start(tokens: &[Token], i: usize) -> usize {
+    (1..=i)
+        .rev()
+        .find(|&k| {
+            let (Some(before), here) = (tokens.get(k - 1), tokens.get(k)) else { return false };
+            matches!(before.text, ";" | "{")
+                || (here.is_some_and(|t| t.first_on_line) && ends_statement(before) && k < i)
+        })
+        .unwrap_or(0)
+}
+
+/// Whether a `=` behind these tokens stands where a condition does.
+fn compares(statement: &[Token]) -> bool {
+    for token in statement.iter().rev() {
+        match token.text {
+            "if" | "where" | "expect" => return true,
+            "then" | "else" | "=" | "," | ";" | "(" | "[" | "{" => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The comparison that the one behind these tokens would chain with.
+fn earlier_comparison(statement: &[Token]) -> Option<usize> {
+    let mut depth = 0usize;
+    for (i, token) in statement.iter().enumerate().rev() {
+        match token.kind {
+            Kind::Close => depth += 1,
+            Kind::Open if depth == 0 => return None,
+            Kind::Open => depth -= 1,
+            _ if depth > 0 => {}
+            _ if COMPARISONS.contains(&token.text) && i > 0 => return Some(i),
+            _ if ["and", "or", "not", "if", "then", "else", "where", "=", ",", ";"].contains(&token.text) => {
+                return None;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What the grammar would have taken, in words.
+fn expectation(rules: &[Rule]) -> String {
+    let mut phrases: Vec<&'static str> = Vec::new();
+    let mut continuations: Vec<&'static str> = Vec::new();
+    for rule in rules {
+        let (phrase, goes_on) = phrase(*rule);
+        let list = if goes_on { &mut continuations } else { &mut phrases };
+        if !phrase.is_empty() && !list.contains(&phrase) {
+            list.push(phrase);
+        }
+    }
+    if phrases.is_empty() {
+        phrases = continuations;
+    }
+    // An expression may begin with a name or a bracket; saying so again does not help.
+    if phrases.contains(&"an expression") || phrases.contains(&"a statement") {
+        phrases.retain(|p| !matches!(*p, "a name" | "`(`" | "`[`" | "a number"));
+    }
+    phrases.truncate(5);
+    match phrases.as_slice() {
+        [] => "something else".to_string(),
+        [one] => one.to_string(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+/// A rule in words, and whether it only goes on with an expression that is already complete.
+/// What says nothing to a reader is empty.
+fn phrase(rule: Rule) -> (&'static str, bool) {
+    use Rule::*;
+    let phrase = match rule {
+        EOI => "the end",
+        item | use_ | cell | layer | model | func | layout | test | check | k_use | k_cell | k_layer
+        | k_model | k_fn | k_layout | k_test | k_check => "an item",
+        stmt | decl | noise | dims | part | at | out | loss | metric | generate | data | train | set_
+        | expect | equation | doc | k_in | k_mem | k_state | k_param | k_noise | k_dim | k_part | k_at
+        | k_out | k_loss | k_metric | k_generate | k_data | k_train | k_set | k_expect => "a statement",
+        body | p_lbrace => "`{`",
+        name | target | targets | input | static_ | binder | axis | setting | source | arg_name => "a name",
+        number => "a number",
+        string => "a string",
+        type_ | domain | any_shape | array | k_seq | k_grid | k_tree | k_id | k_bool | k_chain => {
+            "a shape such as `[H]`"
+        }
+        one_expr | one_recipe | expr | cond | pipe | disj | conj | neg | cmp | cat | sum | term | sign
+        | prod | power | postfix | primary | paren | list | reduce | fold | hole | arg | place | set
+        | extent | result | foreign | foreign_term | k_if | k_not | k_true | k_false | k_sum | k_prod
+        | k_max | k_min | k_mean | k_concat | minus => "an expression",
+        kind => "a kind",
+        p_eq | init => "`=`",
+        p_tilde | dist => "`~`",
+        p_colon => "`:`",
+        p_comma => "`,`",
+        p_close => "`)`",
+        p_rbrack => "`]`",
+        p_rbrace => "`}`",
+        p_less => "`<`",
+        p_more => "`>`",
+        p_bar => "`|`",
+        statics | inputs => "`(`",
+        over | over_axes | k_over => "`over`",
+        isin => "`in`",
+        k_of => "`of`",
+        k_then => "`then`",
+        k_else => "`else`",
+        k_from => "`from`",
+        k_with => "`with`",
+        k_for | for_ => "`for`",
+        k_leaf => "`leaf`",
+        k_grad => "`grad`",
+        star => "`*`",
+        p_about | about => "`≈`",
+        sum_op | term_op | dot_op | cmp_op | p_cat | p_caret | p_pipe | k_or | k_and | k_mod | k_div
+        | mark | p_plus => return ("an operator", true),
+        call | p_open => return ("`(`", true),
+        index | p_lbrack | over_set => return ("`[`", true),
+        field | p_dot => return ("`.`", true),
+        p_range => return ("`..`", true),
+        p_semi => return ("`;`", true),
+        p_within => return ("`±`", true),
+        within | k_within => return ("`within`", true),
+        per | k_per => return ("`per`", true),
+        where_ | k_where => return ("`where`", true),
+        k_until => return ("`until`", true),
+        one_item | k_prev | k_next | WHITESPACE | COMMENT | group | reserved | char => "",
+    };
+    (phrase, false)
+}

@@ -1,0 +1,239 @@
+//! Tokens of one item, for what is decided before or beside the grammar: brackets, nesting, limits,
+//! and the words around the place where parsing failed.
+//!
+//! In: any text. Out: [`Token`]s that cover all but spaces and comments. Never fails: what no rule
+//! knows is [`Kind::Unknown`].
+
+use unicode_normalization::UnicodeNormalization;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A name, reserved word or word; brace groups included.
+    Word,
+    Number,
+    /// A closed string.
+    Str,
+    /// A string without its end.
+    OpenStr,
+    /// `( [ {`
+    Open,
+    /// `) ] }`
+    Close,
+    /// `##` to the end of the line.
+    Doc,
+    Op,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'a> {
+    pub kind: Kind,
+    pub text: &'a str,
+    /// Byte offset in the text.
+    pub start: usize,
+    /// No other token precedes it on its line.
+    pub first_on_line: bool,
+}
+
+impl Token<'_> {
+    pub fn end(&self) -> usize {
+        self.start + self.text.len()
+    }
+
+    pub fn is(&self, text: &str) -> bool {
+        self.text == text && !matches!(self.kind, Kind::Str | Kind::Doc)
+    }
+
+    /// Something an operand may end with.
+    pub fn ends_operand(&self) -> bool {
+        match self.kind {
+            Kind::Word => !RESERVED.contains(&self.text) || matches!(self.text, "true" | "false"),
+            Kind::Number | Kind::Str => true,
+            Kind::Close => self.text != "}",
+            Kind::Op => matches!(self.text, "ᵀ" | "^T" | "²" | "³"),
+            _ => false,
+        }
+    }
+
+    /// Something only an operand may begin with.
+    pub fn begins_operand(&self) -> bool {
+        match self.kind {
+            Kind::Word => !RESERVED.contains(&self.text) || matches!(self.text, "true" | "false"),
+            Kind::Number | Kind::Str => true,
+            _ => matches!(self.text, "∑" | "∏"),
+        }
+    }
+}
+
+pub const RESERVED: [&str; 11] =
+    ["if", "then", "else", "and", "or", "not", "in", "mod", "div", "true", "false"];
+
+/// Words that begin a statement.
+pub const STATEMENT: [&str; 18] = [
+    "in", "mem", "state", "param", "noise", "dim", "part", "at", "out", "loss", "metric", "generate", "data",
+    "train", "set", "expect", "within", "per",
+];
+
+/// Words that begin an item.
+pub const ITEM: [&str; 8] = ["use", "cell", "layer", "model", "fn", "layout", "test", "check"];
+
+/// Longest first.
+const OPS: [&str; 34] = [
+    "+/-", "==", "!=", "<=", ">=", "~=", "|>", "++", "..", "^T", "+", "-", "−", "*", "⊙", "/", "@", "·", "^",
+    "ᵀ", "²", "³", "=", "<", ">", "≠", "≤", "≥", "≈", "~", "±", "∈", "∑", "∏",
+];
+
+const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
+
+pub fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut out = Vec::new();
+    let mut first_on_line = true;
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if c.is_whitespace() {
+            first_on_line |= c == '\n';
+            at += c.len_utf8();
+            continue;
+        }
+        let line = rest.split('\n').next().unwrap_or(rest);
+        if c == '#' && !rest.starts_with("##") {
+            at += line.len();
+            continue;
+        }
+        let (kind, len) = if c == '#' { (Kind::Doc, line.trim_end().len()) } else { one(rest, line) };
+        out.push(Token { kind, text: &rest[..len], start: at, first_on_line });
+        first_on_line = false;
+        at += len;
+    }
+    out
+}
+
+fn one(rest: &str, line: &str) -> (Kind, usize) {
+    let Some(c) = rest.chars().next() else { return (Kind::Unknown, 0) };
+    if let Some(len) = word(rest) {
+        return (Kind::Word, len);
+    }
+    if c.is_ascii_digit() {
+        return (Kind::Number, number(rest));
+    }
+    if c == '"' {
+        let mut escaped = false;
+        for (i, c) in line.char_indices().skip(1) {
+            match c {
+                '"' if !escaped => return (Kind::Str, i + 1),
+                '\\' => escaped = !escaped,
+                _ => escaped = false,
+            }
+        }
+        return (Kind::OpenStr, line.len());
+    }
+    if "([{".contains(c) {
+        return (Kind::Open, 1);
+    }
+    if ")]}".contains(c) {
+        return (Kind::Close, 1);
+    }
+    if let Some(op) = OPS.iter().find(|op| rest.starts_with(**op)) {
+        let letter_follows = rest[op.len()..].chars().next().is_some_and(is_char);
+        let op = if *op == "^T" && letter_follows { "^" } else { op };
+        return (Kind::Op, op.len());
+    }
+    if let Some(op) = PUNCTUATION.iter().find(|op| rest.starts_with(**op)) {
+        return (Kind::Op, op.len());
+    }
+    (Kind::Unknown, c.len_utf8())
+}
+
+/// A character inside a name.
+pub fn is_char(c: char) -> bool {
+    c == '\'' || (c != '·' && c != 'ᵀ' && unicode_xid(c))
+}
+
+/// XID_Continue, as pest has it.
+fn unicode_xid(c: char) -> bool {
+    pest::unicode::XID_CONTINUE(c)
+}
+
+fn word(rest: &str) -> Option<usize> {
+    let first = rest.chars().next()?;
+    let mut at = match first {
+        '_' => first.len_utf8(),
+        c if c != 'ᵀ' && pest::unicode::XID_START(c) => c.len_utf8(),
+        '{' => group(rest)?,
+        _ => return None,
+    };
+    loop {
+        let c = rest[at..].chars().next();
+        match c {
+            Some(c) if is_char(c) => at += c.len_utf8(),
+            Some('{') => match group(&rest[at..]) {
+                Some(len) => at += len,
+                None => return Some(at),
+            },
+            _ => return Some(at),
+        }
+    }
+}
+
+/// `{a b}`: two or more words between braces.
+fn group(rest: &str) -> Option<usize> {
+    let inner = rest.strip_prefix('{')?;
+    let (inner, _) = inner.split_once('}')?;
+    let good = inner.chars().all(|c| c == ' ' || is_char(c))
+        && inner.split(' ').filter(|w| !w.is_empty()).count() >= 2;
+    good.then_some(inner.len() + 2)
+}
+
+fn number(rest: &str) -> usize {
+    let digits =
+        |from: usize| rest[from..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |n| from + n);
+    let mut end = digits(0);
+    if rest[end..].starts_with('.') && digits(end + 1) > end + 1 {
+        end = digits(end + 1);
+    }
+    if rest[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(rest[end + 1..].starts_with(['+', '-']));
+        let from = end + 1 + sign;
+        if digits(from) > from {
+            end = digits(from);
+        }
+    }
+    end
+}
+
+/// What a character that is no part of the language probably stands for.
+pub fn mend(c: char) -> Option<String> {
+    let text = match c {
+        '×' | '∘' | '∗' | '•' | '⋅' | '⊗' => {
+            "the elementwise product is `⊙` or `*`, the matrix product `@`".to_string()
+        }
+        '÷' => "division is `/`".to_string(),
+        '“' | '”' | '„' | '‟' | '«' | '»' => "strings stand between plain quotes: `\"`".to_string(),
+        '‘' | '’' | '′' | '`' => "a prime in a name is the plain `'`".to_string(),
+        '–' | '—' | '‐' | '‑' | '﹣' => "minus is `-` or `−`".to_string(),
+        '→' | '⇒' | '←' | ':' => "an equation is written `name = expression`".to_string(),
+        '…' => "a range is written with two points: `1..n`".to_string(),
+        '%' => "the remainder is `mod`".to_string(),
+        '&' => "the logical operators are `and`, `or`, `not`".to_string(),
+        '!' => "`not c` negates; `!=` or `≠` compares".to_string(),
+        '\\' => "names and operators are written in Unicode or ASCII words: `α` or `alpha`".to_string(),
+        '√' => "the square root is `sqrt(x)`".to_string(),
+        '∞' => "infinity is `inf`".to_string(),
+        '‖' => "the length of a vector is `norm(x)`".to_string(),
+        '\u{feff}' => "remove the byte order mark".to_string(),
+        c => {
+            let plain: String = std::iter::once(c).nfkc().collect();
+            match plain.chars().next() {
+                Some(d) if d.is_ascii_digit() && "⁰¹⁴⁵⁶⁷⁸⁹".contains(c) => {
+                    format!("a power is written `^{plain}`")
+                }
+                Some(d) if d.is_ascii_digit() => {
+                    format!("write the plain digit `{plain}` or an index `_{plain}`")
+                }
+                _ => return None,
+            }
+        }
+    };
+    Some(text)
+}

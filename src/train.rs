@@ -4,5 +4,8 @@
 //! record of how they came about. Invariant: nothing here touches files or clocks; `cli` hands in
 //! bytes and takes callbacks. The same seed gives the same bits.
 
+pub mod batches;
 pub mod data;
 pub mod errors;
+pub mod fit;
+pub mod settings;

@@ -93,3 +93,153 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), *k));
     close.filter(|(d, k)| *d <= 1 + k.chars().count() / 4).min().map(|(_, k)| k)
 }
+
+// ---- fitting data to a model -----------------------------------------------------------------
+
+pub fn input_without_data(span: Option<Span>, input: &str, names: &[String]) -> Diagnostic {
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let d = Diagnostic::error("E0827", format!("the data give no values for the input `{input}`"))
+        .at_some(span, "declared here");
+    match (nearest(input, &known), names) {
+        (Some(near), _) => d.help(format!("they give `{near}`; did you mean that one?")),
+        (None, []) => d.help("add a line to the `data` block"),
+        _ => d.help(format!("they give {}", names.join(", "))),
+    }
+}
+
+pub fn wrong_kind(span: Option<Span>, input: &str, declared: &str, given: &str) -> Diagnostic {
+    Diagnostic::error("E0828", format!("the input `{input}` is {declared}, the data give {given}"))
+        .at_some(span, "declared here")
+}
+
+pub fn wrong_extent(span: Option<Span>, input: &str, dim: &str, declared: i64, given: usize) -> Diagnostic {
+    Diagnostic::error("E0828", format!("`{dim}` of the input `{input}` is {declared}, the data have {given}"))
+        .at_some(span, "declared here")
+        .help("write `_` for a static parameter that is to be found from the data")
+}
+
+pub fn bad_dimension(span: Option<Span>, input: &str, dim: &str) -> Diagnostic {
+    Diagnostic::error("E0828", format!("`{dim}` of the input `{input}` cannot be found from the data"))
+        .at_some(span, "declared here")
+        .help("give it a value: `--set NAME=VALUE`, or a default in the model's head")
+}
+
+pub fn open_static(name: &str) -> Diagnostic {
+    Diagnostic::error("E0829", format!("the static parameter `{name}` is found by no input"))
+        .help(format!("give it a value: `--set {name}=…`, or a default in the model's head"))
+}
+
+pub fn unequal_lengths(extent: &str, a: &str, b: &str, example: usize) -> Diagnostic {
+    Diagnostic::error(
+        "E0828",
+        format!("`{a}` and `{b}` share the length `{extent}`, but differ in example {}", example + 1),
+    )
+    .help("sequences of different lengths want different names: `seq<n>`, `seq<m>`")
+}
+
+// ---- settings --------------------------------------------------------------------------------
+
+pub fn no_train(model: &str) -> Diagnostic {
+    Diagnostic::error("E0801", format!("the model `{model}` has no `train` block"))
+        .help("write `train { optimizer = …; batch = 32; epochs = 10; seed = 1 }`")
+}
+
+pub fn missing_key(key: &str, example: &str) -> Diagnostic {
+    Diagnostic::error("E0801", format!("the `train` block misses `{key}`"))
+        .help(format!("write `{example}`, or `--set train.{example}`"))
+}
+
+pub fn unknown_key(span: Span, key: &str, known: &[&str]) -> Diagnostic {
+    let d = Diagnostic::error("E0802", format!("`train` has no key `{key}`")).at(span, "set here");
+    match nearest(key, known) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help(format!("its keys are {}", known.join(", "))),
+    }
+}
+
+pub fn bad_value(span: Span, key: &str, wants: &str) -> Diagnostic {
+    Diagnostic::error("E0803", format!("`{key}` wants {wants}")).at(span, "this is none")
+}
+
+pub fn not_yet(span: Span, key: &str, instead: &str) -> Diagnostic {
+    Diagnostic::error("E0804", format!("`train` cannot do `{key}` yet")).at(span, "set here").help(instead)
+}
+
+pub fn window_wants_stream() -> Diagnostic {
+    Diagnostic::error("E0804", "`window` is for one long sequence, and these data are many examples")
+        .help("leave `window` out: each example is trained on as a whole")
+}
+
+pub fn no_loss(model: &str) -> Diagnostic {
+    Diagnostic::error("E0805", format!("the model `{model}` has no `loss`"))
+        .help("write `loss …`, such as `loss cross_entropy(y, x)`")
+}
+
+pub fn not_carried(state: &str) -> Diagnostic {
+    Diagnostic::error(
+        "E0806",
+        format!("windows need the state `{state}` at their end, which the program does not give"),
+    )
+}
+
+// ---- optimisers ------------------------------------------------------------------------------
+
+pub fn no_optimiser(span: Span, why: &str) -> Diagnostic {
+    Diagnostic::error("E0807", format!("this is no optimiser: {why}"))
+        .at(span, "given here")
+        .help("an optimiser is a cell over a chain with `in g : [..]`, a `state w : [..]` without a value, and `out w`")
+}
+
+// ---- while training --------------------------------------------------------------------------
+
+pub fn not_finite(epoch: u64, step: u64) -> Diagnostic {
+    Diagnostic::error("E0810", format!("the loss is no finite number in epoch {epoch}, step {step}"))
+        .help("a smaller learning rate or `clip = 1` often helps; the last good checkpoint was kept")
+}
+
+// ---- checkpoints and trained models ----------------------------------------------------------
+
+pub fn other_program(what: &str) -> Diagnostic {
+    Diagnostic::error("E0811", "the checkpoint belongs to another program")
+        .with_note(what)
+        .help("its equations or static parameters differ: train anew, or go back to the file as it was")
+}
+
+pub fn other_data() -> Diagnostic {
+    Diagnostic::error("E0811", "the checkpoint was trained on other data")
+        .help("give the same data, or train anew in another folder")
+}
+
+pub fn damaged(why: &str) -> Diagnostic {
+    Diagnostic::error("E0812", format!("the checkpoint is damaged: {why}"))
+        .help("take an earlier checkpoint, or train anew")
+}
+
+pub fn other_settings(key: &str) -> Diagnostic {
+    Diagnostic::error(
+        "E0813",
+        format!("`{key}` differs from the checkpoint's, so it cannot be gone on with bit for bit"),
+    )
+    .help("resume with the settings it was trained with; `epochs` and `patience` may change")
+}
+
+// ---- generating ------------------------------------------------------------------------------
+
+pub fn no_generate(model: &str) -> Diagnostic {
+    Diagnostic::error("E0831", format!("the model `{model}` has no `generate` line"))
+        .help("write `generate text from y`, where y at t reads `text` before t only")
+}
+
+pub fn cannot_generate(why: &str) -> Diagnostic {
+    Diagnostic::error("E0831", format!("this model cannot generate: {why}"))
+}
+
+pub fn unknown_character(character: &str, position: usize, vocabulary: &[String]) -> Diagnostic {
+    let shown: String = vocabulary.iter().map(|s| s.escape_debug().to_string()).collect::<Vec<_>>().join("");
+    Diagnostic::error(
+        "E0830",
+        format!("`{}`, number {position} of the prompt, is not in the vocabulary", character.escape_debug()),
+    )
+    .help("take it out, or train with text that holds it")
+    .with_note(format!("the vocabulary is {shown}"))
+}

@@ -1,0 +1,133 @@
+//! Applying an update rule that is itself a cell.
+//!
+//! In: the recipe of a cell over training steps, built and compiled once for each shape of parameter;
+//! a gradient. Out: the changed parameter. The cell reads the gradient as its one input; its first
+//! `out` is the parameter; all its states are carried from step to step. There is no update rule here.
+
+use super::batches::{is_example_input, is_input};
+use super::errors;
+use crate::diag::{Diagnostic, Fallible};
+use crate::eqn::{Graph, Level, SourceKind, Ty};
+use crate::loops::InputKind;
+use crate::runtime::{Executable, Workspace};
+use crate::source::Span;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the arrays of an optimiser's cell are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub gradient: String,
+    /// The state that is the parameter.
+    pub parameter: String,
+    pub extent: String,
+}
+
+/// Finds the gradient and the parameter in a cell's graph.
+pub fn names(graph: &Graph, span: Span) -> Result<Names, Diagnostic> {
+    let inputs: Vec<_> =
+        graph.sources.iter().filter(|s| s.kind == SourceKind::Input && s.ty == Ty::Real).collect();
+    let [gradient] = inputs.as_slice() else {
+        return Err(errors::no_optimiser(span, "it wants one input, the gradient"));
+    };
+    let Level::Over(domain) = gradient.level else {
+        return Err(errors::no_optimiser(span, "its input is not over a chain"));
+    };
+    if graph.sources.iter().any(|s| matches!(s.kind, SourceKind::Param(_))) {
+        return Err(errors::no_optimiser(span, "it has parameters of its own"));
+    }
+    let parameter = graph.outputs.first().map(|o| o.name.to_string()).unwrap_or_default();
+    if !graph.sources.iter().any(|s| *s.name == format!("{parameter}0")) {
+        return Err(errors::no_optimiser(span, &format!("its output `{parameter}` is no state that it carries")));
+    }
+    let extent = graph.domains.get(domain.index()).map(|d| d.extent.to_string()).unwrap_or_default();
+    Ok(Names { gradient: gradient.name.to_string(), parameter, extent })
+}
+
+/// The compiled cell for one shape of parameter.
+pub struct Rule {
+    workspace: Workspace,
+    names: Names,
+    /// Carried states beside the parameter: names of the initial and of the last value.
+    states: Vec<(String, String)>,
+}
+
+impl Rule {
+    pub fn new(exe: &Arc<Executable>, names: &Names, span: Span) -> Fallible<Rule> {
+        let mut workspace = Workspace::new(exe)?;
+        workspace.resize(1, &BTreeMap::from([(names.extent.clone(), vec![1])]))?;
+        let mut states = Vec::new();
+        for (initial, last) in carried(exe).map_err(|e| vec![e])? {
+            if initial != format!("{}0", names.parameter) {
+                states.push((initial, last));
+            }
+        }
+        if !is_input(&workspace, &names.gradient) {
+            return Err(vec![errors::no_optimiser(span, "its parameter does not depend on the gradient")]);
+        }
+        Ok(Rule { workspace, names: names.clone(), states })
+    }
+
+    /// Names of the carried states beside the parameter, as checkpoints call them.
+    pub fn states(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().map(|(initial, _)| initial.strip_suffix('0').unwrap_or(initial))
+    }
+
+    /// Elements of each carried state.
+    pub fn state_shapes(&self) -> Fallible<Vec<Vec<usize>>> {
+        self.states.iter().map(|(initial, _)| self.workspace.input_shape(initial)).collect()
+    }
+
+    /// One update. `step` counts from 0; before the first step `states` is empty.
+    pub fn apply(
+        &mut self,
+        step: u64,
+        gradient: &[f32],
+        parameter: &mut [f32],
+        states: &mut Vec<Vec<f32>>,
+    ) -> Fallible<()> {
+        let w = &mut self.workspace;
+        w.set_start(&self.names.extent, step)?;
+        w.set_input(&self.names.gradient, gradient)?;
+        let initial = format!("{}0", self.names.parameter);
+        if is_input(w, &initial) {
+            w.set_input(&initial, parameter)?;
+        }
+        if is_example_input(w, "start") {
+            w.set_input("start", &[if step == 0 { 1.0 } else { 0.0 }])?;
+        }
+        for (i, (initial, _)) in self.states.iter().enumerate() {
+            match states.get(i) {
+                Some(values) => w.set_input(initial, values)?,
+                None => w.clear_input(initial)?,
+            }
+        }
+        w.run()?;
+        w.output_into(&format!("{}_last", self.names.parameter), parameter)?;
+        states.resize(self.states.len(), Vec::new());
+        for ((_, last), values) in self.states.iter().zip(states) {
+            let size = w.output_shape(last)?.iter().product();
+            values.resize(size, 0.0);
+            w.output_into(last, values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The states of a program that go on from run to run: names of their initial and last values.
+pub fn carried(exe: &Executable) -> Result<Vec<(String, String)>, Diagnostic> {
+    let program = exe.program();
+    let mut all = Vec::new();
+    for input in &program.inputs {
+        if !matches!(input.kind, InputKind::Initial { .. }) {
+            continue;
+        }
+        let name = input.name.strip_suffix('0').unwrap_or(&input.name);
+        let last = format!("{name}_last");
+        if !program.outputs.iter().any(|o| *o.name == *last) {
+            return Err(errors::not_carried(name));
+        }
+        all.push((input.name.to_string(), last));
+    }
+    Ok(all)
+}

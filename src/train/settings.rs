@@ -1,0 +1,130 @@
+//! The `train` block: keys and their values.
+
+use super::data::source::Constant;
+use super::errors;
+use crate::diag::Diagnostic;
+use crate::syntax::ast::Expr;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The recipe of a cell over training steps.
+    pub optimizer: Expr,
+    pub batch: usize,
+    pub epochs: u64,
+    /// Steps of a window, for one long sequence.
+    pub window: Option<usize>,
+    /// Greatest norm of all gradients as one vector.
+    pub clip: Option<f64>,
+    pub seed: u64,
+    /// Stop after so many epochs without a better held-out loss.
+    pub patience: Option<u64>,
+}
+
+const KEYS: &[&str] =
+    &["batch", "clip", "decay", "epochs", "every", "optimizer", "patience", "seed", "threads", "window"];
+
+impl Settings {
+    /// `changes` come from the command line and win.
+    pub fn parse(
+        model: &str,
+        lines: &[(Arc<str>, Expr)],
+        changes: &BTreeMap<String, Expr>,
+    ) -> Result<Settings, Vec<Diagnostic>> {
+        let mut values: BTreeMap<&str, &Expr> = lines.iter().map(|(k, e)| (&**k, e)).collect();
+        values.extend(changes.iter().map(|(k, e)| (k.as_str(), e)));
+        if values.is_empty() {
+            return Err(vec![errors::no_train(model)]);
+        }
+        let mut wrong = Vec::new();
+        for (key, e) in &values {
+            match *key {
+                "decay" => wrong.push(errors::not_yet(
+                    e.span,
+                    "decay",
+                    "write the rate as an expression of the step k: `lr = 1e-3 * min(1, k/500)`",
+                )),
+                "every" => wrong.push(errors::not_yet(
+                    e.span,
+                    "every",
+                    "leave it out: gradients end with their window",
+                )),
+                key if !KEYS.contains(&key) => wrong.push(errors::unknown_key(e.span, key, KEYS)),
+                _ => {}
+            }
+        }
+        let mut whole = |key: &str, least: u64, most: u64| -> Option<u64> {
+            let e = values.get(key)?;
+            match Constant::of(e).and_then(|c| c.number()) {
+                Some(v) if v.fract() == 0.0 && v >= least as f64 && v <= most as f64 => Some(v as u64),
+                _ => {
+                    wrong.push(errors::bad_value(e.span, key, &format!("a whole number of {least}..{most}")));
+                    None
+                }
+            }
+        };
+        let batch = whole("batch", 1, 1 << 20).unwrap_or(32) as usize;
+        let epochs = whole("epochs", 1, 1 << 32).unwrap_or(10);
+        let window = whole("window", 1, 1 << 24).map(|w| w as usize);
+        let seed = whole("seed", 0, 1 << 53).unwrap_or(1);
+        let patience = whole("patience", 1, 1 << 32);
+        if let Some(threads) = whole("threads", 1, 1 << 10)
+            && threads != 1
+            && let Some(e) = values.get("threads")
+        {
+            wrong.push(errors::not_yet(e.span, "threads", "write `threads = 1`"));
+        }
+        let clip = values.get("clip").and_then(|e| match Constant::of(e).and_then(|c| c.number()) {
+            Some(v) if v > 0.0 && v.is_finite() => Some(v),
+            _ => {
+                wrong.push(errors::bad_value(e.span, "clip", "a number above 0"));
+                None
+            }
+        });
+        let Some(optimizer) = values.get("optimizer").map(|e| (*e).clone()) else {
+            wrong.push(errors::missing_key("optimizer", "optimizer=NAME(…)"));
+            return Err(wrong);
+        };
+        if wrong.is_empty() {
+            Ok(Settings { optimizer, batch, epochs, window, clip, seed, patience })
+        } else {
+            Err(wrong)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{FileId, Span};
+    use crate::syntax::ast::ExprKind;
+
+    fn number(v: f64) -> Expr {
+        let span = Span { file: FileId(0), start: 0, end: 1 };
+        Expr { kind: ExprKind::Number(v, v.to_string().into()), span }
+    }
+
+    fn line(key: &str, v: f64) -> (Arc<str>, Expr) {
+        (key.into(), number(v))
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_block() {
+        let lines = [line("optimizer", 0.0), line("batch", 8.0), line("clip", 0.5)];
+        let changes = BTreeMap::from([("batch".to_string(), number(4.0))]);
+        let s = Settings::parse("M", &lines, &changes).unwrap();
+        assert_eq!((s.batch, s.clip, s.epochs, s.window), (4, Some(0.5), 10, None));
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_all_told() {
+        let lines = [line("optimiser", 0.0), line("batch", 0.5), line("clip", -1.0), line("threads", 4.0)];
+        let wrong = Settings::parse("M", &lines, &BTreeMap::new()).unwrap_err();
+        let codes: Vec<&str> = wrong.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["E0802", "E0803", "E0804", "E0803", "E0801"]);
+        assert_eq!(wrong[0].help.as_deref(), Some("did you mean `optimizer`?"));
+        assert_eq!(Settings::parse("M", &[], &BTreeMap::new()).unwrap_err()[0].code, "E0801");
+    }
+}

@@ -6,6 +6,9 @@
 
 pub mod batches;
 pub mod data;
+pub mod draw;
 pub mod errors;
 pub mod fit;
+pub mod model;
+pub mod optimiser;
 pub mod settings;

@@ -38,7 +38,10 @@ pub fn names(graph: &Graph, span: Span) -> Result<Names, Diagnostic> {
     }
     let parameter = graph.outputs.first().map(|o| o.name.to_string()).unwrap_or_default();
     if !graph.sources.iter().any(|s| *s.name == format!("{parameter}0")) {
-        return Err(errors::no_optimiser(span, &format!("its output `{parameter}` is no state that it carries")));
+        return Err(errors::no_optimiser(
+            span,
+            &format!("its output `{parameter}` is no state that it carries"),
+        ));
     }
     let extent = graph.domains.get(domain.index()).map(|d| d.extent.to_string()).unwrap_or_default();
     Ok(Names { gradient: gradient.name.to_string(), parameter, extent })

@@ -5,10 +5,13 @@
 //! bytes and takes callbacks. The same seed gives the same bits.
 
 pub mod batches;
+pub mod checkpoint;
 pub mod data;
 pub mod draw;
 pub mod errors;
 pub mod fit;
+pub mod generate;
 pub mod model;
 pub mod optimiser;
+pub mod run;
 pub mod settings;

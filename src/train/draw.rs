@@ -47,6 +47,11 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A number for a purpose and a counter.
+pub fn key(seed: u64, purpose: &str, counter: u64) -> u64 {
+    Key::new(seed, purpose).at(counter).0
+}
+
 /// The starting value of a parameter.
 pub fn parameter(seed: u64, name: &str, init: &Init, shape: &[usize]) -> Result<Vec<f32>, Diagnostic> {
     let count = shape.iter().product();

@@ -1,0 +1,173 @@
+//! The state of a training run as arrays and one record.
+//!
+//! Parameters go under their own names; `optimizer/STATE/PARAM` holds what the update rule carries,
+//! `carry/NAME0` what windows hand on. No name of the language has a `/`. The record says where the run
+//! stands and holds hashes of the program, the data and the arrays; the same state gives the same bytes.
+
+use super::errors;
+use crate::diag::Diagnostic;
+use crate::weights::{self, Array, Arrays, Data};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub const FORMAT: u32 = 1;
+
+/// What stands beside the arrays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub format: u32,
+    pub version: String,
+    /// What the numbers belong to.
+    pub about: About,
+    pub progress: Progress,
+    /// Hash of all arrays.
+    pub content: String,
+}
+
+/// The model, its data and the settings: what must be the same for a run to go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    pub model: String,
+    pub statics: BTreeMap<String, f64>,
+    /// Hash of the model's equations.
+    pub program: String,
+    /// Hash of the data.
+    pub data: String,
+    /// Written forms of the symbols of each input of ids.
+    pub vocabulary: BTreeMap<String, Vec<String>>,
+    /// The `train` block as it was used.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs that are over.
+    pub epoch: u64,
+    /// Steps of the current epoch that are over.
+    pub step: u64,
+    /// All steps that are over: the optimiser's position, the key of all noise.
+    pub steps: u64,
+    /// Sums of the current epoch, weighted by units.
+    pub sums: Sums,
+    pub history: Vec<Epoch>,
+    pub best: Option<Best>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    pub units: u64,
+    pub loss: f64,
+    pub metrics: Vec<f64>,
+}
+
+impl Sums {
+    pub fn loss(&self) -> f64 {
+        self.loss / self.units.max(1) as f64
+    }
+
+    pub fn metrics(&self) -> Vec<f64> {
+        self.metrics.iter().map(|m| m / self.units.max(1) as f64).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    pub epoch: u64,
+    pub train_loss: f64,
+    pub train_metrics: BTreeMap<String, f64>,
+    /// Absent if nothing is held out.
+    pub held_out_loss: Option<f64>,
+    pub held_out_metrics: BTreeMap<String, f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub epoch: u64,
+    pub loss: f64,
+}
+
+/// A checkpoint in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub arrays: Arrays,
+    pub record: Record,
+}
+
+impl Checkpoint {
+    pub fn new(arrays: Arrays, about: About, progress: Progress) -> Checkpoint {
+        let content = hash(&arrays);
+        let version = env!("CARGO_PKG_VERSION").to_string();
+        Checkpoint { arrays, record: Record { format: FORMAT, version, about, progress, content } }
+    }
+
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Diagnostic> {
+        let text = serde_json::to_string(&self.record).map_err(|e| errors::damaged(&e.to_string()))?;
+        weights::safetensors::write(&self.arrays, &text)
+    }
+
+    pub fn from_bytes(file: &str, bytes: &[u8]) -> Result<Checkpoint, Diagnostic> {
+        let (arrays, text) = weights::safetensors::read(file, bytes)?;
+        let record: Record = serde_json::from_str(&text)
+            .map_err(|e| errors::damaged(&format!("`{file}` has no record of its training ({e})")))?;
+        if record.format != FORMAT {
+            return Err(errors::damaged(&format!("`{file}` has format {}, {FORMAT} is read", record.format)));
+        }
+        if hash(&arrays) != record.content {
+            return Err(errors::damaged(&format!("the arrays of `{file}` are not those that were written")));
+        }
+        Ok(Checkpoint { arrays, record })
+    }
+}
+
+/// Depends on names, shapes, types and every bit of the elements.
+fn hash(arrays: &Arrays) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (name, Array { shape, data }) in arrays {
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(&(shape.len() as u64).to_le_bytes());
+        shape.iter().for_each(|d| {
+            hasher.update(&(*d as u64).to_le_bytes());
+        });
+        let mut bytes = Vec::new();
+        match data {
+            Data::F32(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+            Data::F64(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+            Data::I32(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+            Data::I64(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+        }
+        hasher.update(&bytes);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Checkpoint {
+        let arrays = Arrays::from([("W".to_string(), Array::f32(vec![2], vec![1.0, -2.5]))]);
+        let mut progress = Progress { epoch: 2, step: 3, steps: 11, ..Progress::default() };
+        progress.sums.loss = 0.1 + 0.2;
+        Checkpoint::new(arrays, About { model: "M".into(), ..About::default() }, progress)
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_bit_for_bit() {
+        let bytes = sample().to_bytes().unwrap();
+        let back = Checkpoint::from_bytes("c", &bytes).unwrap();
+        assert_eq!(back, sample());
+        assert_eq!(back.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_changed_number_is_noticed() {
+        let mut bytes = sample().to_bytes().unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        assert_eq!(Checkpoint::from_bytes("c", &bytes).unwrap_err().code, "E0812");
+        let foreign = weights::safetensors::write(&sample().arrays, "").unwrap();
+        assert_eq!(Checkpoint::from_bytes("c", &foreign).unwrap_err().code, "E0812");
+    }
+}

@@ -1,0 +1,403 @@
+//! The training loop.
+//!
+//! In: compiled programs, data, settings, perhaps a checkpoint. Out: parameters, through the callbacks
+//! of an [`Observer`]. Invariant: the state of a run is its parameters, the states of the optimiser and
+//! of the windows, and the counters of [`Progress`]; nothing else decides the next bit.
+
+use super::batches::{Batches, is_example_input};
+use super::checkpoint::{About, Best, Checkpoint, Epoch, Progress, Sums};
+use super::data::Dataset;
+use super::data::split::{Part, Parts};
+use super::draw;
+use super::errors;
+use super::fit::Feed;
+use super::model::Carrying;
+use super::optimiser::Rule;
+use super::settings::Settings;
+use crate::diag::{Diagnostic, Fallible};
+use crate::loops::InputKind;
+use crate::runtime::{Executable, Workspace};
+use crate::weights::{Array, Arrays, Finder};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the loop tells, and what it is told in return.
+pub trait Observer {
+    /// After every step.
+    fn step(&mut self, seen: &Seen) -> Control;
+    /// After every epoch, before its checkpoint.
+    fn epoch(&mut self, _epoch: &Epoch, _progress: &Progress) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+    /// To be kept, so that the run can go on from here.
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
+    /// The parameters with the best held-out loss so far.
+    fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Go,
+    /// Write a checkpoint before the next step.
+    Keep,
+    /// Write a checkpoint and end.
+    Stop,
+}
+
+/// The state of affairs after a step.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    pub epoch: u64,
+    pub epochs: u64,
+    pub step: u64,
+    pub steps: u64,
+    /// Positions or examples of this epoch so far, and of the whole epoch.
+    pub units: u64,
+    pub units_in_all: u64,
+    /// Means of this epoch so far.
+    pub loss: f64,
+    pub metrics: &'a [(String, f64)],
+}
+
+/// Everything a run is made of.
+pub struct Plan<'a> {
+    pub data: &'a Dataset,
+    pub parts: &'a Parts,
+    pub feeds: &'a [Feed],
+    pub settings: &'a Settings,
+    pub about: About,
+    /// Names of the metrics, without `metric.`.
+    pub metrics: Vec<String>,
+    pub training: Arc<Executable>,
+    pub evaluation: Arc<Executable>,
+}
+
+pub struct Trainer<'a> {
+    plan: Plan<'a>,
+    training: Carrying,
+    evaluation: Carrying,
+    params: Vec<Param>,
+    rules: Vec<Rule>,
+    progress: Progress,
+    gradient: Vec<f32>,
+}
+
+/// One trained array.
+struct Param {
+    name: String,
+    gradient: String,
+    shape: Vec<usize>,
+    within: Option<(f32, f32)>,
+    /// Index of the rule for its shape.
+    rule: usize,
+    states: Vec<Vec<f32>>,
+}
+
+impl<'a> Trainer<'a> {
+    /// `rule` gives the compiled optimiser for a shape; it is asked once for each.
+    pub fn new(plan: Plan<'a>, mut rule: impl FnMut(&[usize]) -> Fallible<Rule>) -> Fallible<Trainer<'a>> {
+        let carry = plan.data.is_stream();
+        let mut training = Carrying::new(&plan.training, carry)?;
+        draw::parameters(&mut training.workspace, plan.settings.seed)?;
+        let evaluation = Carrying::new(&plan.evaluation, carry)?;
+        let mut shapes: Vec<Vec<usize>> = Vec::new();
+        let mut rules = Vec::new();
+        let mut params = Vec::new();
+        for input in &plan.training.program().inputs {
+            let InputKind::Param(info) = &input.kind else { continue };
+            let at = match shapes.iter().position(|s| *s == input.shape) {
+                Some(at) => at,
+                None => {
+                    rules.push(rule(&input.shape)?);
+                    shapes.push(input.shape.clone());
+                    rules.len() - 1
+                }
+            };
+            params.push(Param {
+                name: input.name.to_string(),
+                gradient: format!("{}_adj", input.name),
+                shape: input.shape.clone(),
+                within: info.within.map(|(lo, hi)| (lo as f32, hi as f32)),
+                rule: at,
+                states: Vec::new(),
+            });
+        }
+        let progress = Progress::default();
+        Ok(Trainer { plan, training, evaluation, params, rules, progress, gradient: Vec::new() })
+    }
+
+    /// Goes on from a checkpoint of the same program, data and settings.
+    pub fn resume(&mut self, file: &str, checkpoint: &Checkpoint) -> Fallible<()> {
+        self.comparable(&checkpoint.record.about).map_err(|e| vec![e])?;
+        let finder = Finder { file, arrays: &checkpoint.arrays };
+        let progress = &checkpoint.record.progress;
+        let mut wrong = Vec::new();
+        for p in &mut self.params {
+            match finder.required(&p.name, &p.shape) {
+                Ok(array) => self.training.workspace.set_input(&p.name, &array.to_f32())?,
+                Err(e) => wrong.push(e),
+            }
+            p.states.clear();
+            if progress.steps == 0 {
+                continue;
+            }
+            let rule = &self.rules[p.rule];
+            for (state, shape) in rule.states().zip(rule.state_shapes()?) {
+                match finder.required(&state_name(state, &p.name), &shape) {
+                    Ok(array) => p.states.push(array.to_f32()),
+                    Err(e) => wrong.push(e),
+                }
+            }
+        }
+        if progress.step > 0 {
+            let found = self
+                .training
+                .set_states(|name| checkpoint.arrays.get(&format!("carry/{name}")).map(Array::to_f32));
+            if !found {
+                wrong.push(errors::damaged("states that windows hand on are missing"));
+            }
+        }
+        self.progress = progress.clone();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    fn comparable(&self, theirs: &About) -> Result<(), Diagnostic> {
+        let ours = &self.plan.about;
+        if ours.program != theirs.program {
+            let what = format!("it was written by the model `{}`, this is `{}`", theirs.model, ours.model);
+            return Err(errors::other_program(&what));
+        }
+        if ours.data != theirs.data || ours.vocabulary != theirs.vocabulary {
+            return Err(errors::other_data());
+        }
+        let may_change = ["epochs", "patience"];
+        let mut keys: Vec<&String> = ours.settings.keys().chain(theirs.settings.keys()).collect();
+        keys.sort();
+        let differs = keys
+            .into_iter()
+            .find(|k| !may_change.contains(&k.as_str()) && ours.settings.get(*k) != theirs.settings.get(*k));
+        differs.map_or(Ok(()), |key| Err(errors::other_settings(key)))
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Trains until all epochs are over, patience is at an end, or the observer says so.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Fallible<()> {
+        while self.progress.epoch < self.plan.settings.epochs && !self.out_of_patience() {
+            if self.epoch(observer)? == Control::Stop {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn out_of_patience(&self) -> bool {
+        let since = self.progress.best.as_ref().map_or(0, |b| self.progress.epoch - b.epoch);
+        self.plan.settings.patience.is_some_and(|p| since >= p)
+    }
+
+    fn batches(&self, part: &'a Part, shuffle: Option<u64>) -> Batches<'a> {
+        let (data, feeds, s) = (self.plan.data, self.plan.feeds, self.plan.settings);
+        Batches::new(data, feeds, part, s.batch, s.window, shuffle)
+    }
+
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Control> {
+        let parts = self.plan.parts;
+        let key = draw::key(self.plan.settings.seed, "order of examples", self.progress.epoch);
+        let batches = self.batches(&parts.train, Some(key));
+        let names: Vec<String> = self.plan.metrics.clone();
+        if self.progress.step == 0 {
+            self.training.restart();
+            self.progress.sums = Sums { metrics: vec![0.0; names.len()], ..Sums::default() };
+        }
+        while (self.progress.step as usize) < batches.len() {
+            self.step(&batches)?;
+            let sums = &self.progress.sums;
+            let metrics: Vec<(String, f64)> = names.iter().cloned().zip(sums.metrics()).collect();
+            let seen = Seen {
+                epoch: self.progress.epoch + 1,
+                epochs: self.plan.settings.epochs,
+                step: self.progress.step,
+                steps: batches.len() as u64,
+                units: sums.units,
+                units_in_all: batches.units() as u64,
+                loss: sums.loss(),
+                metrics: &metrics,
+            };
+            match observer.step(&seen) {
+                Control::Go => {}
+                control => {
+                    let checkpoint = self.checkpoint()?;
+                    observer.checkpoint(&checkpoint).map_err(|e| vec![e])?;
+                    if control == Control::Stop {
+                        return Ok(Control::Stop);
+                    }
+                }
+            }
+        }
+        self.close_epoch(observer)?;
+        Ok(Control::Go)
+    }
+
+    fn close_epoch(&mut self, observer: &mut dyn Observer) -> Fallible<()> {
+        let parts = self.plan.parts;
+        let held_out =
+            if parts.held_out().is_empty() { None } else { Some(self.evaluate(parts.held_out())?) };
+        let named = |sums: &Sums| self.plan.metrics.iter().cloned().zip(sums.metrics()).collect();
+        let p = &mut self.progress;
+        p.epoch += 1;
+        p.step = 0;
+        let epoch = Epoch {
+            epoch: p.epoch,
+            train_loss: p.sums.loss(),
+            train_metrics: named(&p.sums),
+            held_out_loss: held_out.as_ref().map(Sums::loss),
+            held_out_metrics: held_out.as_ref().map_or_else(BTreeMap::new, named),
+        };
+        let loss = epoch.held_out_loss.unwrap_or(epoch.train_loss);
+        p.history.push(epoch.clone());
+        let better = loss.is_finite() && p.best.as_ref().is_none_or(|b| loss < b.loss);
+        if better {
+            p.best = Some(Best { epoch: p.epoch, loss });
+        }
+        observer.epoch(&epoch, &self.progress).map_err(|e| vec![e])?;
+        if better {
+            let (arrays, about) = (self.parameters()?, self.plan.about.clone());
+            let best = Checkpoint::new(arrays, about, self.progress.clone());
+            observer.best(&best).map_err(|e| vec![e])?;
+        }
+        let checkpoint = self.checkpoint()?;
+        observer.checkpoint(&checkpoint).map_err(|e| vec![e])
+    }
+
+    fn step(&mut self, batches: &Batches) -> Fallible<()> {
+        let seed = self.plan.settings.seed;
+        let at = self.progress.step as usize;
+        let w = &mut self.training.workspace;
+        let loaded = batches.load(at, w)?;
+        draw::noise(w, seed, self.progress.steps)?;
+        if is_example_input(w, "loss_adj") {
+            w.set_input("loss_adj", &loaded.weights)?;
+        }
+        self.training.begin()?;
+        self.training.workspace.run()?;
+        self.training.end()?;
+        let measured = measure(&self.training.workspace, &loaded.weights, &self.plan.metrics)?;
+        let norm = self.gradient_norm()?;
+        if !measured.0.is_finite() || !norm.is_finite() {
+            return Err(vec![errors::not_finite(self.progress.epoch + 1, self.progress.step + 1)]);
+        }
+        let scale = match self.plan.settings.clip {
+            Some(clip) if norm > clip => (clip / norm) as f32,
+            _ => 1.0,
+        };
+        self.update(scale)?;
+        let p = &mut self.progress;
+        p.step += 1;
+        p.steps += 1;
+        add(&mut p.sums, measured, loaded.units);
+        Ok(())
+    }
+
+    /// The norm of all gradients as one vector.
+    fn gradient_norm(&self) -> Fallible<f64> {
+        let mut sum = 0.0;
+        for p in &self.params {
+            let gradient = self.training.workspace.shared_output(&p.gradient)?;
+            sum += gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>();
+        }
+        Ok(sum.sqrt())
+    }
+
+    fn update(&mut self, scale: f32) -> Fallible<()> {
+        for p in &mut self.params {
+            let w = &mut self.training.workspace;
+            self.gradient.clear();
+            self.gradient.extend(w.shared_output(&p.gradient)?.iter().map(|g| g * scale));
+            let values = w.param_mut(&p.name)?;
+            self.rules[p.rule].apply(self.progress.steps, &self.gradient, values, &mut p.states)?;
+            if let Some((lo, hi)) = p.within {
+                values.iter_mut().for_each(|x| *x = x.max(lo).min(hi));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loss and metrics over a part, states carried, nothing left out.
+    pub fn evaluate(&mut self, part: &'a Part) -> Fallible<Sums> {
+        let batches = self.batches(part, None);
+        for p in &self.params {
+            // What the loss needs and the metrics do not, or the other way round, is in one program only.
+            if self.evaluation.workspace.params().any(|n| n == p.name) {
+                let values = self.training.workspace.param(&p.name)?;
+                self.evaluation.workspace.set_input(&p.name, values)?;
+            }
+        }
+        evaluate(&mut self.evaluation, &batches, &self.plan.metrics)
+    }
+
+    fn parameters(&self) -> Fallible<Arrays> {
+        let mut arrays = Arrays::new();
+        for p in &self.params {
+            let values = self.training.workspace.param(&p.name)?.to_vec();
+            arrays.insert(p.name.clone(), Array::f32(p.shape.clone(), values));
+        }
+        Ok(arrays)
+    }
+
+    pub fn checkpoint(&self) -> Fallible<Checkpoint> {
+        let mut arrays = self.parameters()?;
+        for p in &self.params {
+            let rule = &self.rules[p.rule];
+            for ((state, shape), values) in rule.states().zip(rule.state_shapes()?).zip(&p.states) {
+                arrays.insert(state_name(state, &p.name), Array::f32(shape, values.clone()));
+            }
+        }
+        if self.progress.step > 0 {
+            for (name, values) in self.training.states() {
+                arrays.insert(format!("carry/{name}"), Array::f32(vec![values.len()], values.to_vec()));
+            }
+        }
+        Ok(Checkpoint::new(arrays, self.plan.about.clone(), self.progress.clone()))
+    }
+}
+
+fn state_name(state: &str, param: &str) -> String {
+    format!("optimizer/{state}/{param}")
+}
+
+/// Mean loss and metrics of the run that is over.
+fn measure(w: &Workspace, weights: &[f32], metrics: &[String]) -> Fallible<(f64, Vec<f64>)> {
+    let mean = |name: &str| -> Fallible<f64> {
+        let values = w.output(name)?;
+        // A lane that has come to its end has no value; its weight is 0.
+        let terms = values.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        Ok(terms.map(|(v, weight)| f64::from(*v) * f64::from(*weight)).sum())
+    };
+    let loss = mean("loss")?;
+    let metrics: Fallible<Vec<f64>> = metrics.iter().map(|m| mean(&format!("metric.{m}"))).collect();
+    Ok((loss, metrics?))
+}
+
+fn add(sums: &mut Sums, (loss, metrics): (f64, Vec<f64>), units: usize) {
+    sums.units += units as u64;
+    sums.loss += loss * units as f64;
+    sums.metrics.resize(metrics.len(), 0.0);
+    sums.metrics.iter_mut().zip(metrics).for_each(|(sum, m)| *sum += m * units as f64);
+}
+
+/// Loss and metrics over all batches, from fresh states on.
+pub fn evaluate(program: &mut Carrying, batches: &Batches, metrics: &[String]) -> Fallible<Sums> {
+    program.restart();
+    let mut sums = Sums { metrics: vec![0.0; metrics.len()], ..Sums::default() };
+    for step in 0..batches.len() {
+        let loaded = batches.load(step, &mut program.workspace)?;
+        program.begin()?;
+        program.workspace.run()?;
+        program.end()?;
+        add(&mut sums, measure(&program.workspace, &loaded.weights, metrics)?, loaded.units);
+    }
+    Ok(sums)
+}

@@ -282,3 +282,5 @@ pub struct Output {
     pub at: Operand,
     pub shape: Vec<usize>,
 }
+
+pub mod print;

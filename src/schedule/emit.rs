@@ -1,0 +1,404 @@
+//! Writes the program: stages in the order of slots.
+//!
+//! In: a flow with its order, plan and layout. Out: a [`Program`]. Besides products and kernels this places boundary
+//! values, masks and zeros. Rows beyond an example's length mean nothing until a mask or a boundary overwrites
+//! them; [`Padding`] follows what each value holds there.
+
+use super::fuse::Plan;
+use super::kernel::{self, Inputs};
+use super::order::{KernelKey, Order, Region};
+use super::pack::Layout;
+use super::products::{Moments, Products, moments};
+use super::value::{Flow, GramTerm, Op, Val};
+use crate::eqn::{self, DomainKind, Level, SourceKind, StateId};
+use crate::loops::{
+    BufferId, Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a value over a domain holds beyond each example's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Padding {
+    Garbage,
+    Zero,
+    /// The state's boundary value.
+    Boundary,
+}
+
+pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program {
+    let inputs = Inputs { flow, order, plan, layout };
+    let mut e = Emitter {
+        i: inputs,
+        moments: moments(flow, order),
+        products: Products::default(),
+        kernels: Vec::new(),
+        padding: BTreeMap::new(),
+    };
+    let mut prepare = Vec::new();
+    let mut stages = Vec::new();
+    let last = (order.slot.iter().copied())
+        .chain(order.loops.iter().map(|l| l.slot))
+        .max()
+        .unwrap_or(0)
+        .saturating_add(2);
+    for slot in 0..=last {
+        e.kernels_at(Region::Prepare, slot, &mut prepare);
+    }
+    for slot in 0..=last {
+        e.boundaries(slot, &mut stages);
+        e.products.emit(flow, layout, &e.moments, (Region::Run, slot), &mut stages);
+        e.kernels_at(Region::Run, slot, &mut stages);
+        for l in 0..order.loops.len() {
+            if order.loops[l].slot == slot {
+                e.recurrence(l, &mut stages);
+            }
+        }
+        e.whole_domain(slot, &mut stages);
+    }
+    let outputs = e.outputs(&mut stages);
+    Program {
+        name: flow.name.clone(),
+        domains: domains(flow),
+        buffers: layout.buffers.clone(),
+        weights: e.products.weights,
+        kernels: e.kernels,
+        prepare,
+        stages,
+        inputs: program_inputs(flow, order, layout),
+        outputs,
+    }
+}
+
+fn domains(flow: &Flow) -> Vec<Domain> {
+    let fixed = |d: &eqn::Domain| {
+        let DomainKind::Chain { fixed } = d.kind;
+        fixed
+    };
+    flow.domains
+        .iter()
+        .map(|d| Domain { extent: d.extent.clone(), var: d.var.clone(), fixed: fixed(d) })
+        .collect()
+}
+
+fn program_inputs(flow: &Flow, order: &Order, layout: &Layout) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for v in flow.ids().filter(|v| order.live[v.index()]) {
+        let Op::Source(id) = flow.op(v) else { continue };
+        let Some(at) = layout.operand(&flow.view(v)) else { continue };
+        let source = &flow.sources[id.index()];
+        let kind = match &source.kind {
+            SourceKind::Input => InputKind::Given,
+            SourceKind::Param(info) => InputKind::Param(info.clone()),
+            SourceKind::Initial { state, default } => {
+                InputKind::Initial { state: *state, default: *default as f32 }
+            }
+            SourceKind::Noise(dist) => InputKind::Noise(dist.clone()),
+            SourceKind::Cotangent => InputKind::Cotangent,
+        };
+        let symbols = match &source.ty {
+            eqn::Ty::Id(k) => k.as_constant().and_then(|k| usize::try_from(k).ok()),
+            eqn::Ty::Real | eqn::Ty::Bool => None,
+        };
+        let shape = flow.get(v).shape.clone();
+        inputs.push(Input { name: source.name.clone(), kind, at, shape, symbols });
+    }
+    inputs
+}
+
+struct Emitter<'a> {
+    i: Inputs<'a>,
+    moments: Moments,
+    products: Products,
+    kernels: Vec<Kernel>,
+    padding: BTreeMap<Val, Padding>,
+}
+
+impl Emitter<'_> {
+    fn at(&self, v: Val) -> Option<Operand> {
+        self.i.layout.operand(&self.i.flow.view(v))
+    }
+
+    fn width(&self, v: Val) -> usize {
+        self.i.flow.get(v).width()
+    }
+
+    // Kernels.
+
+    fn kernels_at(&mut self, region: Region, slot: u32, into: &mut Vec<Stage>) {
+        let low = KernelKey { region, slot, place: Level::Shared };
+        let keys: Vec<KernelKey> =
+            self.i.plan.kernels.range(low..).map(|(k, _)| *k).take_while(|k| (k.region, k.slot) == (region, slot)).collect();
+        for key in keys {
+            self.kernel(key, into);
+        }
+    }
+
+    fn kernel(&mut self, key: KernelKey, into: &mut Vec<Stage>) {
+        let plan = self.i.plan;
+        let Some(members) = plan.kernels.get(&key) else { return };
+        let mut zeroed = BTreeSet::new();
+        let mut masks = Vec::new();
+        let mut targets = Vec::new();
+        for (sum, arg) in kernel::summed(self.i.flow, members) {
+            targets.extend(self.at(sum).map(|at| (at, self.width(sum))));
+            let view = self.i.flow.view(arg);
+            let base = view.base;
+            let kept = plan.in_memory[base.index()] && !plan.again[base.index()];
+            let ours = self.i.order.kernel[base.index()] == Some(key);
+            if kept && !ours && view.lag == 0 && matches!(self.i.flow.level(base), Level::Over(_)) {
+                self.mask(base, &mut masks);
+                if self.padding(base) == Padding::Zero {
+                    zeroed.insert(arg);
+                }
+            }
+        }
+        let Some(built) = kernel::build(&self.i, key, members, &zeroed) else { return };
+        into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
+        into.extend(together(targets, |out, width| Stage::Fill { out, width, value: 0.0 }));
+        let id = KernelId(self.kernels.len() as u32);
+        self.kernels.push(built.kernel);
+        into.push(Stage::Map { kernel: id, over: kernel::rows(key), args: built.args });
+    }
+
+    // Loops.
+
+    fn recurrence(&mut self, index: usize, into: &mut Vec<Stage>) {
+        let order = self.i.order;
+        let l = &order.loops[index];
+        let region = Region::Loop(index);
+        let last = l.members.iter().map(|v| order.slot[v.index()]).max().unwrap_or(0);
+        let mut body = Vec::new();
+        for slot in 0..=last.saturating_add(1) {
+            self.products.emit(self.i.flow, self.i.layout, &self.moments, (region, slot), &mut body);
+            self.kernels_at(region, slot, &mut body);
+        }
+        if l.reverse && !self.i.flow.is_fixed(l.domain) {
+            self.masks_in_step(index, &mut body);
+        }
+        into.push(Stage::Loop { domain: l.domain, reverse: l.reverse, body });
+    }
+
+    /// States that the loop reads ahead of the current point hold their boundary value in padding.
+    fn masks_in_step(&mut self, index: usize, body: &mut Vec<Stage>) {
+        let (flow, order) = (self.i.flow, self.i.order);
+        let mut zeros = Vec::new();
+        let mut done = BTreeSet::new();
+        for v in &order.loops[index].members {
+            let Op::Lag { state, .. } = flow.op(*v) else { continue };
+            let state = &flow.states[state.index()];
+            if order.in_loop[state.base.index()] != Some(index) || !done.insert(state.base) {
+                continue;
+            }
+            let (Some(out), Some(init)) = (self.at(state.base), state.init.last().copied()) else { continue };
+            let width = self.width(state.base);
+            if self.is_zero(init) {
+                zeros.push((out, width));
+                self.padding.insert(state.base, Padding::Zero);
+            } else {
+                body.push(Stage::Mask { out, width, fill: self.at(init) });
+                self.padding.insert(state.base, Padding::Boundary);
+            }
+        }
+        body.extend(together(zeros, |out, width| Stage::Mask { out, width, fill: None }));
+    }
+
+    fn is_zero(&self, v: Val) -> bool {
+        match self.i.flow.op(v) {
+            Op::Const(c) => *c == 0.0,
+            Op::Spread(a) | Op::Copy(a) | Op::Reshape(a) => self.is_zero(*a),
+            Op::Literal(values) => values.iter().all(|x| *x == 0.0),
+            _ => false,
+        }
+    }
+
+    // Boundaries.
+
+    fn boundaries(&mut self, slot: u32, into: &mut Vec<Stage>) {
+        let (flow, order) = (self.i.flow, self.i.order);
+        let mut reach: BTreeMap<Val, (u32, u32, usize)> = BTreeMap::new();
+        for (i, s) in flow.states.iter().enumerate() {
+            if (s.before > 0 || s.after > 0) && order.live[s.base.index()] && self.is_read(StateId(i as u32)) {
+                let r = reach.entry(s.base).or_insert((0, 0, i));
+                *r = (r.0.max(s.before), r.1.max(s.after), r.2);
+            }
+        }
+        for (base, (before, after, state)) in reach {
+            let init = &flow.states[state].init;
+            let ready = init
+                .iter()
+                .map(|v| if order.is_prepared(*v) { 0 } else { order.available(flow, *v) })
+                .max()
+                .unwrap_or(0);
+            let (first, last) = match order.in_loop[base.index()] {
+                // In a loop's own direction before it, else after it.
+                Some(l) => {
+                    let l = &order.loops[l];
+                    (l.slot, if l.reverse { l.slot } else { l.slot + 1 })
+                }
+                None => (order.available(flow, base), order.available(flow, base)),
+            };
+            let Some(at) = self.at(base) else { continue };
+            let width = self.width(base);
+            let from = |k: u32| init.get(k as usize - 1).or(init.last()).and_then(|v| self.at(*v));
+            if slot == first.max(ready) {
+                for k in 1..=before {
+                    into.extend(from(k).map(|from| Stage::Boundary {
+                        state: at,
+                        width,
+                        from,
+                        distance: k,
+                        after: false,
+                    }));
+                }
+            }
+            if slot == last.max(ready) && after > 0 {
+                for k in 1..=after {
+                    into.extend(from(k).map(|from| Stage::Boundary {
+                        state: at,
+                        width,
+                        from,
+                        distance: k,
+                        after: true,
+                    }));
+                }
+                let zero = init.iter().all(|v| self.is_zero(*v));
+                self.padding.insert(base, if zero { Padding::Zero } else { Padding::Boundary });
+            }
+        }
+    }
+
+    fn is_read(&self, state: StateId) -> bool {
+        let flow = self.i.flow;
+        flow.ids().any(|v| {
+            self.i.order.live[v.index()] && matches!(flow.op(v), Op::Lag { state: s, .. } if *s == state)
+        })
+    }
+
+    // Padding.
+
+    fn padding(&self, base: Val) -> Padding {
+        let flow = self.i.flow;
+        let Level::Over(domain) = flow.level(base) else { return Padding::Zero };
+        if flow.is_fixed(domain) {
+            return Padding::Zero;
+        }
+        let start = if matches!(flow.op(base), Op::Source(_)) { Padding::Zero } else { Padding::Garbage };
+        self.padding.get(&base).copied().unwrap_or(start)
+    }
+
+    /// Puts 0 where `base` holds nothing yet.
+    fn mask(&mut self, base: Val, masks: &mut Vec<(Operand, usize)>) {
+        if self.padding(base) == Padding::Garbage {
+            masks.extend(self.at(base).map(|at| (at, self.width(base))));
+            self.padding.insert(base, Padding::Zero);
+        }
+    }
+
+    // Stages over whole domains.
+
+    fn whole_domain(&mut self, slot: u32, into: &mut Vec<Stage>) {
+        let (flow, order) = (self.i.flow, self.i.order);
+        let mut grams = Vec::new();
+        for v in flow.ids().filter(|v| order.live[v.index()]) {
+            if order.slot[v.index()] != slot || order.region[v.index()] != Region::Run {
+                continue;
+            }
+            match flow.op(v) {
+                Op::At { arg, point, empty } => {
+                    if let (Some(from), Some(out), Some(empty)) = (self.at(*arg), self.at(v), self.at(*empty)) {
+                        into.push(Stage::Take { from, out, width: self.width(v), point: *point, empty });
+                    }
+                }
+                Op::Reverse(arg) => {
+                    if let (Some(from), Some(out)) = (self.at(*arg), self.at(v)) {
+                        into.push(Stage::Reverse { from, out, width: self.width(v) });
+                    }
+                }
+                Op::Gram(_) => grams.push(v),
+                _ => {}
+            }
+        }
+        self.gradients(&grams, into);
+    }
+
+    /// Outer products, those with neighbouring left vectors and results as one.
+    fn gradients(&mut self, grams: &[Val], into: &mut Vec<Stage>) {
+        let flow = self.i.flow;
+        let mut masks = Vec::new();
+        let mut found: Vec<(Operand, usize, Operand, usize, Operand, usize, bool)> = Vec::new();
+        let mut order: Vec<Val> = grams.to_vec();
+        order.sort_by_key(|v| self.at(*v).map(|o| (o.buffer.0, o.column)));
+        for v in order {
+            let Op::Gram(terms) = flow.op(v) else { continue };
+            let Some(whole) = self.at(v) else { continue };
+            let stride = flow.get(v).shape.get(1).copied().unwrap_or(1);
+            let mut started = BTreeSet::new();
+            for t in terms {
+                let GramTerm { a, b, row, column } = *t;
+                for side in [a, b] {
+                    let base = flow.view(side).base;
+                    if matches!(flow.level(base), Level::Over(_)) {
+                        self.mask(base, &mut masks);
+                    }
+                }
+                let (Some(x), Some(y)) = (self.at(a), self.at(b)) else { continue };
+                let out = Operand { column: whole.column + row * stride + column, ..whole };
+                let (m, n) = (self.width(a), self.width(b));
+                let add = !started.insert((row, column));
+                let last = found.iter_mut().rev().find(|(x0, m0, y0, n0, out0, stride0, add0)| {
+                    *add0 == add
+                        && *n0 == n
+                        && *stride0 == stride
+                        && *y0 == y
+                        && (x0.buffer, x0.lag, x0.column + *m0) == (x.buffer, x.lag, x.column)
+                        && (out0.buffer, out0.column + *m0 * stride) == (out.buffer, out.column)
+                });
+                match last {
+                    Some(found) => found.1 += m,
+                    None => found.push((x, m, y, n, out, stride, add)),
+                }
+            }
+        }
+        // Storing comes before adding to the same place.
+        found.sort_by_key(|f| f.6);
+        into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
+        for (a, m, b, n, out, out_stride, accumulate) in found {
+            into.push(Stage::Outer { a, m, b, n, out, out_stride, accumulate });
+        }
+    }
+
+    fn outputs(&mut self, into: &mut Vec<Stage>) -> Vec<Output> {
+        let flow = self.i.flow;
+        let mut masks = Vec::new();
+        let mut outputs = Vec::new();
+        for (name, v) in &flow.outputs {
+            let base = flow.view(*v).base;
+            let Some(at) = self.at(*v) else { continue };
+            if matches!(flow.level(base), Level::Over(_)) && self.padding(base) != Padding::Zero {
+                masks.extend(self.at(base).map(|at| (at, self.width(base))));
+                self.padding.insert(base, Padding::Zero);
+            }
+            outputs.push(Output { name: name.clone(), at, shape: flow.get(*v).shape.clone() });
+        }
+        into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
+        outputs
+    }
+}
+
+/// One stage for neighbouring columns.
+fn together(mut columns: Vec<(Operand, usize)>, stage: impl Fn(Operand, usize) -> Stage) -> Vec<Stage> {
+    columns.sort_by_key(|(o, width)| (o.buffer, o.lag, o.column, *width));
+    let mut out: Vec<(Operand, usize)> = Vec::new();
+    for (o, width) in columns {
+        match out.last_mut() {
+            Some((last, end))
+                if (last.buffer, last.lag) == (o.buffer, o.lag) && last.column + *end >= o.column =>
+            {
+                *end = (*end).max(o.column + width - last.column);
+            }
+            _ => out.push((o, width)),
+        }
+    }
+    let _: Option<BufferId> = None;
+    out.into_iter().map(|(o, width)| stage(o, width)).collect()
+}

@@ -1,0 +1,359 @@
+//! When each value is computed: in preparation, over whole domains, or step by step in a loop.
+//!
+//! In: a [`Flow`]. Out: an [`Order`]. Time is counted in slots. Within a slot come boundary values, then
+//! products, then fused kernels, then loops, then stages that read whole domains. A recurrent component is
+//! one loop at one slot, with slots of its own inside. Invariant: whatever a value reads is there
+//! before its slot, or earlier in the same fused kernel.
+
+use super::components::components;
+use super::errors;
+use super::value::{Flow, Op, Val};
+use crate::diag::Diagnostic;
+use crate::eqn::{DomainId, Level, SourceKind};
+
+/// A stretch of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Region {
+    /// Once after parameters change.
+    Prepare,
+    /// Once a run, over whole domains.
+    Run,
+    /// Every step of a loop.
+    Loop(usize),
+}
+
+/// A fused kernel: where it runs, over which rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelKey {
+    pub region: Region,
+    pub slot: u32,
+    pub place: Level,
+}
+
+#[derive(Clone, Debug)]
+pub struct Loop {
+    pub domain: DomainId,
+    pub reverse: bool,
+    pub slot: u32,
+    pub members: Vec<Val>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub live: Vec<bool>,
+    pub loops: Vec<Loop>,
+    /// The loop whose recurrence a value belongs to.
+    pub in_loop: Vec<Option<usize>>,
+    /// The region a value is computed in.
+    pub region: Vec<Region>,
+    /// The slot within the region.
+    pub slot: Vec<u32>,
+    /// For maps: the kernel.
+    pub kernel: Vec<Option<KernelKey>>,
+    /// Readers at the same point, through no view; views are readers of their operand.
+    pub readers: Vec<Vec<Val>>,
+}
+
+impl Order {
+    pub fn is_prepared(&self, v: Val) -> bool {
+        self.region[v.index()] == Region::Prepare
+    }
+}
+
+pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
+    let n = flow.values.len();
+    let mut edges: Vec<Vec<usize>> = Vec::with_capacity(n);
+    for value in &flow.values {
+        let mut to: Vec<usize> = value.op.operands().iter().map(|v| v.index()).collect();
+        if let Op::Lag { state, .. } = value.op {
+            let state = &flow.states[state.index()];
+            to.extend(std::iter::once(&state.base).chain(&state.init).map(|v| v.index()));
+        }
+        edges.push(to);
+    }
+    let live = live_values(flow, &edges);
+    let mut readers = vec![Vec::new(); n];
+    for v in flow.ids().filter(|v| live[v.index()]) {
+        for o in flow.op(v).operands() {
+            if readers[o.index()].last() != Some(&v) {
+                readers[o.index()].push(v);
+            }
+        }
+    }
+    let mut order = Order {
+        region: prepared(flow),
+        live,
+        loops: Vec::new(),
+        in_loop: vec![None; n],
+        slot: vec![0; n],
+        kernel: vec![None; n],
+        readers,
+    };
+    let parts = components(&edges, &order.live);
+    for members in &parts.members {
+        let recurrent = members.len() > 1 || members.iter().any(|v| edges[*v].contains(v));
+        let members: Vec<Val> = members.iter().map(|v| Val(*v as u32)).collect();
+        if recurrent {
+            order.recurrence(flow, members, &edges)?;
+        } else {
+            for v in members {
+                order.single(flow, v, &edges);
+            }
+        }
+    }
+    order.sink(flow);
+    Ok(order)
+}
+
+fn live_values(flow: &Flow, edges: &[Vec<usize>]) -> Vec<bool> {
+    let mut live = vec![false; flow.values.len()];
+    let mut stack: Vec<usize> = flow.outputs.iter().map(|(_, v)| v.index()).collect();
+    while let Some(v) = stack.pop() {
+        if !std::mem::replace(&mut live[v], true) {
+            stack.extend(&edges[v]);
+        }
+    }
+    live
+}
+
+/// What depends on parameters alone is prepared.
+fn prepared(flow: &Flow) -> Vec<Region> {
+    let mut region = vec![Region::Run; flow.values.len()];
+    for v in flow.ids() {
+        let fixed = flow.level(v) == Level::Shared
+            && match flow.op(v) {
+                Op::Source(s) => matches!(flow.sources[s.index()].kind, SourceKind::Param(_)),
+                Op::SumOver(_) | Op::SumScatter { .. } | Op::Gram(_) => false,
+                Op::At { .. } | Op::Reverse(_) | Op::Lag { .. } => false,
+                op => op.operands().iter().all(|o| region[o.index()] == Region::Prepare),
+            };
+        if fixed {
+            region[v.index()] = Region::Prepare;
+        }
+    }
+    region
+}
+
+/// The rows a map is computed at: a sum's are those of what it sums.
+pub fn place(flow: &Flow, v: Val) -> Level {
+    match flow.op(v) {
+        Op::SumOver(a) => flow.level(*a),
+        Op::SumScatter { index, value } => flow.level(*index).max(flow.level(*value)),
+        _ => flow.level(v),
+    }
+}
+
+impl Order {
+    /// The first slot of region [`Region::Run`] (or `Prepare`) at which a finished value can be read.
+    pub fn available(&self, flow: &Flow, v: Val) -> u32 {
+        if let Some(l) = self.in_loop[v.index()] {
+            return self.loops[l].slot + 1;
+        }
+        let slot = self.slot[v.index()];
+        match flow.op(v) {
+            op if op.is_immediate() => 0,
+            Op::Source(_) => 0,
+            // Products come before kernels within a slot; a view is as old as what it reads.
+            Op::Acc(_) => slot,
+            op if op.is_view() => slot,
+            _ => slot + 1,
+        }
+    }
+
+    fn single(&mut self, flow: &Flow, v: Val, edges: &[Vec<usize>]) {
+        let op = flow.op(v);
+        let (at, here) = (place(flow, v), self.region[v.index()]);
+        let mut slot = 0;
+        for o in edges[v.index()].iter().map(|o| Val(*o as u32)) {
+            // Prepared values are there from the start.
+            if self.is_prepared(o) && here != Region::Prepare {
+                continue;
+            }
+            slot = slot.max(self.read_from(flow, v, o, at));
+        }
+        if matches!(op, Op::Acc(_)) {
+            // An accumulator that another one reads as it is must come in an earlier slot.
+            for o in op.operands() {
+                let base = flow.view(o).base;
+                if matches!(flow.op(base), Op::Acc(_)) && self.in_loop[base.index()].is_none() {
+                    slot = slot.max(self.slot[base.index()] + 1);
+                }
+            }
+        }
+        self.slot[v.index()] = slot;
+        if op.is_map() {
+            self.kernel[v.index()] = Some(KernelKey { region: here, slot, place: at });
+        }
+    }
+
+    /// The slot from which `v`, computed at rows `at`, can read `o`.
+    fn read_from(&self, flow: &Flow, v: Val, o: Val, at: Level) -> u32 {
+        if matches!(flow.op(v), Op::Lag { .. }) {
+            return self.available(flow, o);
+        }
+        // Within one kernel an earlier value can be read at once, also through a view at no lag.
+        let view = flow.view(o);
+        let base = view.base;
+        let same = self.kernel[base.index()].is_some_and(|k| {
+            k.region == self.region[v.index()] && k.place == at && self.in_loop[base.index()].is_none()
+        });
+        let op = flow.op(v);
+        if same && view.lag == 0 && !flow.op(base).is_sum() && (op.is_map() || op.is_view()) {
+            // A view's own slot says when it can be read from elsewhere.
+            return if op.is_view() { self.available(flow, base) } else { self.slot[base.index()] };
+        }
+        self.available(flow, o)
+    }
+
+    fn recurrence(&mut self, flow: &Flow, members: Vec<Val>, edges: &[Vec<usize>]) -> Result<(), Diagnostic> {
+        let index = self.loops.len();
+        for v in &members {
+            self.in_loop[v.index()] = Some(index);
+        }
+        let mut direction: Option<(bool, Val)> = None;
+        let mut domain = None;
+        let mut slot = 0;
+        for v in &members {
+            let value = flow.get(*v);
+            let Level::Over(d) = value.level else {
+                return Err(errors::needs_whole_domain(&flow.label(*v), value.span));
+            };
+            if *domain.get_or_insert(d) != d
+                || matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_))
+                || value.op.is_sum()
+            {
+                return Err(errors::needs_whole_domain(&flow.label(*v), value.span));
+            }
+            if let Op::Lag { state, offset } = value.op {
+                let reverse = offset > 0;
+                if direction.is_some_and(|(r, _)| r != reverse) {
+                    return Err(errors::no_order(&flow.states[state.index()].name, value.span));
+                }
+                direction = Some((reverse, *v));
+            }
+            for o in edges[v.index()].iter().map(|o| Val(*o as u32)) {
+                if self.in_loop[o.index()] != Some(index) && !self.is_prepared(o) {
+                    slot = slot.max(self.available(flow, o));
+                }
+            }
+        }
+        let (Some((reverse, _)), Some(domain)) = (direction, domain) else {
+            // A cycle at one point: the graph breaks its first invariant.
+            return Err(errors::malformed("a value depends on itself at the same point", None));
+        };
+        // Slots inside, along the operands at the same point.
+        for v in &members {
+            self.region[v.index()] = Region::Loop(index);
+            let op = flow.op(*v);
+            let mut at = 0;
+            if !matches!(op, Op::Lag { .. }) {
+                for o in op.operands() {
+                    if self.in_loop[o.index()] == Some(index) {
+                        at = at.max(self.inside(flow, *v, o));
+                    }
+                }
+            }
+            self.slot[v.index()] = at;
+            if op.is_map() {
+                let place = Level::Over(domain);
+                self.kernel[v.index()] = Some(KernelKey { region: Region::Loop(index), slot: at, place });
+            }
+        }
+        self.loops.push(Loop { domain, reverse, slot, members });
+        Ok(())
+    }
+
+    /// The slot within a loop from which member `v` can read member `o`.
+    pub fn inside(&self, flow: &Flow, v: Val, o: Val) -> u32 {
+        let view = flow.view(o);
+        if view.lag != 0 {
+            return 0;
+        }
+        let slot = self.slot[view.base.index()];
+        match (flow.op(view.base), flow.op(v)) {
+            (Op::Acc(_), Op::Acc(_)) => slot + 1,
+            (Op::Acc(_), _) => slot,
+            // Maps read maps within one kernel; a view is read by whoever reads it.
+            (_, op) if op.is_map() || op.is_view() => slot,
+            _ => slot + 1,
+        }
+    }
+
+    /// Moves a map whose readers are all in one later kernel into that kernel, unless more would have to be
+    /// kept in memory than is saved.
+    fn sink(&mut self, flow: &Flow) {
+        let mut kept = vec![false; flow.values.len()];
+        for (_, v) in &flow.outputs {
+            kept[flow.view(*v).base.index()] = true;
+        }
+        for (i, state) in flow.states.iter().enumerate() {
+            let _ = i;
+            if state.before > 0 || state.after > 0 {
+                kept[state.base.index()] = true;
+                for v in &state.init {
+                    kept[flow.view(*v).base.index()] = true;
+                }
+            }
+        }
+        for v in flow.ids().rev() {
+            let Some(own) = self.kernel[v.index()] else { continue };
+            if !self.live[v.index()] || kept[v.index()] || flow.op(v).is_sum() {
+                continue;
+            }
+            let Some(target) = self.only_reader(flow, v) else { continue };
+            let region = self.region[v.index()];
+            let allowed = target != own
+                && target.place == own.place
+                && match (region, target.region) {
+                    (Region::Prepare, r) => r == Region::Prepare,
+                    (Region::Run, r) => r != Region::Prepare,
+                    (Region::Loop(a), r) => r == Region::Loop(a),
+                };
+            if !allowed {
+                continue;
+            }
+            let mut newly_kept = 0;
+            let operands = flow.op(v).operands();
+            for o in &operands {
+                let base = flow.view(*o).base;
+                if self.kernel[base.index()] == Some(own)
+                    && !kept[base.index()]
+                    && flow.view(*o).lag == 0
+                    && self.only_reader(flow, base) == Some(own)
+                    && !(flow.readers_are(self, base, v))
+                {
+                    newly_kept += flow.get(base).width();
+                }
+            }
+            if newly_kept <= flow.get(v).width() {
+                self.kernel[v.index()] = Some(target);
+                self.slot[v.index()] = target.slot;
+                self.region[v.index()] = target.region;
+            }
+        }
+    }
+
+    /// The kernel of all readers at this point, if there is only one, and it is a kernel.
+    fn only_reader(&self, flow: &Flow, v: Val) -> Option<KernelKey> {
+        let mut found = None;
+        let mut stack = self.readers[v.index()].clone();
+        while let Some(r) = stack.pop() {
+            if flow.op(r).is_view() {
+                stack.extend(&self.readers[r.index()]);
+                continue;
+            }
+            let kernel = self.kernel[r.index()]?;
+            if *found.get_or_insert(kernel) != kernel {
+                return None;
+            }
+        }
+        found
+    }
+}
+
+impl Flow {
+    /// Whether `reader` alone reads `v`: then `v` moves with it.
+    fn readers_are(&self, order: &Order, v: Val, reader: Val) -> bool {
+        order.readers[v.index()].iter().all(|r| *r == reader)
+    }
+}

@@ -2,7 +2,7 @@
 
 use rnnc::diag::{Diagnostic, Style, render};
 use rnnc::source::Sources;
-use rnnc::syntax::{ast, parse};
+use rnnc::syntax::{ast, parse, print};
 
 fn parsed(path: &str, text: &str) -> (Sources, ast::File, Vec<Diagnostic>) {
     let mut sources = Sources::default();
@@ -39,4 +39,47 @@ fn every_example_of_the_language_parses() {
         assert!(errors.is_empty(), "{}", shown(&sources, &errors));
         assert!(!tree.items.is_empty());
     }
+}
+
+/// The tree without places and spellings.
+fn bare(tree: &ast::File) -> String {
+    let mut text = format!("{tree:#?}");
+    for (from, to) in [("Span {", "}"), ("written: ", "\n")] {
+        let mut out = String::new();
+        let mut rest = text.as_str();
+        while let Some((before, after)) = rest.split_once(from) {
+            out.push_str(before);
+            rest = after.split_once(to).map_or("", |(_, tail)| tail);
+        }
+        out.push_str(rest);
+        text = out;
+    }
+    text
+}
+
+#[test]
+fn printing_and_parsing_again_gives_the_same_tree() {
+    let mut cases = cases("ok");
+    cases.extend(rnnc::stdlib::FILES.iter().map(|(name, text)| (name.to_string(), text.to_string())));
+    for (name, text) in cases {
+        let (_, tree, _) = parsed(&name, &text);
+        for style in [print::Style::UNICODE, print::Style::ASCII, print::Style { ascii: false, width: 40 }] {
+            let printed = print::print_file(&tree, style);
+            let (sources, again, errors) = parsed(&name, &printed);
+            assert!(errors.is_empty(), "{}", shown(&sources, &errors));
+            similar_asserts(&bare(&tree), &bare(&again), &printed);
+            assert_eq!(print::print_file(&again, style), printed);
+            if style.ascii {
+                let code: String = printed.lines().filter(|l| !l.trim_start().starts_with("##")).collect();
+                assert!(code.is_ascii() || code.contains('"'), "{printed}");
+            }
+        }
+    }
+}
+
+fn similar_asserts(left: &str, right: &str, printed: &str) {
+    for (a, b) in left.lines().zip(right.lines()) {
+        assert_eq!(a, b, "the trees differ; printed:\n{printed}");
+    }
+    assert_eq!(left.len(), right.len());
 }

@@ -404,7 +404,7 @@ pub enum ExprKind {
         base: Box<Expr>,
         field: Pattern,
     },
-    /// `ᵀ`, `²`, `³`
+    /// `ᵀ`. The parser reads `x²` as `x^2`; `²` and `³` are for trees that are built.
     Mark {
         base: Box<Expr>,
         mark: Mark,

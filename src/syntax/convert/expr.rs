@@ -102,14 +102,14 @@ impl Convert<'_> {
                     let name = Kids::of(suffix).next()?;
                     ExprKind::Field { base: boxed, field: self.pattern(&name) }
                 }
-                Rule::mark => {
-                    let mark = match suffix.as_str() {
-                        "²" => Mark::Square,
-                        "³" => Mark::Cube,
-                        _ => Mark::Transpose,
-                    };
-                    ExprKind::Mark { base: boxed, mark }
+                // `x²` and `x^2` are two spellings of one thing.
+                Rule::mark if suffix.as_str().starts_with(['²', '³']) => {
+                    let (value, digits) = if suffix.as_str() == "²" { (2.0, "2") } else { (3.0, "3") };
+                    let op_span = self.span(&suffix);
+                    let exponent = Expr { kind: ExprKind::Number(value, digits.into()), span: op_span };
+                    ExprKind::Binary { op: BinaryOp::Pow, op_span, left: boxed, right: Box::new(exponent) }
                 }
+                Rule::mark => ExprKind::Mark { base: boxed, mark: Mark::Transpose },
                 _ => return None,
             };
             base = Expr { kind, span };

@@ -21,6 +21,7 @@ mod workspace;
 pub use arrays::run_batch;
 pub use workspace::{MEMORY_LIMIT, Workspace};
 
+use crate::codegen;
 use crate::diag::Fallible;
 use crate::loops::{InputKind, Operand, Place, Program, Stage};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use std::sync::Arc;
 pub struct Executable {
     program: Program,
     limits: check::Limits,
+    /// `None`: kernels are interpreted.
+    native: Option<kernel::Native>,
     inputs: BTreeMap<Arc<str>, usize>,
     outputs: BTreeMap<Arc<str>, usize>,
     /// Weights assembled from something that a run itself computes or is given: packed before each use.
@@ -38,14 +41,29 @@ pub struct Executable {
 }
 
 impl Executable {
+    /// Kernels are compiled for this computer.
+    pub fn compiled(program: Program) -> Fallible<Arc<Executable>> {
+        Executable::at_level(program, codegen::Level::default())
+    }
+
+    pub fn at_level(program: Program, level: codegen::Level) -> Fallible<Arc<Executable>> {
+        let limits = check::check(&program).map_err(|e| vec![e])?;
+        let code = codegen::jit(&program.kernels, &limits, level).map_err(|e| vec![e])?;
+        Ok(Executable::new(program, limits, Some(kernel::Native::new(code))))
+    }
+
     /// Kernels are run by [`interpret`].
     pub fn interpreted(program: Program) -> Fallible<Arc<Executable>> {
         let limits = check::check(&program).map_err(|e| vec![e])?;
+        Ok(Executable::new(program, limits, None))
+    }
+
+    fn new(program: Program, limits: check::Limits, native: Option<kernel::Native>) -> Arc<Executable> {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
         let moving = moving_weights(&program);
-        Ok(Arc::new(Executable { program, limits, inputs, outputs, moving }))
+        Arc::new(Executable { program, limits, native, inputs, outputs, moving })
     }
 
     pub fn program(&self) -> &Program {

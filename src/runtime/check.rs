@@ -5,7 +5,7 @@
 //! So the executor has no case of its own for a program that does not hold together.
 
 use super::errors;
-use super::interpret::reach;
+use crate::codegen::reach::reach;
 use crate::diag::Diagnostic;
 use crate::eqn::DomainId;
 use crate::loops::{

@@ -3,7 +3,7 @@
 //! In: a workspace whose sizes are fixed and whose inputs are given. Out: its buffers, computed. Every index below is
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
 
-use super::kernel::{Bind, Buf};
+use super::kernel::{Addresses, Bind, Buf, FlushToZero};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
 use super::{Executable, errors, interpret};
 use crate::diag::Fallible;
@@ -15,6 +15,7 @@ use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stag
 pub(super) struct Scratch {
     interpreter: interpret::Scratch,
     binds: Vec<Bind>,
+    addresses: Addresses,
     /// For each domain: the step of the loop we are in.
     step: Vec<Option<usize>>,
 }
@@ -39,6 +40,7 @@ impl Workspace {
         if !missing.is_empty() {
             return Err(missing);
         }
+        let _flush = FlushToZero::begin();
         if self.stale {
             self.prepare();
             self.stale = false;
@@ -223,8 +225,13 @@ impl Execution<'_> {
             self.scratch.binds.push(bind);
         }
         let (limits, scratch) = (&self.exe.limits[kernel], &mut *self.scratch);
-        let kernel = &program.kernels[kernel];
-        interpret::run(kernel, &scratch.binds, limits, rows, self.bufs, &mut scratch.interpreter);
+        match &self.exe.native {
+            Some(native) => native.call(kernel, &scratch.binds, rows, self.bufs, &mut scratch.addresses),
+            None => {
+                let kernel = &program.kernels[kernel];
+                interpret::run(kernel, &scratch.binds, limits, rows, self.bufs, &mut scratch.interpreter);
+            }
+        }
     }
 
     fn product(&mut self, a: &Operand, weight: usize, out: &Operand, accumulate: bool) {

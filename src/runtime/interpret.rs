@@ -4,6 +4,7 @@
 //! of the code generator's tests, and what runs where no code generator does.
 
 use super::kernel::{Bind, Buf};
+use crate::codegen::reach::greatest_id;
 use crate::eqn::{Binary, Unary};
 use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest, ReduceOp, ScalarId};
 
@@ -124,7 +125,7 @@ impl Point<'_> {
     }
 
     fn further(&self, access: &Access, index: ScalarId, stride: usize, nest: &Nest, s: &Scratch) -> usize {
-        let most = greatest_id(self.limits[access.arg.index()], access, stride, nest);
+        let most = greatest_id(self.limits[access.arg.index()], access, stride, &nest.extents);
         clamp_id(s.scalars[index.index()], most) * stride
     }
 
@@ -151,23 +152,6 @@ impl Point<'_> {
             Elem::I32 => self.bufs[buffer].i32_mut()[at] = value as i32,
         }
     }
-}
-
-/// The greatest id that keeps an access `stride * id` elements further within `limit` elements of a row.
-pub fn greatest_id(limit: usize, access: &Access, stride: usize, nest: &Nest) -> usize {
-    let reach = reach(access, &nest.extents).unwrap_or(usize::MAX);
-    limit.saturating_sub(reach).checked_div(stride).unwrap_or(0)
-}
-
-/// Elements from a row's start to just behind the last one that an access touches; `None`: none at all (an
-/// empty nest is 0), or more than can be counted.
-pub fn reach(access: &Access, extents: &[usize]) -> Option<usize> {
-    if extents.contains(&0) {
-        return Some(0);
-    }
-    access.strides.iter().zip(extents).try_fold(access.offset.checked_add(1)?, |sum, (stride, n)| {
-        sum.checked_add(stride.checked_mul(n - 1)?)
-    })
 }
 
 /// Ids that machine code computes are kept within memory; ids from outside were checked before.

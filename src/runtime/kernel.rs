@@ -4,7 +4,10 @@
 //! matrix products this is the only `unsafe` code; each block says what makes it sound.
 #![allow(unsafe_code)]
 
+use crate::codegen::Code;
+use cranelift_jit::JITModule;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Elements a buffer's start is aligned to (64 bytes: a cache line, and the widest vector).
 const LINE: usize = 16;
@@ -77,6 +80,170 @@ pub struct Bind {
     pub offset: usize,
 }
 
+/// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).
+type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize);
+
+/// Sixteen aligned bytes, as vector instructions want their constants.
+#[repr(C, align(16))]
+#[derive(Clone, Copy)]
+struct Constant([u32; 4]);
+
+struct Kernel {
+    function: Function,
+    constants: Box<[Constant]>,
+    /// For each argument: elements of one row that the code may touch, and elements from row to row.
+    spans: Vec<(usize, usize)>,
+}
+
+/// Machine code of all kernels of a program.
+pub struct Native {
+    kernels: Vec<Kernel>,
+    /// Taken only by `drop`.
+    module: Option<JITModule>,
+}
+
+// SAFETY: after `new` the module is only dropped, and its memory is read-only code; the kernels hold addresses into it
+// and constants that nobody changes. So the value may move to, and be used from, any thread.
+unsafe impl Send for Native {}
+// SAFETY: as for `Send`: shared references lead to code and constants only, never to the module.
+unsafe impl Sync for Native {}
+
+/// Addresses for one call; kept so that calls allocate nothing.
+#[derive(Debug, Default)]
+pub struct Addresses(Vec<*mut u8>);
+
+// SAFETY: the addresses are written anew by each call before they are used, and mean nothing in between.
+unsafe impl Send for Addresses {}
+// SAFETY: as for `Send`; behind a shared reference they cannot be used at all.
+unsafe impl Sync for Addresses {}
+
+impl Native {
+    pub fn new(code: Code) -> Native {
+        let kernels = code.functions.into_iter().map(|entry| {
+            let address = code.module.get_finalized_function(entry.id);
+            // SAFETY: `codegen::jit` gave every function this signature and finalized the module.
+            let function = unsafe { std::mem::transmute::<*const u8, Function>(address) };
+            let constants = entry.constants.into_iter().map(Constant).collect();
+            Kernel { function, constants, spans: entry.spans }
+        });
+        Native { kernels: kernels.collect(), module: Some(code.module) }
+    }
+
+    /// Runs a kernel on `rows` rows, from where each argument is bound.
+    ///
+    /// # Panics
+    /// If an argument does not lie within its buffer.
+    pub fn call(
+        &self,
+        kernel: usize,
+        binds: &[Bind],
+        rows: usize,
+        bufs: &mut [Buf],
+        scratch: &mut Addresses,
+    ) {
+        let kernel = &self.kernels[kernel];
+        assert_eq!(binds.len(), kernel.spans.len(), "arguments of a kernel");
+        if rows == 0 {
+            return;
+        }
+        scratch.0.clear();
+        for (bind, (span, stride)) in binds.iter().zip(&kernel.spans) {
+            let buf = &mut bufs[bind.buffer];
+            let end =
+                (rows - 1).checked_mul(*stride).and_then(|e| e.checked_add(*span)?.checked_add(bind.offset));
+            assert!(end.is_some_and(|end| end <= buf.len), "a kernel's argument leaves its buffer");
+            scratch.0.push(buf.lines.as_mut_ptr().cast::<u8>().wrapping_add(bind.offset * 4));
+        }
+        scratch.0.push(kernel.constants.as_ptr().cast_mut().cast());
+        // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer
+        // (just checked) that `bufs` borrows exclusively; arguments may overlap, which the code allows for. It reads the
+        // constants behind the last argument and never writes them. The module that holds it lives as long as `self`.
+        unsafe { (kernel.function)(scratch.0.as_ptr(), rows) }
+    }
+}
+
+impl Drop for Native {
+    fn drop(&mut self) {
+        self.kernels.clear();
+        if let Some(module) = self.module.take() {
+            // SAFETY: no address into the module is left, and none is being called: that would borrow `self`.
+            unsafe { module.free_memory() }
+        }
+    }
+}
+
+impl fmt::Debug for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Native({} kernels)", self.kernels.len())
+    }
+}
+
+/// While this lives, numbers below the smallest normal one count as 0 on this thread. (Otherwise they can make a run
+/// twenty times slower.)
+#[derive(Debug)]
+pub struct FlushToZero {
+    before: u64,
+    /// The state belongs to one thread.
+    here: PhantomData<*const ()>,
+}
+
+impl FlushToZero {
+    pub fn begin() -> FlushToZero {
+        let before = float_mode();
+        set_float_mode(before | FLUSH);
+        FlushToZero { before, here: PhantomData }
+    }
+}
+
+impl Drop for FlushToZero {
+    fn drop(&mut self) {
+        set_float_mode(self.before);
+    }
+}
+
+/// Results (bit 15) and operands (bit 6).
+#[cfg(target_arch = "x86_64")]
+const FLUSH: u64 = 1 << 15 | 1 << 6;
+#[cfg(target_arch = "aarch64")]
+const FLUSH: u64 = 1 << 24;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FLUSH: u64 = 0;
+
+fn float_mode() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut mode = 0u32;
+        // SAFETY: stores the control register of SSE, which every x86-64 has, to a place of its size.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut mode, options(nostack, preserves_flags)) }
+        u64::from(mode)
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let mode: u64;
+        // SAFETY: reads the floating-point control register.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) mode, options(nomem, nostack, preserves_flags)) }
+        mode
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    0
+}
+
+fn set_float_mode(mode: u64) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mode = mode as u32;
+        // SAFETY: loads a value that came from this register, with at most the two flush bits changed.
+        unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &mode, options(nostack, preserves_flags)) }
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above; only the flush bit can have changed.
+    unsafe {
+        std::arch::asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags))
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = mode;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +258,14 @@ mod tests {
         assert_eq!(buf.i32()[3], 1.0f32.to_bits() as i32);
         buf.reset(5).unwrap();
         assert_eq!(buf.f32(), [0.0; 5]);
+    }
+
+    #[test]
+    fn tiny_numbers_count_as_zero_only_while_asked_for() {
+        let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
+        let guard = FlushToZero::begin();
+        assert_eq!(half(f32::MIN_POSITIVE), 0.0);
+        drop(guard);
+        assert!(half(f32::MIN_POSITIVE) > 0.0);
     }
 }

@@ -1,0 +1,796 @@
+//! One loop nest: outer axes as loops, the innermost in vectors.
+//!
+//! The innermost axis runs in steps of [`GROUPS`] vectors, then at most `GROUPS − 1` single vectors, then one by one
+//! (in vectors of which one lane counts, so that every element is computed by the same operations). What does not
+//! change along the innermost axis is computed before it. Sums keep one accumulator per lane and group, which are
+//! combined in a fixed order at the end.
+
+use super::function::{Emitter, WORD};
+use super::lanes::{MASK, Opd, VECTOR, Wide, memory};
+use crate::eqn::{Binary, Unary};
+use crate::loops::{Access, Effect, Elem, Inst, Nest, ReduceOp, ScalarId, ValueId};
+use cranelift::prelude::*;
+use std::collections::BTreeMap;
+
+/// Vectors computed side by side.
+const GROUPS: usize = 2;
+
+/// A value of a nest as far as it is known.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    number: Option<f32>,
+    wide: Option<Wide>,
+    /// Of a Bool: all bits of the lanes where it holds.
+    mask: Option<Wide>,
+}
+
+/// Running results of one effect: a vector for each group (of `ArgMax`: also where it was found).
+#[derive(Clone, Debug)]
+struct Accumulator {
+    op: ReduceOp,
+    best: Vec<Variable>,
+    found: Vec<Variable>,
+}
+
+/// One nest while it is emitted.
+struct Frame<'n> {
+    nest: &'n Nest,
+    extents: Vec<usize>,
+    /// Loop counters of the outer axes; `None` for an axis of extent 1.
+    outer: Vec<Option<Variable>>,
+    /// Addresses of accesses at index 0 of the innermost axis, by argument, outer strides and id.
+    bases: BTreeMap<(u32, Vec<usize>, Option<(ScalarId, usize)>), Value>,
+    rows: BTreeMap<u32, Value>,
+    invariant: Vec<Option<Known>>,
+    accumulators: BTreeMap<usize, Accumulator>,
+}
+
+/// Where the innermost axis stands: its index in bytes (4 times the index), and how many vectors are computed.
+#[derive(Clone, Copy)]
+struct Place {
+    bytes: Option<Value>,
+    groups: usize,
+}
+
+impl Emitter<'_, '_> {
+    pub fn nest(&mut self, nest: &Nest) {
+        let merged = merge_axes(nest);
+        let nest = &merged;
+        let extents = nest.extents.clone();
+        let mut frame = Frame {
+            nest,
+            outer: vec![None; extents.len().saturating_sub(1)],
+            extents,
+            bases: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            invariant: Vec::new(),
+            accumulators: BTreeMap::new(),
+        };
+        self.row_addresses(&mut frame);
+        self.begin_folds(&mut frame, |effect| matches!(effect, Effect::Reduce { .. }));
+        if !frame.extents.contains(&0) {
+            self.outer_loops(&mut frame);
+        }
+        for (i, effect) in nest.effects.iter().enumerate() {
+            if let Effect::Reduce { into, .. } = effect {
+                let result = self.finish_fold(&frame, i);
+                let variable = self.scalars[into.index()];
+                self.lanes.b.def_var(variable, result);
+            }
+        }
+    }
+
+    fn row_addresses(&mut self, frame: &mut Frame) {
+        let mut args: Vec<u32> = accesses(frame.nest).map(|(a, _)| a.arg.0).collect();
+        args.sort_unstable();
+        args.dedup();
+        for arg in args {
+            let row = self.row_of(arg as usize);
+            frame.rows.insert(arg, row);
+        }
+    }
+
+    fn outer_loops(&mut self, frame: &mut Frame) {
+        let mut headers = Vec::new();
+        for d in 0..frame.outer.len() {
+            if frame.extents[d] > 1 {
+                let counter = self.lanes.b.declare_var(WORD);
+                let zero = self.word(0);
+                self.lanes.b.def_var(counter, zero);
+                let header = self.lanes.b.create_block();
+                self.lanes.jump(header);
+                self.lanes.b.switch_to_block(header);
+                frame.outer[d] = Some(counter);
+                headers.push((counter, frame.extents[d], header));
+            }
+        }
+        self.base_addresses(frame);
+        self.invariants(frame);
+        self.begin_folds(frame, |effect| is_inner_fold(effect));
+        self.inner_axis(frame);
+        self.end_inner_folds(frame);
+        for (counter, extent, header) in headers.into_iter().rev() {
+            self.next(counter, 1, extent, header);
+        }
+    }
+
+    /// Counts on and goes back to `header` as long as the counter is below `end`.
+    fn next(&mut self, counter: Variable, step: usize, end: usize, header: Block) {
+        let this = self.lanes.b.use_var(counter);
+        let next = self.plus(this, step);
+        self.lanes.b.def_var(counter, next);
+        let end = self.word(end);
+        let more = self.lanes.b.ins().icmp(IntCC::UnsignedLessThan, next, end);
+        let exit = self.lanes.b.create_block();
+        self.lanes.branch(more, header, exit);
+        self.lanes.b.switch_to_block(exit);
+    }
+
+    fn base_addresses(&mut self, frame: &mut Frame) {
+        for (access, id) in accesses(frame.nest) {
+            let key = base_key(access, id, frame);
+            if frame.bases.contains_key(&key) {
+                continue;
+            }
+            let mut at = frame.rows[&access.arg.0];
+            for (counter, stride) in frame.outer.clone().into_iter().zip(&key.1) {
+                if let (Some(counter), true) = (counter, *stride > 0) {
+                    let index = self.lanes.b.use_var(counter);
+                    let bytes = self.times(index, stride * 4);
+                    at = self.lanes.b.ins().iadd(at, bytes);
+                }
+            }
+            if let Some((index, stride)) = id {
+                let bytes = self.id_bytes(access, index, stride, &frame.extents);
+                at = self.lanes.b.ins().iadd(at, bytes);
+            }
+            frame.bases.insert(key, at);
+        }
+    }
+
+    /// Computes ahead what is the same at every index of the innermost axis.
+    fn invariants(&mut self, frame: &mut Frame) {
+        let written: Vec<u32> = frame.nest.effects.iter().filter_map(written_arg).collect();
+        let last = frame.extents.len().checked_sub(1);
+        self.lanes.used = 4;
+        for inst in &frame.nest.insts {
+            let fixed = match inst {
+                Inst::Const(_) | Inst::Scalar(_) => true,
+                Inst::Load(a) | Inst::LoadAt { access: a, .. } => {
+                    a.strides.last().is_none_or(|s| *s == 0) && !written.contains(&a.arg.0)
+                }
+                Inst::Index(axis) => Some(*axis as usize) != last,
+                Inst::Unary(..) | Inst::Binary(..) | Inst::Fma(..) | Inst::Select(..) => {
+                    operands(inst).iter().all(|v| frame.invariant[v.index()].is_some())
+                }
+            };
+            let mut ahead = std::mem::take(&mut frame.invariant);
+            ahead.push(fixed.then(|| {
+                let mut known = self.inst(inst, frame, &ahead, Place { bytes: None, groups: 1 });
+                // Later blocks share it, so both forms must be there before they part.
+                if let (Some(mask), None) = (&known.mask, &known.wide) {
+                    known.wide = Some(self.lanes.truth(mask));
+                }
+                known
+            }));
+            frame.invariant = ahead;
+        }
+    }
+
+    fn inner_axis(&mut self, frame: &mut Frame) {
+        let Some(&extent) = frame.extents.last() else {
+            self.lanes.used = 1;
+            self.body(frame, Place { bytes: None, groups: 1 });
+            return;
+        };
+        let mut done = 0;
+        for (groups, used) in [(GROUPS, 4), (1, 4), (1, 1)] {
+            let step = groups * used as usize;
+            let times = (extent - done) / step;
+            self.lanes.used = used;
+            match times {
+                0 => {}
+                1 => {
+                    let bytes = self.word(done * 4);
+                    self.body(frame, Place { bytes: Some(bytes), groups });
+                }
+                _ => {
+                    let counter = self.lanes.b.declare_var(WORD);
+                    let begin = self.word(done * 4);
+                    self.lanes.b.def_var(counter, begin);
+                    let header = self.lanes.b.create_block();
+                    self.lanes.jump(header);
+                    self.lanes.b.switch_to_block(header);
+                    let bytes = self.lanes.b.use_var(counter);
+                    self.body(frame, Place { bytes: Some(bytes), groups });
+                    self.next(counter, step * 4, (done + times * step) * 4, header);
+                }
+            }
+            done += times * step;
+        }
+        self.lanes.used = 4;
+    }
+
+    fn body(&mut self, frame: &Frame, place: Place) {
+        let mut known: Vec<Option<Known>> = Vec::with_capacity(frame.nest.insts.len());
+        for (inst, ahead) in frame.nest.insts.iter().zip(&frame.invariant) {
+            known.push(Some(match ahead {
+                Some(ahead) => {
+                    let spread = |w: &Option<Wide>| w.as_ref().map(|w| vec![w[0]; place.groups]);
+                    Known { number: ahead.number, wide: spread(&ahead.wide), mask: spread(&ahead.mask) }
+                }
+                None => self.inst(inst, frame, &known, place),
+            }));
+        }
+        for (i, effect) in frame.nest.effects.iter().enumerate() {
+            self.effect(i, effect, frame, &mut known, place);
+        }
+    }
+
+    fn inst(&mut self, inst: &Inst, frame: &Frame, known: &[Option<Known>], place: Place) -> Known {
+        let wide = match inst {
+            Inst::Const(c) => return Known { number: Some(*c), ..Known::default() },
+            Inst::Load(access) => self.load(access, None, frame, place),
+            Inst::LoadAt { access, index, stride } => {
+                self.load(access, Some((*index, *stride)), frame, place)
+            }
+            Inst::Scalar(s) => vec![self.lanes.b.use_var(self.scalars[s.index()]); place.groups],
+            Inst::Index(axis) => self.index(*axis as usize, frame, place),
+            Inst::Unary(op, a) => return self.unary(*op, get(known, *a), place.groups),
+            Inst::Binary(op, a, b) => return self.binary(*op, get(known, *a), get(known, *b), place.groups),
+            Inst::Fma(a, b, c) => {
+                let [a, b, c] = [a, b, c].map(|v| get(known, *v));
+                let wides = [self.numbers(a), self.numbers(b), self.numbers(c)];
+                let [a, b, c] = [opd(a, &wides[0]), opd(b, &wides[1]), opd(c, &wides[2])];
+                spread_to(self.lanes.fma(a, b, c), place.groups)
+            }
+            Inst::Select(c, a, b) => {
+                let [c, a, b] = [c, a, b].map(|v| get(known, *v));
+                let mask = self.mask(c, place.groups);
+                let wides = [self.numbers(a), self.numbers(b)];
+                self.lanes.choose(&mask, opd(a, &wides[0]), opd(b, &wides[1]))
+            }
+        };
+        Known { wide: Some(wide), ..Known::default() }
+    }
+
+    /// The numbers of a value, unless it is one number alone.
+    fn numbers(&mut self, known: &Known) -> Option<Wide> {
+        match (&known.wide, &known.mask) {
+            (Some(wide), _) => Some(wide.clone()),
+            (None, Some(mask)) => Some(self.lanes.truth(mask)),
+            (None, None) => None,
+        }
+    }
+
+    fn wide(&mut self, known: &Known, groups: usize) -> Wide {
+        match self.numbers(known) {
+            Some(wide) => wide,
+            None => self.lanes.spread(known.number.unwrap_or(0.0), groups),
+        }
+    }
+
+    fn mask(&mut self, known: &Known, groups: usize) -> Wide {
+        match &known.mask {
+            Some(mask) => mask.clone(),
+            None => {
+                let wide = self.wide(known, groups);
+                self.lanes.compare(FloatCC::NotEqual, &wide, 0.0)
+            }
+        }
+    }
+
+    fn unary(&mut self, op: Unary, a: &Known, groups: usize) -> Known {
+        if let (Unary::Not, Some(mask)) = (op, &a.mask) {
+            return Known { mask: Some(self.lanes.not(mask)), ..Known::default() };
+        }
+        let x = self.wide(a, groups);
+        let l = &mut self.lanes;
+        let wide = match op {
+            Unary::Neg => l.neg(&x),
+            Unary::Exp => l.exp(&x),
+            Unary::Log => l.log(&x),
+            Unary::Tanh => l.tanh(&x),
+            Unary::Sigmoid => l.sigmoid(&x),
+            Unary::Relu => l.at_least(&x, 0.0),
+            Unary::Sqrt => l.sqrt(&x),
+            Unary::Abs => l.abs(&x),
+            Unary::Sign => l.sign(&x),
+            Unary::Sin => l.call(super::helpers::Helper::Sin, &[&x]),
+            Unary::Cos => l.call(super::helpers::Helper::Cos, &[&x]),
+            Unary::Erf => l.call(super::helpers::Helper::Erf, &[&x]),
+            Unary::Floor => l.floor(&x),
+            Unary::LogSigmoid => l.log_sigmoid(&x),
+            Unary::Softplus => l.softplus(&x),
+            Unary::Not => l.sub(1.0, &x),
+            Unary::StopGradient | Unary::ToReal => x,
+        };
+        Known { wide: Some(wide), ..Known::default() }
+    }
+
+    fn binary(&mut self, op: Binary, a: &Known, b: &Known, groups: usize) -> Known {
+        if let Binary::And | Binary::Or = op {
+            let (a, b) = (self.mask(a, groups), self.mask(b, groups));
+            let mask = if op == Binary::And { self.lanes.both(&a, &b) } else { self.lanes.either(&a, &b) };
+            return Known { mask: Some(mask), ..Known::default() };
+        }
+        let wides = [self.numbers(a), self.numbers(b)];
+        let (x, y) = (opd(a, &wides[0]), opd(b, &wides[1]));
+        let compared = match op {
+            Binary::Eq => Some(FloatCC::Equal),
+            Binary::Ne => Some(FloatCC::NotEqual),
+            Binary::Lt => Some(FloatCC::LessThan),
+            Binary::Le => Some(FloatCC::LessThanOrEqual),
+            _ => None,
+        };
+        if let Some(cc) = compared {
+            let mask = spread_to(self.lanes.compare(cc, x, y), groups);
+            return Known { mask: Some(mask), ..Known::default() };
+        }
+        let constant = |known: &Known| known.number.filter(|n| !n.is_nan());
+        let wide = match op {
+            Binary::Add => self.lanes.add(x, y),
+            Binary::Sub => self.lanes.sub(x, y),
+            Binary::Mul => self.lanes.mul(x, y),
+            Binary::Div => self.lanes.div(x, y),
+            Binary::Max | Binary::Min => {
+                let is_max = op == Binary::Max;
+                match (constant(a), constant(b)) {
+                    (Some(n), _) | (_, Some(n)) => {
+                        let other = if constant(a).is_some() { b } else { a };
+                        let other = self.wide(other, groups);
+                        if is_max { self.lanes.at_least(&other, n) } else { self.lanes.at_most(&other, n) }
+                    }
+                    _ => {
+                        let (a, b) = (self.wide(a, groups), self.wide(b, groups));
+                        if is_max { self.lanes.max(&a, &b) } else { self.lanes.min(&a, &b) }
+                    }
+                }
+            }
+            Binary::Pow if b.number == Some(2.0) => self.lanes.mul(x, x),
+            Binary::Pow => {
+                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
+                self.lanes.call(super::helpers::Helper::Pow, &[&a, &b])
+            }
+            Binary::Mod => {
+                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
+                let quotient = self.lanes.div(&a, &b);
+                let whole = self.lanes.floor(&quotient);
+                let product = self.lanes.mul(&b, &whole);
+                self.lanes.sub(&a, &product)
+            }
+            Binary::MulZero => {
+                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
+                let product = self.lanes.mul(&a, &b);
+                let there = self.lanes.compare(FloatCC::NotEqual, &a, 0.0);
+                self.lanes.keep(&there, &product)
+            }
+            Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::And | Binary::Or => {
+                // Made as masks above.
+                self.wide(a, groups)
+            }
+        };
+        Known { wide: Some(spread_to(wide, groups)), ..Known::default() }
+    }
+
+    /// The loop index of an axis.
+    fn index(&mut self, axis: usize, frame: &Frame, place: Place) -> Wide {
+        if axis + 1 == frame.extents.len() {
+            let Some(bytes) = place.bytes else { return self.lanes.spread(0.0, place.groups) };
+            let two = self.lanes.b.ins().iconst(types::I32, 2);
+            let index = self.lanes.b.ins().ushr(bytes, two);
+            return self.count_from(index, place.groups);
+        }
+        match frame.outer[axis] {
+            Some(counter) => {
+                let index = self.lanes.b.use_var(counter);
+                let index = self.lanes.b.ins().fcvt_from_sint(types::F32, index);
+                vec![self.lanes.b.ins().splat(VECTOR, index); place.groups]
+            }
+            None => self.lanes.spread(0.0, place.groups),
+        }
+    }
+
+    /// `first, first + 1, ..` along the lanes of all groups.
+    fn count_from(&mut self, first: Value, groups: usize) -> Wide {
+        let first = self.lanes.b.ins().fcvt_from_sint(types::F32, first);
+        let first = self.lanes.b.ins().splat(VECTOR, first);
+        (0..groups)
+            .map(|g| {
+                let lanes = self.lanes.entry([0, 1, 2, 3].map(|lane| (4 * g + lane) as f32));
+                self.lanes.b.ins().fadd(first, lanes)
+            })
+            .collect()
+    }
+
+    /// Address of an access at the current innermost index, and its innermost stride.
+    fn address(
+        &mut self,
+        access: &Access,
+        id: Option<(ScalarId, usize)>,
+        frame: &Frame,
+        place: Place,
+    ) -> (Value, usize) {
+        let mut at = frame.bases[&base_key(access, id, frame)];
+        let stride = if access.strides.len() == frame.extents.len() {
+            access.strides.last().copied().unwrap_or(0)
+        } else {
+            0
+        };
+        if let (Some(bytes), true) = (place.bytes, stride > 0) {
+            let bytes = self.times(bytes, stride);
+            at = self.lanes.b.ins().iadd(at, bytes);
+        }
+        (at, stride)
+    }
+
+    fn load(&mut self, access: &Access, id: Option<(ScalarId, usize)>, frame: &Frame, place: Place) -> Wide {
+        let (at, stride) = self.address(access, id, frame, place);
+        let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
+        (0..place.groups).map(|g| self.load_vector(at, access.offset, g, stride, is_id)).collect()
+    }
+
+    fn load_vector(&mut self, at: Value, offset: usize, group: usize, stride: usize, is_id: bool) -> Value {
+        if self.lanes.used == 4 && stride == 1 {
+            let (at, near) = self.near(at, (offset + 4 * group) * 4);
+            return if is_id {
+                let ids = self.lanes.b.ins().load(MASK, memory(), at, near);
+                self.lanes.b.ins().fcvt_from_sint(VECTOR, ids)
+            } else {
+                self.lanes.b.ins().load(VECTOR, memory(), at, near)
+            };
+        }
+        let one = |e: &mut Self, lane: usize| {
+            let (at, near) = e.near(at, (offset + lane * stride) * 4);
+            if is_id {
+                let id = e.lanes.b.ins().load(types::I32, memory(), at, near);
+                e.lanes.b.ins().fcvt_from_sint(types::F32, id)
+            } else {
+                e.lanes.b.ins().load(types::F32, memory(), at, near)
+            }
+        };
+        let first = one(self, 4 * group);
+        if stride == 0 {
+            return self.lanes.b.ins().splat(VECTOR, first);
+        }
+        let mut all = self.lanes.b.ins().scalar_to_vector(VECTOR, first);
+        for lane in 1..self.lanes.used {
+            let next = one(self, 4 * group + lane as usize);
+            all = self.lanes.b.ins().insertlane(all, next, lane);
+        }
+        all
+    }
+
+    fn store(&mut self, at: Value, offset: usize, group: usize, stride: usize, is_id: bool, value: Value) {
+        if self.lanes.used == 4 && stride == 1 {
+            let (at, near) = self.near(at, (offset + 4 * group) * 4);
+            let value = if is_id { self.lanes.b.ins().fcvt_to_sint_sat(MASK, value) } else { value };
+            self.lanes.b.ins().store(memory(), value, at, near);
+            return;
+        }
+        // At one place for all lanes the last one stays.
+        let from = if stride == 0 { self.lanes.used - 1 } else { 0 };
+        for lane in from..self.lanes.used {
+            let (at, near) = self.near(at, (offset + (4 * group + lane as usize) * stride) * 4);
+            let value = self.lanes.b.ins().extractlane(value, lane);
+            let value = if is_id { self.lanes.b.ins().fcvt_to_sint_sat(types::I32, value) } else { value };
+            self.lanes.b.ins().store(memory(), value, at, near);
+        }
+    }
+
+    fn effect(
+        &mut self,
+        i: usize,
+        effect: &Effect,
+        frame: &Frame,
+        known: &mut [Option<Known>],
+        place: Place,
+    ) {
+        let (value, access, id, add) = match effect {
+            Effect::Reduce { value, .. } | Effect::ReduceInner { value, .. } => {
+                let wide = self.wide(get(known, *value), place.groups);
+                self.accumulate(&frame.accumulators[&i], wide, frame, place);
+                return;
+            }
+            Effect::Set { value, into } => {
+                let wide = self.wide(get(known, *value), 1);
+                let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
+                let all = self.lanes.b.ins().splat(VECTOR, first);
+                let variable = self.scalars[into.index()];
+                self.lanes.b.def_var(variable, all);
+                return;
+            }
+            Effect::Store { access, value } => (value, access, None, false),
+            Effect::Add { access, value } => (value, access, None, true),
+            Effect::AddAt { access, index, stride, value } => (value, access, Some((*index, *stride)), true),
+        };
+        let wide = self.wide(get(known, *value), place.groups);
+        if let Some(accumulator) = frame.accumulators.get(&i) {
+            self.accumulate(accumulator, wide, frame, place);
+            return;
+        }
+        let (at, stride) = self.address(access, id, frame, place);
+        let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
+        for (g, mut value) in wide.into_iter().enumerate() {
+            if add {
+                let old = self.load_vector(at, access.offset, g, stride, is_id);
+                value = self.lanes.b.ins().fadd(old, value);
+            }
+            self.store(at, access.offset, g, stride, is_id, value);
+        }
+    }
+
+    fn begin_folds(&mut self, frame: &mut Frame, which: impl Fn(&Effect) -> bool) {
+        for (i, effect) in frame.nest.effects.iter().enumerate() {
+            let op = match effect {
+                Effect::Reduce { fold, .. } | Effect::ReduceInner { fold, .. } => *fold,
+                _ => ReduceOp::Sum,
+            };
+            // Without an innermost axis there is nothing to add up beforehand.
+            let is_plain_add = matches!(effect, Effect::Add { .. } | Effect::AddAt { .. });
+            if !which(effect) || (is_plain_add && frame.extents.is_empty()) {
+                continue;
+            }
+            let begin = |e: &mut Self, x: f32| {
+                let variable = e.lanes.b.declare_var(VECTOR);
+                let value = e.lanes.entry([x; 4]);
+                e.lanes.b.def_var(variable, value);
+                variable
+            };
+            let best = (0..GROUPS).map(|_| begin(self, Self::neutral(op))).collect();
+            let found = match op {
+                ReduceOp::ArgMax => (0..GROUPS).map(|_| begin(self, 0.0)).collect(),
+                _ => Vec::new(),
+            };
+            frame.accumulators.insert(i, Accumulator { op, best, found });
+        }
+    }
+
+    fn accumulate(&mut self, to: &Accumulator, wide: Wide, frame: &Frame, place: Place) {
+        let wide = if self.lanes.used == 4 {
+            wide
+        } else {
+            let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
+            let neutral = self.lanes.entry([Self::neutral(to.op); 4]);
+            vec![self.lanes.b.ins().insertlane(neutral, first, 0u8)]
+        };
+        let old: Wide = to.best[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
+        let new = if to.op == ReduceOp::ArgMax {
+            let index = self.flat_index(frame, place);
+            let old_index: Wide = to.found[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
+            let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
+            let index = self.lanes.choose(&greater, &index, &old_index);
+            for (variable, value) in to.found.iter().zip(index) {
+                self.lanes.b.def_var(*variable, value);
+            }
+            self.lanes.choose(&greater, &wide, &old)
+        } else {
+            self.fold(to.op, &old, &wide)
+        };
+        for (variable, value) in to.best.iter().zip(new) {
+            self.lanes.b.def_var(*variable, value);
+        }
+    }
+
+    /// The number of the current element among all of the nest.
+    fn flat_index(&mut self, frame: &Frame, place: Place) -> Wide {
+        let mut index = self.word(0);
+        let mut size: usize = frame.extents.last().copied().unwrap_or(1);
+        for (counter, extent) in frame.outer.iter().zip(&frame.extents).rev() {
+            if let Some(counter) = counter {
+                let outer = self.lanes.b.use_var(*counter);
+                let outer = self.times(outer, size);
+                index = self.lanes.b.ins().iadd(index, outer);
+            }
+            size *= extent;
+        }
+        if let Some(bytes) = place.bytes {
+            let two = self.lanes.b.ins().iconst(types::I32, 2);
+            let inner = self.lanes.b.ins().ushr(bytes, two);
+            index = self.lanes.b.ins().iadd(index, inner);
+        }
+        self.count_from(index, place.groups)
+    }
+
+    /// The result of a reduction in all lanes: groups in order, then lanes.
+    fn finish_fold(&mut self, frame: &Frame, effect: usize) -> Value {
+        let to = frame.accumulators[&effect].clone();
+        let mut best: Vec<Value> = to.best.iter().map(|v| self.lanes.b.use_var(*v)).collect();
+        if to.op != ReduceOp::ArgMax {
+            let mut all = vec![best.remove(0)];
+            for next in best {
+                all = self.fold(to.op, &all, &vec![next]);
+            }
+            let op = to.op;
+            return self.across(all[0], |e, a, b| e.fold(op, &a, &b));
+        }
+        // Of equal ones the first element counts: the least index.
+        let (mut most, mut index): (Option<Wide>, Option<Wide>) = (None, None);
+        for (best, found) in best.into_iter().zip(&to.found) {
+            let found = self.lanes.b.use_var(*found);
+            for lane in 0..4u8 {
+                let [x, i] = [best, found].map(|v| {
+                    let lane = self.lanes.b.ins().extractlane(v, lane);
+                    vec![self.lanes.b.ins().splat(VECTOR, lane)]
+                });
+                (most, index) = match (most, index) {
+                    (Some(m), Some(n)) => {
+                        let greater = self.lanes.compare(FloatCC::GreaterThan, &x, &m);
+                        let equal = self.lanes.compare(FloatCC::Equal, &x, &m);
+                        let earlier = self.lanes.compare(FloatCC::LessThan, &i, &n);
+                        let earlier = self.lanes.both(&equal, &earlier);
+                        let take = self.lanes.either(&greater, &earlier);
+                        (Some(self.lanes.choose(&take, &x, &m)), Some(self.lanes.choose(&take, &i, &n)))
+                    }
+                    _ => (Some(x), Some(i)),
+                };
+            }
+        }
+        index.map_or_else(|| self.lanes.entry([0.0; 4]), |index| index[0])
+    }
+
+    /// Lanes `(0, 2), (1, 3)`, then both; in all lanes of the result.
+    fn across(&mut self, v: Value, mut f: impl FnMut(&mut Self, Wide, Wide) -> Wide) -> Value {
+        let lanes: Vec<Wide> = (0..4u8)
+            .map(|lane| {
+                let x = self.lanes.b.ins().extractlane(v, lane);
+                vec![self.lanes.b.ins().splat(VECTOR, x)]
+            })
+            .collect();
+        let even = f(self, lanes[0].clone(), lanes[2].clone());
+        let odd = f(self, lanes[1].clone(), lanes[3].clone());
+        f(self, even, odd)[0]
+    }
+
+    fn end_inner_folds(&mut self, frame: &Frame) {
+        for (i, effect) in frame.nest.effects.iter().enumerate() {
+            let (access, id, add) = match effect {
+                _ if !is_inner_fold(effect) || !frame.accumulators.contains_key(&i) => continue,
+                Effect::ReduceInner { access, add, .. } => (access, None, *add),
+                Effect::Add { access, .. } => (access, None, true),
+                Effect::AddAt { access, index, stride, .. } => (access, Some((*index, *stride)), true),
+                _ => continue,
+            };
+            let mut value = self.finish_fold(frame, i);
+            self.lanes.used = 1;
+            let (at, _) = self.address(access, id, frame, Place { bytes: None, groups: 1 });
+            let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
+            if add {
+                let old = self.load_vector(at, access.offset, 0, 0, is_id);
+                value = self.lanes.b.ins().fadd(old, value);
+            }
+            self.store(at, access.offset, 0, 0, is_id, value);
+        }
+    }
+}
+
+/// Folded along the innermost axis and written once behind it.
+fn is_inner_fold(effect: &Effect) -> bool {
+    match effect {
+        Effect::ReduceInner { .. } => true,
+        Effect::Add { access, .. } | Effect::AddAt { access, .. } => access.strides.last() == Some(&0),
+        Effect::Store { .. } | Effect::Reduce { .. } | Effect::Set { .. } => false,
+    }
+}
+
+fn get(known: &[Option<Known>], v: ValueId) -> &Known {
+    const NONE: &Known = &Known { number: None, wide: None, mask: None };
+    known.get(v.index()).and_then(Option::as_ref).unwrap_or(NONE)
+}
+
+fn opd<'a>(known: &Known, wide: &'a Option<Wide>) -> Opd<'a> {
+    match wide {
+        Some(wide) => Opd::Of(wide),
+        None => Opd::Num(known.number.unwrap_or(0.0)),
+    }
+}
+
+/// Of numbers alone one vector comes out, whatever the number of groups.
+fn spread_to(mut wide: Wide, groups: usize) -> Wide {
+    if let Some(first) = wide.first().copied() {
+        wide.resize(groups.max(wide.len()), first);
+    }
+    wide
+}
+
+fn operands(inst: &Inst) -> Vec<ValueId> {
+    match inst {
+        Inst::Unary(_, a) => vec![*a],
+        Inst::Binary(_, a, b) => vec![*a, *b],
+        Inst::Fma(a, b, c) | Inst::Select(a, b, c) => vec![*a, *b, *c],
+        Inst::Const(_) | Inst::Load(_) | Inst::LoadAt { .. } | Inst::Scalar(_) | Inst::Index(_) => vec![],
+    }
+}
+
+fn written_arg(effect: &Effect) -> Option<u32> {
+    match effect {
+        Effect::Store { access, .. }
+        | Effect::Add { access, .. }
+        | Effect::AddAt { access, .. }
+        | Effect::ReduceInner { access, .. } => Some(access.arg.0),
+        Effect::Reduce { .. } | Effect::Set { .. } => None,
+    }
+}
+
+/// All accesses of a nest with the id that moves them.
+fn accesses(nest: &Nest) -> impl Iterator<Item = (&Access, Option<(ScalarId, usize)>)> {
+    let read = nest.insts.iter().filter_map(|inst| match inst {
+        Inst::Load(access) => Some((access, None)),
+        Inst::LoadAt { access, index, stride } => Some((access, Some((*index, *stride)))),
+        _ => None,
+    });
+    let written = nest.effects.iter().filter_map(|effect| match effect {
+        Effect::Store { access, .. } | Effect::Add { access, .. } | Effect::ReduceInner { access, .. } => {
+            Some((access, None))
+        }
+        Effect::AddAt { access, index, stride, .. } => Some((access, Some((*index, *stride)))),
+        Effect::Reduce { .. } | Effect::Set { .. } => None,
+    });
+    read.chain(written)
+}
+
+fn base_key(
+    access: &Access,
+    id: Option<(ScalarId, usize)>,
+    frame: &Frame,
+) -> (u32, Vec<usize>, Option<(ScalarId, usize)>) {
+    let outer = access.strides.iter().take(frame.outer.len()).copied().collect();
+    (access.arg.0, outer, id)
+}
+
+/// The same nest with neighbouring axes joined where every access runs through them as through one, and axes of
+/// extent 1 gone. Not where the index of an axis counts.
+fn merge_axes(nest: &Nest) -> Nest {
+    let mut nest = nest.clone();
+    let counts = nest.insts.iter().any(|i| matches!(i, Inst::Index(_)));
+    let inner = nest.effects.iter().any(|e| matches!(e, Effect::ReduceInner { .. }));
+    let mut d = 0;
+    while !counts && d + 1 < nest.extents.len() {
+        let last = d + 2 == nest.extents.len();
+        let (a, b) = (nest.extents[d], nest.extents[d + 1]);
+        // Neither an axis of extent 1 nor its stride matters.
+        let joined = |s: &[usize]| match (a, b) {
+            (1, _) => Some(s[d + 1]),
+            (_, 1) => Some(s[d]),
+            _ => (s[d] == b * s[d + 1]).then_some(s[d + 1]),
+        };
+        let may = !(inner && last) && !nest.extents.contains(&0);
+        let whole = may && accesses(&nest).all(|(access, _)| joined(&access.strides).is_some());
+        match a.checked_mul(b) {
+            Some(count) if whole => {
+                let strides: Vec<usize> =
+                    accesses(&nest).filter_map(|(access, _)| joined(&access.strides)).collect();
+                let mut strides = strides.into_iter();
+                let mut join = |access: &mut Access| {
+                    if let Some(stride) = strides.next() {
+                        access.strides[d] = stride;
+                        access.strides.remove(d + 1);
+                    }
+                };
+                each_access(&mut nest, &mut join);
+                nest.extents[d] = count;
+                nest.extents.remove(d + 1);
+            }
+            _ => d += 1,
+        }
+    }
+    nest
+}
+
+/// In the order of [`accesses`].
+fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
+    for inst in &mut nest.insts {
+        if let Inst::Load(access) | Inst::LoadAt { access, .. } = inst {
+            f(access);
+        }
+    }
+    for effect in &mut nest.effects {
+        match effect {
+            Effect::Store { access, .. }
+            | Effect::Add { access, .. }
+            | Effect::AddAt { access, .. }
+            | Effect::ReduceInner { access, .. } => f(access),
+            Effect::Reduce { .. } | Effect::Set { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What code is generated for: an instruction set with its features, one by one.
+
+use super::Level;
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+
+/// A machine. Named ones do not depend on the computer that compiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Host,
+    Named(&'static str),
+}
+
+/// Names with their triple and features. A preset such as `x86-64-v3` omits `has_avx`, so each is set.
+const NAMED: &[(&str, &str, &[&str])] = &[
+    ("x86_64", "x86_64-unknown-linux-gnu", &[]),
+    (
+        "x86_64-avx2",
+        "x86_64-unknown-linux-gnu",
+        &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma"],
+    ),
+    ("aarch64", "aarch64-unknown-linux-gnu", &[]),
+];
+
+impl Target {
+    pub fn named(name: &str) -> Option<Target> {
+        NAMED.iter().find(|(n, ..)| *n == name).map(|(n, ..)| Target::Named(n))
+    }
+
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().map(|(n, ..)| *n)
+    }
+
+    /// The instruction set, or why there is none.
+    pub(super) fn isa(self, level: Level) -> Result<OwnedTargetIsa, String> {
+        let mut flags = settings::builder();
+        let opt_level = if level == Level::None { "none" } else { "speed" };
+        for (flag, value) in [
+            ("opt_level", opt_level),
+            ("use_colocated_libcalls", "false"),
+            ("is_pic", "false"),
+            ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+        ] {
+            flags.set(flag, value).map_err(|e| format!("{flag}: {e}"))?;
+        }
+        let builder = match self {
+            Target::Host => cranelift_native::builder().map_err(str::to_owned)?,
+            Target::Named(name) => {
+                let (_, triple, features) =
+                    NAMED.iter().find(|(n, ..)| *n == name).ok_or("no such target")?;
+                let mut builder = isa::lookup_by_name(triple).map_err(|e| e.to_string())?;
+                for feature in *features {
+                    builder.enable(feature).map_err(|e| format!("{feature}: {e}"))?;
+                }
+                builder
+            }
+        };
+        builder.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())
+    }
+}
+
+/// What kernels may use of an instruction set. Without it the same is said in more instructions; a library
+/// call is never left to the back end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Features {
+    /// Multiply-add with one rounding.
+    pub fma: bool,
+    /// Rounding to whole numbers.
+    pub round: bool,
+}
+
+impl Features {
+    /// `None` if there are no 128-bit vectors.
+    pub fn of(isa: &dyn isa::TargetIsa) -> Option<Features> {
+        let has = |name: &str| isa.isa_flags().iter().any(|f| f.name == name && f.as_bool() == Some(true));
+        match isa.triple().architecture.to_string().as_str() {
+            "x86_64" => Some(Features { fma: has("has_avx") && has("has_fma"), round: has("has_sse41") }),
+            "aarch64" => Some(Features { fma: true, round: true }),
+            "riscv64gc" | "riscv64" => has("has_v").then_some(Features { fma: true, round: true }),
+            _ => None,
+        }
+    }
+}

@@ -5,14 +5,23 @@
 //! Only this room touches files, clocks and the environment.
 
 mod check;
+mod compile;
 mod errors;
+mod eval;
 mod explain;
 mod files;
+mod generate;
 mod grad;
 mod loader;
+mod open;
+mod plot;
+mod progress;
+mod rundir;
 mod select;
 mod session;
 mod show;
+mod train;
+mod trained;
 
 use clap::Parser;
 use session::{Failure, Session};
@@ -35,6 +44,9 @@ enum Command {
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
+    Train(train::Train),
+    Eval(eval::Eval),
+    Generate(generate::Generate),
 }
 
 impl Command {
@@ -44,6 +56,9 @@ impl Command {
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
+            Command::Train(c) => c.run(session),
+            Command::Eval(c) => c.run(session),
+            Command::Generate(c) => c.run(session),
         }
     }
 }

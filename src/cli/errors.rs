@@ -35,3 +35,30 @@ pub fn which_model(file: &str, models: &[String]) -> Diagnostic {
             .help("choose one with `--model NAME`"),
     }
 }
+
+pub fn run_exists(path: &str) -> Diagnostic {
+    Diagnostic::error("E0734", format!("`{path}` holds a run already"))
+        .help("`--resume` goes on with it; another `--out` begins anew")
+}
+
+pub fn no_run(name: &str) -> Diagnostic {
+    Diagnostic::error("E0735", format!("there is no run of `{name}` in the folder `runs`"))
+        .help("train first, or name the folder with `--run DIR`")
+}
+
+pub fn no_run_folder(path: &str) -> Diagnostic {
+    Diagnostic::error("E0735", format!("there is no folder `{path}`"))
+        .help("name the folder that `rnnc train` wrote")
+}
+
+pub fn other_model(run: &str, theirs: &str, ours: &str) -> Diagnostic {
+    Diagnostic::error("E0735", format!("`{run}` is a run of the model `{theirs}`, not of `{ours}`"))
+}
+
+pub fn too_many_paths(given: usize, read: usize) -> Diagnostic {
+    Diagnostic::error(
+        "E0736",
+        format!("`--data` is given {given} times, the `data` block reads {read} files"),
+    )
+    .help("`--data` replaces the paths of the block in their order")
+}

@@ -2,12 +2,15 @@
 
 use super::errors;
 use super::session::{Failure, Session};
+use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::eqn::build::{self, Model, Options};
 use crate::resolve::Library;
+use crate::source::{FileId, Sources};
 use crate::syntax::{self, ast};
+use crate::train::data::source;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `[FILE] --cell RECIPE [--set k=v]`, as several commands take it.
 #[derive(clap::Args)]
@@ -57,12 +60,12 @@ impl Selected {
         let options = Options { statics: settings.statics, ..options };
         match &self.cell {
             Some(cell) => {
-                let recipe = expression(session, "--cell", cell)?;
+                let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;
                 let (graph, diagnostics) = build::build(library, &recipe, &options);
                 Ok(Built::Cell(session.accept(graph, diagnostics)?))
             }
             None => {
-                let name = model_name(session, library, self.file.as_ref(), self.model.as_deref())?;
+                let name = model_name(library, self.file.as_deref(), self.model.as_deref())?;
                 let (model, diagnostics) = build::build_model(library, &name, &options);
                 Ok(Built::Model(Box::new(session.accept(model, diagnostics)?)))
             }
@@ -70,19 +73,20 @@ impl Selected {
     }
 }
 
-/// The model that was asked for, or the only one of the file.
-pub fn model_name(
-    session: &Session,
-    library: &Library,
-    file: Option<&PathBuf>,
-    name: Option<&str>,
-) -> Result<String, Failure> {
+/// The model that was asked for, or the only one of the files.
+pub fn model_name(library: &Library, file: Option<&Path>, name: Option<&str>) -> Result<String, Failure> {
     if let Some(name) = name {
         return Ok(name.to_string());
     }
-    let _ = (session, library);
-    let shown = file.map_or_else(|| "the standard library".to_string(), |f| f.display().to_string());
-    Err(errors::which_model(&shown, &[]).into())
+    let _ = library;
+    let models: Vec<String> = Vec::new();
+    match models.as_slice() {
+        [only] => Ok(only.clone()),
+        _ => {
+            let shown = file.map_or_else(|| "the standard library".to_string(), |f| f.display().to_string());
+            Err(errors::which_model(&shown, &models).into())
+        }
+    }
 }
 
 /// `--set` values, parsed: those of the program and those of its `train` block.
@@ -103,12 +107,13 @@ impl Settings {
             if name.is_empty() || value.is_empty() {
                 return Err(errors::bad_setting(text).into());
             }
-            let value = expression(session, &format!("--set {name}"), value)?;
+            let value = parsed(session, &format!("--set {name}"), value, syntax::parse_expr)?;
             let (map, key) = match name.strip_prefix("train.") {
                 Some(key) => (&mut settings.train, key),
                 None => (&mut settings.statics, name),
             };
-            if map.insert(key.to_string(), value).is_some() {
+            let key = canonical(session, key)?;
+            if map.insert(key, value).is_some() {
                 return Err(errors::setting_twice(name).into());
             }
         }
@@ -124,8 +129,19 @@ impl Settings {
     }
 }
 
-/// Parses an expression of the command line; `origin` names it in messages.
-pub fn expression(session: &mut Session, origin: &str, text: &str) -> Result<ast::Expr, Failure> {
+/// Parses a text of the command line; `origin` names it in messages.
+fn parsed(
+    session: &mut Session,
+    origin: &str,
+    text: &str,
+    parse: fn(&Sources, FileId) -> Fallible<ast::Expr>,
+) -> Result<ast::Expr, Failure> {
     let file = session.sources.add(format!("<{origin}>"), text);
-    Ok(syntax::parse_recipe(&session.sources, file)?)
+    Ok(parse(&session.sources, file)?)
+}
+
+/// A name in the spelling the compiler uses (`alpha` and `α` are one name).
+fn canonical(session: &mut Session, name: &str) -> Result<String, Failure> {
+    let e = parsed(session, "--set", name, syntax::parse_expr)?;
+    source::name_of(&e).ok_or_else(|| errors::bad_setting(name).into())
 }

@@ -13,6 +13,7 @@ pub mod ts;
 
 use crate::diag::Diagnostic;
 use source::Call;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The values of one name.
@@ -81,6 +82,40 @@ pub struct Dataset {
 impl Dataset {
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.names.iter().position(|n| n == name).and_then(|i| self.fields.get(i))
+    }
+
+    /// Written forms of the symbols of every field of ids.
+    pub fn vocabulary(&self) -> BTreeMap<String, Vec<String>> {
+        let named = self.names.iter().zip(&self.fields);
+        let ids = named.filter_map(|(name, f)| match &f.values {
+            Values::Id { symbols, .. } => Some((name.clone(), symbols.to_vec())),
+            Values::Real(_) => None,
+        });
+        ids.collect()
+    }
+
+    /// Takes over another vocabulary, such as a trained model's: ids are numbered anew.
+    pub fn speak(&mut self, vocabulary: &BTreeMap<String, Vec<String>>) -> Result<(), Diagnostic> {
+        for (name, field) in self.names.iter().zip(&mut self.fields) {
+            let (Values::Id { ids, symbols }, Some(theirs)) = (&mut field.values, vocabulary.get(name))
+            else {
+                continue;
+            };
+            let known = index(theirs);
+            let renumbered: Vec<Option<u32>> =
+                symbols.iter().map(|s| known.get(s.as_str()).copied()).collect();
+            for (i, id) in ids.iter_mut().enumerate() {
+                match renumbered.get(*id as usize).copied().flatten() {
+                    Some(new) => *id = new,
+                    None => {
+                        let symbol = symbols.get(*id as usize).map_or("", String::as_str);
+                        return Err(super::errors::unknown_symbol(name, symbol, i + 1));
+                    }
+                }
+            }
+            *symbols = Arc::new(theirs.clone());
+        }
+        Ok(())
     }
 
     /// One long sequence, to be trained on as it goes on, rather than examples.

@@ -7,10 +7,13 @@
 use super::batches::{is_example_input, is_input};
 use super::errors;
 use crate::diag::{Diagnostic, Fallible};
+use crate::eqn::build::{self, Options};
 use crate::eqn::{Graph, Level, SourceKind, Ty};
 use crate::loops::InputKind;
+use crate::resolve::Library;
 use crate::runtime::{Executable, Workspace};
 use crate::source::Span;
+use crate::syntax::ast::Expr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +24,25 @@ pub struct Names {
     /// The state that is the parameter.
     pub parameter: String,
     pub extent: String,
+}
+
+/// The graph of an optimiser's recipe for parameters of one shape.
+pub fn build(library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Graph> {
+    let _ = shape;
+    let options = Options { training: true, carry: true, ..Options::default() };
+    let (graph, diagnostics) = build::build(library, recipe, &options);
+    let wrong: Vec<Diagnostic> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    match graph {
+        Some(graph) if wrong.is_empty() => Ok(graph),
+        _ => Err(wrong),
+    }
+}
+
+/// Keeps what one step is for: the states after it.
+pub fn last_only(graph: &Graph) -> Graph {
+    let mut graph = graph.clone();
+    graph.outputs.retain(|o| o.name.ends_with("_last"));
+    graph
 }
 
 /// Finds the gradient and the parameter in a cell's graph.

@@ -1,0 +1,96 @@
+//! `rnnc eval`: loss and metrics of a trained model.
+
+use super::open::Opened;
+use super::progress::numbers;
+use super::rundir::RunDir;
+use super::session::{Failure, Session, say};
+use super::trained;
+use crate::train::batches::Batches;
+use crate::train::data::split::{self, Part};
+use crate::train::model::Carrying;
+use crate::train::settings::Settings;
+use crate::train::{errors, fit, run};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Split {
+    Train,
+    Valid,
+    Test,
+    /// Everything
+    All,
+}
+
+/// Measure a trained model on a part of its data, or on other data
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rnnc eval models/charlm.rnn\n  rnnc eval models/charlm.rnn --run runs/charlm-1 --data other.txt --json"
+)]
+pub struct Eval {
+    file: PathBuf,
+    /// A model of FILE (may be left out if it has only one)
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Files to read in place of those of the `data` block; then everything in them is measured
+    #[arg(long, value_name = "PATH")]
+    data: Vec<PathBuf>,
+    /// The part to measure; without it the held-out one
+    #[arg(long, value_enum)]
+    split: Option<Split>,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        let opened = Opened::new(session, &self.file, self.model.as_deref(), &[])?;
+        let folder = RunDir::find(&opened.name, self.run.as_deref())?;
+        let checkpoint = folder.read_best()?;
+        let about = &checkpoint.record.about;
+        let closed = trained::close(session, &opened, &folder, about)?;
+        let mut loaded = opened.load(&self.data)?;
+        loaded.data.speak(&about.vocabulary)?;
+        let data = &loaded.data;
+        let fit = fit::fit(&closed.graph(session, false, false)?, data)?;
+        let parts = split::split(data, loaded.shares.as_deref());
+        let all = split::split(data, None).train;
+        let part: &Part = match self.split {
+            Some(Split::Train) => &parts.train,
+            Some(Split::Valid) => &parts.valid,
+            Some(Split::Test) => &parts.test,
+            Some(Split::All) => &all,
+            None if !self.data.is_empty() => &all,
+            None => parts.held_out(),
+        };
+        if part.is_empty() {
+            return Err(errors::empty_part("chosen").into());
+        }
+        let carry = data.is_stream();
+        let mut program = Carrying::new(&closed.evaluation(session, carry)?, carry)?;
+        trained::give(&mut program.workspace, &folder, &checkpoint)?;
+        let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
+        let batches = Batches::new(data, &fit.feeds, part, settings.batch, settings.window, None);
+        let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
+        let sums = run::evaluate(&mut program, &batches, &metrics)?;
+        let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();
+        let units = if carry { "positions" } else { "examples" };
+        if self.json {
+            let all = serde_json::json!({
+                "model": opened.name,
+                "run": folder.path.display().to_string(),
+                "epoch": checkpoint.record.progress.epoch,
+                "loss": sums.loss(),
+                "metrics": named,
+                units: sums.units,
+            });
+            say(&format!("{all:#}\n"))
+        } else {
+            say(&format!("{} on {} {units}\n", numbers(sums.loss(), &named), sums.units))
+        }
+    }
+}

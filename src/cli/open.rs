@@ -1,0 +1,168 @@
+//! A model with its data: what `train`, `eval` and `generate` begin with.
+
+use super::compile::compile;
+use super::loader::folder_of;
+use super::select::{Settings, model_name};
+use super::session::{Failure, Session};
+use super::{errors, files};
+use crate::eqn::build::{self, Model, Options};
+use crate::eqn::{Graph, print};
+use crate::resolve::Library;
+use crate::runtime::Executable;
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{Expr, ExprKind};
+use crate::train::data::source::{self, Call, Constant};
+use crate::train::data::{self, Dataset};
+use crate::train::{errors as train_errors, fit, model};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Data files are at most this large.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// A model of a file, not yet tied to data.
+pub struct Opened {
+    pub name: String,
+    pub library: Library,
+    pub settings: Settings,
+    /// As built with what `--set` gives; `_` parameters are open.
+    pub model: Model,
+    folder: PathBuf,
+}
+
+/// Data read for a model.
+pub struct Loaded {
+    pub data: Dataset,
+    pub shares: Option<Vec<f64>>,
+    /// Of everything that was read and how.
+    pub hash: String,
+}
+
+impl Opened {
+    pub fn new(
+        session: &mut Session,
+        file: &Path,
+        name: Option<&str>,
+        sets: &[String],
+    ) -> Result<Opened, Failure> {
+        let library = session.load(&[file])?;
+        let settings = Settings::parse(session, sets)?;
+        let name = model_name(&library, Some(file), name)?;
+        let options = Options { statics: settings.statics.clone(), ..Options::default() };
+        let (model, diagnostics) = build::build_model(&library, &name, &options);
+        let model = session.accept(model, diagnostics)?;
+        Ok(Opened { name, library, settings, model, folder: folder_of(file).to_path_buf() })
+    }
+
+    /// Reads the data; `replaced` are the paths of `--data`, in the order of the block's own.
+    pub fn load(&self, replaced: &[PathBuf]) -> Result<Loaded, Failure> {
+        let (mut calls, shares) = source::parse(&self.model.data)?;
+        let mut given: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let mut places: Vec<&mut String> = calls.iter_mut().flat_map(paths).collect();
+        if replaced.len() > places.len() {
+            return Err(errors::too_many_paths(replaced.len(), places.len()).into());
+        }
+        for (place, path) in places.iter_mut().zip(replaced) {
+            **place = path.display().to_string();
+            given.insert(place.clone(), path.clone());
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut open = |path: &str| {
+            // Paths of the block count from the file's folder, those of the command line from here.
+            let real = given.get(path).cloned().unwrap_or_else(|| self.folder.join(path));
+            let bytes = files::read(&real, MOST_BYTES)?;
+            hasher.update(&bytes);
+            Ok(bytes)
+        };
+        let data = data::read(&calls, &fit::declared(&self.model.graph), &mut open)?;
+        for call in &calls {
+            // Where a file lies does not matter, what is made of it does.
+            let how = (
+                &call.names,
+                &call.reader,
+                call.named.iter().filter(|(n, _)| n != "test").collect::<Vec<_>>(),
+            );
+            hasher.update(format!("{how:?}").as_bytes());
+        }
+        hasher.update(format!("{shares:?}").as_bytes());
+        Ok(Loaded { data, shares, hash: hasher.finalize().to_hex().to_string() })
+    }
+
+    /// The model with numbers for what was open; `dims` are values found from data or a checkpoint.
+    pub fn close(&self, session: &mut Session, dims: &BTreeMap<String, f64>) -> Result<Closed<'_>, Failure> {
+        let mut statics = self.settings.statics.clone();
+        let mut values = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for (name, value) in &self.model.statics {
+            match value.or_else(|| dims.get(&**name).copied()) {
+                Some(v) => {
+                    values.insert(name.to_string(), v);
+                    if value.is_none() {
+                        statics.insert(name.to_string(), number(v));
+                    }
+                }
+                None => wrong.push(train_errors::open_static(name)),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong.into());
+        }
+        let mut closed =
+            Closed { opened: self, statics, values, bindings: BTreeMap::new(), hash: String::new() };
+        closed.bindings = dims.iter().map(|(n, v)| (n.as_str().into(), *v as i64)).collect();
+        let graph = closed.graph(session, false, false)?;
+        closed.hash = blake3::hash(print::print(&graph).as_bytes()).to_hex().to_string();
+        Ok(closed)
+    }
+}
+
+/// The file paths among a call's arguments.
+fn paths(call: &mut Call) -> Vec<&mut String> {
+    if call.reader == "task" {
+        return Vec::new();
+    }
+    let first = call.positional.first_mut();
+    let test = call.named.iter_mut().filter(|(n, _)| n == "test").map(|(_, c)| c);
+    let all = first.into_iter().chain(test);
+    all.filter_map(|c| if let Constant::Text(path) = c { Some(path) } else { None }).collect()
+}
+
+/// A model without open dimensions.
+pub struct Closed<'a> {
+    opened: &'a Opened,
+    statics: BTreeMap<String, Expr>,
+    pub values: BTreeMap<String, f64>,
+    bindings: crate::shape::Bindings,
+    /// Of the equations.
+    pub hash: String,
+}
+
+impl Closed<'_> {
+    pub fn graph(&self, session: &mut Session, training: bool, carry: bool) -> Result<Graph, Failure> {
+        let options = Options { training, carry, statics: self.statics.clone(), ..Options::default() };
+        let (model, diagnostics) = build::build_model(&self.opened.library, &self.opened.name, &options);
+        // Warnings were shown when the model was opened.
+        let errors: Vec<_> = diagnostics.into_iter().filter(|d| d.is_error()).collect();
+        let model = session.accept(model, errors)?;
+        let open = model.graph.dims();
+        let bindings = self.bindings.iter().filter(|(n, _)| open.contains(n));
+        Ok(model.graph.bind(&bindings.map(|(n, v)| (n.clone(), *v)).collect())?)
+    }
+
+    pub fn training(&self, session: &mut Session, carry: bool) -> Result<Arc<Executable>, Failure> {
+        Ok(model::training(&self.graph(session, true, carry)?, &compile)?)
+    }
+
+    pub fn evaluation(&self, session: &mut Session, carry: bool) -> Result<Arc<Executable>, Failure> {
+        Ok(model::evaluation(&self.graph(session, false, carry)?, &compile)?)
+    }
+
+    pub fn generation(&self, session: &mut Session, output: &str) -> Result<Arc<Executable>, Failure> {
+        Ok(model::generation(&self.graph(session, false, true)?, output, &compile)?)
+    }
+}
+
+fn number(v: f64) -> Expr {
+    Expr { kind: ExprKind::Number(v, v.to_string().into()), span: Span { file: FileId(0), start: 0, end: 0 } }
+}

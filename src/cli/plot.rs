@@ -1,0 +1,80 @@
+//! The picture of a run: loss over epochs, of training and held-out data.
+
+use crate::diag::Diagnostic;
+use crate::train::checkpoint::Epoch;
+use plotters::prelude::*;
+
+const TRAIN: RGBColor = RGBColor(31, 119, 180);
+const HELD_OUT: RGBColor = RGBColor(214, 39, 40);
+
+/// An SVG text. The same history gives the same text.
+pub fn losses(title: &str, history: &[Epoch]) -> Result<String, Diagnostic> {
+    let train: Vec<(f64, f64)> = history.iter().map(|e| (e.epoch as f64, e.train_loss)).collect();
+    let held_out: Vec<(f64, f64)> =
+        history.iter().filter_map(|e| Some((e.epoch as f64, e.held_out_loss?))).collect();
+    let mut text = String::new();
+    draw(&mut text, title, &train, &held_out)
+        .map_err(|e| crate::weights::errors::unwritable("loss.svg", &e.to_string()))?;
+    Ok(text)
+}
+
+fn draw(
+    text: &mut String,
+    title: &str,
+    train: &[(f64, f64)],
+    held_out: &[(f64, f64)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let values = || train.iter().chain(held_out).map(|(_, v)| *v).filter(|v| v.is_finite());
+    let (lo, hi) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let (lo, hi) = if lo <= hi { (lo, hi) } else { (0.0, 1.0) };
+    let pad = ((hi - lo) * 0.05).max(1e-6);
+    let last = train.last().map_or(1.0, |(e, _)| *e).max(2.0);
+    let area = SVGBackend::with_string(text, (720, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .caption(title, ("sans-serif", 20))
+        .x_label_area_size(36)
+        .y_label_area_size(56)
+        .build_cartesian_2d(1.0..last, (lo - pad)..(hi + pad))?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .y_desc("loss")
+        .x_label_formatter(&|v| format!("{v:.0}"))
+        .y_label_formatter(&|v| format!("{v:.3}"))
+        .light_line_style(WHITE)
+        .draw()?;
+    for (points, colour, name) in [(train, TRAIN, "training"), (held_out, HELD_OUT, "held out")] {
+        if !points.is_empty() {
+            chart
+                .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        }
+    }
+    chart.configure_series_labels().background_style(WHITE).border_style(BLACK.mix(0.3)).draw()?;
+    area.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_holds_both_curves() {
+        let epoch = |n: u64, a: f64, b: Option<f64>| Epoch {
+            epoch: n,
+            train_loss: a,
+            train_metrics: Default::default(),
+            held_out_loss: b,
+            held_out_metrics: Default::default(),
+        };
+        let history = [epoch(1, 3.0, Some(3.1)), epoch(2, 2.0, Some(2.2)), epoch(3, f64::NAN, None)];
+        let svg = losses("M", &history).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("held out") && svg.contains("training"), "{svg}");
+        assert_eq!(svg, losses("M", &history).unwrap());
+        assert!(losses("M", &history[..1]).is_ok());
+    }
+}

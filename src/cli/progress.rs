@@ -1,0 +1,160 @@
+//! What a training run shows and keeps while it goes on.
+//!
+//! On a terminal a bar with loss, metrics, speed and time left; everywhere one line an epoch. Clocks
+//! are read here; the training itself knows none.
+
+use super::plot;
+use super::rundir::{self, RunDir};
+use super::session::{Session, complain};
+use crate::diag::Diagnostic;
+use crate::train::checkpoint::{Checkpoint, Epoch, Progress};
+use crate::train::run::{Control, Observer, Seen};
+use crate::train::settings::Settings;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A run that is killed loses at most this much.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(60);
+
+/// What the record of a run says beside the numbers.
+pub struct Shown {
+    pub model: String,
+    pub file: String,
+    /// What is counted: positions of one long sequence, or examples.
+    pub units: &'static str,
+    pub settings: Settings,
+}
+
+pub struct Keeper<'a> {
+    folder: &'a RunDir,
+    shown: Shown,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// Units of the epoch that were over when we began to count.
+    counted_from: Option<(Instant, u64)>,
+    kept: Instant,
+    last: Option<Seconds>,
+}
+
+struct Seconds {
+    units_per_second: f64,
+}
+
+impl<'a> Keeper<'a> {
+    pub fn new(session: &Session, folder: &'a RunDir, shown: Shown, progress: &Progress) -> Keeper<'a> {
+        let bar = session.shows_progress().then(|| {
+            let bar = ProgressBar::new(0);
+            let style = ProgressStyle::with_template("{prefix} [{bar:24}] {percent:>3} % {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            bar
+        });
+        if progress.steps > 0 {
+            complain(&format!("going on after epoch {}, step {}\n", progress.epoch, progress.step));
+        }
+        let now = Instant::now();
+        Keeper { folder, shown, bar, started: now, counted_from: None, kept: now, last: None }
+    }
+
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| complain(text)),
+            None => complain(text),
+        }
+    }
+
+    /// Means by name; the loss first.
+    fn numbers(loss: f64, metrics: impl Iterator<Item = (String, f64)>) -> String {
+        metrics.fold(format!("loss {loss:.4}"), |text, (name, v)| format!("{text}, {name} {v:.4}"))
+    }
+
+    fn record(&self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
+        let r = &checkpoint.record;
+        let record = serde_json::json!({
+            "rnnc": r.version,
+            "model": self.shown.model,
+            "file": self.shown.file,
+            "statics": r.about.statics,
+            "settings": r.about.settings,
+            "program": r.about.program,
+            "data": r.about.data,
+            "vocabulary": r.about.vocabulary,
+            "steps": r.progress.steps,
+            "best": r.progress.best,
+            "epochs": r.progress.history,
+        });
+        self.folder.write(rundir::RECORD, format!("{record:#}\n").as_bytes())
+    }
+}
+
+impl Observer for Keeper<'_> {
+    fn step(&mut self, seen: &Seen) -> Control {
+        let now = Instant::now();
+        let (since, from) = *self.counted_from.get_or_insert((self.started, 0));
+        let done = seen.units.saturating_sub(from) as f64;
+        let seconds = now.duration_since(since).as_secs_f64().max(1e-9);
+        let speed = done / seconds;
+        self.last = Some(Seconds { units_per_second: speed });
+        if let Some(bar) = &self.bar {
+            let epochs_left = seen.epochs.saturating_sub(seen.epoch) as f64;
+            let units_left =
+                seen.units_in_all.saturating_sub(seen.units) as f64 + epochs_left * seen.units_in_all as f64;
+            let left = Duration::from_secs_f64((units_left / speed.max(1e-9)).min(1e9));
+            bar.set_length(seen.steps);
+            bar.set_position(seen.step);
+            bar.set_prefix(format!("epoch {}/{}", seen.epoch, seen.epochs));
+            bar.set_message(format!(
+                "{}, {:.0} {}/s, {} left",
+                Self::numbers(seen.loss, seen.metrics.iter().cloned()),
+                speed,
+                self.shown.units,
+                indicatif::HumanDuration(Duration::from_secs(left.as_secs()))
+            ));
+        }
+        if now.duration_since(self.kept) >= BETWEEN_CHECKPOINTS {
+            self.kept = now;
+            return Control::Keep;
+        }
+        Control::Go
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, _progress: &Progress) -> Result<(), Diagnostic> {
+        let speed = self.last.as_ref().map_or(0.0, |s| s.units_per_second);
+        self.counted_from = Some((Instant::now(), 0));
+        let train = Self::numbers(epoch.train_loss, epoch.train_metrics.clone().into_iter());
+        let held_out = match epoch.held_out_loss {
+            Some(loss) => {
+                format!("; held out: {}", Self::numbers(loss, epoch.held_out_metrics.clone().into_iter()))
+            }
+            None => String::new(),
+        };
+        let (n, units) = (epoch.epoch, self.shown.units);
+        self.line(&format!("epoch {n}: {train}{held_out}; {speed:.0} {units}/s\n"));
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
+        self.folder.write(rundir::CHECKPOINT, &checkpoint.to_bytes()?)?;
+        self.kept = Instant::now();
+        let history = &checkpoint.record.progress.history;
+        if !history.is_empty() {
+            self.folder.write(rundir::PICTURE, plot::losses(&self.shown.model, history)?.as_bytes())?;
+        }
+        self.record(checkpoint)
+    }
+
+    fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
+        self.folder.write(rundir::BEST, &checkpoint.to_bytes()?)
+    }
+}
+
+/// `loss 1.2345, bits 1.7810`, for other commands.
+pub fn numbers(loss: f64, metrics: &BTreeMap<String, f64>) -> String {
+    Keeper::numbers(loss, metrics.clone().into_iter())
+}

@@ -1,0 +1,149 @@
+//! `rnnc train`: a model from its file to a folder with its parameters.
+
+use super::compile::compile;
+use super::open::Opened;
+use super::progress::{Keeper, Shown};
+use super::rundir::{self, RunDir};
+use super::session::{Failure, Session, complain};
+use crate::diag::{Diagnostic, Fallible};
+use crate::resolve::Library;
+use crate::syntax::ast::Expr;
+use crate::train::checkpoint::About;
+use crate::train::data::split::{self, Parts};
+use crate::train::optimiser::{self, Rule};
+use crate::train::run::{Plan, Trainer};
+use crate::train::settings::Settings;
+use crate::train::{errors, fit};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Train a model: progress, held-out loss, checkpoints, a picture of the loss
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+)]
+pub struct Train {
+    file: PathBuf,
+    /// A model of FILE (may be left out if it has only one)
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// A file to read in place of the one the `data` block names; repeat it for further ones
+    #[arg(long, value_name = "PATH")]
+    data: Vec<PathBuf>,
+    /// A value for a static parameter (H=512) or a line of the `train` block (train.batch=64)
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+    /// The folder for checkpoints and records; without it the next free runs/NAME-…
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in that folder (or the latest one), bit for bit as if never stopped
+    #[arg(long)]
+    resume: bool,
+    /// The seed of parameters, order and noise, in place of the `train` block's
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Train {
+    pub fn run(mut self, session: &mut Session) -> Result<(), Failure> {
+        if let Some(seed) = self.seed {
+            self.settings.push(format!("train.seed={seed}"));
+        }
+        let opened = Opened::new(session, &self.file, self.model.as_deref(), &self.settings)?;
+        let settings = Settings::parse(&opened.name, &opened.model.train, &opened.settings.train)?;
+        if !opened.model.graph.outputs.iter().any(|o| &*o.name == "loss") {
+            return Err(errors::no_loss(&opened.name).into());
+        }
+        let loaded = opened.load(&self.data)?;
+        let data = &loaded.data;
+        let fit = fit::fit(&opened.model.graph, data)?;
+        let parts = split::split(data, loaded.shares.as_deref());
+        fitting(&settings, data.is_stream(), &parts)?;
+        let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
+        let closed = opened.close(session, &dims)?;
+        let carry = data.is_stream();
+        let plan = Plan {
+            data,
+            parts: &parts,
+            feeds: &fit.feeds,
+            settings: &settings,
+            about: About {
+                model: opened.name.clone(),
+                statics: closed.values.clone(),
+                program: closed.hash.clone(),
+                data: loaded.hash.clone(),
+                vocabulary: data.vocabulary(),
+                settings: shown_settings(session, &settings),
+            },
+            metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
+            training: closed.training(session, carry)?,
+            evaluation: closed.evaluation(session, carry)?,
+        };
+        let mut trainer = Trainer::new(plan, |shape| rule(&opened.library, &settings.optimizer, shape))?;
+        let folder = match self.resume {
+            true => RunDir::find(&opened.name, self.out.as_deref())?,
+            false => RunDir::create(&opened.name, self.out.as_deref())?,
+        };
+        if self.resume {
+            let path = folder.path.join(rundir::CHECKPOINT);
+            trainer.resume(&path.display().to_string(), &folder.read(rundir::CHECKPOINT)?)?;
+        }
+        let shown = Shown {
+            model: opened.name.clone(),
+            file: self.file.display().to_string(),
+            units: if carry { "positions" } else { "examples" },
+            settings: settings.clone(),
+        };
+        let mut keeper = Keeper::new(session, &folder, shown, trainer.progress());
+        trainer.run(&mut keeper)?;
+        keeper.finish();
+        match &trainer.progress().best {
+            Some(best) => complain(&format!(
+                "best held-out loss {:.4} in epoch {}; everything is in {}\n",
+                best.loss,
+                best.epoch,
+                folder.path.display()
+            )),
+            None => complain(&format!("everything is in {}\n", folder.path.display())),
+        }
+        Ok(())
+    }
+}
+
+/// Do the settings suit the data?
+fn fitting(settings: &Settings, is_stream: bool, parts: &Parts) -> Result<(), Vec<Diagnostic>> {
+    if parts.train.is_empty() {
+        return Err(vec![errors::empty_part("training")]);
+    }
+    match (is_stream, settings.window) {
+        (true, None) => Err(vec![errors::missing_key("window", "window=100")]),
+        (false, Some(_)) => Err(vec![errors::window_wants_stream()]),
+        _ => Ok(()),
+    }
+}
+
+/// The optimiser for parameters of one shape.
+fn rule(library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Rule> {
+    let graph = optimiser::build(library, recipe, shape)?;
+    let names = optimiser::names(&graph, recipe.span).map_err(|e| vec![e])?;
+    Rule::new(&compile(&optimiser::last_only(&graph))?, &names, recipe.span)
+}
+
+/// The settings as text, for records and for comparing.
+fn shown_settings(session: &Session, s: &Settings) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([
+        ("optimizer".to_string(), session.sources.text(s.optimizer.span).to_string()),
+        ("batch".to_string(), s.batch.to_string()),
+        ("epochs".to_string(), s.epochs.to_string()),
+        ("seed".to_string(), s.seed.to_string()),
+    ]);
+    let mut some = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            all.insert(key.to_string(), value);
+        }
+    };
+    some("window", s.window.map(|v| v.to_string()));
+    some("clip", s.clip.map(|v| v.to_string()));
+    some("patience", s.patience.map(|v| v.to_string()));
+    all
+}

@@ -1,0 +1,50 @@
+//! Tying a trained model's parameters to its program.
+
+use super::errors;
+use super::open::{Closed, Opened};
+use super::rundir::RunDir;
+use super::session::{Failure, Session};
+use crate::diag::Fallible;
+use crate::loops::InputKind;
+use crate::runtime::Workspace;
+use crate::train::checkpoint::{About, Checkpoint};
+use crate::train::errors as train_errors;
+use crate::weights::Finder;
+
+/// The model as it was trained: static parameters and vocabulary sizes are the checkpoint's.
+pub fn close<'a>(
+    session: &mut Session,
+    opened: &'a Opened,
+    folder: &RunDir,
+    about: &About,
+) -> Result<Closed<'a>, Failure> {
+    if about.model != opened.name {
+        let shown = folder.path.display().to_string();
+        return Err(errors::other_model(&shown, &about.model, &opened.name).into());
+    }
+    let closed = opened.close(session, &about.statics)?;
+    if closed.hash != about.program {
+        let differs = about.statics.iter().find(|(n, v)| closed.values.get(*n) != Some(*v));
+        let what = match differs {
+            Some((name, v)) => format!("`{name}` was {v} when it was trained"),
+            None => "the equations of the model have changed since it was trained".to_string(),
+        };
+        return Err(train_errors::other_program(&what).into());
+    }
+    Ok(closed)
+}
+
+/// Gives a workspace the parameters of a checkpoint.
+pub fn give(workspace: &mut Workspace, folder: &RunDir, checkpoint: &Checkpoint) -> Fallible<()> {
+    let file = folder.path.display().to_string();
+    let finder = Finder { file: &file, arrays: &checkpoint.arrays };
+    let exe = workspace.executable().clone();
+    let mut wrong = Vec::new();
+    for input in exe.program().inputs.iter().filter(|i| matches!(i.kind, InputKind::Param(_))) {
+        match finder.required(&input.name, &input.shape) {
+            Ok(array) => workspace.set_input(&input.name, &array.to_f32())?,
+            Err(e) => wrong.push(e),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}

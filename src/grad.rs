@@ -12,7 +12,7 @@ mod errors;
 mod mirror;
 mod rules;
 mod sweep;
-mod traits;
+pub(crate) mod traits;
 
 use crate::diag::Fallible;
 use crate::eqn::{Graph, Op, Source, SourceId, SourceKind, Ty};

@@ -1,8 +1,282 @@
 //! Rewrites, common subexpressions and dead code, to a fixed point.
+//!
+//! In: any verified graph. Out: a graph with the same outputs (names, shapes, levels, values) in which no
+//! rule of [`rules`] applies, no two nodes compute the same, and everything is needed.
+//!
+//! Values may differ from those of the input graph in four ways only: the sign of a zero; a product
+//! with a structural 0 is 0 even where the other factor is infinite or NaN; `a ⊙₀ b` is `a ⊙ b` where
+//! `b` can be infinite or NaN by overflow only; a value that turns out to be the same at all points is
+//! multiplied by their number instead of added up. Sums are never regrouped, and the author's names survive.
 
-use crate::eqn::Graph;
+mod cons;
+mod rules;
+
+use crate::eqn::*;
+use crate::grad::traits;
+use cons::Builder;
+use std::collections::BTreeMap;
+
+/// More passes than any graph has needed; each pass leaves a valid graph.
+const MAX_PASSES: usize = 64;
 
 /// An equivalent graph: same outputs, sources that nothing reads are gone (except cotangents' arrays).
 pub fn simplify(graph: &Graph) -> Graph {
-    graph.clone()
+    let mut graph = prune(graph);
+    for _ in 0..MAX_PASSES {
+        let (next, changed) = pass(&graph);
+        graph = prune(&next);
+        if !changed {
+            break;
+        }
+    }
+    #[cfg(debug_assertions)]
+    if let Err(e) = verify::verify(&graph) {
+        panic!("simplified into an invalid graph: {e}\n{}", print::print(&graph));
+    }
+    graph
+}
+
+/// Every node once, with its operands already rewritten. True if anything became different.
+fn pass(old: &Graph) -> (Graph, bool) {
+    let graph = Graph { nodes: Vec::new(), outputs: Vec::new(), ..old.clone() };
+    let mut b = Builder::new(graph);
+    let traits = traits::of_graph(old);
+    let merged = merge_states(old);
+    let mut changed = merged.iter().enumerate().any(|(i, to)| to.index() != i);
+    let mut map: Vec<NodeId> = Vec::with_capacity(old.nodes.len());
+    for (i, node) in old.nodes.iter().enumerate() {
+        let mut op = node.op.map_operands(|id| map[id.index()]);
+        if let Op::Lag { state, .. } = &mut op {
+            *state = merged[state.index()];
+        }
+        let before = b.graph.nodes.len();
+        let (id, rewritten) = match constant_state(&mut b, old, node, &map) {
+            Some(value) => (value, true),
+            None => rewrite(&mut b, old, node, op),
+        };
+        let merged = b.graph.nodes.len() == before;
+        changed |= rewritten || merged;
+        b.set_tame(id, !traits[i].wild);
+        b.adopt(id, node);
+        map.push(id);
+    }
+    for (i, state) in old.states.iter().enumerate() {
+        let def = state.def.map(|d| {
+            let id = map[d.index()];
+            // A definition over the domain stays there.
+            lift(&mut b, id, old.level(d))
+        });
+        b.graph.states[i].def = def;
+        b.graph.states[i].init = state.init.iter().map(|n| map[n.index()]).collect();
+    }
+    for o in &old.outputs {
+        let node = lift(&mut b, map[o.node.index()], old.level(o.node));
+        b.graph.outputs.push(Output { name: o.name.clone(), node });
+    }
+    for source in &mut b.graph.sources {
+        if let SourceKind::Initial { state, .. } = &mut source.kind {
+            *state = merged[state.index()];
+        }
+    }
+    (b.graph, changed)
+}
+
+/// The node in the new graph; true if a rule made it.
+fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) {
+    if let Some(id) = without_domain(b, old, node, &op) {
+        return (id, true);
+    }
+    let level = op.operands().map(|id| b.graph.level(id)).max().unwrap_or(node.level);
+    let level = match op {
+        Op::SumOver(_) | Op::At { .. } => node.level,
+        _ => level,
+    };
+    let here = Node { op: op.clone(), level, ..node.clone() };
+    for rule in rules::RULES {
+        if let Some(id) = (rule.apply)(b, &op, &here) {
+            // A rule states an identity of values; what does not fit the place is not taken.
+            let new = b.graph.node(id);
+            if new.shape == node.shape && new.ty == node.ty && new.level <= level {
+                return (id, true);
+            }
+        }
+    }
+    (b.put(op, node.shape.clone(), node.ty.clone(), level), false)
+}
+
+/// An operation on a domain whose operand turned out to be the same at all its points.
+fn without_domain(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<NodeId> {
+    let arg = node.op.operands().next()?;
+    let new = op.operands().next()?;
+    let (before, now) = (old.level(arg), b.graph.level(new));
+    if now >= before {
+        return None;
+    }
+    match op {
+        Op::Reverse(_) => Some(new),
+        Op::SumOver(_) if b.graph.as_const(new) == Some(0.0) => Some(new),
+        Op::SumOver(_) => {
+            let Level::Over(domain) = before else {
+                let lifted = lift(b, new, before);
+                return b.add_as(Op::SumOver(lifted), node.shape.clone(), node.level);
+            };
+            // ∑ over n points of one value is n times the value.
+            let length = b.add(Op::Length(domain))?;
+            match (node.level, now) {
+                (Level::Shared, Level::Shared) => {
+                    let count = b.add_as(Op::SumOver(length), Vec::new(), Level::Shared)?;
+                    b.add(Op::Binary(Binary::Mul, count, new))
+                }
+                (Level::Shared, _) => {
+                    let each = b.add(Op::Binary(Binary::Mul, length, new))?;
+                    b.add_as(Op::SumOver(each), node.shape.clone(), Level::Shared)
+                }
+                _ => b.add(Op::Binary(Binary::Mul, length, new)),
+            }
+        }
+        Op::At { point, empty, .. } => {
+            if let (Some(value), Some(other)) = (b.number(new), b.number(*empty))
+                && value.to_bits() == other.to_bits()
+            {
+                return b.filled(value, &node.shape);
+            }
+            let lifted = lift(b, new, before);
+            b.add(Op::At { arg: lifted, point: *point, empty: *empty })
+        }
+        _ => None,
+    }
+}
+
+/// The same value at a higher level, by a choice whose condition always holds there.
+fn lift(b: &mut Builder, value: NodeId, to: Level) -> NodeId {
+    if b.graph.level(value) >= to {
+        return value;
+    }
+    lifted(b, value, to).unwrap_or(value)
+}
+
+fn lifted(b: &mut Builder, value: NodeId, to: Level) -> Option<NodeId> {
+    let always = match to {
+        Level::Over(domain) => {
+            let one = b.constant(1.0);
+            let here = b.add(Op::Position(domain))?;
+            b.add(Op::Binary(Binary::Le, one, here))?
+        }
+        _ if !b.graph.domains.is_empty() => {
+            let zero = b.constant(0.0);
+            let length = b.add(Op::Length(DomainId(0)))?;
+            b.add(Op::Binary(Binary::Le, zero, length))?
+        }
+        _ => {
+            // Without a domain, a source of the example says whether there is an example.
+            let id = b.graph.sources.iter().position(|s| s.level == to)?;
+            let mut some = b.add(Op::Source(SourceId(id as u32)))?;
+            while !b.graph.is_scalar(some) {
+                some = b.add(Op::Reduce { fold: Fold::Sum, arg: some, axis: 0 })?;
+            }
+            let same = b.add(Op::Binary(Binary::Eq, some, some))?;
+            let other = b.add(Op::Binary(Binary::Ne, some, some))?;
+            b.add(Op::Binary(Binary::Or, same, other))?
+        }
+    };
+    b.add(Op::Select(always, value, value))
+}
+
+/// The value that a state has at every point and outside, if it is known where it is read.
+fn constant_state(b: &mut Builder, old: &Graph, node: &Node, map: &[NodeId]) -> Option<NodeId> {
+    let Op::Lag { state, .. } = node.op else { return None };
+    let state = &old.states[state.index()];
+    let def = state.def?;
+    let number = |id: NodeId| old.as_const(id).map(f64::to_bits);
+    let alike = |id: &NodeId| *id == def || number(def).is_some() && number(*id) == number(def);
+    if old.level(def) > Level::Example || old.ty(def) != &Ty::Real || !state.init.iter().all(alike) {
+        return None;
+    }
+    match old.as_const(def) {
+        Some(number) => b.filled(number, &node.shape),
+        None => map.get(def.index()).copied(),
+    }
+}
+
+/// For each state the first one that is defined alike.
+fn merge_states(graph: &Graph) -> Vec<StateId> {
+    let mut first: BTreeMap<(DomainId, Option<NodeId>, &[NodeId]), StateId> = BTreeMap::new();
+    let ids = (0..graph.states.len() as u32).map(StateId);
+    ids.map(|id| {
+        let s = &graph.states[id.index()];
+        // Starts that a caller may give each on its own keep their states apart: other sources.
+        *first.entry((s.domain, s.def, &s.init)).or_insert(id)
+    })
+    .collect()
+}
+
+/// The graph without what the outputs do not need.
+fn prune(graph: &Graph) -> Graph {
+    let mut needed = vec![false; graph.nodes.len()];
+    let mut sources: Vec<bool> =
+        graph.sources.iter().map(|s| matches!(s.kind, SourceKind::Cotangent)).collect();
+    let mut states = vec![false; graph.states.len()];
+    let mut open: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
+    while let Some(id) = open.pop() {
+        if std::mem::replace(&mut needed[id.index()], true) {
+            continue;
+        }
+        let op = &graph.node(id).op;
+        open.extend(op.operands());
+        let state = match op {
+            Op::Lag { state, .. } => Some(*state),
+            Op::Source(s) => {
+                sources[s.index()] = true;
+                match graph.sources[s.index()].kind {
+                    SourceKind::Initial { state, .. } => Some(state),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(state) = state
+            && !std::mem::replace(&mut states[state.index()], true)
+        {
+            let state = &graph.states[state.index()];
+            open.extend(state.def.iter().chain(&state.init));
+        }
+    }
+    let (node_ids, source_ids, state_ids) = (renumber(&needed), renumber(&sources), renumber(&states));
+    let node = |id: NodeId| NodeId(node_ids[id.index()]);
+    let state = |id: StateId| StateId(state_ids[id.index()]);
+    let mut out = Graph { name: graph.name.clone(), domains: graph.domains.clone(), ..Graph::default() };
+    for (n, _) in graph.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+        let op = match &n.op {
+            Op::Source(s) => Op::Source(SourceId(source_ids[s.index()])),
+            Op::Lag { state: s, offset } => Op::Lag { state: state(*s), offset: *offset },
+            other => other.map_operands(node),
+        };
+        out.nodes.push(Node { op, ..n.clone() });
+    }
+    for (s, _) in graph.sources.iter().zip(&sources).filter(|(_, needed)| **needed) {
+        let mut s = s.clone();
+        if let SourceKind::Initial { state: of, .. } = &mut s.kind {
+            *of = state(*of);
+        }
+        out.sources.push(s);
+    }
+    for (s, _) in graph.states.iter().zip(&states).filter(|(_, needed)| **needed) {
+        let init = s.init.iter().map(|n| node(*n)).collect();
+        out.states.push(State { def: s.def.map(node), init, ..s.clone() });
+    }
+    for o in &graph.outputs {
+        out.outputs.push(Output { name: o.name.clone(), node: node(o.node) });
+    }
+    out
+}
+
+fn renumber(kept: &[bool]) -> Vec<u32> {
+    let mut next = 0;
+    kept.iter()
+        .map(|kept| {
+            let id = next;
+            next += *kept as u32;
+            id
+        })
+        .collect()
 }

@@ -126,7 +126,7 @@ impl Graph {
         Ok(self.push(op, shape, ty, level))
     }
 
-    fn push(&mut self, op: Op, shape: Shape, ty: Ty, level: Level) -> NodeId {
+    pub(crate) fn push(&mut self, op: Op, shape: Shape, ty: Ty, level: Level) -> NodeId {
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { op, shape, ty, level, name: None, span: None });
         id

@@ -7,14 +7,14 @@
 use crate::eqn::{Binary, Fold, Graph, NodeId, Op, Unary};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sign {
+pub(crate) enum Sign {
     Any,
     NonNegative,
     Positive,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Traits {
+pub(crate) struct Traits {
     /// May be infinite or NaN.
     pub wild: bool,
     pub sign: Sign,
@@ -23,7 +23,7 @@ pub(super) struct Traits {
 const TAME: Traits = Traits { wild: false, sign: Sign::Any };
 
 /// Of all nodes of a finished graph. States are taken as tame until shown otherwise, to a fixed point.
-pub(super) fn of_graph(graph: &Graph) -> Vec<Traits> {
+pub(crate) fn of_graph(graph: &Graph) -> Vec<Traits> {
     let mut all = vec![TAME; graph.nodes.len()];
     // Each round settles one more state in a chain of states; long chains are given up as wild.
     for round in 0..10 {
@@ -46,7 +46,7 @@ pub(super) fn of_graph(graph: &Graph) -> Vec<Traits> {
 }
 
 /// Of one operation, from its operands; a lag counts as tame.
-pub(super) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> Traits {
+pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> Traits {
     use Sign::*;
     let any_wild = op.operands().any(|a| get(a).wild);
     let least = op.operands().map(|a| get(a).sign).min().unwrap_or(Any);

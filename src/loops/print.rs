@@ -92,14 +92,13 @@ impl Printer<'_> {
                 Stage::Product { a, weight, out, accumulate } => {
                     let (op, a, out) =
                         (if *accumulate { "+=" } else { "=" }, self.operand(a), self.operand(out));
-                    let size =
-                        self.program.weights.get(weight.index()).map_or((0, 0), |w| (w.k, w.n));
+                    let size = self.program.weights.get(weight.index()).map_or((0, 0), |w| (w.k, w.n));
                     writeln!(self.text, "{out} {op} {a} @ w{}  [{}, {}]", weight.0, size.0, size.1)?;
                 }
                 Stage::Outer { a, m, b, n, out, out_stride, accumulate } => {
-                    let (op, a, b) =
-                        (if *accumulate { "+=" } else { "=" }, self.operand(a), self.operand(b));
-                    let stride = if out_stride == n { String::new() } else { format!(" stride {out_stride}") };
+                    let (op, a, b) = (if *accumulate { "+=" } else { "=" }, self.operand(a), self.operand(b));
+                    let stride =
+                        if out_stride == n { String::new() } else { format!(" stride {out_stride}") };
                     let out = self.operand(out);
                     writeln!(self.text, "{out} {op} {a}ᵀ @ {b}  [{m}, {n}]{stride}")?;
                 }
@@ -188,7 +187,9 @@ impl NestPrinter<'_> {
         }
         for effect in &self.nest.effects {
             let line = match effect {
-                Effect::Store { access, value } => format!("{} = {}", self.access(access), self.value(*value)),
+                Effect::Store { access, value } => {
+                    format!("{} = {}", self.access(access), self.value(*value))
+                }
                 Effect::Add { access, value } => format!("{} += {}", self.access(access), self.value(*value)),
                 Effect::AddAt { access, index, stride, value } => {
                     format!("{} at s{}*{stride} += {}", self.access(access), index.0, self.value(*value))

@@ -11,9 +11,7 @@ use super::pack::Layout;
 use super::products::{Moments, Products, moments};
 use super::value::{Flow, GramTerm, Op, Val};
 use crate::eqn::{self, DomainKind, Level, SourceKind, StateId};
-use crate::loops::{
-    BufferId, Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage,
-};
+use crate::loops::{BufferId, Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a value over a domain holds beyond each example's length.
@@ -126,8 +124,14 @@ impl Emitter<'_> {
 
     fn kernels_at(&mut self, region: Region, slot: u32, into: &mut Vec<Stage>) {
         let low = KernelKey { region, slot, place: Level::Shared };
-        let keys: Vec<KernelKey> =
-            self.i.plan.kernels.range(low..).map(|(k, _)| *k).take_while(|k| (k.region, k.slot) == (region, slot)).collect();
+        let keys: Vec<KernelKey> = self
+            .i
+            .plan
+            .kernels
+            .range(low..)
+            .map(|(k, _)| *k)
+            .take_while(|k| (k.region, k.slot) == (region, slot))
+            .collect();
         for key in keys {
             self.kernel(key, into);
         }
@@ -217,7 +221,8 @@ impl Emitter<'_> {
         let (flow, order) = (self.i.flow, self.i.order);
         let mut reach: BTreeMap<Val, (u32, u32, usize)> = BTreeMap::new();
         for (i, s) in flow.states.iter().enumerate() {
-            if (s.before > 0 || s.after > 0) && order.live[s.base.index()] && self.is_read(StateId(i as u32)) {
+            if (s.before > 0 || s.after > 0) && order.live[s.base.index()] && self.is_read(StateId(i as u32))
+            {
                 let r = reach.entry(s.base).or_insert((0, 0, i));
                 *r = (r.0.max(s.before), r.1.max(s.after), r.2);
             }
@@ -305,7 +310,8 @@ impl Emitter<'_> {
             }
             match flow.op(v) {
                 Op::At { arg, point, empty } => {
-                    if let (Some(from), Some(out), Some(empty)) = (self.at(*arg), self.at(v), self.at(*empty)) {
+                    if let (Some(from), Some(out), Some(empty)) = (self.at(*arg), self.at(v), self.at(*empty))
+                    {
                         into.push(Stage::Take { from, out, width: self.width(v), point: *point, empty });
                     }
                 }

@@ -10,8 +10,8 @@ use super::pack::Layout;
 use super::value::{Flow, Op, Val, View, row_major};
 use crate::eqn::{Binary, DomainId, Fold, Level};
 use crate::loops::{
-    Access, Arg, ArgId, BufferId, Effect, Elem, Inst, Kernel, KernelArg, Nest, Operand, Place, ReduceOp, ScalarId,
-    ValueId,
+    Access, Arg, ArgId, BufferId, Effect, Elem, Inst, Kernel, KernelArg, Nest, Operand, Place, ReduceOp,
+    ScalarId, ValueId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -595,7 +595,9 @@ fn each_access(nest: &mut Nest, mut f: impl FnMut(&mut Access)) {
         }
     }
     for effect in &mut nest.effects {
-        if let Effect::Store { access, .. } | Effect::Add { access, .. } | Effect::AddAt { access, .. } = effect {
+        if let Effect::Store { access, .. } | Effect::Add { access, .. } | Effect::AddAt { access, .. } =
+            effect
+        {
             f(access);
         }
     }

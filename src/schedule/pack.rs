@@ -28,12 +28,8 @@ impl Layout {
 }
 
 pub fn layout(flow: &Flow, order: &Order, plan: &Plan) -> Layout {
-    let mut packer = Packer {
-        flow,
-        order,
-        plan,
-        out: Layout { buffers: Vec::new(), at: vec![None; flow.values.len()] },
-    };
+    let mut packer =
+        Packer { flow, order, plan, out: Layout { buffers: Vec::new(), at: vec![None; flow.values.len()] } };
     let free: Vec<Val> = flow
         .ids()
         .filter(|v| order.live[v.index()] && plan.in_memory[v.index()] && plan.part_of[v.index()].is_none())
@@ -199,7 +195,8 @@ fn clusters<K: Ord + Clone, F: Ord + Clone>(items: Vec<(Val, K, Vec<F>)>) -> Vec
         let signature = |i: &usize| {
             let mut features = items[*i].2.clone();
             features.sort_by_key(|f| (std::cmp::Reverse(frequency[f]), f.clone()));
-            let ranked: Vec<_> = features.iter().map(|f| (std::cmp::Reverse(frequency[f]), f.clone())).collect();
+            let ranked: Vec<_> =
+                features.iter().map(|f| (std::cmp::Reverse(frequency[f]), f.clone())).collect();
             (ranked, items[*i].0)
         };
         group.sort_by_cached_key(signature);

@@ -6,7 +6,9 @@
 //! ([`Op::Gram`]); softmax and the like are written out.
 //! Invariant: a value's operands have smaller ids, save what [`Op::Lag`] reads through its state.
 
-use crate::eqn::{Binary, Domain, DomainId, Fold, Level, Point, Source, SourceId, StateId, Unary, declare_id};
+use crate::eqn::{
+    Binary, Domain, DomainId, Fold, Level, Point, Source, SourceId, StateId, Unary, declare_id,
+};
 use crate::source::Span;
 use std::sync::Arc;
 
@@ -181,10 +183,7 @@ impl Op {
     pub fn is_map(&self) -> bool {
         !self.is_view()
             && !self.is_immediate()
-            && !matches!(
-                self,
-                Op::Source(_) | Op::Acc(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_)
-            )
+            && !matches!(self, Op::Source(_) | Op::Acc(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_))
     }
 
     /// A fold over rows, whose own value is there only after all of them.
@@ -194,20 +193,14 @@ impl Op {
 
     /// One element of the result from the same element of the operands.
     pub fn is_elementwise(&self) -> bool {
-        matches!(
-            self,
-            Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Spread(_) | Op::Copy(_)
-        )
+        matches!(self, Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Spread(_) | Op::Copy(_))
     }
 
     /// So little work that doing it again costs less than keeping the result.
     pub fn is_cheap(&self) -> bool {
         match self {
             Op::Unary(u, _) => {
-                matches!(
-                    u,
-                    Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign | Unary::Not | Unary::ToReal
-                )
+                matches!(u, Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign | Unary::Not | Unary::ToReal)
             }
             Op::Binary(b, ..) => !matches!(b, Binary::Div | Binary::Pow | Binary::Mod),
             Op::Select(..) | Op::Spread(_) => true,

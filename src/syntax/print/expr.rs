@@ -59,7 +59,11 @@ impl Printer {
                 self.put(")");
             }
             ExprKind::Neg(inner) => {
-                if tight { self.put("-") } else { self.choose("−", "-") }
+                if tight {
+                    self.put("-")
+                } else {
+                    self.choose("−", "-")
+                }
                 self.expr(inner, NEG, tight);
             }
             ExprKind::Not(inner) => {
@@ -162,7 +166,8 @@ impl Printer {
     fn sum(&mut self, whole: &Expr, tight: bool) {
         let mut terms: Vec<(BinaryOp, &Expr)> = Vec::new();
         let mut first = whole;
-        while let ExprKind::Binary { op: op @ (BinaryOp::Add | BinaryOp::Sub), left, right, .. } = &first.kind {
+        while let ExprKind::Binary { op: op @ (BinaryOp::Add | BinaryOp::Sub), left, right, .. } = &first.kind
+        {
             terms.push((*op, right));
             first = left;
         }
@@ -327,12 +332,17 @@ impl Printer {
             ExprKind::Not(_) => NOT,
             ExprKind::Neg(_) => NEG,
             ExprKind::Number(_, digits) if digits.starts_with('-') => NEG,
-            ExprKind::Binary { op: BinaryOp::Pow, right, .. } if !self.style.ascii && power_mark(right).is_some() => {
+            ExprKind::Binary { op: BinaryOp::Pow, right, .. }
+                if !self.style.ascii && power_mark(right).is_some() =>
+            {
                 POSTFIX
             }
             ExprKind::Binary { op, .. } => op_level(*op),
             ExprKind::Mark { mark: Mark::Square | Mark::Cube, .. } if self.style.ascii => POW,
-            ExprKind::Call { .. } | ExprKind::Index { .. } | ExprKind::Field { .. } | ExprKind::Mark { .. } => POSTFIX,
+            ExprKind::Call { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Field { .. }
+            | ExprKind::Mark { .. } => POSTFIX,
             _ => PRIMARY,
         }
     }

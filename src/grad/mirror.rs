@@ -61,7 +61,9 @@ pub(super) fn finish(
     out.nodes.truncate(tape.forward);
     out.states.truncate(states);
     let mut uses = vec![0u32; tape.graph.nodes.len()];
-    let operands = tape.graph.nodes.iter().skip(tape.forward).flat_map(|n| n.op.operands());
+    // Movable reads of points do not count: they are what is moved.
+    let fixed = tape.graph.node_ids().skip(tape.forward).filter(|n| !tape.movable.contains(n));
+    let operands = fixed.flat_map(|n| tape.graph.node(n).op.operands());
     let defs = tape.graph.states.iter().skip(states).filter_map(|s| s.def);
     for id in operands.chain(defs).chain(outputs.iter().map(|o| o.1)) {
         uses[id.index()] += 1;

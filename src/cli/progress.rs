@@ -9,7 +9,6 @@ use super::session::{Session, complain};
 use crate::diag::Diagnostic;
 use crate::train::checkpoint::{Checkpoint, Epoch, Progress};
 use crate::train::run::{Control, Observer, Seen};
-use crate::train::settings::Settings;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -23,7 +22,6 @@ pub struct Shown {
     pub file: String,
     /// What is counted: positions of one long sequence, or examples.
     pub units: &'static str,
-    pub settings: Settings,
 }
 
 pub struct Keeper<'a> {

@@ -92,7 +92,6 @@ impl Train {
             model: opened.name.clone(),
             file: self.file.display().to_string(),
             units: if carry { "positions" } else { "examples" },
-            settings: settings.clone(),
         };
         let mut keeper = Keeper::new(session, &folder, shown, trainer.progress());
         trainer.run(&mut keeper)?;

@@ -1,16 +1,177 @@
 //! From trees to a library of items: imports, names, overrides.
 //!
-//! In: parsed files. Out: a [`Library`] in which every item is found by name and `with` blocks have
-//! been merged into their bases. Instances, families and options are left to [`crate::eqn::build`].
+//! In: parsed files. Out: a [`Library`] in which every item is found by name from the file that
+//! mentions it. [`text`] lists what an item's body defines, and [`inherit`] merges `with` blocks
+//! into it. Instances, families of arrays and options are left to [`crate::eqn::build`].
+//!
+//! Invariant: a name in a library means the file's own item, else an imported one, else the
+//! stdlib's. The `use` relation of files has no cycle.
 
-use crate::diag::Diagnostic;
-use crate::source::{Loader, Sources};
+mod errors;
+mod imports;
+pub mod inherit;
+pub mod text;
+
+pub use imports::load;
+
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{self, Cell, Func, Item, ItemKind, Layer, Layout, Model, Name, Static};
+use std::collections::BTreeMap;
+
+/// Names one item of a [`Library`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId(pub u32);
+
+/// Why a file is in the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Stdlib,
+    /// Named by the caller.
+    Root,
+    /// Imported by `use`.
+    Used,
+}
+
+/// One file of a library.
+#[derive(Debug)]
+pub struct LibraryFile {
+    pub file: FileId,
+    pub path: String,
+    pub origin: Origin,
+    /// In the order of the text.
+    pub items: Vec<ItemId>,
+    /// Cells, layers, models and functions that are visible from here.
+    scope: BTreeMap<Name, ItemId>,
+}
 
 /// All items in scope.
 #[derive(Debug, Default)]
-pub struct Library {}
+pub struct Library {
+    files: Vec<LibraryFile>,
+    items: Vec<Item>,
+    /// What a text outside all files sees, such as a recipe of the command line.
+    scope: BTreeMap<Name, ItemId>,
+}
 
-/// Loads the stdlib, `roots` and everything they `use`. A root's items hide the stdlib's.
-pub fn load(_sources: &mut Sources, _loader: &dyn Loader, _roots: &[String]) -> (Library, Vec<Diagnostic>) {
-    todo!()
+impl Library {
+    /// Stdlib files first, then imported files and roots in the order they were loaded.
+    pub fn files(&self) -> &[LibraryFile] {
+        &self.files
+    }
+
+    pub fn file(&self, file: FileId) -> Option<&LibraryFile> {
+        self.files.iter().find(|f| f.file == file)
+    }
+
+    /// The files the caller named.
+    pub fn roots(&self) -> impl Iterator<Item = &LibraryFile> {
+        self.files.iter().filter(|f| f.origin == Origin::Root)
+    }
+
+    /// The items of a file, in the order of the text.
+    pub fn items(&self, file: FileId) -> impl Iterator<Item = &Item> {
+        let ids = self.file(file).map(|f| f.items.as_slice()).unwrap_or_default();
+        ids.iter().map(|id| self.item(*id))
+    }
+
+    pub fn item(&self, id: ItemId) -> &Item {
+        &self.items[id.0 as usize]
+    }
+
+    /// The item a name means in a file, or in a text outside all files.
+    pub fn lookup(&self, from: FileId, name: &str) -> Option<ItemId> {
+        match self.file(from) {
+            Some(file) => file.scope.get(name).copied(),
+            None => self.scope.get(name).copied(),
+        }
+    }
+
+    /// The item a name means on the command line: roots first, then the stdlib.
+    pub fn find(&self, name: &str) -> Option<&Item> {
+        self.scope.get(name).map(|id| self.item(*id))
+    }
+
+    pub fn find_cell(&self, name: &str) -> Option<&Cell> {
+        match self.find(name).map(|item| &item.kind) {
+            Some(ItemKind::Cell(cell)) => Some(cell),
+            _ => None,
+        }
+    }
+
+    pub fn find_layer(&self, name: &str) -> Option<&Layer> {
+        match self.find(name).map(|item| &item.kind) {
+            Some(ItemKind::Layer(layer)) => Some(layer),
+            _ => None,
+        }
+    }
+
+    pub fn find_model(&self, name: &str) -> Option<&Model> {
+        match self.find(name).map(|item| &item.kind) {
+            Some(ItemKind::Model(model)) => Some(model),
+            _ => None,
+        }
+    }
+
+    pub fn find_fn(&self, name: &str) -> Option<&Func> {
+        match self.find(name).map(|item| &item.kind) {
+            Some(ItemKind::Fn(func)) => Some(func),
+            _ => None,
+        }
+    }
+
+    /// The models of a file, in the order of the text.
+    pub fn models(&self, file: FileId) -> impl Iterator<Item = &Model> {
+        self.items(file).filter_map(|item| match &item.kind {
+            ItemKind::Model(model) => Some(model),
+            _ => None,
+        })
+    }
+
+    /// All layouts for a cell; those of roots and imports come after the stdlib's.
+    pub fn layouts<'a>(&'a self, cell: &'a str) -> impl Iterator<Item = &'a Layout> {
+        self.files.iter().flat_map(|f| &f.items).filter_map(move |id| match &self.item(*id).kind {
+            ItemKind::Layout(layout) if &*layout.cell.name == cell => Some(layout),
+            _ => None,
+        })
+    }
+
+    /// Names visible from a file, for suggestions.
+    pub fn names(&self, from: FileId) -> impl Iterator<Item = &Name> {
+        self.file(from).map_or(&self.scope, |f| &f.scope).keys()
+    }
+}
+
+/// The name of an item that can be found by name.
+pub fn item_name(item: &Item) -> Option<&ast::Ident> {
+    match &item.kind {
+        ItemKind::Cell(c) => Some(&c.name),
+        ItemKind::Layer(l) => Some(&l.name),
+        ItemKind::Model(m) => Some(&m.name),
+        ItemKind::Fn(f) => Some(&f.name),
+        _ => None,
+    }
+}
+
+/// The static parameters of an item.
+pub fn item_statics(item: &Item) -> &[Static] {
+    match &item.kind {
+        ItemKind::Cell(c) => &c.statics,
+        ItemKind::Layer(l) => &l.statics,
+        ItemKind::Model(m) => &m.statics,
+        _ => &[],
+    }
+}
+
+/// Where an item's name stands.
+pub fn item_span(item: &Item) -> Span {
+    item_name(item).map_or(item.span, |name| name.span)
+}
+
+/// The nearest of some names, if it is near enough to be meant.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
+    candidates
+        .map(|c| (strsim::osa_distance(name, c), c))
+        .filter(|(d, c)| *d <= 1 + c.chars().count() / 4 && *d < name.chars().count().max(2))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, c)| c)
 }

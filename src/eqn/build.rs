@@ -1,9 +1,38 @@
 //! From a recipe or model to a [`Graph`]: families, options, instances, lifting, shapes.
+//!
+//! In: a [`Library`] and a recipe. Out: the graph, with symbolic dimensions, and every mistake found.
+//! Read on in `build/builder.rs` (the state of a build), `build/expr.rs` (expressions),
+//! `build/define.rs` (names), `build/states.rs` (lags and boundaries) and `build/apply.rs` (instances).
+//!
+//! Invariant: a graph that is returned satisfies [`super::verify`]; without one there is an error.
+
+mod apply;
+mod array;
+mod builder;
+mod check;
+mod define;
+mod errors;
+mod expr;
+mod finish;
+mod functions;
+mod model;
+mod names;
+mod place;
+mod reduce;
+mod states;
+mod statics;
+mod top;
+mod types;
+mod value;
+
+pub use check::check;
 
 use super::Graph;
 use crate::diag::Diagnostic;
 use crate::resolve::Library;
+use crate::shape::Shape;
 use crate::syntax::ast;
+use builder::Builder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,13 +50,16 @@ pub struct Options {
     /// Values for static parameters of a model (`H=512`, `V` found from data), or for free
     /// dimension names of a recipe.
     pub statics: BTreeMap<String, ast::Expr>,
+    /// What `[..]` is in the outermost item; without it a vector of a dimension `N`.
+    pub any_shape: Option<Shape>,
 }
 
 /// A graph with what belongs to a model beside it.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// Outputs: every `out`, then `loss` (per example, the sum of all `loss` lines), then
-    /// `metric.NAME`s, all of level Example but the `out`s.
+    /// `metric.NAME`s, all of level Example but the `out`s. With [`Options::carry`] also `NAME_last` for
+    /// every carried state.
     pub graph: Graph,
     /// Names of the `out`s, in order.
     pub outs: Vec<Arc<str>>,
@@ -42,18 +74,56 @@ pub struct Model {
     pub train: Vec<(Arc<str>, ast::Expr)>,
 }
 
-/// Builds the graph of a recipe (`LSTM(I, H)`, `Bi(Stack(2, LSTM(_, 64)))`). Names that are not bound are
-/// symbolic dimensions; `_` becomes a symbol named after the parameter. All outs are outputs; so is every state
-/// (over its domain), and `NAME_last` for every state, unless nothing else needs them.
-pub fn build(
-    _library: &Library,
-    _recipe: &ast::Expr,
-    _options: &Options,
-) -> (Option<Graph>, Vec<Diagnostic>) {
-    todo!()
+/// Builds the graph of a recipe (`LSTM(I, H)`, `Bi(Stack(2, LSTM(_, 64)))`), or of a function with the
+/// dimensions it leaves free (`f(K = 5)`). Names that are not bound are symbolic dimensions; `_` becomes a
+/// symbol named after the parameter. All outs are outputs; so is every state (over its domain), and
+/// `NAME_last` for every carried state, unless nothing else needs them.
+pub fn build(library: &Library, recipe: &ast::Expr, options: &Options) -> (Option<Graph>, Vec<Diagnostic>) {
+    on_large_stack(|| passes(library, options, |b| b.build_recipe(recipe)))
 }
 
 /// Builds a model by name. `_` statics without a value stay symbolic dimensions.
-pub fn build_model(_library: &Library, _name: &str, _options: &Options) -> (Option<Model>, Vec<Diagnostic>) {
-    todo!()
+pub fn build_model(library: &Library, name: &str, options: &Options) -> (Option<Model>, Vec<Diagnostic>) {
+    on_large_stack(|| passes(library, options, |b| b.build_model(name)))
+}
+
+/// Builds until the greatest lags are known: the shape of a boundary array depends on them.
+fn passes<'l, T>(
+    library: &'l Library,
+    options: &'l Options,
+    run: impl Fn(&mut Builder<'l>) -> Option<T>,
+) -> (Option<T>, Vec<Diagnostic>) {
+    let mut lags = BTreeMap::new();
+    loop {
+        let mut builder = Builder::new(library, options, lags.clone());
+        let result = run(&mut builder);
+        let mut found: BTreeMap<String, u32> = BTreeMap::new();
+        for info in &builder.states {
+            let lag = found.entry(info.array.clone()).or_insert(1);
+            *lag = (*lag).max(info.before).max(info.after);
+        }
+        let failed = builder.diagnostics.iter().any(Diagnostic::is_error);
+        if failed || found.iter().all(|(name, lag)| lags.get(name).copied().unwrap_or(1) >= *lag) {
+            let result = if failed { None } else { result };
+            return (result, builder.diagnostics);
+        }
+        for (name, lag) in found {
+            let known = lags.entry(name).or_insert(1);
+            *known = lag.max(*known);
+        }
+    }
+}
+
+/// Evaluation nests as deep as equations read each other, up to a limit that a default stack may not hold.
+fn on_large_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    const STACK: usize = 1 << 29;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
+        match thread.map(|t| t.join()) {
+            Ok(Ok(value)) => value,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // The operating system refuses the stack: a broken invariant of the machine, not of the text.
+            Err(e) => panic!("cannot start a thread to build on: {e}"),
+        }
+    })
 }

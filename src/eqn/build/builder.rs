@@ -1,0 +1,419 @@
+//! The state of one build, and what all its parts need: nodes, numbers, reports.
+//!
+//! Evaluation is by demand: an output asks for a name, a name for its equation. What nothing asks for
+//! is never made. Names that are being evaluated lie on a stack, so a cycle at one point is found with
+//! its path; a read at an offset only notes the state, whose equation is evaluated later.
+
+use super::Options;
+use super::errors::{self, Reported};
+use super::names::{AppNames, Callee, Ident2, name_apps};
+use super::value::*;
+use crate::diag::Diagnostic;
+use crate::eqn::typing::TypeError;
+use crate::eqn::{DomainId, Graph, Level, NodeId, Op, StateId, Ty};
+use crate::resolve::inherit::text_of;
+use crate::resolve::text::{Kind, Text};
+use crate::resolve::{ItemId, Library, item_statics};
+use crate::shape::{Dim, DimError, Shape};
+use crate::source::Span;
+use crate::syntax::ast::{ItemKind, Name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// No graph has more equations than this.
+pub const MAX_NODES: usize = 100_000;
+/// How deep evaluation may nest: names that read names, inside expressions.
+pub const MAX_DEPTH: usize = 6_000;
+/// How many repetitions of one expression are evaluated, whether or not they leave a node.
+pub const MAX_REPEATS: u64 = 1_000_000;
+/// The greatest lag.
+pub const MAX_LAG: i64 = 4096;
+
+/// What a name that is being evaluated belongs to.
+pub type Place = (FrameId, Name, Vec<i64>, bool);
+
+pub struct Builder<'l> {
+    pub library: &'l Library,
+    pub options: &'l Options,
+    pub graph: Graph,
+    pub diagnostics: Vec<Diagnostic>,
+    pub frames: Vec<Frame<'l>>,
+    pub texts: BTreeMap<ItemId, (Rc<Text<'l>>, Rc<AppNames>)>,
+    pub stack: Vec<Place>,
+    pub depth: usize,
+    pub repeats: u64,
+    /// One entry for each state of the graph.
+    pub states: Vec<StateInfo>,
+    pub inits: BTreeMap<StateId, Vec<NodeId>>,
+    /// States whose equation is still to be evaluated.
+    pub pending: Vec<StateId>,
+    /// Greatest lag of each state array, as the last pass found it.
+    pub lags: BTreeMap<String, u32>,
+    pub params: BTreeMap<String, NodeId>,
+    pub instances: BTreeSet<String>,
+    /// For each source, its frame and its place in the frame's text.
+    pub source_keys: Vec<(u32, usize)>,
+    pub next_along: u32,
+    /// Free dimension names of the recipe, and `_`s that stayed open.
+    pub symbols: BTreeSet<Name>,
+    /// Dimensions that must be numbers before this recipe can be built.
+    pub wants_number: BTreeSet<Name>,
+    /// Names of the outermost item that something reads.
+    pub read: BTreeSet<Name>,
+    consts: BTreeMap<u64, NodeId>,
+    lag_nodes: BTreeMap<(StateId, i32), NodeId>,
+    positions: BTreeMap<DomainId, NodeId>,
+    lengths: BTreeMap<DomainId, NodeId>,
+    pub start: Option<NodeId>,
+}
+
+impl<'l> Builder<'l> {
+    pub fn new(library: &'l Library, options: &'l Options, lags: BTreeMap<String, u32>) -> Self {
+        Builder {
+            library,
+            options,
+            graph: Graph::default(),
+            diagnostics: Vec::new(),
+            frames: Vec::new(),
+            texts: BTreeMap::new(),
+            stack: Vec::new(),
+            depth: 0,
+            repeats: 0,
+            states: Vec::new(),
+            inits: BTreeMap::new(),
+            pending: Vec::new(),
+            lags,
+            params: BTreeMap::new(),
+            instances: BTreeSet::new(),
+            source_keys: Vec::new(),
+            next_along: 0,
+            symbols: BTreeSet::new(),
+            wants_number: BTreeSet::new(),
+            read: BTreeSet::new(),
+            consts: BTreeMap::new(),
+            lag_nodes: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            lengths: BTreeMap::new(),
+            start: None,
+        }
+    }
+
+    // Reports.
+
+    pub fn report(&mut self, diagnostic: Diagnostic) -> Reported {
+        let reported = Reported::new(&diagnostic);
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+        reported
+    }
+
+    pub fn fail<T>(&mut self, diagnostic: Diagnostic) -> R<T> {
+        Err(Stop::Reported(self.report(diagnostic)))
+    }
+
+    pub fn warn(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    // Frames.
+
+    pub fn frame(&self, id: FrameId) -> &Frame<'l> {
+        &self.frames[id.0 as usize]
+    }
+
+    pub fn frame_mut(&mut self, id: FrameId) -> &mut Frame<'l> {
+        &mut self.frames[id.0 as usize]
+    }
+
+    /// The text of an item with the names of its applications; its mistakes are reported once.
+    pub fn text(&mut self, id: ItemId) -> (Rc<Text<'l>>, Rc<AppNames>) {
+        if let Some(known) = self.texts.get(&id) {
+            return known.clone();
+        }
+        let library = self.library;
+        let (text, diagnostics) = text_of(library, id);
+        for d in diagnostics {
+            self.warn(d);
+        }
+        let callee = |i: &Ident2| -> Callee {
+            let local = text
+                .layers
+                .iter()
+                .flat_map(|l| l.statics)
+                .any(|s| s.name.name == i.name && matches!(s.kind.as_slice(), [k] if &*k.name == "cell"));
+            let part =
+                text.get(&i.name).and_then(|e| e.declared.as_ref()).is_some_and(|d| d.kind == Kind::Part);
+            if local || part {
+                return Callee::Applied;
+            }
+            match library.lookup(i.expr.span.file, &i.name).map(|id| library.item(id)) {
+                Some(item) => match &item.kind {
+                    ItemKind::Cell(_) | ItemKind::Layer(_) if item_statics(item).is_empty() => {
+                        Callee::Applied
+                    }
+                    ItemKind::Cell(_) | ItemKind::Layer(_) => Callee::WithStatics,
+                    _ => Callee::Other,
+                },
+                None => Callee::Other,
+            }
+        };
+        let names = name_apps(&text, &callee);
+        for (name, first, second) in &names.twins {
+            self.warn(errors::twins(name, *first, *second));
+        }
+        let known = (Rc::new(text), Rc::new(names));
+        self.texts.insert(id, known.clone());
+        known
+    }
+
+    // Nodes.
+
+    pub fn add(&mut self, op: Op, span: Span) -> R<NodeId> {
+        self.room(span)?;
+        match self.graph.add(op) {
+            Ok(id) => Ok(self.placed(id, span)),
+            Err(e) => self.type_error(&e, span),
+        }
+    }
+
+    pub fn add_as(&mut self, op: Op, shape: Shape, level: Level, span: Span) -> R<NodeId> {
+        self.room(span)?;
+        match self.graph.add_as(op, shape, level) {
+            Ok(id) => Ok(self.placed(id, span)),
+            Err(e) => self.type_error(&e, span),
+        }
+    }
+
+    fn placed(&mut self, id: NodeId, span: Span) -> NodeId {
+        self.graph.set_span(id, Some(span));
+        id
+    }
+
+    pub fn room(&mut self, span: Span) -> R<()> {
+        match self.graph.nodes.len() < MAX_NODES {
+            true => Ok(()),
+            false => self.fail(errors::too_many_equations(MAX_NODES, None, span)),
+        }
+    }
+
+    /// Counts work that may leave no node.
+    pub fn repeat(&mut self, times: u64, span: Span) -> R<()> {
+        self.repeats = self.repeats.saturating_add(times);
+        match self.repeats <= MAX_REPEATS {
+            true => Ok(()),
+            false => self.fail(errors::too_many_equations(MAX_NODES, Some(times), span)),
+        }
+    }
+
+    fn type_error<T>(&mut self, e: &TypeError, span: Span) -> R<T> {
+        let d = errors::type_error(&self.graph, e, span);
+        self.fail(d)
+    }
+
+    pub fn dim_error<T>(&mut self, e: &DimError, span: Span) -> R<T> {
+        self.fail(errors::dim_error(e, span))
+    }
+
+    pub fn constant(&mut self, value: f64) -> NodeId {
+        let bits = value.to_bits();
+        if let Some(id) = self.consts.get(&bits) {
+            return *id;
+        }
+        let id = self.graph.constant(value);
+        self.consts.insert(bits, id);
+        id
+    }
+
+    pub fn filled(&mut self, value: f64, shape: &[Dim], span: Span) -> R<NodeId> {
+        let scalar = self.constant(value);
+        self.spread(scalar, shape, span)
+    }
+
+    /// A scalar spread to a shape; what has the shape already stays.
+    pub fn spread(&mut self, node: NodeId, shape: &[Dim], span: Span) -> R<NodeId> {
+        if self.graph.shape(node) == shape {
+            return Ok(node);
+        }
+        let level = self.graph.level(node);
+        self.add_as(Op::Spread(node), shape.to_vec(), level, span)
+    }
+
+    pub fn reshape(&mut self, node: NodeId, shape: &[Dim], span: Span) -> R<NodeId> {
+        if self.graph.shape(node) == shape {
+            return Ok(node);
+        }
+        let level = self.graph.level(node);
+        self.add_as(Op::Reshape(node), shape.to_vec(), level, span)
+    }
+
+    pub fn slice(&mut self, node: NodeId, start: Dim, len: Dim, span: Span) -> R<NodeId> {
+        let mut shape = self.graph.shape(node).clone();
+        match shape.first_mut() {
+            Some(first) => *first = len,
+            None => return self.fail(errors::no_components(span)),
+        }
+        let level = self.graph.level(node);
+        self.add_as(Op::Slice { arg: node, start }, shape, level, span)
+    }
+
+    /// Element `k` (from 0) of the first axis, which goes away.
+    pub fn element(&mut self, node: NodeId, k: Dim, span: Span) -> R<NodeId> {
+        let rest: Shape = self.graph.shape(node).iter().skip(1).cloned().collect();
+        let slice = self.slice(node, k, Dim::constant(1), span)?;
+        self.reshape(slice, &rest, span)
+    }
+
+    pub fn lag(&mut self, state: StateId, offset: i32, span: Span) -> R<NodeId> {
+        if let Some(id) = self.lag_nodes.get(&(state, offset)) {
+            return Ok(*id);
+        }
+        let id = self.add(Op::Lag { state, offset }, span)?;
+        self.lag_nodes.insert((state, offset), id);
+        if let Some(info) = self.states.get_mut(state.index()) {
+            match offset < 0 {
+                true => info.before = info.before.max(offset.unsigned_abs()),
+                false => info.after = info.after.max(offset.unsigned_abs()),
+            }
+        }
+        Ok(id)
+    }
+
+    pub fn position(&mut self, domain: DomainId, span: Span) -> R<NodeId> {
+        if let Some(id) = self.positions.get(&domain) {
+            return Ok(*id);
+        }
+        let id = self.add(Op::Position(domain), span)?;
+        self.positions.insert(domain, id);
+        Ok(id)
+    }
+
+    pub fn length(&mut self, domain: DomainId, span: Span) -> R<NodeId> {
+        if let Some(id) = self.lengths.get(&domain) {
+            return Ok(*id);
+        }
+        let id = self.add(Op::Length(domain), span)?;
+        self.lengths.insert(domain, id);
+        Ok(id)
+    }
+
+    /// Adds a source in the order of its frame's text.
+    pub fn source(&mut self, source: crate::eqn::Source, frame: FrameId, name: &str) -> NodeId {
+        let entry = self.frame(frame).text.entries.iter().position(|e| &*e.name == name);
+        self.source_keys.push((frame.0, entry.unwrap_or(usize::MAX)));
+        self.graph.source(source)
+    }
+
+    /// The Bool input that says whether a window is the first of its text.
+    pub fn start(&mut self) -> NodeId {
+        if let Some(id) = self.start {
+            return id;
+        }
+        self.source_keys.push((0, 0));
+        let id = self.graph.source(crate::eqn::Source {
+            name: "start".into(),
+            kind: crate::eqn::SourceKind::Input,
+            shape: Vec::new(),
+            ty: Ty::Bool,
+            level: Level::Example,
+            span: None,
+        });
+        self.start = Some(id);
+        id
+    }
+
+    // Values.
+
+    /// The array a value stands for.
+    pub fn force(&mut self, val: Val<'l>, span: Span) -> R<Arr> {
+        let node = match val {
+            Val::Arr(arr) => return Ok(arr),
+            Val::Num(x) => self.constant(x),
+            Val::Dim(d) => {
+                self.room(span)?;
+                self.graph.dim_value(d)
+            }
+            Val::Bool(b) => {
+                let (zero, one) = (self.constant(0.0), self.constant(if b { 0.0 } else { 1.0 }));
+                self.add(Op::Binary(crate::eqn::Binary::Eq, zero, one), span)?
+            }
+            Val::Extent(d) => self.length(d, span)?,
+            Val::Instance(frame) => {
+                let val = self.first_out(frame, span)?;
+                return self.force(val, span);
+            }
+            Val::Family(frame, name, index) => self.family_array(frame, &name, &index, span)?,
+            Val::List(items) => self.literal(&items, span)?,
+            Val::Word(w) => return self.fail(errors::word_as_value(&w, span)),
+            other @ (Val::Recipe(_) | Val::Func(_) | Val::Part(_)) => {
+                return self.fail(errors::not_a_value(other.kind(), span));
+            }
+        };
+        Ok(Arr { node, along: 0 })
+    }
+
+    /// The node of a value that does not run along a reduction.
+    pub fn force_node(&mut self, val: Val<'l>, span: Span) -> R<NodeId> {
+        let arr = self.force(val, span)?;
+        match arr.along {
+            0 => Ok(arr.node),
+            _ => Err(Stop::NoAlong(span)),
+        }
+    }
+
+    fn literal(&mut self, items: &[Val<'l>], span: Span) -> R<NodeId> {
+        fn flatten(items: &[Val<'_>], depth: usize, shape: &mut Vec<i64>, out: &mut Vec<f64>) -> bool {
+            match shape.get(depth) {
+                Some(n) if *n != items.len() as i64 => return false,
+                Some(_) => {}
+                None => shape.push(items.len() as i64),
+            }
+            items.iter().all(|item| match item {
+                Val::List(inner) => flatten(inner, depth + 1, shape, out),
+                Val::Num(x) => {
+                    out.push(*x);
+                    shape.len() == depth + 1
+                }
+                _ => false,
+            })
+        }
+        let (mut shape, mut out) = (Vec::new(), Vec::new());
+        if !flatten(items, 0, &mut shape, &mut out) {
+            return self.fail(errors::ragged_list(span));
+        }
+        let shape = shape.into_iter().map(Dim::constant).collect();
+        self.add_as(Op::Literal(out.into()), shape, Level::Shared, span)
+    }
+
+    /// Shape of one element of an array: without the axis of a reduction.
+    pub fn shape(&self, arr: Arr) -> &[Dim] {
+        let shape = self.graph.shape(arr.node);
+        if arr.along == 0 { shape } else { shape.get(1..).unwrap_or(&[]) }
+    }
+
+    /// Gives a computed node the author's name.
+    pub fn name_node(&mut self, node: NodeId, name: String, span: Span) {
+        let n = self.graph.node(node);
+        let plain = matches!(
+            n.op,
+            Op::Const(_) | Op::DimValue(_) | Op::Source(_) | Op::Lag { .. } | Op::Position(_) | Op::Length(_)
+        );
+        if !plain && n.name.is_none() {
+            self.graph.set_name(node, name);
+            self.graph.nodes[node.index()].span = Some(span);
+        }
+    }
+
+    /// Runs one nested evaluation, bounded in depth.
+    pub fn nested<T>(&mut self, span: Span, run: impl FnOnce(&mut Self) -> R<T>) -> R<T> {
+        if self.depth >= MAX_DEPTH {
+            return self.fail(errors::too_deep(span));
+        }
+        self.depth += 1;
+        let result = run(self);
+        self.depth -= 1;
+        result
+    }
+}

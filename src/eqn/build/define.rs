@@ -1,0 +1,661 @@
+//! The value of a name: its equation, or what its declaration makes of it.
+//!
+//! Invariant: every name (and member of a family) is evaluated at most once in its frame. A name that is
+//! asked for while it is being evaluated lies on a cycle at one point.
+
+use super::builder::Builder;
+use super::errors;
+use super::statics::SetVal;
+use super::value::*;
+use crate::eqn::{Init, Level, NodeId, Op, ParamInfo, Source, SourceKind, Ty};
+use crate::resolve::text::{Declared, Entry, Equated, Kind, plain};
+use crate::shape::{Dim, Shape};
+use crate::source::Span;
+use crate::syntax::ast::*;
+use std::rc::Rc;
+use std::sync::Arc;
+
+impl<'l> Builder<'l> {
+    /// The index of a family as written, and the layer it stands in; empty for a plain name.
+    fn family_index(&self, entry: &Entry<'l>) -> (&'l [TargetIndex], usize) {
+        match (&entry.declared, &entry.equated) {
+            (Some(d), _) => (d.index, d.layer),
+            (None, Some(e)) => (e.index(), e.layer),
+            (None, None) => (&[], 0),
+        }
+    }
+
+    /// The index sets of a name; an index over a set of unknown size makes an array, not a family.
+    pub fn sets_of(&mut self, frame: FrameId, name: &Name) -> R<Rc<Vec<FamilySet>>> {
+        let text = self.frame(frame).text.clone();
+        let Some(entry) = text.get(name) else { return Ok(Rc::new(Vec::new())) };
+        let (index, layer) = self.family_index(entry);
+        if index.is_empty() {
+            return Ok(Rc::new(Vec::new()));
+        }
+        let env = Env::new(frame, layer);
+        self.family_sets(frame, name, index, &env)
+    }
+
+    /// How many indices a name wants.
+    pub fn arity(&mut self, frame: FrameId, name: &Name) -> R<usize> {
+        let sets = self.sets_of(frame, name)?;
+        match sets.as_slice() {
+            [FamilySet::Symbolic(_)] => Ok(0),
+            sets => Ok(sets.len()),
+        }
+    }
+
+    /// A name of a frame with all its indices.
+    pub fn eval_def(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<Val<'l>> {
+        let key = (name.clone(), index.to_vec());
+        match self.frame(frame).memo.get(&key) {
+            Some(Memo::Done(val)) => return Ok(val.clone()),
+            Some(Memo::Failed(r)) => return Err(Stop::Reported(*r)),
+            Some(Memo::Busy) => return self.cycle(frame, name, index, false, span),
+            None => {}
+        }
+        if self.frame(frame).top {
+            self.read.insert(name.clone());
+        }
+        self.frame_mut(frame).memo.insert(key.clone(), Memo::Busy);
+        self.stack.push((frame, name.clone(), index.to_vec(), false));
+        let result = self.nested(span, |b| b.define(frame, name, index, span));
+        self.stack.pop();
+        let memo = match &result {
+            Ok(val) => Memo::Done(val.clone()),
+            Err(Stop::Reported(r)) => Memo::Failed(*r),
+            Err(Stop::NoAlong(at)) => {
+                let r = self.report(errors::no_such_reduction(*at));
+                Memo::Failed(r)
+            }
+        };
+        let out = match &memo {
+            Memo::Failed(r) => Err(Stop::Reported(*r)),
+            _ => result,
+        };
+        self.frame_mut(frame).memo.insert(key, memo);
+        out
+    }
+
+    /// An equation of the point before the first.
+    pub fn eval_side(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<Val<'l>> {
+        let key = (name.clone(), index.to_vec());
+        match self.frame(frame).side_memo.get(&key) {
+            Some(Memo::Done(val)) => return Ok(val.clone()),
+            Some(Memo::Failed(r)) => return Err(Stop::Reported(*r)),
+            Some(Memo::Busy) => return self.cycle(frame, name, index, true, span),
+            None => {}
+        }
+        let text = self.frame(frame).text.clone();
+        let Some(equated) = text.side.get(name) else {
+            return self.fail(errors::unknown_name(name, None, span));
+        };
+        self.frame_mut(frame).side_memo.insert(key.clone(), Memo::Busy);
+        self.stack.push((frame, name.clone(), index.to_vec(), true));
+        let result = self.nested(span, |b| {
+            let mut env = b.equation_env(frame, name, equated, index)?;
+            env.at_side = true;
+            let val = b.eval(&equated.equation.value, &env)?;
+            b.declared_value(frame, name, val, equated)
+        });
+        self.stack.pop();
+        let memo = match &result {
+            Ok(val) => Memo::Done(val.clone()),
+            Err(Stop::Reported(r)) => Memo::Failed(*r),
+            Err(Stop::NoAlong(at)) => Memo::Failed(self.report(errors::no_such_reduction(*at))),
+        };
+        self.frame_mut(frame).side_memo.insert(key, memo);
+        result
+    }
+
+    /// The path from a name back to itself.
+    fn cycle<T>(&mut self, frame: FrameId, name: &Name, index: &[i64], side: bool, span: Span) -> R<T> {
+        let here = (frame, name.clone(), index.to_vec(), side);
+        let from = self.stack.iter().position(|p| *p == here).unwrap_or(0);
+        let mut path = Vec::new();
+        for (f, n, i, _) in self.stack[from..].iter().chain([&here]) {
+            let word = format!("{}{}{}", self.frame(*f).path, n, suffix(i));
+            // Names of inlined functions say nothing to the author.
+            if self.frame(*f).kind != FrameKind::Fn {
+                path.push(word);
+            }
+        }
+        let declared = self.stack[from..].iter().filter_map(|(f, n, ..)| {
+            let text = &self.frame(*f).text;
+            text.get(n).and_then(|e| e.equated.as_ref()).map(|e| e.span)
+        });
+        let places: Vec<Span> = declared.collect();
+        let var = self.frame(frame).var.clone();
+        self.fail(errors::cycle(&path, &places, var.as_deref(), span))
+    }
+
+    fn define(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<Val<'l>> {
+        let text = self.frame(frame).text.clone();
+        let Some(entry) = text.get(name) else {
+            return self.fail(errors::unknown_name(name, None, span));
+        };
+        let sets = self.sets_of(frame, name)?;
+        if !matches!(sets.as_slice(), [FamilySet::Symbolic(_)]) {
+            for (i, set) in index.iter().zip(sets.iter()) {
+                if let FamilySet::Range(a, b) = set
+                    && (i < a || i > b)
+                {
+                    return self.fail(errors::no_member(name, *i, *a, *b, span));
+                }
+            }
+        }
+        if let Some(val) = self.frame(frame).given.get(name).cloned() {
+            return self.given_member(frame, name, val, index, &sets, span);
+        }
+        match (&entry.equated, &entry.declared) {
+            (Some(equated), _) => self.equation(frame, entry, equated, index, &sets, span),
+            (None, Some(d)) => match d.kind {
+                Kind::In | Kind::Mem => {
+                    let title = self.frame(frame).title.clone();
+                    self.fail(errors::input_not_given(
+                        name,
+                        &title,
+                        self.frame(frame).span.unwrap_or(span),
+                        d.span,
+                    ))
+                }
+                Kind::Param => self.param(frame, name, d, index, &sets),
+                Kind::Noise => self.noise(frame, name, d),
+                Kind::Part => self.part(frame, name, d),
+                Kind::State => self.fail(errors::state_without_equation(name, d.span, span)),
+                Kind::Shape => self.fail(errors::unknown_name(name, None, span)),
+            },
+            (None, None) => self.fail(errors::unknown_name(name, None, span)),
+        }
+    }
+
+    fn given_member(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        val: Val<'l>,
+        index: &[i64],
+        sets: &[FamilySet],
+        span: Span,
+    ) -> R<Val<'l>> {
+        if index.is_empty() {
+            return Ok(val);
+        }
+        if let Val::Family(f, n, i) = &val {
+            let all: Vec<i64> = i.iter().chain(index).copied().collect();
+            if *f != frame || n != name {
+                return self.eval_def(*f, n, &all, span);
+            }
+        }
+        let mut node = self.force_node(val, span)?;
+        for (i, set) in index.iter().zip(sets) {
+            if let FamilySet::Range(lo, _) = set {
+                node = self.element(node, Dim::constant(i - lo), span)?;
+            }
+        }
+        Ok(Val::node(node))
+    }
+
+    fn equation_env(&mut self, frame: FrameId, name: &Name, equated: &Equated<'l>, index: &[i64]) -> R<Env> {
+        let mut env = Env::new(frame, equated.layer);
+        env.brace = equated.brace;
+        env.owner = Some(name.clone());
+        let written = equated.index();
+        let binders = written.iter().filter_map(|t| match t {
+            TargetIndex::Binder(b) => Some(b),
+            TargetIndex::Expr(_) => None,
+        });
+        for (b, i) in binders.zip(index) {
+            let SetVal::Range(lo, hi) = self.eval_set(&b.set, &Env::new(frame, equated.layer))? else {
+                return self.fail(errors::range_wants_numbers(b.span));
+            };
+            if *i < lo || *i > hi {
+                return self.fail(errors::no_member(name, *i, lo, hi, b.span));
+            }
+            env = env.bind(&b.name.name, Bind::Int(*i));
+        }
+        Ok(env)
+    }
+
+    fn equation(
+        &mut self,
+        frame: FrameId,
+        entry: &Entry<'l>,
+        equated: &Equated<'l>,
+        index: &[i64],
+        sets: &[FamilySet],
+        span: Span,
+    ) -> R<Val<'l>> {
+        let name = &entry.name;
+        let written = equated.index().len();
+        if let Some(d) = &entry.declared
+            && d.index.len() != written
+        {
+            return self.fail(errors::index_count(name, d.index.len(), written, equated.span, d.span));
+        }
+        if let [FamilySet::Symbolic(extent)] = sets {
+            return self.array_equation(frame, name, equated, extent);
+        }
+        if index.len() != sets.len() {
+            return self.fail(errors::index_count(name, sets.len(), index.len(), span, equated.span));
+        }
+        let env = self.equation_env(frame, name, equated, index)?;
+        let expr = &equated.equation.value;
+        let val = match equated.targets {
+            0 | 1 => self.eval(expr, &env)?,
+            n => self.one_of_many(frame, equated, n, index, &env)?,
+        };
+        let val = self.declared_value(frame, name, val, equated)?;
+        if let Val::Arr(arr) = &val
+            && arr.along == 0
+            && self.frame(frame).kind != FrameKind::Fn
+        {
+            let path = self.frame(frame).path.clone();
+            self.name_node(arr.node, format!("{path}{name}{}", suffix(index)), equated.equation.span);
+            self.name_argument(frame, name, index, expr, arr.node);
+        }
+        Ok(val)
+    }
+
+    /// In `f = σ(e)`, e is called `f_pre`.
+    fn name_argument(&mut self, frame: FrameId, name: &Name, index: &[i64], expr: &Expr, node: NodeId) {
+        let ExprKind::Call { args, .. } = &strip(expr).kind else { return };
+        let ([arg], Op::Unary(_, inner)) = (args.as_slice(), &self.graph.node(node).op) else { return };
+        let inner = *inner;
+        let mut pre = format!("{name}_pre");
+        while self.frame(frame).text.get(&pre).is_some() {
+            pre.push('\'');
+        }
+        let path = self.frame(frame).path.clone();
+        self.name_node(inner, format!("{path}{pre}{}", suffix(index)), arg.value.span);
+    }
+
+    /// `e[j in 1..M] = …` with M not a number yet: one array, evaluated along j.
+    fn array_equation(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        equated: &Equated<'l>,
+        extent: &Dim,
+    ) -> R<Val<'l>> {
+        let mut env = Env::new(frame, equated.layer);
+        env.brace = equated.brace;
+        env.owner = Some(name.clone());
+        let Some(TargetIndex::Binder(b)) = equated.index().first() else {
+            return self.fail(errors::family_wants_binder(name, equated.span));
+        };
+        self.next_along += 1;
+        let id = self.next_along;
+        let env = env.bind(&b.name.name, Bind::Along(id, extent.clone()));
+        let span = equated.equation.span;
+        let result = self.eval(&equated.equation.value, &env).and_then(|val| self.force(val, span));
+        let arr = match result {
+            Ok(arr) => arr,
+            Err(Stop::NoAlong(at)) => {
+                self.want_number(extent);
+                return self.fail(errors::family_wants_number(name, extent, at));
+            }
+            Err(stop) => return Err(stop),
+        };
+        let node = self.run_along(arr, extent, span)?;
+        let path = self.frame(frame).path.clone();
+        if self.frame(frame).kind != FrameKind::Fn {
+            self.name_node(node, format!("{path}{name}"), span);
+        }
+        Ok(Val::node(node))
+    }
+
+    /// A value with the axis of a reduction in front, repeated if it does not depend on it.
+    pub fn run_along(&mut self, arr: Arr, extent: &Dim, span: Span) -> R<NodeId> {
+        if arr.along != 0 {
+            return Ok(arr.node);
+        }
+        match self.shape(arr).len() {
+            0 => self.spread(arr.node, std::slice::from_ref(extent), span),
+            1 => {
+                let ones = self.filled(1.0, std::slice::from_ref(extent), span)?;
+                self.add(Op::Outer(ones, arr.node), span)
+            }
+            _ => Err(Stop::NoAlong(span)),
+        }
+    }
+
+    /// `f, i = split(v)` and `a, b = C(x)`: the right side is evaluated once.
+    fn one_of_many(
+        &mut self,
+        frame: FrameId,
+        equated: &Equated<'l>,
+        n: usize,
+        index: &[i64],
+        env: &Env,
+    ) -> R<Val<'l>> {
+        let expr = strip(&equated.equation.value);
+        let split = match &expr.kind {
+            ExprKind::Call { callee, args } => match (&callee.kind, args.as_slice()) {
+                (ExprKind::Name(p), [Arg { name: None, value, .. }]) if &*plain(p) == "split" => Some(value),
+                _ => None,
+            },
+            _ => None,
+        };
+        let whole = split.unwrap_or(expr);
+        let brace = equated.brace.map_or(0, |(k, _)| k as i64);
+        let mut tag = vec![i64::from(whole.span.start), brace];
+        tag.extend(index);
+        // No author's name begins with a space.
+        let key = (Arc::from(" whole"), tag);
+        let val = match self.frame(frame).memo.get(&key) {
+            Some(Memo::Done(val)) => val.clone(),
+            Some(Memo::Failed(r)) => return Err(Stop::Reported(*r)),
+            _ => {
+                // The first target of the equation lends its name to an application.
+                let val = self.eval(whole, env);
+                let memo = match &val {
+                    Ok(Val::Arr(a)) if a.along != 0 => return Err(Stop::NoAlong(whole.span)),
+                    Ok(val) => Memo::Done(val.clone()),
+                    Err(Stop::Reported(r)) => Memo::Failed(*r),
+                    Err(stop) => return Err(*stop),
+                };
+                self.frame_mut(frame).memo.insert(key, memo);
+                val?
+            }
+        };
+        if split.is_some() {
+            let node = self.force_node(val, whole.span)?;
+            let Some(total) = self.graph.shape(node).first().cloned() else {
+                return self.fail(errors::no_components(whole.span));
+            };
+            let span = expr.span;
+            let part = match total.div(&Dim::constant(n as i64)) {
+                Ok(part) => part,
+                Err(e) => return self.dim_error(&e, span),
+            };
+            let start = match part.mul(&Dim::constant(equated.target as i64)) {
+                Ok(start) => start,
+                Err(e) => return self.dim_error(&e, span),
+            };
+            return Ok(Val::node(self.slice(node, start, part, span)?));
+        }
+        if let Val::Instance(inner) = val {
+            let outs = self.outs_of(inner)?;
+            if outs.len() == n
+                && let Some(out) = outs.get(equated.target)
+            {
+                return self.out_value(inner, out, expr.span);
+            }
+            return self.fail(errors::target_count(n, outs.len(), expr.span));
+        }
+        self.fail(errors::many_targets(expr.span))
+    }
+
+    /// The value in its declared shape: a scalar fills it.
+    fn declared_value(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        val: Val<'l>,
+        equated: &Equated<'l>,
+    ) -> R<Val<'l>> {
+        let text = self.frame(frame).text.clone();
+        let declared = text.get(name).and_then(|e| e.declared.clone());
+        let Some(d) = declared.filter(|d| d.ty.is_some()) else {
+            return match val {
+                Val::Word(_) | Val::Func(_) => {
+                    let span = equated.equation.value.span;
+                    self.force(val, span).map(Val::Arr)
+                }
+                val => Ok(val),
+            };
+        };
+        let span = equated.equation.value.span;
+        let (shape, ty) = self.declared_type(frame, &d)?;
+        let arr = self.force(val, span)?;
+        if arr.along != 0 {
+            return Err(Stop::NoAlong(span));
+        }
+        if *self.graph.ty(arr.node) != ty && !(self.graph.as_const(arr.node).is_some()) {
+            let d = errors::declared_type(name, &ty, self.graph.ty(arr.node), span, d.span);
+            return self.fail(d);
+        }
+        let found = self.graph.shape(arr.node).clone();
+        if found.is_empty() && !shape.is_empty() {
+            return Ok(Val::node(self.spread(arr.node, &shape, span)?));
+        }
+        if found != shape {
+            return self.fail(errors::declared_shape(name, &shape, &found, span, d.span));
+        }
+        Ok(Val::Arr(arr))
+    }
+
+    /// Shape and type of one member of a declaration; its domain must be the frame's own.
+    pub fn declared_type(&mut self, frame: FrameId, d: &Declared<'l>) -> R<(Shape, Ty)> {
+        let Some(ty) = d.ty else { return self.fail(errors::no_type(d.span)) };
+        let mut env = Env::new(frame, d.layer);
+        env.brace = d.brace;
+        self.plain_type(frame, ty, &env)
+    }
+
+    /// Shape and type of a type without a domain.
+    pub fn plain_type(&mut self, frame: FrameId, ty: &'l Type, env: &Env) -> R<(Shape, Ty)> {
+        match &ty.kind {
+            TypeKind::Array(dims) => {
+                let shape = dims.iter().map(|e| self.eval_dim(e, env)).collect::<R<Vec<_>>>()?;
+                Ok((shape, Ty::Real))
+            }
+            TypeKind::AnyShape => match self.frame(frame).any.clone() {
+                Some(shape) => Ok((shape, Ty::Real)),
+                None => self.fail(errors::any_shape_unknown(ty.span)),
+            },
+            TypeKind::Id(k) => Ok((Vec::new(), Ty::Id(self.eval_dim(k, env)?))),
+            TypeKind::Bool => Ok((Vec::new(), Ty::Bool)),
+            TypeKind::Domain { .. } => {
+                self.fail(errors::not_yet("a value that is itself over a domain, here", ty.span))
+            }
+        }
+    }
+
+    /// Shape of the array of a whole family.
+    pub fn family_shape(&mut self, sets: &[FamilySet], member: &[Dim], span: Span) -> R<Shape> {
+        let mut shape = Vec::new();
+        for set in sets {
+            shape.push(match set {
+                FamilySet::Range(a, b) => Dim::constant((b - a + 1).max(0)),
+                FamilySet::Symbolic(d) => d.clone(),
+            });
+        }
+        shape.extend(member.iter().cloned());
+        if shape.iter().any(|d| d.as_constant() == Some(0)) {
+            return self.fail(errors::empty_array(span));
+        }
+        Ok(shape)
+    }
+
+    /// A family used bare: one array with its remaining index axes first.
+    pub fn family_array(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<NodeId> {
+        let sets = self.sets_of(frame, name)?;
+        let text = self.frame(frame).text.clone();
+        let declared = text.get(name).filter(|e| e.equated.is_none()).and_then(|e| e.declared.clone());
+        if let Some(d) = declared.filter(|d| d.kind == Kind::Param)
+            && index.is_empty()
+            && !self.frame(frame).given.contains_key(name)
+        {
+            return self.param_array(frame, name, &d, &sets);
+        }
+        if let Some(val) = self.frame(frame).given.get(name).cloned()
+            && index.is_empty()
+            && !matches!(&val, Val::Family(f, n, _) if *f == frame && n == name)
+        {
+            return self.force_node(val, span);
+        }
+        let Some(FamilySet::Range(lo, hi)) = sets.get(index.len()).cloned() else {
+            let val = self.eval_def(frame, name, index, span)?;
+            return self.force_node(val, span);
+        };
+        let mut parts = Vec::new();
+        for i in lo..=hi {
+            let mut member = index.to_vec();
+            member.push(i);
+            let node = match member.len() == sets.len() {
+                true => {
+                    let val = self.eval_def(frame, name, &member, span)?;
+                    self.force_node(val, span)?
+                }
+                false => self.family_array(frame, name, &member, span)?,
+            };
+            if let Some(first) = parts.first()
+                && self.graph.shape(*first) != self.graph.shape(node)
+            {
+                return self.fail(errors::members_differ(name, span));
+            }
+            parts.push(node);
+        }
+        if parts.is_empty() {
+            return self.fail(errors::empty_array(span));
+        }
+        self.stack_nodes(&parts, span)
+    }
+
+    fn param(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        d: &Declared<'l>,
+        index: &[i64],
+        sets: &[FamilySet],
+    ) -> R<Val<'l>> {
+        let mut node = self.param_array(frame, name, d, sets)?;
+        for (i, set) in index.iter().zip(sets) {
+            if let FamilySet::Range(lo, _) = set {
+                node = self.element(node, Dim::constant(i - lo), d.span)?;
+            }
+        }
+        Ok(Val::node(node))
+    }
+
+    fn param_array(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        d: &Declared<'l>,
+        sets: &[FamilySet],
+    ) -> R<NodeId> {
+        let full = format!("{}{name}", self.frame(frame).param_path);
+        let (member, ty) = self.declared_type(frame, d)?;
+        if ty != Ty::Real {
+            return self.fail(errors::param_type(name, d.span));
+        }
+        let shape = self.family_shape(sets, &member, d.span)?;
+        if let Some(node) = self.params.get(&full).copied() {
+            if *self.graph.shape(node) != shape {
+                let known = self.graph.shape(node).clone();
+                return self.fail(errors::part_shapes(
+                    &full,
+                    &known,
+                    &shape,
+                    self.frame(frame).span.unwrap_or(d.span),
+                ));
+            }
+            return Ok(node);
+        }
+        let mut env = Env::new(frame, d.layer);
+        env.brace = d.brace;
+        let init = match (d.value, d.dist) {
+            (Some(value), _) => Init::Value(self.eval_scalar(value, &env)?),
+            (_, Some(dist)) => Init::Dist(self.eval_dist(dist, &env)?),
+            (None, None) => return self.fail(errors::param_without_value(name, d.span)),
+        };
+        let within = match d.within {
+            Some(set) => Some(self.bounds(set, &env)?),
+            None => None,
+        };
+        let node = self.source(
+            Source {
+                name: full.as_str().into(),
+                kind: SourceKind::Param(ParamInfo { init, within }),
+                shape,
+                ty,
+                level: Level::Shared,
+                span: Some(d.span),
+            },
+            frame,
+            name,
+        );
+        self.params.insert(full, node);
+        Ok(node)
+    }
+
+    fn bounds(&mut self, set: &'l Set, env: &Env) -> R<(f64, f64)> {
+        let dims = env.of_dims();
+        let lo = self.eval(&set.lo, &dims)?;
+        let hi = match &set.hi {
+            Some(hi) => self.eval(hi, &dims)?,
+            None => return self.fail(errors::bounds_want_range(set.span)),
+        };
+        match (&lo, &hi) {
+            (Val::Num(a), Val::Num(b)) if a <= b => Ok((*a, *b)),
+            (Val::Num(_), Val::Num(_)) => self.fail(errors::empty_bounds(set.span)),
+            _ => self.fail(errors::not_a_known_number(lo.kind(), set.span)),
+        }
+    }
+
+    fn noise(&mut self, frame: FrameId, name: &Name, d: &Declared<'l>) -> R<Val<'l>> {
+        if let Some(TargetIndex::Binder(b)) = d.index.first() {
+            return self.fail(errors::not_yet("a family of noises", b.span));
+        }
+        let (shape, ty) = self.declared_type(frame, d)?;
+        let Some(dist) = d.dist else { return self.fail(errors::no_type(d.span)) };
+        let mut env = Env::new(frame, d.layer);
+        env.brace = d.brace;
+        let dist = self.eval_dist(dist, &env)?;
+        let number = |s: &crate::eqn::Scalar| match s {
+            crate::eqn::Scalar::Num(x) => Some(*x),
+            _ => None,
+        };
+        let mean = match (&*dist.name, dist.args.as_slice()) {
+            ("bernoulli", [p]) => number(p),
+            ("uniform", [_]) | ("normal", _) => Some(0.0),
+            ("uniform", [a, b]) => number(a).zip(number(b)).map(|(a, b)| (a + b) / 2.0),
+            _ => return self.fail(errors::noise_distribution(&dist.name, d.span)),
+        };
+        if !self.options.training {
+            return match mean {
+                Some(mean) => Ok(Val::node(self.filled(mean, &shape, d.span)?)),
+                None => self.fail(errors::not_a_known_number("dimension", d.span)),
+            };
+        }
+        let level = match d.per.map(|p| &*p.name) {
+            None => self.frame(frame).domain.map_or(Level::Example, Level::Over),
+            Some("sequence") => Level::Example,
+            Some("batch") => Level::Shared,
+            Some(other) => return self.fail(errors::noise_per(other, d.span)),
+        };
+        let full = format!("{}{name}", self.frame(frame).path);
+        let source =
+            Source { name: full.into(), kind: SourceKind::Noise(dist), shape, ty, level, span: Some(d.span) };
+        Ok(Val::node(self.source(source, frame, name)))
+    }
+
+    fn part(&mut self, frame: FrameId, name: &Name, d: &Declared<'l>) -> R<Val<'l>> {
+        let Some(expr) = d.recipe else { return self.fail(errors::no_type(d.span)) };
+        let env = Env::new(frame, d.layer);
+        let Val::Recipe(recipe) = self.recipe_of(expr, &env)? else {
+            return self.fail(errors::not_a_recipe("expression", expr.span));
+        };
+        let path = format!("{}{name}", self.frame(frame).param_path);
+        Ok(Val::Part(Rc::new(Part { recipe, path })))
+    }
+}
+
+/// The content of parentheses.
+pub fn strip(e: &Expr) -> &Expr {
+    match &e.kind {
+        ExprKind::Paren(inner) => strip(inner),
+        _ => e,
+    }
+}
+
+/// `1`, `1_2`: how the members of a family are called in paths.
+pub fn suffix(index: &[i64]) -> String {
+    let numbers: Vec<String> = index.iter().map(|i| i.to_string()).collect();
+    numbers.join("_")
+}

@@ -1,0 +1,462 @@
+//! Everything `build` can say: names and kinds here, shapes and order beside it.
+
+mod order;
+mod shapes;
+
+pub use order::*;
+pub use shapes::*;
+
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{Ident, Name};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// Says that a diagnostic has been pushed; made only from one.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported(());
+
+impl Reported {
+    pub fn new(_: &Diagnostic) -> Reported {
+        Reported(())
+    }
+}
+
+fn mean(d: Diagnostic, near: Option<Name>) -> Diagnostic {
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
+// Names.
+
+pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+    mean(Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown"), near)
+}
+
+pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown");
+    mean(d, near)
+}
+
+pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0221", format!("no function `{name}`")).at(at, "unknown")
+}
+
+pub fn unknown_model(name: &str, near: Option<Name>) -> Diagnostic {
+    mean(Diagnostic::error("E0221", format!("no model `{name}`")), near)
+}
+
+pub fn function_without_argument(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0222", format!("`{name}` is a function and wants an argument"))
+        .at(at, "no argument")
+        .help(format!("write `{name}(…)`"))
+}
+
+pub fn not_a_function(what: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0223", format!("`{what}` is no function, cell or part, so it cannot be applied"))
+        .at(at, "applied here")
+        .help("a product is written `W @ x` or `a ⊙ b`")
+}
+
+pub fn not_a_value(kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0224", format!("a {kind} stands where a value is wanted"))
+        .at(at, "this is not applied to anything")
+        .help("the first argument group of a cell gives its dimensions, the second its inputs: `C(I, H)(x)`")
+}
+
+pub fn not_a_recipe(kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0225", format!("a {kind} stands where a cell with its arguments is wanted"))
+        .at(at, "no recipe")
+        .help("write a cell or layer with its static arguments, such as `C(_, 64)`")
+}
+
+pub fn model_applied(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0225", format!("`{name}` is a model and cannot be applied"))
+        .at(at, "here")
+        .help("put what is common into a layer")
+}
+
+pub fn model_as_recipe(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0225", format!("`{name}` is a model, not a cell"))
+        .at(at, "here")
+        .help(format!("use `--model {name}`"))
+}
+
+pub fn fn_recipe_arguments(title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0226",
+        format!("a recipe of the function `{title}` takes its free dimensions by name"),
+    )
+    .at(at, "here")
+    .help(format!("write `{title}(n = 5)`"))
+}
+
+pub fn word_as_value(word: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0227", format!("`{word}` is a word of a choice, not a value"))
+        .at(at, "here")
+        .help(format!("compare it: `if … == {word} then … else …`"))
+}
+
+pub fn word_outside_choice(word: &str, words: &[Ident], at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0227",
+        format!("`{word}` is a word of a choice; it is seen only where that choice is compared"),
+    )
+    .at(at, "here")
+    .with_note(format!("the choice is one of {}", list(words)))
+}
+
+pub fn not_a_choice(name: &str, words: &[Ident], at: Span, written: Option<&str>) -> Diagnostic {
+    let d = Diagnostic::error("E0228", format!("`{name}` is one of {}", list(words))).at(at, "none of these");
+    let near = written.and_then(|w| {
+        let names: Vec<Name> = words.iter().map(|w| w.written.clone()).collect();
+        crate::resolve::nearest(w, names.iter()).cloned()
+    });
+    mean(d, near)
+}
+
+fn list(words: &[Ident]) -> String {
+    words.iter().map(|w| w.written.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+pub fn text_as_value(at: Span) -> Diagnostic {
+    Diagnostic::error("E0224", "a text is no value of an equation").at(at, "here")
+}
+
+pub fn hole_as_value(at: Span) -> Diagnostic {
+    Diagnostic::error("E0224", "`_` stands where a value is wanted")
+        .at(at, "here")
+        .help("`_` is only an argument for a dimension that the input decides")
+}
+
+pub fn braces_without_left(written: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0229", format!("`{written}` lists words, but the left side has no braces"))
+        .at(at, "here")
+        .help("braces on the right want braces on the left, or an argument list")
+}
+
+pub fn braces_out_of_step(written: &str, left: usize, right: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0206", format!("the brace groups list {left} and {right} words"))
+        .at(at, format!("`{written}` lists {right}"))
+        .help("groups of one equation run in step, so they have equally many words")
+}
+
+// Static parameters.
+
+pub fn unknown_kind(word: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0230", format!("`{word}` is no kind of static parameter"))
+        .at(at, "unknown")
+        .help("kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark")
+}
+
+pub fn unknown_static(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+    mean(Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown"), near)
+}
+
+pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0231", format!("{title}({signature}) takes no further argument"))
+        .at(at, "one too many")
+}
+
+pub fn static_missing(title: &str, signature: &str, name: &str, kind: &str, at: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0232", format!("{title}({signature}) misses {name}"))
+        .at(at, format!("no {kind} for {name}"));
+    match kind {
+        "dimension" => d.help("write `_` to infer a dimension from the input"),
+        _ => d,
+    }
+}
+
+pub fn static_twice(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0233", format!("`{name}` is given twice")).at(at, "again here")
+}
+
+pub fn static_kind(name: &str, want: &str, got: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0234", format!("`{name}` is a {want}, but a {got} is given"))
+        .at(at, format!("a {got}"))
+}
+
+pub fn hole_for_other(name: &str, kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0234", format!("`{name}` is a {kind}, which no input decides"))
+        .at(at, "`_` is for dimensions")
+}
+
+pub fn static_failed(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0235", format!("`{name}` has no value")).at(at, "see the other message")
+}
+
+pub fn static_cycle(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0235", format!("the value of `{name}` depends on itself")).at(at, "here")
+}
+
+pub fn cannot_infer(name: &str, title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0236", format!("{name} of {title} cannot be inferred from an input"))
+        .at(at, "in this application")
+        .help(format!("give {name} a value"))
+}
+
+pub fn static_input_missing(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0232", format!("`{name}` has no value")).at(at, "give it by name, or a default here")
+}
+
+pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0237", format!("a {kind} stands where a number known beforehand is wanted"))
+        .at(at, "not known before the program runs")
+        .help(
+            "numbers, dimensions and static parameters are; a computed start is an equation or an `at` block",
+        )
+}
+
+pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
+        "uniform(a), uniform(a, b), normal(s), bernoulli(p); for a param also xavier, orthogonal, identity, chrono(T)",
+    )
+}
+
+pub fn distribution_arity(name: &str, want: &RangeInclusive<usize>, got: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0238", format!("`{name}` takes {} arguments, got {got}", span_of(want)))
+        .at(at, "here")
+}
+
+pub fn noise_distribution(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0238", format!("`{name}` is no distribution of a noise"))
+        .at(at, "here")
+        .help("a noise is uniform, normal or bernoulli")
+}
+
+pub fn noise_per(word: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0238", format!("a noise is drawn per `sequence` or per `batch`, not per `{word}`"))
+        .at(at, "here")
+}
+
+// Arguments.
+
+pub fn argument_count(f: &str, want: &RangeInclusive<usize>, got: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0240", format!("`{f}` takes {} arguments, got {got}", span_of(want))).at(at, "here")
+}
+
+fn span_of(r: &RangeInclusive<usize>) -> String {
+    match (r.start(), r.end()) {
+        (a, b) if a == b => a.to_string(),
+        (a, 64) => format!("{a} or more"),
+        (a, b) => format!("{a} or {b}"),
+    }
+}
+
+pub fn builtin_named(f: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0240", format!("`{f}` takes its arguments by place")).at(at, "named here")
+}
+
+pub fn too_many_inputs(title: &str, ins: &[Name], at: Span) -> Diagnostic {
+    let names: Vec<&str> = ins.iter().map(|n| &**n).collect();
+    Diagnostic::error("E0241", format!("{title} has {} inputs: {}", ins.len(), names.join(", ")))
+        .at(at, "one too many")
+        .help("initial states, memories and shared parameters are given by name")
+}
+
+pub fn unknown_argument(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+    let d = Diagnostic::error(
+        "E0242",
+        format!("{title} has no input, memory, parameter or initial state `{name}`"),
+    );
+    mean(d.at(at, "given here"), near)
+}
+
+pub fn input_twice(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0233", format!("`{name}` is given twice")).at(at, "again here")
+}
+
+pub fn input_not_given(name: &str, title: &str, at: Span, declared: Span) -> Diagnostic {
+    Diagnostic::error("E0243", format!("{title} reads its input `{name}`, which is not given"))
+        .at(at, "in this application")
+        .at(declared, "the input")
+}
+
+pub fn prev_of_no_state(title: &str, name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0244", format!("{title} has no state `{name}`, so there is no `prev {name}`"))
+        .at(at, "here")
+}
+
+pub fn prev_missing(name: &str, title: &str, at: Span, read: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0244",
+        format!("one step of {title} wants all its states: `prev {name} = …` is missing"),
+    )
+    .at(at, "this step")
+    .at(read, "read here")
+}
+
+pub fn prev_is_one_step(name: &str, offset: i64, at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0244",
+        format!("`{name}` is read {offset:+} points away, but `prev` gives one step back"),
+    )
+    .at(at, "here")
+}
+
+pub fn mem_varies(name: &str, mem: bool, at: Span) -> Diagnostic {
+    let what = if mem { "one value for the whole sequence" } else { "the same value everywhere" };
+    Diagnostic::error("E0245", format!("`{name}` wants {what}"))
+        .at(at, "this differs from point to point")
+        .help("the last value of a sequence is `NAME_last`")
+}
+
+pub fn field_of_part(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0246", format!("a part has no value `{name}` before it is applied"))
+        .at(at, "not applied")
+}
+
+pub fn field_of_value(name: &str, kind: &str, base: Span, at: Span) -> Diagnostic {
+    Diagnostic::error("E0246", format!("a {kind} has no `{name}`"))
+        .at(base, format!("a {kind}"))
+        .at(at, "a dot belongs after an application")
+}
+
+pub fn no_field(name: &str, title: &str, near: Option<Name>, at: Span) -> Diagnostic {
+    mean(Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown"), near)
+}
+
+pub fn no_out(title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0247", format!("{title} has no `out`"))
+        .at(at, "it gives nothing")
+        .help("add `out NAME`")
+}
+
+pub fn two_outs(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0247", format!("two outputs are called `{name}`")).at(at, "again here")
+}
+
+pub fn two_metrics(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0247", format!("two metrics are called `{name}`"))
+        .at(at, "again here")
+        .help("name one: `metric NAME = …`")
+}
+
+pub fn twins(name: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::note("E0248", "these are two instances with parameters of their own")
+        .at(second, "the second")
+        .at(first, "the first")
+        .help(format!("to share them, write `part p = …` and apply `p` twice in place of `{name}`"))
+}
+
+pub fn target_count(want: usize, got: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0249", format!("{want} names on the left, but {got} outputs on the right"))
+        .at(at, "here")
+}
+
+pub fn many_targets(at: Span) -> Diagnostic {
+    Diagnostic::error("E0249", "several names on the left want `split(…)` or an application on the right")
+        .at(at, "one value")
+}
+
+pub fn split_targets(at: Span) -> Diagnostic {
+    Diagnostic::error("E0249", "`split` stands alone on the right of several names")
+        .at(at, "here")
+        .help("write `a, b = split(v)`")
+}
+
+// Families.
+
+pub fn family_wants_binder(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0250", format!("a family is defined with an index variable: `{name}[k in 1..n]`"))
+        .at(at, "here")
+}
+
+pub fn index_count(name: &str, want: usize, got: usize, at: Span, other: Span) -> Diagnostic {
+    Diagnostic::error("E0251", format!("`{name}` has {want} indices, here {got} are given"))
+        .at(at, "here")
+        .at(other, "the other place")
+}
+
+pub fn member_indices(name: &str, want: usize, got: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0251", format!("`{name}` is indexed by {want} indices, {got} given")).at(at, "here")
+}
+
+pub fn no_member(name: &str, i: i64, lo: i64, hi: i64, at: Span) -> Diagnostic {
+    Diagnostic::error("E0252", format!("`{name}[{i}]` does not exist: its index runs over {lo}..{hi}"))
+        .at(at, "here")
+        .help("a recursion ends with a condition on the index: `if l == 1 then … else …`")
+}
+
+pub fn member_by_range(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0251", format!("one member of `{name}` is read at a time")).at(at, "here")
+}
+
+pub fn member_wants_number(name: &str, what: &str, at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0253",
+        format!("which member of `{name}` is read must be known before the program runs"),
+    )
+    .at(at, format!("{what} is not a known number"))
+}
+
+pub fn members_differ(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0254", format!("the members of `{name}` differ in shape, so it is no array"))
+        .at(at, "used bare here")
+}
+
+pub fn range_wants_numbers(at: Span) -> Diagnostic {
+    Diagnostic::error("E0253", "this range must be known before the program is built")
+        .at(at, "not a known number")
+        .help("give the dimension a number where the cell is used")
+}
+
+pub fn reduction_wants_number(dim: &dyn Display, at: Span, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0253",
+        format!("this reduction over {dim} members can only be carried out for a known {dim}"),
+    )
+    .at(at, "not an operation on whole vectors")
+    .at(span, "in this reduction")
+    .help("give the dimension a number where the cell is used")
+}
+
+pub fn family_wants_number(name: &str, dim: &dyn Display, at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0253",
+        format!("the family `{name}` over {dim} members can only be expanded for a known {dim}"),
+    )
+    .at(at, "not an operation on whole vectors")
+    .help("give the dimension a number where the cell is used")
+}
+
+pub fn undecided_dims(a: &dyn Display, b: &dyn Display, at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0253",
+        format!("whether {a} and {b} compare so must be known before the program is built"),
+    )
+    .at(at, "depends on a dimension without a number")
+    .help("give the dimension a number where the cell is used")
+}
+
+pub fn not_a_set(kind: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0255", format!("an index runs over `lo..hi` or a dimension, not over a {kind}"))
+        .at(at, "here")
+}
+
+pub fn list_index(len: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0252", format!("a list of {len} is read by one number from 1 to {len}"))
+        .at(at, "here")
+}
+
+pub fn not_yet(what: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0450", format!("{what} is not supported yet")).at(at, "here")
+}
+
+// Limits.
+
+pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnostic {
+    let message = match would {
+        Some(n) => format!("the program would have {n} equations; the limit is {limit}"),
+        None => format!("the program would have more than {limit} equations, which is the limit"),
+    };
+    Diagnostic::error("E0901", message).at(at, "expanded here").help("make the family or the stack smaller")
+}
+
+pub fn too_deep(at: Span) -> Diagnostic {
+    Diagnostic::error("E0903", "equations and instances nest too deep here").at(at, "here").help(
+        "an application inside itself never ends; a long family goes faster if its members read fewer others",
+    )
+}

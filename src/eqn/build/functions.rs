@@ -1,0 +1,290 @@
+//! The functions of the language, by name.
+
+use super::apply::Args;
+use super::builder::Builder;
+use super::errors;
+use super::names::AppName;
+use super::value::*;
+use crate::eqn::{Binary, Fold, Level, Op, Point, Unary};
+use crate::shape::Dim;
+use crate::source::Span;
+use crate::syntax::ast::Expr;
+
+/// Elementwise functions of one argument, with what they are of a number.
+const ELEMENTWISE: &[(&str, Unary, fn(f64) -> f64)] = &[
+    ("σ", Unary::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+    ("tanh", Unary::Tanh, f64::tanh),
+    ("relu", Unary::Relu, |x| if x > 0.0 { x } else { x * 0.0 }),
+    ("exp", Unary::Exp, f64::exp),
+    ("log", Unary::Log, f64::ln),
+    ("log_sigmoid", Unary::LogSigmoid, |x| -(-x).exp().ln_1p()),
+    ("softplus", Unary::Softplus, |x| if x > 30.0 { x } else { x.exp().ln_1p() }),
+    ("sqrt", Unary::Sqrt, f64::sqrt),
+    ("abs", Unary::Abs, f64::abs),
+    ("sign", Unary::Sign, |x| if x == 0.0 { 0.0 } else { x.signum() }),
+    ("sin", Unary::Sin, f64::sin),
+    ("cos", Unary::Cos, f64::cos),
+    ("floor", Unary::Floor, f64::floor),
+    ("erf", Unary::Erf, libm::erf),
+];
+
+/// All others.
+const OTHERS: &[&str] = &[
+    "identity",
+    "clamp",
+    "max",
+    "min",
+    "binom",
+    "softmax",
+    "logsumexp",
+    "norm",
+    "argmax",
+    "split",
+    "rows",
+    "zeros",
+    "ones",
+    "outer",
+    "stop_gradient",
+    "reverse",
+    "shift",
+    "first",
+    "last",
+    "flip",
+    "pad",
+    "append",
+    "windows",
+    "transpose",
+    "flatten",
+    "root",
+    "repeat",
+    "size",
+];
+
+/// Of a whole domain, for later.
+const NOT_YET: &[&str] =
+    &["flip", "pad", "append", "windows", "transpose", "flatten", "root", "repeat", "size"];
+
+/// The function a name means, in its canonical spelling.
+pub fn builtin(name: &str) -> Option<&'static str> {
+    let name = if matches!(name, "sigmoid" | "sigma") { "σ" } else { name };
+    let simple = ELEMENTWISE.iter().map(|(n, ..)| *n);
+    simple.chain(OTHERS.iter().copied()).find(|n| *n == name)
+}
+
+impl<'l> Builder<'l> {
+    pub fn call_builtin(
+        &mut self,
+        f: &'static str,
+        args: Args<'l>,
+        callee: &'l Expr,
+        env: &Env,
+        span: Span,
+    ) -> R<Val<'l>> {
+        if let Some((name, ..)) = args.named.first() {
+            return self.fail(errors::builtin_named(f, name.span));
+        }
+        if NOT_YET.contains(&f) {
+            return self.fail(errors::not_yet(&format!("the function `{f}`"), span));
+        }
+        let mut args = args.positional;
+        let wanted = match f {
+            "clamp" => 3..=3,
+            "max" | "min" => 2..=64,
+            "binom" | "outer" | "shift" => 2..=2,
+            "rows" | "zeros" | "ones" => 1..=64,
+            _ => 1..=1,
+        };
+        if !wanted.contains(&args.len()) {
+            return self.fail(errors::argument_count(f, &wanted, args.len(), span));
+        }
+        let Some(first) = args.first().cloned() else {
+            return self.fail(errors::argument_count(f, &wanted, 0, span));
+        };
+        if let Some((_, kind, number)) = ELEMENTWISE.iter().find(|(n, ..)| *n == f) {
+            if let Val::Num(x) = first.0 {
+                return Ok(Val::Num(number(x)));
+            }
+            let arr = self.real(first.0, first.1)?;
+            return self.unary(*kind, arr, span).map(Val::Arr);
+        }
+        match f {
+            "identity" => Ok(first.0),
+            "stop_gradient" => {
+                let arr = self.force(first.0, first.1)?;
+                self.unary(Unary::StopGradient, arr, span).map(Val::Arr)
+            }
+            "max" | "min" => {
+                let mut acc = first;
+                for next in args.drain(1..) {
+                    acc = (self.extremum(f, acc, next, span)?, span);
+                }
+                Ok(acc.0)
+            }
+            "clamp" => {
+                let mut rest = args.drain(1..);
+                let (Some(lo), Some(hi)) = (rest.next(), rest.next()) else {
+                    return self.fail(errors::argument_count(f, &wanted, 1, span));
+                };
+                drop(rest);
+                let low = self.extremum("max", first, lo, span)?;
+                self.extremum("min", (low, span), hi, span)
+            }
+            "binom" => match (first.0.as_int(), args.get(1).and_then(|a| a.0.as_int())) {
+                (Some(n), Some(k)) if (0..=1000).contains(&n) => Ok(Val::Num(binomial(n, k))),
+                _ => self.fail(errors::binom_static(span)),
+            },
+            "outer" => {
+                let Some(second) = args.get(1).cloned() else {
+                    return self.fail(errors::argument_count(f, &wanted, 1, span));
+                };
+                let a = self.vector(f, first)?;
+                let b = self.vector(f, second.clone())?;
+                self.same_domain((a, span), (b, second.1), span)?;
+                Ok(Val::node(self.add(Op::Outer(a.node, b.node), span)?))
+            }
+            "softmax" | "logsumexp" | "argmax" => {
+                let a = self.vector(f, first)?;
+                let op = match f {
+                    "softmax" => Op::Softmax(a.node),
+                    "logsumexp" => Op::LogSumExp(a.node),
+                    _ => Op::ArgMax(a.node),
+                };
+                Ok(Val::node(self.add(op, span)?))
+            }
+            "norm" => {
+                let arr = self.real(first.0, first.1)?;
+                if arr.along != 0 {
+                    return Err(Stop::NoAlong(span));
+                }
+                let two = self.constant(2.0);
+                let mut node = self.add(Op::Binary(Binary::Pow, arr.node, two), span)?;
+                while !self.graph.is_scalar(node) {
+                    node = self.add(Op::Reduce { fold: Fold::Sum, arg: node, axis: 0 }, span)?;
+                }
+                Ok(Val::node(self.add(Op::Unary(Unary::Sqrt, node), span)?))
+            }
+            "split" => self.fail(errors::split_targets(span)),
+            "rows" => {
+                let mut parts = Vec::new();
+                for (val, at) in args {
+                    parts.push((self.force(val, at)?, at));
+                }
+                self.concat(&parts, span).map(Val::Arr)
+            }
+            "zeros" | "ones" => {
+                let mut shape = Vec::new();
+                for (val, at) in &args {
+                    match val.as_dim() {
+                        Some(d) => shape.push(d),
+                        None => return self.fail(errors::not_a_dim(val.kind(), *at)),
+                    }
+                }
+                let value = if f == "ones" { 1.0 } else { 0.0 };
+                Ok(Val::node(self.filled(value, &shape, span)?))
+            }
+            "reverse" | "first" | "last" | "shift" => {
+                let arr = self.force(first.0.clone(), first.1)?;
+                if arr.along != 0 {
+                    return Err(Stop::NoAlong(span));
+                }
+                self.whole_domain(f, first, arr, args.get(1).cloned(), callee, env, span)
+            }
+            other => self.fail(errors::not_yet(&format!("the function `{other}`"), span)),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn whole_domain(
+        &mut self,
+        f: &'static str,
+        first: (Val<'l>, Span),
+        arr: Arr,
+        second: Option<(Val<'l>, Span)>,
+        callee: &'l Expr,
+        env: &Env,
+        span: Span,
+    ) -> R<Val<'l>> {
+        let Level::Over(_) = self.graph.level(arr.node) else {
+            return self.fail(errors::wants_sequence(f, first.1));
+        };
+        if f == "shift" {
+            let k = match second {
+                Some((val, at)) => match val.as_int() {
+                    Some(k) => k,
+                    None => return self.fail(errors::offset_not_constant("k", at)),
+                },
+                None => 1,
+            };
+            let at = (callee.span.file.0, callee.span.start, callee.span.end);
+            let key: AppKey = (at, env.suffix.clone(), env.brace.map(|b| b.0));
+            if let Some(val) = self.frame(env.frame).applied.get(&key) {
+                return Ok(val.clone());
+            }
+            let stem = match self.frame(env.frame).apps.get(callee) {
+                Some(AppName::Own(own)) => own.clone(),
+                _ => "shift".to_string(),
+            };
+            let path = format!("{}{stem}{}", self.frame(env.frame).path, super::define::suffix(&env.suffix));
+            let path = self.unique(path);
+            let val = Val::node(self.shift(arr.node, k, path, span)?);
+            self.frame_mut(env.frame).applied.insert(key, val.clone());
+            return Ok(val);
+        }
+        if self.frame(env.frame).pointwise {
+            return self.fail(errors::not_yet(&format!("`{f}` inside a cell"), span));
+        }
+        match f {
+            "reverse" => Ok(Val::node(self.add(Op::Reverse(arr.node), span)?)),
+            "last" => {
+                if let Val::Instance(inner) = first.0
+                    && let Some((frame, name, index)) = self.first_out_name(inner)?
+                {
+                    return self.last_of(frame, &name, &index, span).map(Val::node);
+                }
+                self.last_node(arr.node, None, span).map(Val::node)
+            }
+            _ => {
+                let shape = self.graph.shape(arr.node).clone();
+                let empty = self.filled(0.0, &shape, span)?;
+                Ok(Val::node(self.add(Op::At { arg: arr.node, point: Point::First, empty }, span)?))
+            }
+        }
+    }
+
+    fn extremum(&mut self, f: &str, a: (Val<'l>, Span), b: (Val<'l>, Span), span: Span) -> R<Val<'l>> {
+        if let (Val::Num(x), Val::Num(y)) = (&a.0, &b.0) {
+            // The first of equal ones, as everywhere.
+            let second = if f == "max" { y > x } else { y < x };
+            return Ok(Val::Num(if second { *y } else { *x }));
+        }
+        let kind = if f == "max" { Binary::Max } else { Binary::Min };
+        let x = self.real(a.0, a.1)?;
+        let y = self.real(b.0, b.1)?;
+        self.elementwise(kind, f, (x, a.1), (y, b.1), span).map(Val::Arr)
+    }
+
+    /// A vector that does not run along a reduction.
+    fn vector(&mut self, f: &str, val: (Val<'l>, Span)) -> R<Arr> {
+        let arr = self.real(val.0, val.1)?;
+        let shape = self.shape(arr).to_vec();
+        if shape.len() != 1 {
+            return self.fail(errors::wants_vector(f, &shape, val.1));
+        }
+        if arr.along != 0 {
+            return Err(Stop::NoAlong(val.1));
+        }
+        Ok(arr)
+    }
+
+    /// A dimension as a number in the graph.
+    pub fn dim_number(&mut self, dim: &Dim, span: Span) -> R<Arr> {
+        self.force(Val::dim(dim.clone()), span)
+    }
+}
+
+fn binomial(n: i64, k: i64) -> f64 {
+    if k < 0 || k > n {
+        return 0.0;
+    }
+    (0..k.min(n - k)).fold(1.0, |acc, i| (acc * (n - i) as f64 / (i + 1) as f64).round())
+}

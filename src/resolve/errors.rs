@@ -1,0 +1,116 @@
+//! Everything `resolve` can say.
+
+use crate::diag::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{Ident, Name};
+
+pub fn use_cycle(stack: &[String], path: &str, at: Option<Span>) -> Diagnostic {
+    let from = stack.iter().position(|p| p == path).unwrap_or(0);
+    let mut files: Vec<&str> = stack[from..].iter().map(String::as_str).collect();
+    files.push(path);
+    Diagnostic::error("E0201", format!("files use each other in a circle: {}", files.join(" → ")))
+        .at_some(at, "this closes the circle")
+        .help("move what both need into a third file")
+}
+
+pub fn too_many_files(files: usize, depth: usize, at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0902", format!("more than {files} files, or more than {depth} `use`s in a row"))
+        .at_some(at, "this file is not loaded")
+}
+
+pub fn cannot_read(path: &str, reason: &str, at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0202", format!("cannot read {path}: {reason}")).at_some(at, "used here")
+}
+
+pub fn use_outside(path: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0203", format!("`use \"{path}\"` leaves the folder of the main file"))
+        .at(at, "outside")
+        .help("paths are relative to this file and stay within the main file's folder")
+}
+
+pub fn two_items(name: &Ident, first: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0204", format!("`{}` is defined twice in this file", name.written))
+        .at(name.span, "again here")
+        .at_some(first, "first here")
+        .help("rename one of them")
+}
+
+pub fn hides(name: &Ident, stdlib: bool, hidden: Option<Span>) -> Diagnostic {
+    let whose = if stdlib { "the one of the stdlib" } else { "an imported one" };
+    Diagnostic::note("E0205", format!("this {} hides {whose}", name.written))
+        .at(name.span, "this one is meant in this file")
+        .at_some(hidden, "hidden")
+}
+
+pub fn braces_differ(written: &Name, at: Span, a: usize, b: usize) -> Diagnostic {
+    Diagnostic::error("E0206", format!("the brace groups list {a} and {b} words"))
+        .at(at, format!("in `{written}`"))
+        .help("groups of one equation run in step, so they have equally many words")
+}
+
+pub fn two_equations(name: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::error("E0207", format!("`{name}` has two equations, here and here"))
+        .at(second, "again here")
+        .at(first, "first here")
+        .help("keep one of them; a condition is written `if … then … else …`")
+}
+
+pub fn two_declarations(name: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::error("E0208", format!("`{name}` is declared twice"))
+        .at(second, "again here")
+        .at(first, "first here")
+}
+
+pub fn equation_for_given(name: &str, kind: &str, equation: Span, declared: Span) -> Diagnostic {
+    Diagnostic::error("E0209", format!("`{name}` is declared `{kind}` and also has an equation"))
+        .at(equation, "its equation")
+        .at(declared, "declared here")
+        .help(format!("remove one of them, or give the equation another name than `{name}`"))
+}
+
+pub fn statement_elsewhere(word: &str, item: &str, at: Span, help: &str) -> Diagnostic {
+    Diagnostic::error("E0210", format!("`{word}` does not belong in a {item}")).at(at, "here").help(help)
+}
+
+pub fn side_not_supported(at: Span) -> Diagnostic {
+    Diagnostic::error("E0450", "this side of a domain is not supported yet")
+        .at(at, "here")
+        .help("on a chain write `at t = 0 { … }` with the chain's variable")
+}
+
+pub fn for_not_supported(at: Span) -> Diagnostic {
+    Diagnostic::error("E0450", "an output at a fixed place of an axis (`for`) is not supported yet")
+        .at(at, "here")
+}
+
+pub fn over_axes_not_supported(at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0450",
+        "declarations over some axes (`over`) belong to grids, which are not supported yet",
+    )
+    .at(at, "here")
+}
+
+pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
+    let d = Diagnostic::error("E0211", format!("no cell `{name}` to derive from")).at(at, "unknown");
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help("the text after `=` must be a cell with its arguments, such as `A(I, H)`"),
+    }
+}
+
+pub fn base_cycle(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0212", format!("`{name}` is derived from itself")).at(at, "this closes the circle")
+}
+
+pub fn changes_nothing(name: &str, at: Span, old: Option<Span>) -> Diagnostic {
+    Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
+        .at(at, "equal to what it replaces")
+        .at_some(old, "the equation of the base")
+}
+
+pub fn two_sides(name: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::error("E0207", format!("`{name}` has two equations at this side"))
+        .at(second, "again here")
+        .at(first, "first here")
+}

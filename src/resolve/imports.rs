@@ -1,0 +1,211 @@
+//! Loads files and what they `use`, and says which name means what in each.
+
+use super::{Library, LibraryFile, Origin, errors, item_name};
+use crate::diag::Diagnostic;
+use crate::resolve::ItemId;
+use crate::source::{Loader, Sources, Span};
+use crate::stdlib;
+use crate::syntax;
+use crate::syntax::ast::{ItemKind, Name};
+use std::collections::BTreeMap;
+
+/// At most so many files are loaded in one run.
+const MAX_FILES: usize = 1000;
+/// At most so many `use`s lie between a root and a file.
+const MAX_DEPTH: usize = 64;
+
+/// Loads the stdlib, `roots` and everything they `use`. A root's items hide the stdlib's.
+pub fn load(sources: &mut Sources, loader: &dyn Loader, roots: &[String]) -> (Library, Vec<Diagnostic>) {
+    let mut loading = Loading {
+        sources,
+        loader,
+        library: Library::default(),
+        diagnostics: Vec::new(),
+        loaded: BTreeMap::new(),
+        stack: Vec::new(),
+    };
+    let mut stdlib = BTreeMap::new();
+    for (path, text) in stdlib::FILES {
+        let path = match path.starts_with('<') {
+            true => (*path).to_string(),
+            false => format!("<stdlib>/{}", path.trim_start_matches("stdlib/")),
+        };
+        let index = loading.parse(path, text, Origin::Stdlib);
+        loading.own_items(index, &mut stdlib, &BTreeMap::new());
+    }
+    let mut scope = stdlib.clone();
+    for index in 0..loading.library.files.len() {
+        loading.library.files[index].scope = stdlib.clone();
+    }
+    for root in roots {
+        if let Some(index) = loading.file(root, &folder(&normal(root)), None, Origin::Root, &stdlib) {
+            let own = loading.library.files[index].scope.clone();
+            // A later root does not hide an earlier one.
+            for (name, id) in own {
+                let taken = scope.get(&name).is_some_and(|old| stdlib.get(&name) != Some(old));
+                if !taken {
+                    scope.insert(name, id);
+                }
+            }
+        }
+    }
+    loading.library.scope = scope;
+    (loading.library, loading.diagnostics)
+}
+
+struct Loading<'a> {
+    sources: &'a mut Sources,
+    loader: &'a dyn Loader,
+    library: Library,
+    diagnostics: Vec<Diagnostic>,
+    /// Path to index in `library.files`.
+    loaded: BTreeMap<String, usize>,
+    /// Files whose `use` lines are being followed.
+    stack: Vec<String>,
+}
+
+impl Loading<'_> {
+    /// Adds a file's items to the library; its scope is still empty.
+    fn parse(&mut self, path: String, text: &str, origin: Origin) -> usize {
+        let file = self.sources.add(path.clone(), text);
+        let (tree, diagnostics) = syntax::parse(self.sources, file);
+        self.diagnostics.extend(diagnostics);
+        let mut items = Vec::new();
+        for item in tree.items {
+            items.push(ItemId(self.library.items.len() as u32));
+            self.library.items.push(item);
+        }
+        self.library.files.push(LibraryFile { file, path, origin, items, scope: BTreeMap::new() });
+        self.library.files.len() - 1
+    }
+
+    /// Loads a file once; `None` if it cannot be read or is part of a cycle.
+    fn file(
+        &mut self,
+        path: &str,
+        root: &str,
+        used_at: Option<Span>,
+        origin: Origin,
+        stdlib: &BTreeMap<Name, ItemId>,
+    ) -> Option<usize> {
+        let path = normal(path);
+        if self.stack.contains(&path) {
+            self.diagnostics.push(errors::use_cycle(&self.stack, &path, used_at));
+            return None;
+        }
+        if let Some(index) = self.loaded.get(&path) {
+            if origin == Origin::Root {
+                self.library.files[*index].origin = Origin::Root;
+            }
+            return Some(*index);
+        }
+        if self.library.files.len() >= MAX_FILES || self.stack.len() >= MAX_DEPTH {
+            self.diagnostics.push(errors::too_many_files(MAX_FILES, MAX_DEPTH, used_at));
+            return None;
+        }
+        let text = match self.loader.load(&path) {
+            Ok(text) => text,
+            Err(reason) => {
+                self.diagnostics.push(errors::cannot_read(&path, &reason, used_at));
+                return None;
+            }
+        };
+        let index = self.parse(path.clone(), &text, origin);
+        self.loaded.insert(path.clone(), index);
+        self.stack.push(path.clone());
+
+        let mut scope = stdlib.clone();
+        let here = folder(&path);
+        for (used, span) in self.uses(index) {
+            let joined = normal(&join(&here, &used));
+            if used.starts_with('/') || !inside(&joined, root) {
+                self.diagnostics.push(errors::use_outside(&used, span));
+                continue;
+            }
+            let Some(other) = self.file(&joined, root, Some(span), Origin::Used, stdlib) else { continue };
+            for (name, id) in self.library.files[other].scope.clone() {
+                if stdlib.get(&name) != Some(&id) {
+                    scope.insert(name, id);
+                }
+            }
+        }
+        self.own_items(index, &mut scope, stdlib);
+        self.library.files[index].scope = scope;
+        self.stack.pop();
+        Some(index)
+    }
+
+    fn uses(&self, index: usize) -> Vec<(String, Span)> {
+        let items = &self.library.files[index].items;
+        let uses = items.iter().filter_map(|id| match &self.library.item(*id).kind {
+            ItemKind::Use { path, span } => Some((path.clone(), *span)),
+            _ => None,
+        });
+        uses.collect()
+    }
+
+    /// Adds a file's own names to a scope; twice in one file is an error, hiding another file's a note.
+    fn own_items(
+        &mut self,
+        index: usize,
+        scope: &mut BTreeMap<Name, ItemId>,
+        stdlib: &BTreeMap<Name, ItemId>,
+    ) {
+        let mut own: BTreeMap<Name, ItemId> = BTreeMap::new();
+        for id in self.library.files[index].items.clone() {
+            let Some(name) = item_name(self.library.item(id)) else { continue };
+            if let Some(first) = own.get(&name.name) {
+                let first = item_name(self.library.item(*first)).map(|n| n.span);
+                self.diagnostics.push(errors::two_items(name, first));
+                continue;
+            }
+            if let Some(hidden) = scope.get(&name.name) {
+                let from_stdlib = stdlib.get(&name.name) == Some(hidden);
+                let place = item_name(self.library.item(*hidden)).map(|n| n.span);
+                self.diagnostics.push(errors::hides(name, from_stdlib, place));
+            }
+            own.insert(name.name.clone(), id);
+        }
+        scope.extend(own);
+    }
+}
+
+/// The folder of a path, without the last slash; empty for none.
+fn folder(path: &str) -> String {
+    path.rsplit_once('/').map_or(String::new(), |(folder, _)| match folder {
+        "" => "/".to_string(),
+        folder => folder.to_string(),
+    })
+}
+
+fn join(folder: &str, path: &str) -> String {
+    match folder {
+        "" => path.to_string(),
+        "/" => format!("/{path}"),
+        folder => format!("{folder}/{path}"),
+    }
+}
+
+/// Without `.`, and with `..` carried out as far as the path tells.
+fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|p| *p != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/"))
+}
+
+/// Whether a path lies in a folder. Both are normal.
+fn inside(path: &str, folder: &str) -> bool {
+    match folder {
+        "" => !path.starts_with('/') && !path.starts_with("../") && path != "..",
+        "/" => path.starts_with('/'),
+        folder => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
+    }
+}

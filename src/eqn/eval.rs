@@ -28,7 +28,7 @@ pub struct Batch {
 }
 
 /// What one evaluation may hold in memory, in elements of 8 bytes.
-const MAX_MEMORY: usize = 1 << 30;
+const MAX_MEMORY: usize = 1 << 29;
 
 /// All outputs by name, shaped like [`Batch::arrays`]; 0 beyond an example's length. Missing `Initial`
 /// sources take their default, missing `Cotangent`s 0 (1 for a scalar at level Example named `loss`).
@@ -45,8 +45,12 @@ pub struct Evaluator<'a> {
     steps: Vec<Step>,
     /// Extents of every node that is needed.
     shapes: Vec<Option<Vec<usize>>>,
+    /// Their products.
+    sizes: Vec<usize>,
     /// Products that only one sum reads: never stored, but added up row by row.
     streamed: Vec<bool>,
+    /// For each step the values that nothing reads after it.
+    done: Vec<Vec<NodeId>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -57,14 +61,19 @@ impl<'a> Evaluator<'a> {
         for id in steps.iter().flat_map(Step::nodes) {
             shapes[id.index()] = Some(extents(graph, id)?);
         }
+        let sizes = shapes.iter().map(|s| s.as_ref().map_or(0, |s| s.iter().product())).collect();
         let streamed = streamed(graph, &shapes);
-        Ok(Evaluator { graph, steps, shapes, streamed })
+        let done = done(graph, &steps, &streamed);
+        Ok(Evaluator { graph, steps, shapes, sizes, streamed, done })
     }
 
     pub fn run(&self, batch: &Batch) -> Result<BTreeMap<String, ArrayD<f64>>, String> {
         let mut run = Run::new(self, batch)?;
-        for step in &self.steps {
+        for (step, done) in self.steps.iter().zip(&self.done) {
             run.step(step)?;
+            for id in done {
+                run.memory -= std::mem::take(&mut run.values[id.index()]).len();
+            }
         }
         let mut out = BTreeMap::new();
         for o in &self.graph.outputs {
@@ -82,7 +91,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn elements(&self, id: NodeId) -> usize {
-        self.shape(id).iter().product()
+        self.sizes[id.index()]
     }
 }
 
@@ -128,6 +137,33 @@ fn streamed(graph: &Graph, shapes: &[Option<Vec<usize>>]) -> Vec<bool> {
     let product = |op: &Op| matches!(op, Op::Outer(..) | Op::Scatter { .. });
     let is_streamed = |(i, node): (usize, &Node)| readers[i] == 1 && sums[i] == 1 && product(&node.op);
     graph.nodes.iter().enumerate().map(is_streamed).collect()
+}
+
+/// For each step the values that it is the last to read.
+fn done(graph: &Graph, steps: &[Step], streamed: &[bool]) -> Vec<Vec<NodeId>> {
+    let mut last = vec![None; graph.nodes.len()];
+    for (k, step) in steps.iter().enumerate() {
+        for id in step.nodes() {
+            last[id.index()] = Some(k);
+            for need in order::needs(graph, id) {
+                last[need.index()] = Some(k);
+                // What is not stored is computed from its operands by its reader.
+                if streamed[need.index()] {
+                    order::needs(graph, need).iter().for_each(|n| last[n.index()] = Some(k));
+                }
+            }
+        }
+    }
+    for o in &graph.outputs {
+        last[o.node.index()] = None;
+    }
+    let mut done = vec![Vec::new(); steps.len()];
+    for id in graph.node_ids() {
+        if let Some(k) = last[id.index()] {
+            done[k].push(id);
+        }
+    }
+    done
 }
 
 /// One point of one example. `row` is its row in a value of the level at hand.

@@ -23,7 +23,7 @@ pub(super) fn order(graph: &Graph) -> Result<Vec<Step>, String> {
 }
 
 /// What must be known before a node: its operands, and for a lag the state's definition and boundary.
-fn needs(graph: &Graph, id: NodeId) -> Vec<NodeId> {
+pub(super) fn needs(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let op = &graph.node(id).op;
     let mut needs: Vec<NodeId> = op.operands().collect();
     if let Op::Lag { state, .. } = op {

@@ -83,7 +83,9 @@ impl Run<'_> {
             }
             Op::Outer(x, y) => {
                 let (x, y) = (a(*x), a(*y));
-                out.iter_mut().enumerate().for_each(|(i, o)| *o = x[i / y.len()] * y[i % y.len()]);
+                for (row, x) in out.chunks_mut(y.len().max(1)).zip(x) {
+                    row.iter_mut().zip(y).for_each(|(o, y)| *o = x * y);
+                }
             }
             Op::Concat(parts) => {
                 let mut at = 0;
@@ -210,6 +212,12 @@ fn symbol(v: f64, count: usize) -> Result<usize, String> {
 fn matmul(x: &[f64], y: &[f64], inner: usize, columns: usize, out: &mut [f64]) {
     out.fill(0.0);
     if columns == 0 {
+        return;
+    }
+    if columns == 1 {
+        let dot = |row: &[f64]| row.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
+        // Rows of no elements leave their zeros.
+        out.iter_mut().zip(x.chunks(inner.max(1))).for_each(|(o, row)| *o = dot(row));
         return;
     }
     for (r, row) in out.chunks_mut(columns).enumerate() {

@@ -47,4 +47,82 @@ pub const ENTRIES: &[Entry] = &[
         text: "Known are uniform(a), uniform(a, b), normal(s), bernoulli(p), and for parameters also xavier, \
                orthogonal, identity (matrices only) and chrono(T) with T > 2. Arguments must be finite numbers.",
     },
+    Entry {
+        code: "E0721",
+        title: "a file that cannot be read",
+        text: "The message says what the system said. Text must be UTF-8.",
+    },
+    Entry {
+        code: "E0722",
+        title: "a damaged npz file",
+        text: "An npz file is a zip archive of npy arrays, as `numpy.savez` and `numpy.savez_compressed` write it.",
+    },
+    Entry {
+        code: "E0723",
+        title: "elements of a type that is not read",
+        text: "Read are float32, float64, integers and bool, little-endian.",
+    },
+    Entry {
+        code: "E0724",
+        title: "an array that a file lacks",
+        text: "The message names the array with its shape, and what the file has instead.",
+    },
+    Entry {
+        code: "E0725",
+        title: "an array of a file with another shape",
+        text: "Shapes must agree in every extent; nothing is broadcast or transposed silently.",
+    },
+    Entry {
+        code: "E0726",
+        title: "a file that cannot be written",
+        text: "Files are written beside their place and then renamed over it, so what was there before is untouched: on a full \
+               disk, without permission, or after a crash.",
+    },
+    Entry {
+        code: "E0728",
+        title: "a damaged safetensors file",
+        text: "The file does not hold what its header says; it may have been cut short.",
+    },
+    Entry {
+        code: "E0729",
+        title: "a file of too many numbers",
+        text: "A file may hold arrays of 2 GiB in all, also after unpacking.",
+    },
+    Entry {
+        code: "E0730",
+        title: "output that cannot be written",
+        text: "Standard output could not be written, for instance because it goes to a file on a full disk.",
+    },
+    Entry {
+        code: "E0731",
+        title: "an unknown code",
+        text: "`rnnc explain` without a code lists all of them.",
+    },
+    Entry {
+        code: "E0732",
+        title: "a bad `--set`",
+        text: "`--set H=512` gives a static parameter or a dimension its value, `--set train.batch=64` a line of the `train` \
+               block, each once.",
+    },
+    Entry {
+        code: "E0733",
+        title: "which model?",
+        text: "A command that works on a model takes the only one of its file, or the one that `--model NAME` names.",
+    },
+    Entry {
+        code: "E0734",
+        title: "a folder that holds a run already",
+        text: "`rnnc train --out DIR` begins anew and would overwrite the run in that folder. `--resume` goes on with it.",
+    },
+    Entry {
+        code: "E0735",
+        title: "no such run",
+        text: "`rnnc train` writes a folder with checkpoint.safetensors, best.safetensors, run.json and loss.svg. Name it with \
+               `--run DIR`; without it the latest of runs/NAME-1, runs/NAME-2, ... is taken.",
+    },
+    Entry {
+        code: "E0736",
+        title: "too many `--data`",
+        text: "`--data` replaces the paths of the model's `data` block, in their order.",
+    },
 ];

@@ -4,6 +4,7 @@
 //! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself.
 //! Only this room touches files, clocks and the environment.
 
+mod arrays;
 mod check;
 mod compile;
 mod errors;
@@ -16,6 +17,7 @@ mod loader;
 mod open;
 mod plot;
 mod progress;
+mod run;
 mod rundir;
 mod select;
 mod session;
@@ -44,6 +46,7 @@ enum Command {
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
+    Run(run::Run),
     Train(train::Train),
     Eval(eval::Eval),
     Generate(generate::Generate),
@@ -56,6 +59,7 @@ impl Command {
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
+            Command::Run(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),
             Command::Generate(c) => c.run(session),

@@ -1,6 +1,7 @@
 //! `rnnc check`: all mistakes of some files at once.
 
 use super::session::{Failure, Session, say};
+use crate::eqn::build;
 use std::path::PathBuf;
 
 /// Parse files and check their names, shapes and equations; all mistakes are shown at once
@@ -17,8 +18,9 @@ pub struct Check {
 impl Check {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         let (library, mut diagnostics) = session.load_quietly(&self.files);
-        let _ = library;
-        diagnostics.dedup();
+        for root in library.roots() {
+            diagnostics.extend(build::check(&library, root.file));
+        }
         let failed = diagnostics.iter().any(|d| d.is_error());
         if self.json {
             say(&format!("{:#}\n", session.json(&diagnostics)))?;

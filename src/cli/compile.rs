@@ -8,5 +8,11 @@ use std::sync::Arc;
 
 /// Compiles a graph without open dimensions for this machine.
 pub fn compile(graph: &Graph) -> Fallible<Arc<Executable>> {
-    Executable::interpreted(schedule::schedule(&simplify::simplify(graph))?)
+    compile_as(graph, false)
+}
+
+/// `interpret`: kernels are interpreted instead of compiled.
+pub fn compile_as(graph: &Graph, interpret: bool) -> Fallible<Arc<Executable>> {
+    let program = schedule::schedule(&simplify::simplify(graph))?;
+    if interpret { Executable::interpreted(program) } else { Executable::compiled(program) }
 }

@@ -78,8 +78,12 @@ pub fn model_name(library: &Library, file: Option<&Path>, name: Option<&str>) ->
     if let Some(name) = name {
         return Ok(name.to_string());
     }
-    let _ = library;
-    let models: Vec<String> = Vec::new();
+    let items = library.roots().flat_map(|root| library.items(root.file));
+    let named = items.filter_map(|item| match &item.kind {
+        ast::ItemKind::Model(model) => Some(model.name.name.to_string()),
+        _ => None,
+    });
+    let models: Vec<String> = named.collect();
     match models.as_slice() {
         [only] => Ok(only.clone()),
         _ => {

@@ -12,6 +12,7 @@ use crate::eqn::{Graph, Level, SourceKind, Ty};
 use crate::loops::InputKind;
 use crate::resolve::Library;
 use crate::runtime::{Executable, Workspace};
+use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
 use std::collections::BTreeMap;
@@ -28,8 +29,10 @@ pub struct Names {
 
 /// The graph of an optimiser's recipe for parameters of one shape.
 pub fn build(library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Graph> {
-    let _ = shape;
-    let options = Options { training: true, carry: true, ..Options::default() };
+    // An extent beyond i64 belongs to no array that exists.
+    let any_shape = shape.iter().map(|n| Dim::constant(i64::try_from(*n).unwrap_or(i64::MAX))).collect();
+    let options =
+        Options { training: true, carry: true, any_shape: Some(any_shape), ..Options::default() };
     let (graph, diagnostics) = build::build(library, recipe, &options);
     let wrong: Vec<Diagnostic> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     match graph {

@@ -125,4 +125,25 @@ pub const ENTRIES: &[Entry] = &[
         title: "too many `--data`",
         text: "`--data` replaces the paths of the model's `data` block, in their order.",
     },
+    Entry {
+        code: "E0737",
+        title: "a shape that is not known",
+        text: "Dimensions come from the recipe, from `--set`, or from the shapes of the arrays that are given.",
+    },
+    Entry {
+        code: "E0738",
+        title: "lengths of sequences in a file",
+        text: "`lengths` [batch] gives each example's steps; without it every example has all steps of the arrays. With \
+               sequences of several lengths (`seq<n>`, `seq<m>`) they are called lengths_n and lengths_m.",
+    },
+    Entry {
+        code: "E0739",
+        title: "an array of a file that nothing reads",
+        text: "A warning: the name belongs to no input, parameter, initial state or cotangent of this program.",
+    },
+    Entry {
+        code: "E0740",
+        title: "an evaluation that is refused",
+        text: "The reference interpreter refuses arrays that do not fit the equations.",
+    },
 ];

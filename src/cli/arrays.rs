@@ -1,0 +1,226 @@
+//! From the arrays of a file to a batch, with the conventions of `rnnc run`.
+//!
+//! In: a graph, perhaps with open dimensions, and arrays: inputs `[T, B, …]`, values per example
+//! `[B, …]`, parameters as declared, `lengths` `[B]`. Out: the dimensions, and a [`Batch`] in which
+//! every array has the shape the graph asks for.
+
+use super::errors;
+use crate::diag::Diagnostic;
+use crate::eqn::eval::Batch;
+use crate::eqn::{DomainKind, Graph, Level, Source, SourceKind};
+use crate::shape::{Bindings, Dim};
+use crate::weights::{Array, Arrays, Finder};
+use std::collections::BTreeMap;
+
+/// Sizes that arrays agree on.
+#[derive(Debug, Default)]
+struct Sizes {
+    batch: Option<usize>,
+    /// Steps, by the domain's index.
+    steps: BTreeMap<usize, usize>,
+}
+
+impl Sizes {
+    /// Extents of an array that stand before those of one value.
+    fn leading(&mut self, level: Level, array: &Array) -> Option<usize> {
+        match level {
+            Level::Shared => Some(0),
+            Level::Example => {
+                self.batch.get_or_insert(*array.shape.first()?);
+                Some(1)
+            }
+            Level::Over(d) => {
+                self.steps.entry(d.index()).or_insert(*array.shape.first()?);
+                self.batch.get_or_insert(*array.shape.get(1)?);
+                Some(2)
+            }
+        }
+    }
+
+    fn shape(&self, level: Level) -> Vec<usize> {
+        let batch = self.batch.unwrap_or(1);
+        match level {
+            Level::Shared => vec![],
+            Level::Example => vec![batch],
+            Level::Over(d) => vec![self.steps.get(&d.index()).copied().unwrap_or(0), batch],
+        }
+    }
+}
+
+/// Values for open dimensions, as the shapes of the arrays have them.
+pub fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
+    let mut bindings = Bindings::new();
+    let mut sizes = Sizes::default();
+    for source in &graph.sources {
+        let Some(array) = arrays.get(&*source.name) else { continue };
+        let Some(leading) = sizes.leading(source.level, array) else { continue };
+        let own = array.shape.get(leading..).unwrap_or(&[]);
+        if own.len() == source.shape.len() {
+            for (dim, n) in source.shape.iter().zip(own) {
+                if let Some(name) = dim.as_sym() {
+                    bindings.entry(name.clone()).or_insert(*n as i64);
+                }
+            }
+        }
+    }
+    bindings
+}
+
+/// The batch for a graph without open dimensions. Parameters that are missing are drawn by `draw`, if
+/// it is given.
+pub fn batch(
+    graph: &Graph,
+    finder: Finder,
+    draw: Option<&dyn Fn(&Source, &[usize]) -> Result<Vec<f32>, Diagnostic>>,
+) -> Result<Batch, Vec<Diagnostic>> {
+    let mut sizes = Sizes::default();
+    // Inputs fix the sizes; what else the file holds must agree with them.
+    for source in graph.sources.iter().filter(|s| s.kind == SourceKind::Input) {
+        if let Some(array) = finder.arrays.get(&*source.name) {
+            sizes.leading(source.level, array);
+        }
+    }
+    for source in graph.sources.iter().filter(|s| s.kind != SourceKind::Input) {
+        if let Some(array) = finder.arrays.get(&*source.name) {
+            sizes.leading(source.level, array);
+        }
+    }
+    let mut wrong = Vec::new();
+    let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
+    let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, arrays: BTreeMap::new() };
+    for source in &graph.sources {
+        let own: Option<Vec<usize>> = source.shape.iter().map(extent).collect();
+        let Some(own) = own else {
+            wrong.push(errors::open_dimension(&source.name, &crate::shape::show_shape(&source.shape)));
+            continue;
+        };
+        let mut shape = sizes.shape(source.level);
+        shape.extend(&own);
+        let needed = matches!(source.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Noise(_));
+        let is_param = matches!(source.kind, SourceKind::Param(_));
+        match (finder.optional(&source.name, &shape), draw) {
+            (Ok(Some(array)), _) => {
+                all.arrays.extend(array.to_ndarray().map(|a| (source.name.to_string(), a)));
+            }
+            (Ok(None), Some(draw)) if is_param => match draw(source, &own) {
+                Ok(values) => {
+                    let array = Array::f32(shape, values);
+                    all.arrays.extend(array.to_ndarray().map(|a| (source.name.to_string(), a)));
+                }
+                Err(e) => wrong.push(e),
+            },
+            (Ok(None), _) if needed => wrong.push(finder.missing(&source.name, &shape)),
+            (Ok(None), _) => {}
+            (Err(e), _) => wrong.push(e),
+        }
+    }
+    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+}
+
+fn extent(dim: &Dim) -> Option<usize> {
+    dim.as_constant().and_then(|n| usize::try_from(n).ok())
+}
+
+/// Each domain's lengths: `lengths_NAME` or `lengths`, or all steps.
+fn lengths(
+    graph: &Graph,
+    finder: Finder,
+    sizes: &mut Sizes,
+    wrong: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Vec<usize>> {
+    let mut all = BTreeMap::new();
+    for (i, domain) in graph.domains.iter().enumerate() {
+        let DomainKind::Chain { fixed } = domain.kind;
+        if let Some(n) = fixed {
+            sizes.steps.insert(i, n as usize);
+        }
+        let own = format!("lengths_{}", domain.extent);
+        let name = if finder.arrays.contains_key(&own) { own.as_str() } else { "lengths" };
+        let given = finder.arrays.get(name).filter(|_| fixed.is_none());
+        let Some(array) = given else {
+            match sizes.steps.get(&i) {
+                Some(steps) => {
+                    all.insert(domain.extent.to_string(), vec![*steps; sizes.batch.unwrap_or(1)]);
+                }
+                // Without an array over it, the domain's steps are unknown.
+                None => wrong.push(errors::no_steps(finder.file, &domain.extent)),
+            }
+            continue;
+        };
+        let values = array.to_f64();
+        let batch = *sizes.batch.get_or_insert(values.len());
+        let most = sizes.steps.get(&i).copied();
+        let fits = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= most.map_or(1e9, |m| m as f64);
+        if array.shape != [batch] || !values.iter().all(fits) {
+            wrong.push(errors::bad_lengths(finder.file, name, batch, most));
+            continue;
+        }
+        let values: Vec<usize> = values.iter().map(|v| *v as usize).collect();
+        sizes.steps.entry(i).or_insert(values.iter().copied().max().unwrap_or(0));
+        all.insert(domain.extent.to_string(), values);
+    }
+    all
+}
+
+/// Arrays of the file that nothing reads.
+pub fn unread(graph: &Graph, finder: Finder) -> Vec<Diagnostic> {
+    let known =
+        |name: &String| name.starts_with("lengths") || graph.sources.iter().any(|s| *s.name == **name);
+    let names: Vec<&str> = graph.sources.iter().map(|s| &*s.name).collect();
+    finder.arrays.keys().filter(|n| !known(n)).map(|n| errors::unread(finder.file, n, &names)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eqn::parse;
+    use crate::weights::Data;
+
+    const SUM: &str = "domain n : t
+source x : [H] over n = input
+source W : [G, H] shared = param ~ normal(1.0)
+source h0 : [G] each = initial h default 0.0
+state h : [G] over n = h init h0
+x : [H] over n = source(x)
+W : [G, H] shared = source(W)
+h0 : [G] each = source(h0)
+a : [G] over n = lag(h, -1)
+b : [G] over n = matmul(W, x)
+h : [G] over n = add(a, b)
+out h = h
+";
+
+    fn file(arrays: &[(&str, &[usize])]) -> Arrays {
+        let array = |shape: &[usize]| Array::f32(shape.to_vec(), vec![1.0; shape.iter().product()]);
+        arrays.iter().map(|(n, s)| (n.to_string(), array(s))).collect()
+    }
+
+    fn read(arrays: &Arrays) -> Result<Batch, Vec<Diagnostic>> {
+        let graph = parse::parse(SUM).unwrap();
+        let graph = graph.bind(&dims(&graph, arrays)).map_err(|e| e.clone())?;
+        batch(&graph, Finder { file: "in.npz", arrays }, None)
+    }
+
+    #[test]
+    fn sizes_are_found_from_the_arrays() {
+        let mut arrays = file(&[("x", &[5, 2, 3]), ("W", &[4, 3])]);
+        let b = read(&arrays).unwrap();
+        assert_eq!((b.size, &b.lengths["n"]), (2, &vec![5, 5]));
+        arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![5, 0]) });
+        assert_eq!(read(&arrays).unwrap().lengths["n"], [5, 0]);
+        arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![6, 0]) });
+        assert_eq!(read(&arrays).unwrap_err()[0].code, "E0738");
+    }
+
+    #[test]
+    fn missing_and_misshaped_arrays_are_all_told() {
+        let wrong = read(&file(&[("x", &[5, 2, 3]), ("W", &[4, 3]), ("h0", &[3, 4])])).unwrap_err();
+        assert_eq!(wrong[0].message, "array `h0` of `in.npz`: [2, 4] expected, the file has [3, 4]");
+        let wrong = read(&file(&[("X", &[5, 2, 3]), ("W", &[4, 3])])).unwrap_err();
+        assert!(wrong.iter().any(|d| d.message.contains("missing array `x`")), "{wrong:?}");
+        let graph = parse::parse(SUM).unwrap();
+        let arrays = file(&[("h_0", &[1])]);
+        let warnings = unread(&graph, Finder { file: "in.npz", arrays: &arrays });
+        assert_eq!(warnings[0].help.as_deref(), Some("did you mean `h0`?"));
+    }
+}

@@ -1,0 +1,86 @@
+//! `rnnc run`: evaluate, and differentiate, on given arrays.
+
+use super::arrays;
+use super::errors;
+use super::files;
+use super::select::Selected;
+use super::session::{Failure, Session};
+use crate::eqn::build::Options;
+use crate::eqn::{Source, SourceKind, eval};
+use crate::train::draw;
+use crate::weights::{Array, Arrays, Finder, MAX_BYTES, npz};
+use crate::{grad, runtime};
+use std::path::PathBuf;
+
+/// Evaluate a cell or model on the arrays of an npz file
+///
+/// Inputs are [steps, batch, …] under their declared names, parameters under theirs, initial states NAME0
+/// [batch, …] (optional), `lengths` [batch] (optional). Written are all outputs and states [steps, batch, …] and
+/// the last states NAME_last; with --grad also NAME_adj for every input, parameter and initial state, from the
+/// NAME_adj of outputs that the file gives.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rnnc run --cell 'LSTM(64, 64)' --in in.npz --out out.npz\n  rnnc run my.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --grad --f64"
+)]
+pub struct Run {
+    #[command(flatten)]
+    selected: Selected,
+    /// The arrays to read
+    #[arg(long = "in", value_name = "NPZ")]
+    input: PathBuf,
+    /// Where to write the results
+    #[arg(long = "out", value_name = "NPZ")]
+    output: PathBuf,
+    /// Differentiate too
+    #[arg(long)]
+    grad: bool,
+    /// Evaluate with the reference interpreter, in double precision
+    #[arg(long)]
+    f64: bool,
+    /// Interpret the kernels instead of compiling them
+    #[arg(long, conflicts_with = "f64")]
+    interpret: bool,
+    /// Draw parameters that the file lacks, with this seed
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Run {
+    pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        let file = self.input.display().to_string();
+        let given = npz::read(&file, &files::read(&self.input, MAX_BYTES)?)?;
+        let finder = Finder { file: &file, arrays: &given };
+        let library = self.selected.library(session)?;
+        let starts = given.keys().filter(|n| n.ends_with('0')).cloned().collect();
+        let options = Options { given: starts, ..Options::default() };
+        let built = self.selected.build(session, &library, options)?;
+        let mut graph = built.graph().clone();
+        if self.grad {
+            graph = grad::differentiate(&graph, &grad::Options::default())?;
+        }
+        let open = graph.dims();
+        let dims = arrays::dims(&graph, &given);
+        let graph = graph.bind(&dims.into_iter().filter(|(n, _)| open.contains(n)).collect())?;
+        session.report(&arrays::unread(&graph, finder));
+        let draw = self.seed.map(|seed| {
+            move |source: &Source, shape: &[usize]| match &source.kind {
+                SourceKind::Param(info) => draw::parameter(seed, &source.name, &info.init, shape),
+                _ => Ok(Vec::new()),
+            }
+        });
+        let draw = draw.as_ref().map(|d| d as &dyn Fn(&Source, &[usize]) -> _);
+        let batch = arrays::batch(&graph, finder, draw)?;
+        let results = if self.f64 {
+            eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
+        } else {
+            runtime::run_batch(&super::compile::compile_as(&graph, self.interpret)?, &batch)?
+        };
+        let mut out = Arrays::new();
+        for (name, array) in results {
+            let array = Array::from_f64(&array);
+            let array = if self.f64 { array } else { Array::f32(array.shape.clone(), array.to_f32()) };
+            out.insert(name, array);
+        }
+        Ok(files::replace(&self.output, &npz::write(&out)?, |f| f)?)
+    }
+}

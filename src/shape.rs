@@ -200,6 +200,13 @@ impl Dim {
         }
     }
 
+    /// Whether a symbol occurs in it.
+    pub fn mentions(&self, name: &str) -> bool {
+        let mut symbols = Vec::new();
+        self.symbols(&mut symbols);
+        symbols.iter().any(|s| **s == *name)
+    }
+
     /// Appends the symbols in it, in printing order, each once.
     pub fn symbols(&self, into: &mut Vec<Arc<str>>) {
         for m in self.terms.keys() {

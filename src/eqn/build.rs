@@ -87,16 +87,21 @@ pub fn build_model(library: &Library, name: &str, options: &Options) -> (Option<
     on_large_stack(|| passes(library, options, |b| b.build_model(name)))
 }
 
-/// Builds until the greatest lags are known: the shape of a boundary array depends on them.
+/// Builds until the greatest lags and the sizes of untyped inputs are known: shapes depend on them. Every pass
+/// but the last decides one more of them, of which there are finitely many.
 fn passes<'l, T>(
     library: &'l Library,
     options: &'l Options,
     run: impl Fn(&mut Builder<'l>) -> Option<T>,
 ) -> (Option<T>, Vec<Diagnostic>) {
-    let mut lags = BTreeMap::new();
+    let (mut lags, mut decided) = (BTreeMap::new(), BTreeMap::new());
     loop {
-        let mut builder = Builder::new(library, options, lags.clone());
+        let mut builder = Builder::new(library, options, lags.clone(), decided.clone());
         let result = run(&mut builder);
+        if builder.decides_more {
+            decided = builder.decided;
+            continue;
+        }
         let mut found: BTreeMap<String, u32> = BTreeMap::new();
         for info in &builder.states {
             let lag = found.entry(info.array.clone()).or_insert(1);

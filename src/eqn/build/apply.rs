@@ -291,7 +291,9 @@ impl<'l> Builder<'l> {
         let own: Name = Arc::from(name.as_str());
         let inner = caller.inner.iter().filter(|(p, ..)| p.first() == Some(&own));
         let inner: Vec<_> = inner.map(|(p, prev, v, s)| (p[1..].to_vec(), *prev, v.clone(), *s)).collect();
+        let order = self.order_in(env, at.1);
         let f = self.frame_mut(frame);
+        f.order = order;
         f.domain = ambient.filter(|_| pointwise);
         f.pointwise = f.kind == FrameKind::Cell || pointwise;
 
@@ -311,6 +313,17 @@ impl<'l> Builder<'l> {
         let val = Val::Instance(frame);
         self.frame_mut(env.frame).applied.insert(key, val.clone());
         Ok(val)
+    }
+
+    /// The place of an application among all of its frame and outside.
+    fn order_in(&self, env: &Env, start: u32) -> Vec<i64> {
+        let f = self.frame(env.frame);
+        let entry = env.owner.as_ref().and_then(|o| f.text.entries.iter().position(|e| e.name == *o));
+        let mut order = f.order.clone();
+        order.push(entry.map_or(i64::MAX, |e| e as i64));
+        order.extend(&env.suffix);
+        order.push(i64::from(start));
+        order
     }
 
     /// The name of an application in its frame: the equation's, or the callee's in lower case.
@@ -730,7 +743,7 @@ impl<'l> Builder<'l> {
     fn call_fn(&mut self, item: ItemId, args: Args<'l>, env: &Env, span: Span) -> R<Val<'l>> {
         let caller = self.frame(env.frame);
         let (path, param_path) = (caller.path.clone(), caller.param_path.clone());
-        let (domain, pointwise) = (caller.domain, caller.pointwise);
+        let (domain, pointwise, order) = (caller.domain, caller.pointwise, caller.order.clone());
         let frame = self.new_frame(Origin {
             item,
             args: &[],
@@ -744,6 +757,7 @@ impl<'l> Builder<'l> {
         let f = self.frame_mut(frame);
         f.domain = domain;
         f.pointwise = pointwise;
+        f.order = order;
         let text = self.frame(frame).text.clone();
         let title = self.frame(frame).title.clone();
         let names: Vec<Name> = text.inputs.iter().map(|i| i.name.name.clone()).collect();
@@ -950,6 +964,7 @@ pub fn empty_frame<'l>(kind: FrameKind, title: Name) -> Frame<'l> {
         starts: BTreeMap::new(),
         prev: None,
         inner: Vec::new(),
+        order: Vec::new(),
         span: None,
         memo: BTreeMap::new(),
         side_memo: BTreeMap::new(),

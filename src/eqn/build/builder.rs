@@ -49,10 +49,15 @@ pub struct Builder<'l> {
     pub pending: Vec<StateId>,
     /// Greatest lag of each state array, as the last pass found it.
     pub lags: BTreeMap<String, u32>,
+    /// Sizes of untyped inputs of the outermost item that a cell inside has decided, and whether this
+    /// pass found a new one.
+    pub decided: BTreeMap<Name, Dim>,
+    pub flexible: BTreeSet<Name>,
+    pub decides_more: bool,
     pub params: BTreeMap<String, NodeId>,
     pub instances: BTreeSet<String>,
-    /// For each source, its frame and its place in the frame's text.
-    pub source_keys: Vec<(u32, usize)>,
+    /// For each source, its place in the text: that of its frame, then its own.
+    pub source_keys: Vec<Vec<i64>>,
     pub next_along: u32,
     /// Free dimension names of the recipe, and `_`s that stayed open.
     pub symbols: BTreeSet<Name>,
@@ -68,7 +73,12 @@ pub struct Builder<'l> {
 }
 
 impl<'l> Builder<'l> {
-    pub fn new(library: &'l Library, options: &'l Options, lags: BTreeMap<String, u32>) -> Self {
+    pub fn new(
+        library: &'l Library,
+        options: &'l Options,
+        lags: BTreeMap<String, u32>,
+        decided: BTreeMap<Name, Dim>,
+    ) -> Self {
         Builder {
             library,
             options,
@@ -83,6 +93,9 @@ impl<'l> Builder<'l> {
             inits: BTreeMap::new(),
             pending: Vec::new(),
             lags,
+            decided,
+            flexible: BTreeSet::new(),
+            decides_more: false,
             params: BTreeMap::new(),
             instances: BTreeSet::new(),
             source_keys: Vec::new(),
@@ -301,8 +314,11 @@ impl<'l> Builder<'l> {
 
     /// Adds a source in the order of its frame's text.
     pub fn source(&mut self, source: crate::eqn::Source, frame: FrameId, name: &str) -> NodeId {
-        let entry = self.frame(frame).text.entries.iter().position(|e| &*e.name == name);
-        self.source_keys.push((frame.0, entry.unwrap_or(usize::MAX)));
+        let f = self.frame(frame);
+        let entry = f.text.entries.iter().position(|e| &*e.name == name);
+        let mut key = f.order.clone();
+        key.push(entry.map_or(i64::MAX, |e| e as i64));
+        self.source_keys.push(key);
         self.graph.source(source)
     }
 
@@ -311,7 +327,7 @@ impl<'l> Builder<'l> {
         if let Some(id) = self.start {
             return id;
         }
-        self.source_keys.push((0, 0));
+        self.source_keys.push(Vec::new());
         let id = self.graph.source(crate::eqn::Source {
             name: "start".into(),
             kind: crate::eqn::SourceKind::Input,

@@ -42,8 +42,9 @@ impl<'l> Builder<'l> {
     /// Every declared state that has been evaluated, unless an output has its name.
     fn state_outputs(&mut self) -> R<()> {
         use crate::resolve::text::Kind;
-        for f in 0..self.frames.len() {
-            let frame = FrameId(f as u32);
+        let mut frames: Vec<FrameId> = (0..self.frames.len() as u32).map(FrameId).collect();
+        frames.sort_by(|a, b| self.frame(*a).order.cmp(&self.frame(*b).order));
+        for frame in frames {
             let text = self.frame(frame).text.clone();
             for entry in text.declared(Kind::State) {
                 let Some(d) = &entry.declared else { continue };
@@ -315,7 +316,7 @@ fn components(graph: &Graph) -> Vec<Vec<NodeId>> {
 }
 
 /// Keeps what the outputs reach; `keys` gives the sources' order.
-pub fn prune(graph: Graph, keys: &[(u32, usize)]) -> Graph {
+pub fn prune(graph: Graph, keys: &[Vec<i64>]) -> Graph {
     let mut keep = vec![false; graph.nodes.len()];
     let mut states = vec![false; graph.states.len()];
     let mut work: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
@@ -354,7 +355,7 @@ pub fn prune(graph: Graph, keys: &[(u32, usize)]) -> Graph {
         SourceKind::Initial { .. } => 1,
         _ => 2,
     };
-    used.sort_by_key(|s| (rank(s), keys.get(*s).copied().unwrap_or((u32::MAX, 0)), *s));
+    used.sort_by(|a, b| (rank(a), keys.get(*a), a).cmp(&(rank(b), keys.get(*b), b)));
     let mut domains: Vec<bool> = vec![false; graph.domains.len()];
     for (i, node) in graph.nodes.iter().enumerate().filter(|(i, _)| keep[*i]) {
         let _ = i;

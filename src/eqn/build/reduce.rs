@@ -9,9 +9,6 @@ use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
 
-/// A range of this many members or more is first tried along an axis.
-const UNROLL_UP_TO: i64 = 8;
-
 impl<'l> Builder<'l> {
     pub fn eval_reduce(
         &mut self,
@@ -39,7 +36,8 @@ impl<'l> Builder<'l> {
             },
             SetVal::Range(lo, hi) => {
                 let count = hi.saturating_sub(lo).saturating_add(1);
-                if lo == 1 && count >= UNROLL_UP_TO && rest.is_empty() && where_.is_none() {
+                // One operation on a whole axis is better than one for each member.
+                if lo == 1 && count > 1 && rest.is_empty() && where_.is_none() {
                     match self.along(fold, binder, rest, &Dim::constant(hi), where_, body, env, span) {
                         Err(Stop::NoAlong(_)) => {}
                         result => return result,

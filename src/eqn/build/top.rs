@@ -217,7 +217,15 @@ impl<'l> Builder<'l> {
 
     /// The size of an input whose type says nothing of it.
     fn feature(&mut self) -> R<Dim> {
-        Ok(self.symbol(&"I".into())?.as_dim().unwrap_or_else(|| Dim::sym("I")))
+        let Some(dim) = self.symbol(&"I".into())?.as_dim() else { return Ok(Dim::sym("I")) };
+        let Some(name) = dim.as_sym().cloned() else { return Ok(dim) };
+        match self.decided.get(&name) {
+            Some(decided) => Ok(decided.clone()),
+            None => {
+                self.flexible.insert(name);
+                Ok(dim)
+            }
+        }
     }
 
     /// Shape, type and level of an input from outside; open names become symbols.

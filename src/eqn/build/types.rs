@@ -150,6 +150,15 @@ impl<'l> Builder<'l> {
         }
         let want = dims.iter().map(|e| self.eval_dim(e, &env)).collect::<R<Vec<_>>>()?;
         if want != found {
+            // The size of an untyped input of the outermost item is what the first cell wants; build anew.
+            for (w, f) in want.iter().zip(&found) {
+                if let Some(name) = f.as_sym().filter(|n| self.flexible.contains(*n)).cloned()
+                    && !w.mentions(&name)
+                {
+                    self.decided.insert(name, w.clone());
+                    self.decides_more = true;
+                }
+            }
             let d = errors::argument_type(
                 &title,
                 &g.name,

@@ -271,6 +271,8 @@ pub struct Frame<'l> {
     pub prev: Option<BTreeMap<Name, NodeId>>,
     /// Arguments of inner instances: path, whether `prev`, value.
     pub inner: Vec<(Vec<Name>, bool, Val<'l>, Span)>,
+    /// Where it stands among all instances, for the order of sources: places in the text, outermost first.
+    pub order: Vec<i64>,
     /// Where it is applied.
     pub span: Option<Span>,
     pub memo: BTreeMap<(Name, Vec<i64>), Memo<'l>>,

@@ -29,10 +29,7 @@ pub fn simplify(graph: &Graph) -> Graph {
             break;
         }
     }
-    #[cfg(debug_assertions)]
-    if let Err(e) = verify::verify(&graph) {
-        panic!("simplified into an invalid graph: {e}\n{}", print::print(&graph));
-    }
+    debug_assert_eq!(verify::verify(&graph), Ok(()), "{}", print::print(&graph));
     graph
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use rnnc::eqn::eval::{Evaluator, eval};
 use rnnc::eqn::*;
 use rnnc::eqn::{parse::parse, print::print, verify::verify};
+use rnnc::grad::{Options, differentiate};
 use rnnc::simplify::simplify;
 
 /// The same graph with every real node as an output.
@@ -50,6 +51,13 @@ proptest! {
     #[test]
     fn no_value_changes(seed in any::<u64>()) {
         check_same(&random_graph(seed), seed)?;
+    }
+
+    #[test]
+    fn no_value_of_an_adjoint_changes(seed in any::<u64>()) {
+        if let Ok(joint) = differentiate(&random_graph(seed), &Options::default()) {
+            check_same(&joint, seed)?;
+        }
     }
 
     #[test]

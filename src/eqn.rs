@@ -340,6 +340,7 @@ pub mod build;
 mod errors;
 pub mod eval;
 mod lex;
+mod make;
 pub mod op;
 pub mod parse;
 pub mod print;

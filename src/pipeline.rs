@@ -1,1 +1,92 @@
 //! The stages joined: from a graph to something that runs.
+//!
+//! In: a [`Graph`], perhaps with symbolic dimensions, and numbers for them. Out: a [`Program`] or an [`Executable`].
+//! Nothing is decided here but the order: differentiate, put numbers for dimensions, simplify, schedule, generate
+//! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
+
+use crate::codegen::{self, Level, Target};
+use crate::diag::Fallible;
+use crate::eqn::Graph;
+use crate::grad;
+use crate::loops::Program;
+use crate::runtime::Executable;
+use crate::runtime::check::check;
+use crate::schedule::schedule;
+use crate::shape::Bindings;
+use crate::simplify::simplify;
+use std::sync::Arc;
+
+/// A step on the way; reported when it is done, so that a caller with a clock can say what takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Differentiate,
+    Bind,
+    Simplify,
+    Schedule,
+    Codegen,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct CompileOptions {
+    /// With the adjoint beside it; `None`: as it is.
+    pub grad: Option<grad::Options>,
+    /// Kernels are interpreted instead of compiled.
+    pub interpret: bool,
+    pub level: Level,
+}
+
+/// From a graph to something that runs.
+pub fn compile(graph: &Graph, bindings: &Bindings, options: &CompileOptions) -> Fallible<Arc<Executable>> {
+    compile_watched(graph, bindings, options, &mut |_| {})
+}
+
+/// [`compile`], calling `done` after each step.
+pub fn compile_watched(
+    graph: &Graph,
+    bindings: &Bindings,
+    options: &CompileOptions,
+    done: &mut dyn FnMut(Step),
+) -> Fallible<Arc<Executable>> {
+    let program = program_watched(graph, bindings, options, done)?;
+    let exe = if options.interpret {
+        Executable::interpreted(program)
+    } else {
+        Executable::at_level(program, options.level)
+    }?;
+    done(Step::Codegen);
+    Ok(exe)
+}
+
+/// From a graph to its stages and kernels.
+pub fn program(graph: &Graph, bindings: &Bindings, options: &CompileOptions) -> Fallible<Program> {
+    program_watched(graph, bindings, options, &mut |_| {})
+}
+
+fn program_watched(
+    graph: &Graph,
+    bindings: &Bindings,
+    options: &CompileOptions,
+    done: &mut dyn FnMut(Step),
+) -> Fallible<Program> {
+    let joint = options.grad.as_ref().map(|grad| grad::differentiate(graph, grad)).transpose()?;
+    done(Step::Differentiate);
+    let bound = joint.as_ref().unwrap_or(graph).bind(bindings)?;
+    done(Step::Bind);
+    let simple = simplify(&bound);
+    done(Step::Simplify);
+    let program = schedule(&simple)?;
+    done(Step::Schedule);
+    Ok(program)
+}
+
+/// The intermediate code of a program's kernels, for a target that does not depend on this computer.
+pub fn clif(program: &Program, target: Target) -> Fallible<String> {
+    let limits = check(program).map_err(|e| vec![e])?;
+    codegen::clif(program, &limits, target).map_err(|e| vec![e])
+}
+
+/// The machine code of a program's kernels, likewise.
+pub fn asm(program: &Program, target: Target) -> Fallible<String> {
+    let limits = check(program).map_err(|e| vec![e])?;
+    codegen::asm(program, &limits, target).map_err(|e| vec![e])
+}

@@ -30,6 +30,8 @@ struct Accumulator {
     op: ReduceOp,
     best: Vec<Variable>,
     found: Vec<Variable>,
+    /// Over the innermost axis alone.
+    is_inner: bool,
 }
 
 /// One nest while it is emitted.
@@ -542,7 +544,8 @@ impl Emitter<'_, '_> {
                 ReduceOp::ArgMax => (0..GROUPS).map(|_| begin(self, 0.0)).collect(),
                 _ => Vec::new(),
             };
-            frame.accumulators.insert(i, Accumulator { op, best, found });
+            let is_inner = is_inner_fold(effect);
+            frame.accumulators.insert(i, Accumulator { op, best, found, is_inner });
         }
     }
 
@@ -556,7 +559,7 @@ impl Emitter<'_, '_> {
         };
         let old: Wide = to.best[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
         let new = if to.op == ReduceOp::ArgMax {
-            let index = self.flat_index(frame, place);
+            let index = self.flat_index(frame, place, to.is_inner);
             let old_index: Wide = to.found[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
             let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
             let index = self.lanes.choose(&greater, &index, &old_index);
@@ -572,12 +575,12 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// The number of the current element among all of the nest.
-    fn flat_index(&mut self, frame: &Frame, place: Place) -> Wide {
+    /// The number of the current element among all of the nest, or of the innermost axis.
+    fn flat_index(&mut self, frame: &Frame, place: Place, is_inner: bool) -> Wide {
         let mut index = self.word(0);
         let mut size: usize = frame.extents.last().copied().unwrap_or(1);
         for (counter, extent) in frame.outer.iter().zip(&frame.extents).rev() {
-            if let Some(counter) = counter {
+            if let (Some(counter), false) = (counter, is_inner) {
                 let outer = self.lanes.b.use_var(*counter);
                 let outer = self.times(outer, size);
                 index = self.lanes.b.ins().iadd(index, outer);

@@ -164,11 +164,19 @@ impl<'a> Checker<'a> {
             Stage::Loop { .. } => Ok(()),
             Stage::Product { a, weight, out, accumulate: _ } => {
                 let w = self.program.weights.get(weight.index()).ok_or("there is no such weight")?;
-                let a = self.f32(a, w.k)?;
-                let out = self.f32(out, w.n)?;
-                self.reaches(a, out.place).map_err(|e| format!("product by `{}`: {e}", w.name))
+                let (from, to) = (self.f32(a, w.k)?, self.f32(out, w.n)?);
+                if a.buffer == out.buffer {
+                    let beside = a.column + w.k <= out.column || out.column + w.n <= a.column;
+                    let in_loop =
+                        matches!(to.place, Place::Over { domain, .. } if self.inside.contains(&domain));
+                    let apart = beside || (in_loop && a.lag != out.lag);
+                    claim(apart, || format!("the product by `{}` overwrites its operand", w.name))?;
+                }
+                self.reaches(from, to.place).map_err(|e| format!("product by `{}`: {e}", w.name))
             }
             Stage::Outer { a, m, b, n, out, out_stride, accumulate: _ } => {
+                let apart = a.buffer != out.buffer && b.buffer != out.buffer;
+                claim(apart, || "an outer product overwrites its operand".into())?;
                 let (a, b) = (self.f32(a, *m)?, self.f32(b, *n)?);
                 let same = match (a.place, b.place) {
                     (Place::Over { domain: x, .. }, Place::Over { domain: y, .. }) => x == y,

@@ -3,7 +3,8 @@
 //! In: a workspace whose sizes are fixed and whose inputs are given. Out: its buffers, computed. Every index below is
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
 
-use super::kernel::{Addresses, Bind, Buf, FlushToZero};
+use super::gemm::{self, Isa, Packed, View, ViewMut};
+use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
 use super::{Executable, errors, interpret};
 use crate::diag::Fallible;
@@ -16,6 +17,7 @@ pub(super) struct Scratch {
     interpreter: interpret::Scratch,
     binds: Vec<Bind>,
     addresses: Addresses,
+    gemm: gemm::Scratch,
     /// For each domain: the step of the loop we are in.
     step: Vec<Option<usize>>,
 }
@@ -68,6 +70,7 @@ impl Workspace {
             exe: &self.exe,
             bufs: &mut self.bufs,
             weights: &mut self.weights,
+            isa: self.isa,
             batch: self.batch,
             steps: &self.steps,
             lengths: &self.lengths,
@@ -78,23 +81,19 @@ impl Workspace {
     }
 }
 
-fn pack(weight: &Weight, bufs: &[Buf], into: &mut Buf) {
-    let into = into.f32_mut();
+fn pack(weight: &Weight, bufs: &[Buf], into: &mut Packed) {
     for part in &weight.parts {
-        let size = part.rows * part.cols;
-        let source = &bufs[part.source.buffer.index()].f32()[part.source.column..part.source.column + size];
-        for (i, x) in source.iter().enumerate() {
-            let (r, c) = (i / part.cols, i % part.cols);
-            let (r, c) = if part.transposed { (c, r) } else { (r, c) };
-            into[(part.k0 + r) * weight.n + part.n0 + c] = *x;
-        }
+        let source = &bufs[part.source.buffer.index()].f32()[part.source.column..];
+        let (rows, cols) = if part.transposed { (part.cols, part.rows) } else { (part.rows, part.cols) };
+        into.pack_block(part.k0, part.n0, source, rows, cols, part.cols, part.transposed);
     }
 }
 
 struct Execution<'a> {
     exe: &'a Executable,
     bufs: &'a mut [Buf],
-    weights: &'a mut [Buf],
+    weights: &'a mut [Packed],
+    isa: Isa,
     batch: usize,
     steps: &'a [usize],
     lengths: &'a [Vec<usize>],
@@ -238,24 +237,22 @@ impl Execution<'_> {
         let over = self.place(out.buffer);
         let stepwise = self.place(a.buffer) == Place::Example;
         self.by_step(over, stepwise, |run| {
-            let (a, out) = (run.rows(a), run.rows(out));
-            let a_stride =
-                if run.exe.program.buffers[a.buffer].place == Place::Shared { 0 } else { a.stride };
-            let (k, n) = (run.exe.program.weights[weight].k, run.exe.program.weights[weight].n);
-            let w = run.weights[weight].f32();
-            for row in 0..out.count {
-                for j in 0..n {
-                    let at = a.first + row * a_stride;
-                    let x = &run.bufs[a.buffer].f32()[at..at + k];
-                    let sum: f32 = x.iter().enumerate().map(|(i, x)| x * w[i * n + j]).sum();
-                    let to = &mut run.bufs[out.buffer].f32_mut()[out.first + row * out.stride + j];
-                    *to = if accumulate { *to + sum } else { sum };
-                }
+            let w = &run.weights[weight];
+            let mut from = run.view(a, w.k());
+            if run.place(a.buffer) == Place::Shared {
+                from.stride = 0;
             }
+            let (to, rows) = (run.view(out, w.n()), run.rows(out).count);
+            kernel::product(run.isa, rows, run.bufs, from, w, to, accumulate);
         });
     }
 
-    #[allow(clippy::too_many_arguments)]
+    fn view(&self, at: &Operand, width: usize) -> kernel::Rows {
+        let rows = self.rows(at);
+        kernel::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
+    }
+
+    #[allow(clippy::too_many_arguments)] // two operands and where their product goes
     fn outer(
         &mut self,
         a: &Operand,
@@ -267,15 +264,20 @@ impl Execution<'_> {
         add: bool,
     ) {
         let (a, b, out) = (self.rows(a), self.rows(b), self.rows(out));
-        for i in 0..m {
-            for j in 0..n {
-                let (xs, ys) = (self.bufs[a.buffer].f32(), self.bufs[b.buffer].f32());
-                let term = |r: usize| xs[a.first + r * a.stride + i] * ys[b.first + r * b.stride + j];
-                let sum: f32 = (0..a.count).map(term).sum();
-                let to = &mut self.bufs[out.buffer].f32_mut()[out.first + i * out_stride + j];
-                *to = if add { *to + sum } else { sum };
-            }
-        }
+        let (isa, scratch) = (self.isa, &mut self.scratch.gemm);
+        let (left, right, to) = if a.buffer == b.buffer {
+            let Ok([both, to]) = self.bufs.get_disjoint_mut([a.buffer, out.buffer]) else { return };
+            (both.f32(), both.f32(), to)
+        } else {
+            let Ok([left, right, to]) = self.bufs.get_disjoint_mut([a.buffer, b.buffer, out.buffer]) else {
+                return;
+            };
+            (left.f32(), right.f32(), to)
+        };
+        let left = View { data: &left[a.first..], stride: a.stride, width: m };
+        let right = View { data: &right[b.first..], stride: b.stride, width: n };
+        let to = ViewMut { data: &mut to.f32_mut()[out.first..], stride: out_stride, width: n };
+        gemm::outer(isa, a.count, left, right, to, add, scratch);
     }
 
     fn fill(&mut self, out: &Operand, width: usize, value: f32) {

@@ -4,6 +4,7 @@
 //! matrix products this is the only `unsafe` code; each block says what makes it sound.
 #![allow(unsafe_code)]
 
+use super::gemm::{self, Packed};
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::fmt;
@@ -78,6 +79,69 @@ impl fmt::Debug for Buf {
 pub struct Bind {
     pub buffer: usize,
     pub offset: usize,
+}
+
+/// Rows of a product in a buffer: from element `first`, `stride` elements apart, `width` wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub buffer: usize,
+    pub first: usize,
+    pub stride: usize,
+    pub width: usize,
+}
+
+impl Rows {
+    /// Elements from the buffer's start to just behind the last row.
+    fn end(&self, rows: usize) -> Option<usize> {
+        (rows.checked_sub(1)?).checked_mul(self.stride)?.checked_add(self.first)?.checked_add(self.width)
+    }
+
+    fn is_within(&self, rows: usize, buf: &Buf) -> bool {
+        rows == 0 || self.end(rows).is_some_and(|end| end <= buf.len)
+    }
+
+    /// Do `rows` rows of both share no element? Only asked of rows of one buffer.
+    fn is_apart_from(&self, other: &Rows, rows: usize) -> bool {
+        let before = |a: &Rows, b: &Rows| a.end(rows).is_some_and(|end| end <= b.first);
+        let beside = |a: &Rows, b: &Rows| {
+            let within = |r: &Rows| r.stride > 0 && r.first % r.stride + r.width <= r.stride;
+            let columns = a.stride == b.stride && within(a) && within(b);
+            columns && a.first % a.stride + a.width <= b.first % b.stride
+        };
+        rows == 0 || before(self, other) || before(other, self) || beside(self, other) || beside(other, self)
+    }
+}
+
+/// `out (+)= a @ w` on `rows` rows; the widths are the weight's.
+///
+/// # Panics
+/// If rows leave their buffer, or those read and those written share an element.
+pub fn product(
+    isa: gemm::Isa,
+    rows: usize,
+    bufs: &mut [Buf],
+    a: Rows,
+    w: &Packed,
+    out: Rows,
+    accumulate: bool,
+) {
+    assert!(a.is_within(rows, &bufs[a.buffer]), "the left side of a product leaves its buffer");
+    assert!(out.is_within(rows, &bufs[out.buffer]), "a product leaves its buffer");
+    assert!(a.buffer != out.buffer || a.is_apart_from(&out, rows), "a product overwrites its operand");
+    if rows == 0 {
+        return;
+    }
+    let to = bufs[out.buffer].f32_mut().as_mut_ptr().wrapping_add(out.first);
+    // Of one buffer there is one address, from which both are reached.
+    let from = if a.buffer == out.buffer {
+        to.cast_const().wrapping_sub(out.first)
+    } else {
+        bufs[a.buffer].f32().as_ptr()
+    };
+    let from = gemm::RawView { start: from.wrapping_add(a.first), stride: a.stride, width: a.width };
+    let to = gemm::RawViewMut { start: to, stride: out.stride, width: out.width };
+    // SAFETY: both lie within buffers that `bufs` borrows exclusively, and share no element (all just checked).
+    unsafe { gemm::product_raw(isa, rows, from, w, to, accumulate) }
 }
 
 /// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).

@@ -4,6 +4,7 @@
 //! program's places ask for; a row that is no point of its example is never read out (it reads as 0).
 
 use super::exec::Scratch;
+use super::gemm::{Isa, Packed};
 use super::kernel::Buf;
 use super::{Executable, errors, rows_of};
 use crate::diag::{Diagnostic, Fallible};
@@ -14,12 +15,17 @@ use std::sync::Arc;
 /// Bytes that the buffers of one workspace may have together, unless told otherwise.
 pub const MEMORY_LIMIT: usize = 16 << 30;
 
+/// Packed weights have at most so many columns more than they need.
+const PANEL: u128 = 64;
+
 /// Memory for runs of one [`Executable`].
 pub struct Workspace {
     pub(super) exe: Arc<Executable>,
     /// The program's buffers; then for each domain its position (one element) and its lengths as numbers.
     pub(super) bufs: Vec<Buf>,
-    pub(super) weights: Vec<Buf>,
+    pub(super) weights: Vec<Packed>,
+    /// The instructions products are made of.
+    pub(super) isa: Isa,
     pub(super) batch: usize,
     /// For each domain: greatest length, each example's length, and points before the first of this run.
     pub(super) steps: Vec<usize>,
@@ -57,7 +63,8 @@ impl Workspace {
         let mut workspace = Workspace {
             exe: exe.clone(),
             bufs: vec![Buf::default(); program.buffers.len() + 2 * domains],
-            weights: vec![Buf::default(); program.weights.len()],
+            weights: Vec::new(),
+            isa: Isa::detect(),
             batch: 0,
             steps: vec![0; domains],
             lengths: vec![Vec::new(); domains],
@@ -74,11 +81,7 @@ impl Workspace {
                 workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
             }
         }
-        for (i, w) in program.weights.iter().enumerate() {
-            workspace.weights[i]
-                .reset(w.k * w.n)
-                .map_err(|_| vec![errors::out_of_memory(4 * (w.k * w.n) as u128)])?;
-        }
+        workspace.weights = program.weights.iter().map(|w| Packed::zeroed(w.k, w.n)).collect();
         for domain in 0..domains {
             workspace.allocate(position_buffer(program, domain), 1).map_err(|e| vec![e])?;
         }
@@ -192,7 +195,8 @@ impl Workspace {
             bytes = bytes.saturating_add((rows as u128).saturating_mul(b.width as u128).saturating_mul(4));
         }
         for w in &program.weights {
-            bytes = bytes.saturating_add((w.k as u128).saturating_mul(w.n as u128).saturating_mul(4));
+            let columns = w.n as u128 + PANEL;
+            bytes = bytes.saturating_add((w.k as u128).saturating_mul(columns).saturating_mul(4));
         }
         if bytes > self.limit as u128 { Err(errors::too_large(Some(bytes), self.limit)) } else { Ok(()) }
     }

@@ -15,8 +15,9 @@ const ROUND: f32 = 12_582_912.0;
 const ROUND_BIASED: f32 = ROUND + 127.0;
 /// `(eʳ − 1 − r)/r²` on |r| ≤ ½ ln 2, near minimax, relative error of `eʳ − 1` below 2⁻²⁵.
 const EXP: [f32; 5] = [0.5, 1.666_657_6e-1, 4.166_655_6e-2, 8.363_203e-3, 1.392_621_3e-3];
-/// `(log1p(2s/(1−s)) − 2s)/s³` in s², s ≤ ⅓, relative error of the logarithm below 2⁻²⁶.
-const ATANH: [f32; 4] = [6.666_664e-1, 4.000_756e-1, 2.823_662e-1, 2.685_15e-1];
+/// `(log1p(2s/(1−s)) − 2s)/s³` in s², s ≤ ⅓, relative error of the logarithm below 2⁻²⁶; with powers of two that make
+/// it `/t³` in t², t = 2s.
+const ATANH: [f32; 4] = [6.666_664e-1 / 8.0, 4.000_756e-1 / 32.0, 2.823_662e-1 / 128.0, 2.685_15e-1 / 512.0];
 /// `(log(1+f) − 2s)/s` in s², s = f/(2+f), on √½ ≤ 1+f < √2 (FreeBSD msun, e_logf.c); ln 2 in two parts, as there.
 const LOG: [f32; 4] = [0.666_666_6, 0.400_009_72, 0.284_987_87, 0.242_790_79];
 const LOG_LN2_HIGH: f32 = 0.693_138_1;
@@ -125,12 +126,13 @@ impl Lanes<'_, '_> {
         let y = self.neg(&y);
         let e = self.exp(&y);
         let above = self.add(&e, 2.0);
-        let s = self.div(&e, &above);
-        let z = self.mul(&s, &s);
-        let poly = self.polynomial(&z, &ATANH);
-        let cube = self.mul(&s, &z);
-        let twice = self.add(&s, &s);
-        self.fma(&cube, &poly, &twice)
+        // Twice s: s itself could be too small a number where the result is not.
+        let twice = self.add(&e, &e);
+        let t = self.div(&twice, &above);
+        let square = self.mul(&t, &t);
+        let poly = self.polynomial(&square, &ATANH);
+        let cube = self.mul(&t, &square);
+        self.fma(&cube, &poly, &t)
     }
 
     /// `log(1 + eˣ)`

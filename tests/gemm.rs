@@ -130,9 +130,15 @@ fn every_size_up_to_seventy_with_strides_and_accumulation() {
 fn sizes_beyond_every_block() {
     for isa in isas() {
         let mut draws = Draws(2);
-        for (rows, k, n) in
-            [(1, 700, 131), (2, 300, 97), (3, 257, 64), (33, 513, 40), (390, 256, 33), (205, 300, 530)]
-        {
+        for (rows, k, n) in [
+            (1, 700, 131),
+            (3, 257, 64),
+            (33, 513, 40),
+            (199, 260, 33),
+            (260, 199, 33),
+            (5, 7, 530),
+            (21, 530, 70),
+        ] {
             for accumulate in [false, true] {
                 let case = Case { rows, k, n, beside: 3, accumulate };
                 check_product(isa, case, &mut draws);

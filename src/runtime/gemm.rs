@@ -19,6 +19,8 @@ mod memory;
 mod packed;
 mod peak;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use packed::Packed;
 pub use peak::peak_gflops;
@@ -41,7 +43,15 @@ impl Isa {
 
     /// Whether this machine can run it.
     pub fn is_available(self) -> bool {
-        self == Isa::Portable
+        match self {
+            Isa::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2Fma => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2Fma | Isa::Avx512 => false,
+        }
     }
 }
 
@@ -120,9 +130,11 @@ pub unsafe fn product_raw(isa: Isa, rows: usize, a: RawView, w: &Packed, out: Ra
     // SAFETY: the caller vouches for the views; the instructions exist.
     unsafe {
         match isa {
-            Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => {
-                block::product::<portable::Tiles>(rows, a, w, out, accumulate)
-            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => block::product::<x86::Avx512>(rows, a, w, out, accumulate),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2Fma => block::product::<x86::Avx2>(rows, a, w, out, accumulate),
+            _ => block::product::<portable::Tiles>(rows, a, w, out, accumulate),
         }
     }
 }
@@ -166,9 +178,11 @@ pub unsafe fn outer_raw(
     // SAFETY: the caller vouches for the views; the instructions exist.
     unsafe {
         match isa {
-            Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => {
-                block::outer::<portable::Tiles>(rows, a, b, out, accumulate, scratch)
-            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => block::outer::<x86::Avx512>(rows, a, b, out, accumulate, scratch),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2Fma => block::outer::<x86::Avx2>(rows, a, b, out, accumulate, scratch),
+            _ => block::outer::<portable::Tiles>(rows, a, b, out, accumulate, scratch),
         }
     }
 }

@@ -6,11 +6,17 @@
 use super::packed::{PANEL, Packed};
 use super::{RawView, RawViewMut, Scratch};
 
-/// Contracted rows of a block; fixes the order of summation.
-pub const DEPTH: usize = 256;
+/// At most so many contracted rows make a block; fixes the order of summation.
+const DEPTH: usize = 256;
+
+/// Blocks but the last are multiples of this.
+pub const STEP: usize = 4;
 
 /// Rows of the left side whose block stays in the second cache while all panels pass by.
 const CHUNK: usize = 192;
+
+/// A packed matrix up to this size stays in the second cache: no need to ask for it ahead.
+const NEAR: usize = 128 * 1024;
 
 /// Columns of the right side of `outer` that are packed at once.
 const WIDE: usize = 512;
@@ -21,14 +27,16 @@ pub struct Tile {
     /// Row-major with `a_stride`; or packed, `height` elements for every contracted index.
     pub a: *const f32,
     pub a_stride: usize,
-    /// Rows of `PANEL` elements; the next panel begins `panel_len` further.
+    /// Rows of `PANEL` elements.
     pub b: *const f32,
-    pub panel_len: usize,
     pub out: *mut f32,
     pub out_stride: usize,
-    /// Columns that are written: at most `panels * PANEL`, in the last panel at least one.
+    /// Columns that are written: at most `columns(height)`.
     pub cols: usize,
     pub accumulate: bool,
+    /// Where the next tiles will read: so many cache lines of it are fetched every `STEP` indices.
+    pub ahead: *const f32,
+    pub pace: usize,
 }
 
 /// The innermost loops of one instruction set.
@@ -36,12 +44,15 @@ pub trait Tiles {
     /// The tallest tile.
     const HEIGHT: usize;
 
-    /// How many panels a low tile takes at once: it has too few sums in flight otherwise.
-    fn panels(height: usize) -> usize;
+    /// How many columns a tile takes: a divisor of `PANEL`.
+    fn columns(height: usize) -> usize;
+
+    /// Asks for a cache line; any address will do.
+    fn fetch(p: *const f32);
 
     /// # Safety
     /// The pointers hold what [`Tile`] says, `1 <= height <= HEIGHT`, `cols` needs at most
-    /// `panels(height)` panels, and the machine has the instructions.
+    /// `columns(height)` columns, and the machine has the instructions.
     unsafe fn tile(height: usize, packed: bool, tile: &Tile);
 }
 
@@ -52,28 +63,49 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
     if rows == 0 || n == 0 {
         return;
     }
-    // Without contracted rows one empty block still has to write its zeros.
-    for k0 in (0..k.max(1)).step_by(DEPTH) {
-        for chunk in pieces(rows, CHUNK) {
-            let group = K::panels(chunk.len().min(K::HEIGHT)) * PANEL;
-            for n0 in (0..n).step_by(group) {
-                for rows in pieces(chunk.len(), K::HEIGHT) {
-                    let r = chunk.start + rows.start;
-                    // SAFETY: row `r` and the following belong to both views, columns `k0..` and
-                    // `n0..` to their width; panel `n0 / PANEL` and row `k0` to the packed matrix.
-                    unsafe {
-                        let tile = Tile {
-                            depth: DEPTH.min(k - k0),
-                            a: a.start.add(r * a.stride + k0),
-                            a_stride: a.stride,
-                            b: w.panels().add(n0 / PANEL * w.panel_len() + k0 * PANEL),
-                            panel_len: w.panel_len(),
-                            out: out.start.add(r * out.stride + n0),
-                            out_stride: out.stride,
-                            cols: group.min(n - n0),
-                            accumulate: accumulate || k0 > 0,
-                        };
-                        K::tile(rows.len(), false, &tile);
+    let size = w.panel_len().saturating_mul(n.div_ceil(PANEL));
+    for chunk in pieces(rows, CHUNK) {
+        let height = chunk.len().min(K::HEIGHT);
+        let group = K::columns(height);
+        let tiles = chunk.len().div_ceil(K::HEIGHT);
+        let far = tiles > 2 && size > NEAR;
+        // A single tile reads each panel once: from beginning to end is best.
+        let columns = if tiles == 1 { group } else { WIDE };
+        for wide in (0..n).step_by(columns) {
+            for Block { start: k0, depth } in blocks(k) {
+                let end = n.min(wide + columns);
+                for n0 in (wide..end).step_by(group) {
+                    let strip = |n0: usize, k0: usize| {
+                        w.panels().wrapping_add(n0 / PANEL * w.panel_len() + k0 * PANEL + n0 % PANEL)
+                    };
+                    let next = if n0 + group < end {
+                        strip(n0 + group, k0)
+                    } else if k0 + depth < k {
+                        strip(wide, k0 + depth)
+                    } else {
+                        strip(end, 0)
+                    };
+                    let lines = group / 16 * depth;
+                    let pace = if far { (group / 16 * STEP).div_ceil(tiles) } else { 0 };
+                    for (i, rows) in pieces(chunk.len(), K::HEIGHT).enumerate() {
+                        let r = chunk.start + rows.start;
+                        // SAFETY: row `r` and the following belong to both views, columns `k0..` and
+                        // `n0..` to their width; panel `n0 / PANEL` and row `k0` to the packed matrix.
+                        unsafe {
+                            let tile = Tile {
+                                depth,
+                                a: a.start.add(r * a.stride + k0),
+                                a_stride: a.stride,
+                                b: strip(n0, k0),
+                                out: out.start.add(r * out.stride + n0),
+                                out_stride: out.stride,
+                                cols: group.min(n - n0),
+                                accumulate: accumulate || k0 > 0,
+                                ahead: next.wrapping_add(i * lines / tiles * 16),
+                                pace,
+                            };
+                            K::tile(rows.len(), false, &tile);
+                        }
                     }
                 }
             }
@@ -95,21 +127,37 @@ pub unsafe fn outer<K: Tiles>(
     if m == 0 || n == 0 {
         return;
     }
-    let depth = DEPTH.min(rows);
+    let depth = blocks(rows).map(|block| block.depth).max().unwrap_or(0);
     scratch.a.reserve(CHUNK.min(m) * depth);
     scratch.b.reserve(WIDE.min(n).next_multiple_of(PANEL) * depth);
-    for r0 in (0..rows.max(1)).step_by(DEPTH) {
-        let depth = DEPTH.min(rows - r0);
+    for Block { start: r0, depth } in blocks(rows) {
         for n0 in (0..n).step_by(WIDE) {
             let wide = WIDE.min(n - n0);
             // SAFETY: rows `r0..` and columns `n0..` belong to `b`.
             unsafe { pack_panels(scratch.b.as_mut_slice(), b, r0, depth, n0, wide) };
-            for chunk in pieces(m, CHUNK) {
+            let mut chunks = pieces(m, CHUNK).peekable();
+            while let Some(chunk) = chunks.next() {
                 // SAFETY: rows `r0..` and columns `chunk` belong to `a`.
                 unsafe { pack_tiles(scratch.a.as_mut_slice(), a, r0, depth, &chunk, K::HEIGHT) };
-                let group = K::panels(chunk.len().min(K::HEIGHT)) * PANEL;
+                let group = K::columns(chunk.len().min(K::HEIGHT));
+                let tiles = chunk.len().div_ceil(K::HEIGHT);
+                // Meanwhile the rows of the next block come nearer, a few with each tile.
+                let next = match chunks.peek() {
+                    Some(next) => a.start.wrapping_add(r0 * a.stride + next.start),
+                    None => a.start.wrapping_add((r0 + depth) * a.stride),
+                };
+                let mut near = 0;
+                let total = tiles * wide.div_ceil(group);
+                let mut done = 0;
                 for p in (0..wide).step_by(group) {
                     for tile in pieces(chunk.len(), K::HEIGHT) {
+                        done += 1;
+                        while near < done * depth / total {
+                            for column in (0..chunk.len()).step_by(16) {
+                                K::fetch(next.wrapping_add(near * a.stride + column));
+                            }
+                            near += 1;
+                        }
                         // SAFETY: the packed blocks have `depth` rows for each of these columns, and
                         // row `chunk.start + tile.start` and columns `n0 + p..` belong to `out`.
                         unsafe {
@@ -118,12 +166,13 @@ pub unsafe fn outer<K: Tiles>(
                                 depth,
                                 a: scratch.a.as_slice().as_ptr().add(tile.start * depth),
                                 a_stride: 0,
-                                b: scratch.b.as_slice().as_ptr().add(p * depth),
-                                panel_len: depth * PANEL,
+                                b: scratch.b.as_slice().as_ptr().add(p / PANEL * PANEL * depth + p % PANEL),
                                 out: out.start.add(at),
                                 out_stride: out.stride,
                                 cols: group.min(wide - p),
                                 accumulate: accumulate || r0 > 0,
+                                ahead: scratch.b.as_slice().as_ptr(),
+                                pace: 0,
                             };
                             K::tile(tile.len(), true, &block);
                         }
@@ -132,6 +181,23 @@ pub unsafe fn outer<K: Tiles>(
             }
         }
     }
+}
+
+/// A block of contracted rows.
+struct Block {
+    start: usize,
+    depth: usize,
+}
+
+/// The blocks of `k` contracted rows; they depend on nothing else. Without rows there is one empty block, which
+/// still has to write its zeros.
+fn blocks(k: usize) -> impl Iterator<Item = Block> {
+    let count = k.div_ceil(DEPTH).max(1);
+    let size = k.div_ceil(count).next_multiple_of(STEP);
+    (0..count).map(move |i| {
+        let start = (i * size).min(k);
+        Block { start, depth: size.min(k - start) }
+    })
 }
 
 /// Cuts `0..len` into the fewest pieces of at most `max`, of sizes that differ by at most one.
@@ -181,8 +247,19 @@ unsafe fn pack_tiles(
             std::slice::from_raw_parts(a.start.add((r0 + r) * a.stride + chunk.start), chunk.len())
         };
         for tile in pieces(chunk.len(), height) {
-            let at = tile.start * depth + r * tile.len();
-            to[at..at + tile.len()].copy_from_slice(&from[tile]);
+            let to = &mut to[tile.start * depth + r * tile.len()..][..tile.len()];
+            // Lengths known when compiling: a call for each few elements would cost more than the copy.
+            match (from[tile].as_chunks::<6>(), to.as_chunks_mut::<6>()) {
+                (([from], []), ([to], [])) => *to = *from,
+                (from, to) => {
+                    for (to, from) in to.0.as_flattened_mut().iter_mut().zip(from.0.as_flattened()) {
+                        *to = *from;
+                    }
+                    for (to, from) in to.1.iter_mut().zip(from.1) {
+                        *to = *from;
+                    }
+                }
+            }
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use super::memory::Lines;
 
-/// Columns of a panel: two AVX-512 vectors, four of AVX2.
-pub const PANEL: usize = 32;
+/// Columns of a panel: four AVX-512 vectors, eight of AVX2.
+pub const PANEL: usize = 64;
 
 /// Source rows that are transposed together: their part of the panel stays in the first cache.
 const STRIP: usize = 16;

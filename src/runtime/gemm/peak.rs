@@ -10,7 +10,13 @@ const BUDGET: Duration = Duration::from_millis(50);
 pub fn peak_gflops(isa: Isa) -> f64 {
     assert!(isa.is_available(), "this machine has no {isa:?}");
     let run: fn(u64) -> f64 = match isa {
-        Isa::Avx512 | Isa::Avx2Fma | Isa::Portable => portable,
+        // SAFETY: the instructions exist.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => |rounds| unsafe { super::x86::spin_avx512(rounds) },
+        // SAFETY: the instructions exist.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2Fma => |rounds| unsafe { super::x86::spin_avx2(rounds) },
+        _ => portable,
     };
     let mut best = 0.0f64;
     let begin = Instant::now();

@@ -11,9 +11,11 @@ pub struct Tiles;
 impl super::block::Tiles for Tiles {
     const HEIGHT: usize = 4;
 
-    fn panels(_height: usize) -> usize {
-        1
+    fn columns(_height: usize) -> usize {
+        WIDTH
     }
+
+    fn fetch(_p: *const f32) {}
 
     unsafe fn tile(height: usize, packed: bool, tile: &Tile) {
         // SAFETY: passed on from the caller.

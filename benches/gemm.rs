@@ -1,0 +1,120 @@
+//! Matrix products as a share of the measured peak of one core.
+//!
+//! `cargo bench --bench gemm [-- --isa avx2]`; pin it to one core (`taskset -c 1`) on a busy machine. Peak and
+//! products are measured in turn, so that a change of the clock meets both; medians are printed.
+
+use rnnc::runtime::gemm::{Isa, Packed, Scratch, View, ViewMut, outer, peak_gflops, product};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Rounds of (peak, product).
+const ROUNDS: usize = 5;
+
+/// Seconds of a round.
+const ROUND: f64 = 0.06;
+
+/// Seconds of one measurement, at 100 GFLOP/s; shorter ones escape what else the machine does.
+const SPELL: f64 = 0.0003;
+
+struct Case {
+    name: String,
+    flops: f64,
+    run: Box<dyn FnMut()>,
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let isa = match words.iter().position(|w| w == "--isa").and_then(|i| words.get(i + 1)) {
+        None => Isa::detect(),
+        Some(name) => match name.as_str() {
+            "avx512" => Isa::Avx512,
+            "avx2" => Isa::Avx2Fma,
+            _ => Isa::Portable,
+        },
+    };
+    println!("{isa:?}");
+    println!("{:<34} {:>9} {:>9} {:>9} {:>9}", "(rows, k, n)", "µs", "GFLOP/s", "of peak", "at best");
+    let products = [
+        (32, 256, 1024),
+        (3200, 256, 1024),
+        (3200, 1024, 256),
+        (32, 1024, 256),
+        (20, 650, 2600),
+        (1, 256, 1024),
+    ];
+    let outers = [(3200, 1024, 256), (3200, 256, 1024)];
+    let more = [(64, 512, 2048), (20, 256, 1024), (13, 100, 400), (8, 64, 256), (1, 64, 256), (32, 10, 40)];
+    for (rows, k, n) in products {
+        measure(isa, product_case(isa, rows, k, n));
+    }
+    for (rows, m, n) in outers {
+        measure(isa, outer_case(isa, rows, m, n));
+    }
+    for (rows, k, n) in more {
+        measure(isa, product_case(isa, rows, k, n));
+    }
+}
+
+fn product_case(isa: Isa, rows: usize, k: usize, n: usize) -> Case {
+    let (a, source) = (numbers(rows * k), numbers(k * n));
+    let mut w = Packed::zeroed(k, n);
+    w.pack_block(0, 0, &source, k, n, n, false);
+    let mut out = vec![0.0; rows * n];
+    Case {
+        name: format!("product ({rows}, {k}, {n})"),
+        flops: 2.0 * (rows * k * n) as f64,
+        run: Box::new(move || {
+            let to = ViewMut { data: &mut out, stride: n, width: n };
+            product(isa, rows, View { data: &a, stride: k, width: k }, &w, to, false);
+            black_box(&out);
+        }),
+    }
+}
+
+fn outer_case(isa: Isa, rows: usize, m: usize, n: usize) -> Case {
+    let (a, b) = (numbers(rows * m), numbers(rows * n));
+    let mut out = vec![0.0; m * n];
+    let mut scratch = Scratch::new();
+    Case {
+        name: format!("outer (rows {rows}, m {m}, n {n})"),
+        flops: 2.0 * (rows * m * n) as f64,
+        run: Box::new(move || {
+            let to = ViewMut { data: &mut out, stride: n, width: n };
+            let (a, b) = (View { data: &a, stride: m, width: m }, View { data: &b, stride: n, width: n });
+            outer(isa, rows, a, b, to, false, &mut scratch);
+            black_box(&out);
+        }),
+    }
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect()
+}
+
+/// Times spells of at least `SPELL` seconds; prints the median and the best one.
+fn measure(isa: Isa, mut case: Case) {
+    let calls = (SPELL * 100e9 / case.flops).ceil();
+    let (mut times, mut peak) = (Vec::new(), 0.0f64);
+    for _ in 0..ROUNDS {
+        peak = peak.max(peak_gflops(isa));
+        let round = Instant::now();
+        while times.is_empty() || round.elapsed().as_secs_f64() < ROUND {
+            let start = Instant::now();
+            for _ in 0..calls as u32 {
+                (case.run)();
+            }
+            times.push(start.elapsed().as_secs_f64() / calls);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let rate = |time: f64| case.flops * 1e-9 / time;
+    let (median, best) = (rate(times[times.len() / 2]), rate(times[0]));
+    println!(
+        "{:<34} {:>9.1} {:>9.1} {:>8.1}% {:>8.1}%",
+        case.name,
+        times[times.len() / 2] * 1e6,
+        median,
+        median / peak * 100.0,
+        best / peak * 100.0
+    );
+}

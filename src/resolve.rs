@@ -44,11 +44,15 @@ pub struct LibraryFile {
     scope: BTreeMap<Name, ItemId>,
 }
 
+/// What stands for a cell parameter when a layer is checked on its own: the identity. No text can name it.
+pub const STAND_IN: &str = "any cell";
+
 /// All items in scope.
 #[derive(Debug, Default)]
 pub struct Library {
     files: Vec<LibraryFile>,
     items: Vec<Item>,
+    stand_in: Option<ItemId>,
     /// What a text outside all files sees, such as a recipe of the command line.
     scope: BTreeMap<Name, ItemId>,
 }
@@ -80,6 +84,9 @@ impl Library {
 
     /// The item a name means in a file, or in a text outside all files.
     pub fn lookup(&self, from: FileId, name: &str) -> Option<ItemId> {
+        if name == STAND_IN {
+            return self.stand_in;
+        }
         match self.file(from) {
             Some(file) => file.scope.get(name).copied(),
             None => self.scope.get(name).copied(),

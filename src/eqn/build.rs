@@ -87,13 +87,22 @@ pub fn build_model(library: &Library, name: &str, options: &Options) -> (Option<
     on_large_stack(|| passes(library, options, |b| b.build_model(name)))
 }
 
-/// Builds until the greatest lags and the sizes of untyped inputs are known: shapes depend on them. Every pass
-/// but the last decides one more of them, of which there are finitely many.
 fn passes<'l, T>(
     library: &'l Library,
     options: &'l Options,
     run: impl Fn(&mut Builder<'l>) -> Option<T>,
 ) -> (Option<T>, Vec<Diagnostic>) {
+    let (result, builder) = last_pass(library, options, run);
+    (result, builder.diagnostics)
+}
+
+/// Builds until the greatest lags and the sizes of untyped inputs are known: shapes depend on them. Every
+/// pass but the last decides one more of them, of which there are finitely many.
+fn last_pass<'l, T>(
+    library: &'l Library,
+    options: &'l Options,
+    run: impl Fn(&mut Builder<'l>) -> Option<T>,
+) -> (Option<T>, Builder<'l>) {
     let (mut lags, mut decided) = (BTreeMap::new(), BTreeMap::new());
     loop {
         let mut builder = Builder::new(library, options, lags.clone(), decided.clone());
@@ -109,8 +118,7 @@ fn passes<'l, T>(
         }
         let failed = builder.diagnostics.iter().any(Diagnostic::is_error);
         if failed || found.iter().all(|(name, lag)| lags.get(name).copied().unwrap_or(1) >= *lag) {
-            let result = if failed { None } else { result };
-            return (result, builder.diagnostics);
+            return (result.filter(|_| !failed), builder);
         }
         for (name, lag) in found {
             let known = lags.entry(name).or_insert(1);

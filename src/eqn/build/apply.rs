@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// So deep instances stand in each other; an application inside itself would never end.
+const MAX_NESTING: usize = 64;
+
 /// Evaluated arguments of a call.
 #[derive(Default)]
 pub struct Args<'l> {
@@ -265,6 +268,10 @@ impl<'l> Builder<'l> {
         if let Some(val) = self.frame(env.frame).applied.get(&key) {
             return Ok(val.clone());
         }
+        let nesting = self.frame(env.frame).nesting + 1;
+        if nesting > MAX_NESTING {
+            return self.fail(errors::too_nested(MAX_NESTING, span));
+        }
         let name = self.app_name(callee, recipe.item, env);
         let (path, param_path) = {
             let f = self.frame(env.frame);
@@ -294,6 +301,7 @@ impl<'l> Builder<'l> {
         let order = self.order_in(env, at.1);
         let f = self.frame_mut(frame);
         f.order = order;
+        f.nesting = nesting;
         f.domain = ambient.filter(|_| pointwise);
         f.pointwise = f.kind == FrameKind::Cell || pointwise;
 
@@ -611,6 +619,9 @@ impl<'l> Builder<'l> {
                 continue;
             }
             let kind = declared.as_ref().map(|d| d.kind);
+            if let (true, Some(Type { kind: TypeKind::Domain { .. }, span })) = (is_cell, ty) {
+                return self.fail(errors::not_yet("a cell with a whole sequence as its input", *span));
+            }
             // What may not be over a domain does not decide it.
             if kind == Some(Kind::Mem) || kind == Some(Kind::Param) {
                 let node = self.force_node(val.clone(), at)?;
@@ -744,6 +755,10 @@ impl<'l> Builder<'l> {
         let caller = self.frame(env.frame);
         let (path, param_path) = (caller.path.clone(), caller.param_path.clone());
         let (domain, pointwise, order) = (caller.domain, caller.pointwise, caller.order.clone());
+        let nesting = caller.nesting + 1;
+        if nesting > MAX_NESTING {
+            return self.fail(errors::too_nested(MAX_NESTING, span));
+        }
         let frame = self.new_frame(Origin {
             item,
             args: &[],
@@ -758,6 +773,7 @@ impl<'l> Builder<'l> {
         f.domain = domain;
         f.pointwise = pointwise;
         f.order = order;
+        f.nesting = nesting;
         let text = self.frame(frame).text.clone();
         let title = self.frame(frame).title.clone();
         let names: Vec<Name> = text.inputs.iter().map(|i| i.name.name.clone()).collect();
@@ -964,6 +980,7 @@ pub fn empty_frame<'l>(kind: FrameKind, title: Name) -> Frame<'l> {
         starts: BTreeMap::new(),
         prev: None,
         inner: Vec::new(),
+        nesting: 0,
         order: Vec::new(),
         span: None,
         memo: BTreeMap::new(),

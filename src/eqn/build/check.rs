@@ -1,7 +1,318 @@
 //! All mistakes of a file at once, for `rnnc check`.
+//!
+//! Every item is built with symbolic dimensions, once for each value of its options. A dimension that must
+//! be a number (a family's length) gets a small one. A cell parameter gets a stand-in, the identity.
+
+use super::builder::Builder;
+use super::value::*;
+use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::Diagnostic;
-use crate::resolve::Library;
-use crate::source::FileId;
-pub fn check(_library: &Library, _file: FileId) -> Vec<Diagnostic> {
-    Vec::new()
+use crate::resolve::inherit::text_of;
+use crate::resolve::text::{Kind, Text};
+use crate::resolve::{ItemId, Library, STAND_IN};
+use crate::source::{FileId, Span};
+use crate::syntax::ast::*;
+use std::collections::BTreeSet;
+
+/// Up to so many combinations of options are tried; of more, each option alone.
+const MAX_COMBINATIONS: usize = 64;
+/// So often a dimension that must be a number gets one.
+const MAX_ROUNDS: usize = 8;
+
+/// All mistakes of the items of a file, each once, in the order of the text.
+pub fn check(library: &Library, file: FileId) -> Vec<Diagnostic> {
+    on_large_stack(|| {
+        let ids = library.file(file).map(|f| f.items.clone()).unwrap_or_default();
+        let mut out: Vec<Diagnostic> = Vec::new();
+        for id in ids {
+            for d in check_item(library, id) {
+                let place = |d: &Diagnostic| d.labels.first().map(|l| l.span);
+                let known = out.iter().any(|o| *o == d || (o.code == d.code && place(o) == place(&d)));
+                if !known {
+                    out.push(d);
+                }
+            }
+        }
+        out
+    })
+}
+
+fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
+    match &library.item(id).kind {
+        ItemKind::Cell(c) => check_recipes(library, id, &c.name, &c.statics),
+        ItemKind::Layer(l) => check_recipes(library, id, &l.name, &l.statics),
+        ItemKind::Fn(f) => {
+            let args = f.inputs.iter().filter(|i| !i.kind.is_empty() && i.default.is_none());
+            let args = args.map(|i| argument(&i.name, number(0.5, i.span))).collect();
+            let recipe = call(&f.name, args);
+            let mut found = Found::default();
+            run(library, Target::Recipe(&recipe), Options::default(), &mut found);
+            found.unread(library, id, true);
+            found.diagnostics
+        }
+        ItemKind::Model(m) => {
+            let mut found = Found::default();
+            let (variants, all) = variants(&m.statics);
+            for training in [false, true] {
+                for variant in &variants {
+                    let statics = variant.iter().map(|(n, e)| (n.name.to_string(), e.clone())).collect();
+                    run(library, Target::Model(id, m), Options { training, statics, ..Options::default() }, &mut found);
+                }
+            }
+            found.unread(library, id, all);
+            found.diagnostics
+        }
+        ItemKind::Check(c) => {
+            let mut found = Found::default();
+            run(library, Target::Recipe(&c.recipe), Options::default(), &mut found);
+            found.diagnostics.retain(Diagnostic::is_error);
+            found.diagnostics
+        }
+        ItemKind::Layout(l) => match library.lookup(l.cell.span.file, &l.cell.name) {
+            Some(_) => Vec::new(),
+            None => vec![errors::unknown_item(&l.cell.written, None, l.cell.span)],
+        },
+        ItemKind::Use { .. } | ItemKind::Test(_) => Vec::new(),
+    }
+}
+
+fn check_recipes(library: &Library, id: ItemId, name: &Ident, statics: &[Static]) -> Vec<Diagnostic> {
+    let mut found = Found::default();
+    let (variants, all) = variants(statics);
+    for training in [false, true] {
+        for variant in &variants {
+            let args = variant.iter().map(|(n, e)| argument(n, e.clone())).collect();
+            let recipe = call(name, args);
+            run(library, Target::Recipe(&recipe), Options { training, ..Options::default() }, &mut found);
+        }
+    }
+    found.unread(library, id, all);
+    found.diagnostics
+}
+
+/// What the builds of one item have shown.
+#[derive(Default)]
+struct Found {
+    diagnostics: Vec<Diagnostic>,
+    read: BTreeSet<Name>,
+    failed: bool,
+}
+
+impl Found {
+    fn add(&mut self, builder: Builder<'_>) {
+        for d in builder.diagnostics {
+            self.failed |= d.is_error();
+            if !self.diagnostics.contains(&d) {
+                self.diagnostics.push(d);
+            }
+        }
+        self.read.extend(builder.read);
+    }
+
+    /// Warns of what nothing reads for any option; says what an override has made fall away.
+    fn unread(&mut self, library: &Library, id: ItemId, all_options: bool) {
+        if self.failed || !all_options {
+            return;
+        }
+        let (text, _) = text_of(library, id);
+        let top = text.layers.len().saturating_sub(1);
+        let unread = |text: &Text<'_>, read: &BTreeSet<Name>| -> Vec<(Name, usize, Span)> {
+            let entries = text.entries.iter().filter(|e| !read.contains(&e.name));
+            let places = entries.filter_map(|e| {
+                let layer = e.equated.as_ref().map(|q| (q.layer, q.span));
+                let declared = e.declared.as_ref().filter(|d| d.kind != Kind::Shape).map(|d| (d.layer, d.span));
+                let (layer, span) = layer.or(declared)?;
+                Some((e.name.clone(), layer, span))
+            });
+            places.collect()
+        };
+        let mut fallen = Vec::new();
+        for (name, layer, span) in unread(&text, &self.read) {
+            if layer < top {
+                fallen.push(name);
+            } else if top > 0 {
+                let base = text.layers.first().map_or("the base", |l| &l.name.written);
+                let gates: Vec<&str> = text
+                    .entries
+                    .iter()
+                    .filter(|e| e.equated.as_ref().is_some_and(|q| q.layer < top) || self.read.contains(&e.name))
+                    .filter(|e| e.equated.is_some())
+                    .map(|e| &*e.name)
+                    .collect();
+                self.diagnostics.push(errors::new_and_unread(&name, base, &gates, span));
+            } else {
+                self.diagnostics.push(errors::unread(&name, span));
+            }
+        }
+        // Only what the base itself reads has fallen away.
+        if let ItemKind::Cell(Cell { def: CellDef::Derived { base, .. }, name, .. }) = &library.item(id).kind
+            && !fallen.is_empty()
+        {
+            let mut below = Found::default();
+            run(library, Target::Recipe(base), Options::default(), &mut below);
+            fallen.retain(|n| below.read.contains(n));
+            if !below.failed && !fallen.is_empty() {
+                self.diagnostics.push(errors::fell_away(&fallen, name.span));
+            }
+        }
+    }
+}
+
+/// What is built to find mistakes.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Recipe(&'a Expr),
+    Model(ItemId, &'a Model),
+}
+
+/// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
+fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found) {
+    for round in 1..=MAX_ROUNDS {
+        let (_, builder) = last_pass(library, &options, |b| {
+            let built = match target {
+                Target::Recipe(recipe) => b.build_recipe(recipe).map(|_| ()),
+                Target::Model(id, model) => b.build_model_item(id, model).map(|_| ()),
+            };
+            // What is not supported leaves names without a meaning; more would be said of them than is wrong.
+            if !b.diagnostics.iter().any(|d| d.code == errors::NOT_YET) {
+                b.check_rest();
+            }
+            built
+        });
+        let wanted: Vec<Name> =
+            builder.wants_number.iter().filter(|n| !options.statics.contains_key(&***n)).cloned().collect();
+        if wanted.is_empty() || round == MAX_ROUNDS {
+            found.add(builder);
+            return;
+        }
+        for name in wanted {
+            // Different dimensions get different numbers, so that shapes do not agree by chance.
+            let small = 3 + options.statics.len();
+            let span = Span { file: FileId(u32::MAX), start: 0, end: 0 };
+            options.statics.insert(name.to_string(), number(small as f64, span));
+        }
+    }
+}
+
+impl<'l> Builder<'l> {
+    /// Evaluates the equations that nothing has read, so that their mistakes are found too. What a base
+    /// defines and an override leaves unread does not exist and is left alone.
+    fn check_rest(&mut self) {
+        let Some(frame) = (0..self.frames.len() as u32).map(FrameId).find(|f| self.frame(*f).top) else { return };
+        let text = self.frame(frame).text.clone();
+        let read = self.read.clone();
+        let top = text.layers.len().saturating_sub(1);
+        for entry in &text.entries {
+            let Some(equated) = entry.equated.as_ref().filter(|e| e.layer == top) else { continue };
+            let members = match self.members_of(frame, &entry.name) {
+                Some(members) => members,
+                None => continue,
+            };
+            for index in members {
+                if self.eval_def(frame, &entry.name, &index, equated.span).is_err() {
+                    break;
+                }
+            }
+        }
+        self.finish_states();
+        self.read = read;
+    }
+
+    /// Some members of a family: all of a small one.
+    fn members_of(&mut self, frame: FrameId, name: &Name) -> Option<Vec<Vec<i64>>> {
+        let sets = self.sets_of(frame, name).ok()?;
+        let mut all: Vec<Vec<i64>> = vec![Vec::new()];
+        for set in sets.iter() {
+            let FamilySet::Range(a, b) = set else { return Some(vec![Vec::new()]) };
+            let few = (*a..=*b).take(4);
+            let next: Vec<Vec<i64>> =
+                all.iter().flat_map(|i| few.clone().map(|k| [i.as_slice(), &[k]].concat())).collect();
+            all = next.into_iter().take(64).collect();
+        }
+        Some(all)
+    }
+}
+
+// Recipes to try.
+
+type Variant<'a> = Vec<(&'a Ident, Expr)>;
+
+/// Arguments for all combinations of options; whether these are all.
+fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
+    let mut choices: Vec<(&Ident, Vec<Expr>)> = Vec::new();
+    let mut fixed: Variant<'_> = Vec::new();
+    for s in statics {
+        let span = s.span;
+        let word = s.kind.first().map_or("", |k| &k.name);
+        match (s.kind.len(), word, &s.default) {
+            (n, ..) if n > 1 => choices.push((&s.name, s.kind.iter().map(|w| named(w, span)).collect())),
+            (_, "bool", _) => choices.push((&s.name, booleans(span))),
+            (0, _, Some(Expr { kind: ExprKind::Bool(_), .. })) => choices.push((&s.name, booleans(span))),
+            (_, _, Some(_)) => {}
+            (_, "real", None) => fixed.push((&s.name, number(0.5, span))),
+            (_, "cell", None) => fixed.push((&s.name, word_expr(STAND_IN, span))),
+            (_, "fn", None) => fixed.push((&s.name, word_expr("tanh", span))),
+            (_, _, None) => fixed.push((&s.name, named(&s.name, span))),
+        }
+    }
+    let total = choices.iter().try_fold(1usize, |n, (_, values)| n.checked_mul(values.len()));
+    let mut out: Vec<Variant<'_>> = vec![fixed.clone()];
+    if total.is_some_and(|n| n <= MAX_COMBINATIONS) {
+        for (name, values) in &choices {
+            out = out
+                .iter()
+                .flat_map(|v| {
+                    values.iter().map(move |e| {
+                        let mut v = v.clone();
+                        v.push((*name, e.clone()));
+                        v
+                    })
+                })
+                .collect();
+        }
+        return (out, true);
+    }
+    // Defaults stand for the options without a value here; those without a default get their first.
+    let lacking: Vec<&Ident> = statics.iter().filter(|s| s.default.is_none()).map(|s| &s.name).collect();
+    for (name, values) in &choices {
+        for value in values {
+            let mut v = fixed.clone();
+            for (other, others) in choices.iter().filter(|(o, _)| o.name != name.name) {
+                if let (true, Some(first)) = (lacking.iter().any(|l| l.name == other.name), others.first()) {
+                    v.push((*other, first.clone()));
+                }
+            }
+            v.push((*name, value.clone()));
+            out.push(v);
+        }
+    }
+    out.remove(0);
+    (out, false)
+}
+
+fn booleans(span: Span) -> Vec<Expr> {
+    [false, true].map(|b| Expr { kind: ExprKind::Bool(b), span }).to_vec()
+}
+
+fn number(value: f64, span: Span) -> Expr {
+    Expr { kind: ExprKind::Number(value, value.to_string().into()), span }
+}
+
+fn named(word: &Ident, span: Span) -> Expr {
+    word_expr(&word.name, span)
+}
+
+fn word_expr(word: &str, span: Span) -> Expr {
+    let pieces = vec![Piece::Text(word.into())];
+    Expr { kind: ExprKind::Name(Pattern { pieces, written: word.into(), span }), span }
+}
+
+fn argument(name: &Ident, value: Expr) -> Arg {
+    let name_ = ArgName { prev: false, path: vec![name.clone()], span: name.span };
+    Arg { name: Some(name_), span: value.span, value }
+}
+
+fn call(name: &Ident, args: Vec<Arg>) -> Expr {
+    let callee = Box::new(named(name, name.span));
+    Expr { kind: ExprKind::Call { callee, args }, span: name.span }
 }

@@ -441,8 +441,11 @@ pub fn list_index(len: usize, at: Span) -> Diagnostic {
         .at(at, "here")
 }
 
+/// The code of what a later version will do.
+pub const NOT_YET: &str = "E0450";
+
 pub fn not_yet(what: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0450", format!("{what} is not supported yet")).at(at, "here")
+    Diagnostic::error(NOT_YET, format!("{what} is not supported yet")).at(at, "here")
 }
 
 // Limits.
@@ -455,8 +458,32 @@ pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnos
     Diagnostic::error("E0901", message).at(at, "expanded here").help("make the family or the stack smaller")
 }
 
+pub fn too_nested(limit: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0903", format!("instances stand in each other more than {limit} deep"))
+        .at(at, "applied here")
+        .help("an application inside itself never ends")
+}
+
 pub fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::error("E0903", "equations and instances nest too deep here").at(at, "here").help(
-        "an application inside itself never ends; a long family goes faster if its members read fewer others",
-    )
+    Diagnostic::error("E0903", "equations that read each other nest too deep here").at(at, "here").help("split a long line of equations that read each other")
+}
+
+// What nothing reads.
+
+pub fn unread(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::warning("E0260", format!("`{name}` is read by nothing for any option; it does not exist"))
+        .at(at, "here")
+        .help("remove it, or use it")
+}
+
+pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> Diagnostic {
+    Diagnostic::warning("E0261", format!("`{name}` is new and nothing reads it"))
+        .at(at, "here")
+        .help(format!("{base} defines {}", equations.join(", ")))
+}
+
+pub fn fell_away(names: &[Name], at: Span) -> Diagnostic {
+    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    Diagnostic::note("E0262", format!("the override leaves unread, so these fell away: {}", names.join(", ")))
+        .at(at, "derived here")
 }

@@ -6,7 +6,7 @@ use super::define::strip;
 use super::errors;
 use super::value::*;
 use crate::eqn::{DomainId, Graph, Level, NodeId, Op, SourceKind, Ty};
-use crate::resolve::nearest;
+use crate::resolve::{ItemId, nearest};
 use crate::resolve::text::plain;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -24,7 +24,26 @@ struct Blocks {
 
 impl<'l> Builder<'l> {
     pub fn build_model(&mut self, name: &str) -> Option<Model> {
-        let result = self.model(name);
+        let library = self.library;
+        let found = library.roots().chain(library.files()).find_map(|f| {
+            f.items.iter().find_map(|id| match &library.item(*id).kind {
+                ItemKind::Model(m) if &*m.name.name == name => Some((*id, m)),
+                _ => None,
+            })
+        });
+        if let Some((item, model)) = found {
+            return self.build_model_item(item, model);
+        }
+        let files = library.files().iter();
+        let names: Vec<Name> =
+            files.flat_map(|f| library.models(f.file)).map(|m| m.name.name.clone()).collect();
+        let near = nearest(name, names.iter()).cloned();
+        self.report(errors::unknown_model(name, near));
+        None
+    }
+
+    pub fn build_model_item(&mut self, item: ItemId, model: &'l ModelTree) -> Option<Model> {
+        let result = self.model(item, model);
         let (outs, blocks, statics) = self.caught(result)?;
         let metrics: Vec<Arc<str>> = blocks.metrics.iter().map(|(n, _)| n.clone()).collect();
         if let Some((dst, _, _, span)) = &blocks.generate {
@@ -32,7 +51,7 @@ impl<'l> Builder<'l> {
         }
         self.check_leaks();
         let generate = blocks.generate.map(|(dst, from, stop, _)| (dst, from, stop));
-        self.graph.name = name.to_string();
+        self.graph.name = model.name.written.to_string();
         let graph = self.finished()?;
         Some(Model {
             graph,
@@ -46,28 +65,12 @@ impl<'l> Builder<'l> {
     }
 
     #[allow(clippy::type_complexity)]
-    fn model(&mut self, name: &str) -> R<(Vec<(Name, NodeId)>, Blocks, Vec<(Name, Option<f64>)>)> {
+    fn model(
+        &mut self,
+        item: ItemId,
+        model: &'l ModelTree,
+    ) -> R<(Vec<(Name, NodeId)>, Blocks, Vec<(Name, Option<f64>)>)> {
         self.root();
-        let library = self.library;
-        let found = library.roots().chain(library.files()).find_map(|f| {
-            let own = f
-                .items
-                .iter()
-                .find(|id| matches!(&library.item(**id).kind, ItemKind::Model(m) if &*m.name.name == name));
-            own.copied()
-        });
-        let Some(item) = found else {
-            let names: Vec<Name> = library
-                .files()
-                .iter()
-                .flat_map(|f| library.models(f.file).map(|m| m.name.name.clone()).collect::<Vec<_>>())
-                .collect();
-            let near = nearest(name, names.iter()).cloned();
-            return self.fail(errors::unknown_model(name, near));
-        };
-        let ItemKind::Model(model) = &library.item(item).kind else {
-            return self.fail(errors::unknown_model(name, None));
-        };
         let span = model.name.span;
         let env = Env::new(FrameId(0), 0);
         let frame = self.model_frame(item, model, &env, span)?;
@@ -110,7 +113,7 @@ impl<'l> Builder<'l> {
             self.graph.output(format!("metric.{name}"), *node);
         }
         if self.graph.outputs.is_empty() {
-            return self.fail(errors::no_out(name, span));
+            return self.fail(errors::no_out(&model.name.written, span));
         }
         if self.options.carry {
             self.last_outputs()?;
@@ -121,7 +124,7 @@ impl<'l> Builder<'l> {
     fn model_frame(
         &mut self,
         item: crate::resolve::ItemId,
-        model: &'l Model_,
+        model: &'l ModelTree,
         env: &Env,
         span: Span,
     ) -> R<FrameId> {
@@ -139,7 +142,7 @@ impl<'l> Builder<'l> {
     fn model_statics(
         &mut self,
         frame: FrameId,
-        model: &'l Model_,
+        model: &'l ModelTree,
         span: Span,
     ) -> R<Vec<(Name, Option<f64>)>> {
         let mut out = Vec::new();
@@ -331,5 +334,5 @@ fn metric_name(e: &Expr) -> Name {
     }
 }
 
-/// The tree of a model; `Model` is what is built from it.
-type Model_ = crate::syntax::ast::Model;
+/// The tree of a model; [`Model`] is what is built from it.
+pub type ModelTree = crate::syntax::ast::Model;

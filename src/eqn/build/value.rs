@@ -271,6 +271,8 @@ pub struct Frame<'l> {
     pub prev: Option<BTreeMap<Name, NodeId>>,
     /// Arguments of inner instances: path, whether `prev`, value.
     pub inner: Vec<(Vec<Name>, bool, Val<'l>, Span)>,
+    /// How many instances it stands in.
+    pub nesting: usize,
     /// Where it stands among all instances, for the order of sources: places in the text, outermost first.
     pub order: Vec<i64>,
     /// Where it is applied.

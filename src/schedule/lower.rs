@@ -30,7 +30,13 @@ fn run(graph: &Graph) -> Res<Flow> {
         let id = NodeId(n as u32);
         if l.live[n] && !l.is_absorbed(id) {
             l.context = Some(id);
-            let v = l.node(id)?;
+            let mut v = l.node(id)?;
+            let level = graph.nodes[n].level;
+            if l.flow.level(v) != level {
+                // A part of a joined value may have fewer rows than the whole.
+                let shape = l.shape(v);
+                v = l.push_at(Op::Copy(v), shape, level)?;
+            }
             l.map[n] = Some(v);
         }
     }
@@ -186,6 +192,14 @@ impl<'a> Lowering<'a> {
             return Ok(v);
         }
         self.copy(v)
+    }
+
+    /// Like [`Self::in_memory`]; ids from outside become numbers.
+    fn as_numbers(&mut self, v: Val) -> Res<Val> {
+        if self.lag_free_base(v).is_some_and(|b| self.flow.get(b).is_id) {
+            return self.copy(v);
+        }
+        self.in_memory(v)
     }
 
     /// Like [`Self::in_memory`], but lags are fine: the same rows at another start.
@@ -345,12 +359,12 @@ impl<'a> Lowering<'a> {
             eqn::Op::SumOver(a) => self.sum_over(*a, shape, node.level)?,
             eqn::Op::At { arg, point, empty } => {
                 let (arg, empty) = (self.lowered(*arg)?, self.lowered(*empty)?);
-                let (arg, empty) = (self.in_memory(arg)?, self.in_memory(empty)?);
+                let (arg, empty) = (self.as_numbers(arg)?, self.as_numbers(empty)?);
                 self.push_at(Op::At { arg, point: *point, empty }, shape, node.level)?
             }
             eqn::Op::Reverse(a) => {
                 let a = self.lowered(*a)?;
-                let a = self.in_memory(a)?;
+                let a = self.as_numbers(a)?;
                 self.push(Op::Reverse(a), shape)?
             }
             eqn::Op::Literal(values) => {
@@ -719,7 +733,7 @@ impl<'a> Lowering<'a> {
             let mut init = Vec::new();
             for n in &state.init {
                 let v = self.lowered(*n)?;
-                let v = self.in_memory(v)?;
+                let v = self.as_numbers(v)?;
                 if self.flow.level(v) > Level::Example || self.flow.get(v).shape != self.flow.get(def).shape {
                     return Err(errors::malformed("an initial value does not fit its state", state.span));
                 }

@@ -2,8 +2,9 @@
 
 use crate::diag::Fallible;
 use crate::eqn::Graph;
+use crate::pipeline::{self, CompileOptions};
 use crate::runtime::Executable;
-use crate::{schedule, simplify};
+use crate::shape::Bindings;
 use std::sync::Arc;
 
 /// Compiles a graph without open dimensions for this machine.
@@ -13,6 +14,5 @@ pub fn compile(graph: &Graph) -> Fallible<Arc<Executable>> {
 
 /// `interpret`: kernels are interpreted instead of compiled.
 pub fn compile_as(graph: &Graph, interpret: bool) -> Fallible<Arc<Executable>> {
-    let program = schedule::schedule(&simplify::simplify(graph))?;
-    if interpret { Executable::interpreted(program) } else { Executable::compiled(program) }
+    pipeline::compile(graph, &Bindings::new(), &CompileOptions { interpret, ..CompileOptions::default() })
 }

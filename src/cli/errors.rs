@@ -94,3 +94,20 @@ pub fn unread(file: &str, name: &str, known: &[&str]) -> Diagnostic {
 pub fn failed(why: &str) -> Diagnostic {
     Diagnostic::error("E0740", format!("the evaluation is refused: {why}"))
 }
+
+pub fn unknown_target(name: &str, known: impl Iterator<Item = &'static str>) -> Diagnostic {
+    let known: Vec<&str> = std::iter::once("host").chain(known).collect();
+    Diagnostic::error("E0741", format!("there is no target `{name}`"))
+        .help(format!("targets are {}", known.join(", ")))
+}
+
+pub fn open_dimensions(names: &[String]) -> Diagnostic {
+    let sets: Vec<String> = names.iter().map(|n| format!("--set {n}=64")).collect();
+    Diagnostic::error("E0737", format!("this stage needs numbers for {}", names.join(", ")))
+        .help(format!("write them in the recipe, or add `{}`", sets.join(" ")))
+}
+
+pub fn no_item(name: &str) -> Diagnostic {
+    Diagnostic::error("E0742", format!("there is no item `{name}` here"))
+        .help("name the FILE it stands in, or an item of the standard library")
+}

@@ -22,14 +22,6 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
     Ok(bytes)
 }
 
-/// The text of a file of at most `limit` bytes.
-pub fn read_text(path: &Path, limit: u64) -> Result<String, Diagnostic> {
-    String::from_utf8(read(path, limit)?).map_err(|e| {
-        let why = format!("it is no UTF-8 text (byte {})", e.utf8_error().valid_up_to() + 1);
-        errors::unreadable(&path.display().to_string(), &why)
-    })
-}
-
 /// Replaces the file at `path`. `wrap` may stand between the bytes and the disk; tests use it to fail.
 pub fn replace<W: Write>(
     path: &Path,

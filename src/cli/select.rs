@@ -73,6 +73,18 @@ impl Selected {
     }
 }
 
+impl Selected {
+    /// The name a recipe begins with, if it begins with one.
+    pub fn callee(&self, session: &mut Session, cell: &str) -> Result<Option<String>, Failure> {
+        let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;
+        let mut head = &recipe;
+        while let ast::ExprKind::Call { callee, .. } | ast::ExprKind::Paren(callee) = &head.kind {
+            head = callee;
+        }
+        Ok(source::name_of(head))
+    }
+}
+
 /// The model that was asked for, or the only one of the files.
 pub fn model_name(library: &Library, file: Option<&Path>, name: Option<&str>) -> Result<String, Failure> {
     if let Some(name) = name {

@@ -1,41 +1,113 @@
 //! `rnnc show`: any stage of the compiler, as text.
 
+use super::errors;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
+use crate::codegen::Target;
 use crate::eqn::build::Options;
-use crate::eqn::print;
+use crate::eqn::{Graph, print};
+use crate::loops;
+use crate::pipeline::{self, CompileOptions};
+use crate::resolve::Library;
+use crate::shape::Bindings;
+use crate::syntax::print::{Style, print_item};
 use crate::{grad, simplify};
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Stage {
+    /// The text as it was read, in canonical form
+    Ast,
     /// The equations as a graph: one value a line
     Eqn,
-    /// The same with the derived adjoint beside it, simplified
+    /// The same with the derived adjoint beside it
     Grad,
+    /// Buffers, products, loops and kernels in their order
+    Schedule,
+    /// The same with what each kernel does
+    Loops,
+    /// The kernels as intermediate code
+    Clif,
+    /// The kernels as machine code
+    Asm,
 }
 
-/// Print what a stage of the compiler makes of a cell
+/// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show --stage eqn --cell 'LSTM(I, H)'\n  rnnc show --stage loops --cell 'GRU(64, 64)'\n  rnnc show my.rnn --stage grad --cell 'Mine(I, H)' --set H=32"
+    after_help = "Examples:\n  rnnc show --stage eqn --cell 'LSTM(I, H)'\n  rnnc show --stage loops --grad --cell 'GRU(64, 64)'\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     #[arg(long, value_enum)]
     stage: Stage,
     #[command(flatten)]
     selected: Selected,
+    /// With the adjoint (stages schedule, loops, clif, asm)
+    #[arg(long)]
+    grad: bool,
+    /// The machine to generate code for: host, x86_64, x86_64-avx2, aarch64
+    #[arg(long, default_value = "host")]
+    target: String,
 }
 
 impl Show {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        let target = match self.target.as_str() {
+            "host" => Target::Host,
+            name => Target::named(name).ok_or_else(|| errors::unknown_target(name, Target::names()))?,
+        };
         let library = self.selected.library(session)?;
+        if self.stage == Stage::Ast {
+            return self.ast(session, &library);
+        }
         let built = self.selected.build(session, &library, Options::default())?;
-        match self.stage {
-            Stage::Eqn => say(&print::print(&simplify::simplify(built.graph()))),
+        let graph = built.graph();
+        let text = match self.stage {
+            Stage::Ast | Stage::Eqn => print::print(&simplify::simplify(graph)),
             Stage::Grad => {
-                let joint = grad::differentiate(built.graph(), &grad::Options::default())?;
-                say(&print::print(&simplify::simplify(&joint)))
+                let joint = grad::differentiate(graph, &grad::Options::default())?;
+                print::print(&simplify::simplify(&joint))
+            }
+            Stage::Schedule => {
+                let mut program = self.program(graph)?;
+                program.kernels.iter_mut().for_each(|k| k.nests.clear());
+                loops::print::print(&program)
+            }
+            Stage::Loops => loops::print::print(&self.program(graph)?),
+            Stage::Clif => pipeline::clif(&self.program(graph)?, target)?,
+            Stage::Asm => pipeline::asm(&self.program(graph)?, target)?,
+        };
+        say(&text)
+    }
+
+    fn program(&self, graph: &Graph) -> Result<loops::Program, Failure> {
+        let open = graph.dims();
+        if !open.is_empty() {
+            let names: Vec<String> = open.iter().map(|n| n.to_string()).collect();
+            return Err(errors::open_dimensions(&names).into());
+        }
+        let grad = self.grad.then(grad::Options::default);
+        let options = CompileOptions { grad, ..CompileOptions::default() };
+        Ok(pipeline::program(graph, &Bindings::new(), &options)?)
+    }
+
+    /// The item that the recipe or model names, or all items of the file.
+    fn ast(&self, session: &mut Session, library: &Library) -> Result<(), Failure> {
+        let named = match (&self.selected.cell, &self.selected.model) {
+            (Some(cell), _) => self.selected.callee(session, cell)?,
+            (None, name) => name.clone(),
+        };
+        let mut text = String::new();
+        match named {
+            Some(name) => match library.find(&name) {
+                Some(item) => text = print_item(item, Style::UNICODE),
+                None => return Err(errors::no_item(&name).into()),
+            },
+            None => {
+                let items = library.roots().flat_map(|root| library.items(root.file));
+                let items: Vec<String> = items.map(|item| print_item(item, Style::UNICODE)).collect();
+                text.push_str(&items.join("\n"));
             }
         }
+        say(&format!("{}\n", text.trim_end()))
     }
 }

@@ -31,8 +31,7 @@ pub struct Names {
 pub fn build(library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Graph> {
     // An extent beyond i64 belongs to no array that exists.
     let any_shape = shape.iter().map(|n| Dim::constant(i64::try_from(*n).unwrap_or(i64::MAX))).collect();
-    let options =
-        Options { training: true, carry: true, any_shape: Some(any_shape), ..Options::default() };
+    let options = Options { training: true, carry: true, any_shape: Some(any_shape), ..Options::default() };
     let (graph, diagnostics) = build::build(library, recipe, &options);
     let wrong: Vec<Diagnostic> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     match graph {

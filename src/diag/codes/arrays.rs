@@ -146,4 +146,15 @@ pub const ENTRIES: &[Entry] = &[
         title: "an evaluation that is refused",
         text: "The reference interpreter refuses arrays that do not fit the equations.",
     },
+    Entry {
+        code: "E0741",
+        title: "an unknown target",
+        text: "`host` is this computer; the named targets give the same text everywhere.",
+    },
+    Entry {
+        code: "E0742",
+        title: "an unknown item",
+        text: "Cells, layers, models and functions are those of the files that are named, of what these import, and of the \
+               standard library.",
+    },
 ];

@@ -83,3 +83,12 @@ fn similar_asserts(left: &str, right: &str, printed: &str) {
     }
     assert_eq!(left.len(), right.len());
 }
+
+#[test]
+fn mistakes_are_shown_with_their_mend() {
+    for (name, text) in cases("fail") {
+        let (sources, _, errors) = parsed(&name, &text);
+        let snapshot = format!("{text}---\n{}", shown(&sources, &errors));
+        insta::assert_snapshot!(name.trim_end_matches(".rnn"), snapshot);
+    }
+}

@@ -5,16 +5,17 @@ use super::ast::*;
 use super::{errors, names, visit};
 use crate::diag::Diagnostic;
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 pub fn item(item: &Item, errors: &mut Vec<Diagnostic>) {
-    let mut known: Vec<Name> = Vec::new();
+    let mut known = Known::default();
     match &item.kind {
         // What a base defines is not seen from here.
         ItemKind::Cell(Cell { def: CellDef::Body(body), statics, over, .. }) => {
             known.extend(statics.iter().map(|s| s.name.name.clone()));
             known.extend(over.iter().flat_map(|o| &o.axes).map(|a| a.name.name.clone()));
             if over.is_none() {
-                known.push("t".into());
+                known.insert("t".into());
             }
             in_body(body, known, errors);
         }
@@ -29,7 +30,7 @@ pub fn item(item: &Item, errors: &mut Vec<Diagnostic>) {
         }
         ItemKind::Fn(Func { def: ExprOrBody::Expr(value), inputs, .. }) => {
             known.extend(inputs.iter().map(|i| i.name.name.clone()));
-            search(value, &known, errors);
+            search(value, &known, &mut Vec::new(), errors);
         }
         ItemKind::Model(Model { body, statics, .. }) => {
             known.extend(statics.iter().map(|s| s.name.name.clone()));
@@ -39,7 +40,7 @@ pub fn item(item: &Item, errors: &mut Vec<Diagnostic>) {
     }
 }
 
-fn in_body(body: &Body, mut known: Vec<Name>, errors: &mut Vec<Diagnostic>) {
+fn in_body(body: &Body, mut known: Known, errors: &mut Vec<Diagnostic>) {
     for stmt in &body.stmts {
         match &stmt.kind {
             StmtKind::Decl(Decl { targets, .. }) | StmtKind::Noise { targets, .. } => {
@@ -47,26 +48,30 @@ fn in_body(body: &Body, mut known: Vec<Name>, errors: &mut Vec<Diagnostic>) {
             }
             StmtKind::Equation(equation) => add(&equation.targets, &mut known),
             StmtKind::Dims(settings) => known.extend(settings.iter().map(|s| s.name.name.clone())),
-            StmtKind::Part { name, .. } => known.push(name.name.clone()),
+            StmtKind::Part { name, .. } => {
+                known.insert(name.name.clone());
+            }
             _ => {}
         }
     }
     for stmt in &body.stmts {
         if let StmtKind::Equation(equation) = &stmt.kind {
-            let mut known = known.clone();
+            let mut bound = Vec::new();
             for index in equation.targets.iter().flat_map(|t| &t.index) {
                 if let TargetIndex::Binder(binder) = index {
-                    known.push(binder.name.name.clone());
+                    bound.push(binder.name.name.clone());
                 }
             }
-            search(&equation.value, &known, errors);
+            search(&equation.value, &known, &mut bound, errors);
         }
     }
 }
 
-fn add(targets: &[Target], known: &mut Vec<Name>) {
+fn add(targets: &[Target], known: &mut Known) {
     known.extend(targets.iter().filter_map(|t| names::expand(&t.name)).flatten());
 }
+
+type Known = BTreeSet<Name>;
 
 /// A reduction and what its body leaves out.
 struct Ended<'e> {
@@ -74,28 +79,31 @@ struct Ended<'e> {
     body: Span,
 }
 
-fn search(expr: &Expr, known: &[Name], errors: &mut Vec<Diagnostic>) {
+/// `bound` are the index variables around `expr`.
+fn search(expr: &Expr, known: &Known, bound: &mut Vec<Name>, errors: &mut Vec<Diagnostic>) {
     match &expr.kind {
         ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Cat, left, right, .. } => {
-            search(left, known, errors);
+            search(left, known, bound, errors);
             let mut ended = Vec::new();
             reductions_at_end(left, &mut ended);
             for Ended { name, body } in ended {
                 if !known.contains(&name.name)
+                    && !bound.contains(&name.name)
                     && let Some(found) = free(right, &name.name)
                 {
                     errors.push(errors::sum_ends_early(found, name.span, &name.written, body));
                     return;
                 }
             }
-            search(right, known, errors);
+            search(right, known, bound, errors);
         }
         ExprKind::Reduce { binders, body, .. } => {
-            let mut known = known.to_vec();
-            known.extend(binders.iter().map(|b| b.name.name.clone()));
-            search(body, &known, errors);
+            let outer = bound.len();
+            bound.extend(binders.iter().map(|b| b.name.name.clone()));
+            search(body, known, bound, errors);
+            bound.truncate(outer);
         }
-        _ => visit::children(expr, &mut |child| search(child, known, errors)),
+        _ => visit::children(expr, &mut |child| search(child, known, bound, errors)),
     }
 }
 

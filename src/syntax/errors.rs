@@ -32,6 +32,9 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>) -> Diagnosti
             Diagnostic::error("E0103", format!("the character U+{:04X} may not stand here", c as u32))
         }
         c if c.is_numeric() => Diagnostic::error("E0103", format!("`{c}` may not stand in a name")),
+        '“' | '”' | '„' | '‟' | '«' | '»' | '‘' | '’' => {
+            Diagnostic::error("E0103", format!("`{c}` is no plain quote"))
+        }
         c => Diagnostic::error("E0103", format!("`{c}` is no operator")),
     }
     .at(span, "not part of the language");
@@ -90,6 +93,11 @@ pub fn juxtaposed(left: Span, left_text: &str, right: Span, right_text: &str) ->
         .help(format!(
             "the matrix product is `{left_text} @ {right_text}`, the elementwise product `{left_text} ⊙ {right_text}`"
         ))
+}
+
+pub fn no_operand(span: Span, operator: &str) -> Diagnostic {
+    Diagnostic::error("E0122", format!("`{operator}` has nothing behind it"))
+        .at(span, "an operand is missing here")
 }
 
 pub fn same_line(first: Span, second: Span, word: &str) -> Diagnostic {

@@ -33,7 +33,7 @@ pub fn no_item(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
     let near = ITEM
         .iter()
         .map(|item| (strsim::damerau_levenshtein(item, word), *item))
-        .filter(|(distance, _)| *distance <= 2 && word.len() > 2)
+        .filter(|(distance, _)| *distance <= word.len() / 3)
         .min();
     errors::no_item(place(text, tokens, at), word, near.map(|(_, word)| word))
 }
@@ -147,6 +147,22 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let before = i.checked_sub(1).and_then(at);
     let start = statement_start(tokens, i);
     let statement = at(start);
+    let reserved = here
+        .filter(|t| t.first_on_line && RESERVED.contains(&t.text) && at(i + 1).is_some_and(|t| t.is("=")));
+    if let Some(word) = reserved {
+        return Some(errors::word_as_name(span(text, word), word.text));
+    }
+    // The operand of an operator at the end of a line would be the next statement's first word.
+    for k in [i, i.wrapping_sub(1), i.wrapping_sub(2)] {
+        if let (Some(operator), Some(next)) = (k.checked_sub(1).and_then(at), at(k))
+            && next.first_on_line
+            && operator.kind == Kind::Op
+            && !operator.ends_operand()
+            && ![",", ";", ":"].contains(&operator.text)
+        {
+            return Some(errors::no_operand(span(text, operator), operator.text));
+        }
+    }
     if let (Some(here), Some(before)) = (here, before) {
         if here.is("=") {
             if before.first_on_line && [&STATEMENT[..], &RESERVED[..]].concat().contains(&before.text) {
@@ -177,8 +193,13 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
             if !typed && !here.is(":") && before.kind != Kind::Op && start + 1 < i {
                 return Some(errors::missing_shape(span(text, here), &shown(here), keyword.text));
             }
-            if typed && before.is("]") && here.kind == Kind::Word && !JOINTS.contains(&here.text) {
-                return Some(errors::missing_init_sign(span(text, here), here.text));
+            let sign = [i, i - 1].into_iter().find_map(|j| {
+                let (close, word) = (at(j.checked_sub(1)?)?, at(j)?);
+                let bare = close.is("]") && word.kind == Kind::Word && !word.first_on_line;
+                (bare && !JOINTS.contains(&word.text)).then_some(word)
+            });
+            if let Some(word) = sign.filter(|_| typed) {
+                return Some(errors::missing_init_sign(span(text, word), word.text));
             }
         }
     }

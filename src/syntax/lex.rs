@@ -109,7 +109,11 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     out
 }
 
-fn one(rest: &str, line: &str) -> (Kind, usize) {
+fn line(rest: &str) -> &str {
+    rest.split('\n').next().unwrap_or(rest)
+}
+
+fn one(rest: &str) -> (Kind, usize) {
     let Some(c) = rest.chars().next() else { return (Kind::Unknown, 0) };
     if let Some(len) = word(rest) {
         return (Kind::Word, len);
@@ -118,6 +122,7 @@ fn one(rest: &str, line: &str) -> (Kind, usize) {
         return (Kind::Number, number(rest));
     }
     if c == '"' {
+        let line = line(rest);
         let mut escaped = false;
         for (i, c) in line.char_indices().skip(1) {
             match c {

@@ -1,22 +1,26 @@
-//! E09: Limits.
+//! E09: limits that keep a hostile or broken file from costing without bound.
 
 use super::Entry;
 
+const fn entry(code: &'static str, title: &'static str, text: &'static str) -> Entry {
+    Entry { code, title, text }
+}
+
 pub const ENTRIES: &[Entry] = &[
-    Entry {
-        code: "E0911",
-        title: "a run that needs too much memory",
-        text: "The buffers of a run grow with batch size times steps. Before anything is allocated their sum is \
-               compared with a limit. A smaller batch or a shorter window needs less.",
-    },
-    Entry {
-        code: "E0912",
-        title: "no memory left",
-        text: "The system refused memory for the buffers of a run. A smaller batch or a shorter window needs less.",
-    },
-    Entry {
-        code: "E0930",
-        title: "an array beyond all reason",
-        text: "One value may have at most 2^29 elements at a point, all together at most 2^32. This guards against a slip in a dimension.",
-    },
+    entry("E0901", "file too large", "A `.rnn` file has at most 1 MiB."),
+    entry(
+        "E0902",
+        "nested too deep",
+        "Brackets, `if`, powers, signs and reductions nest at most 64 deep. Give an inner expression a name of its own.",
+    ),
+    entry(
+        "E0903",
+        "expression too long",
+        "An expression has at most 256 operators in a row. Give a part of it a name of its own.",
+    ),
+    entry(
+        "E0904",
+        "item too costly",
+        "Reading this item took more steps than any sensible item needs. Split it.",
+    ),
 ];

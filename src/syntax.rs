@@ -45,8 +45,15 @@ mod grammar {
 }
 use grammar::{Grammar, Rule};
 
+/// The parser calls itself a dozen times for each level of nesting: more than a default stack holds.
+const STACK: usize = 64 << 20;
+
 /// Parses a whole file. Items with mistakes are left out of the tree.
 pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
+    on_large_stack(|| file_of(sources, file))
+}
+
+fn file_of(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     let original = &sources.get(file).text;
     let text = Text::new(file, original);
     let mut tree = ast::File::default();
@@ -80,12 +87,12 @@ pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
 
 /// Parses a recipe such as `LSTM(_, 64)`, as the command line's `--cell` takes it.
 pub fn parse_recipe(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
-    one(sources, file, Rule::one_recipe)
+    on_large_stack(|| one(sources, file, Rule::one_recipe))
 }
 
 /// Parses one expression, as the command line's `--set` takes it.
 pub fn parse_expr(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
-    one(sources, file, Rule::one_expr)
+    on_large_stack(|| one(sources, file, Rule::one_expr))
 }
 
 fn one(sources: &Sources, file: FileId, rule: Rule) -> Fallible<ast::Expr> {
@@ -98,6 +105,17 @@ fn one(sources: &Sources, file: FileId, rule: Rule) -> Fallible<ast::Expr> {
     let (expr, errors) =
         read(&text, &tokens, rule, |convert, node| convert.expr(node)).map_err(|error| vec![error])?;
     if errors.is_empty() { Ok(expr) } else { Err(errors) }
+}
+
+fn on_large_stack<T: Send>(run: impl Fn() -> T + Sync) -> T {
+    std::thread::scope(|scope| {
+        match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &run).map(|t| t.join()) {
+            Ok(Ok(value)) => value,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // Without a thread the parser's own guard refuses what the stack cannot hold.
+            Err(_) => run(),
+        }
+    })
 }
 
 /// Reads one piece of text: bounds, grammar, tree.

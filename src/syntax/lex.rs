@@ -96,12 +96,11 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
             at += c.len_utf8();
             continue;
         }
-        let line = rest.split('\n').next().unwrap_or(rest);
         if c == '#' && !rest.starts_with("##") {
-            at += line.len();
+            at += line(rest).len();
             continue;
         }
-        let (kind, len) = if c == '#' { (Kind::Doc, line.trim_end().len()) } else { one(rest, line) };
+        let (kind, len) = if c == '#' { (Kind::Doc, line(rest).trim_end().len()) } else { one(rest) };
         out.push(Token { kind, text: &rest[..len], start: at, first_on_line });
         first_on_line = false;
         at += len;

@@ -9,6 +9,7 @@ use crate::syntax::{Rule, errors};
 impl Convert<'_> {
     /// Any rule of the expression levels.
     pub fn expr(&mut self, node: Node) -> Option<Expr> {
+        let node = through(node);
         let span = self.span(&node);
         let rule = node.as_rule();
         match rule {
@@ -212,6 +213,22 @@ impl Convert<'_> {
         };
         Some(Set { lo, hi, span })
     }
+}
+
+/// Down through the levels that hold a single part, without a call for each: the stack is not deep.
+fn through(mut node: Node<'_>) -> Node<'_> {
+    use Rule::*;
+    while matches!(
+        node.as_rule(),
+        expr | pipe | disj | conj | neg | cmp | cat | sum | term | sign | prod | power | postfix
+    ) {
+        let mut inner = node.clone().into_inner();
+        match (inner.next(), inner.next()) {
+            (Some(only), None) => node = only,
+            _ => break,
+        }
+    }
+    node
 }
 
 fn binary(op: BinaryOp, op_span: Span, left: Expr, right: Expr) -> Expr {

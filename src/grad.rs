@@ -10,6 +10,7 @@
 mod activity;
 mod errors;
 mod mirror;
+pub mod print;
 mod rules;
 mod sweep;
 pub(crate) mod traits;

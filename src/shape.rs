@@ -77,6 +77,11 @@ impl Dim {
         }
     }
 
+    /// Monomials with their coefficients, the constant term first.
+    pub fn terms(&self) -> impl DoubleEndedIterator<Item = (&Monomial, i64)> {
+        self.terms.iter().map(|(m, c)| (m, *c))
+    }
+
     pub fn add(&self, other: &Dim) -> Result<Dim, DimError> {
         let mut terms = self.terms.clone();
         for (m, c) in &other.terms {

@@ -91,6 +91,13 @@ pub(super) fn cyclic(graph: &Graph, id: NodeId) -> Diagnostic {
         .help("an initial value must not depend on the values it starts")
 }
 
+pub(super) fn unprintable(graph: &Graph, id: NodeId, why: &str) -> Diagnostic {
+    Diagnostic::error("E0507", format!("these derived equations cannot be written as one cell: {why}"))
+        .at_some(graph.node(id).span, "here")
+        .with_note(format!("at {}", title(graph, id)))
+        .help("`run --grad` computes the gradient, and `show --stage grad` prints it value by value")
+}
+
 pub(super) fn internal(what: &str) -> Diagnostic {
     Diagnostic::error("E0599", format!("the derived equations are not well-formed: {what}"))
         .help("this is a mistake of the compiler; please report it with the cell")

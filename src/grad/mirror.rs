@@ -200,6 +200,16 @@ impl Mirror<'_> {
             Op::Binary(Binary::Add | Binary::Sub | Binary::Mul, ..) | Op::Unary(Unary::Neg, _) => true,
             // Outside the domain a divisor may be 0, unless it is the same everywhere.
             Op::Binary(Binary::Div, _, b) => linear && below(*b),
+            // Saved values are cheaper than products computed anew; for the reader they are nothing new.
+            Op::Unary(..)
+            | Op::Binary(Binary::Max | Binary::Min | Binary::Pow, ..)
+            | Op::Select(..)
+            | Op::Softmax(_)
+            | Op::LogSumExp(_)
+                if !linear && self.for_reading =>
+            {
+                true
+            }
             Op::Binary(Binary::MulZero, ..)
             | Op::MatMul(..)
             | Op::Outer(..)
@@ -208,7 +218,7 @@ impl Mirror<'_> {
             | Op::Slice { .. }
             | Op::Spread(_)
             | Op::Concat(_)
-            | Op::Reduce { fold: Fold::Sum, .. } => linear,
+            | Op::Reduce { fold: Fold::Sum, .. } => linear || self.for_reading,
             Op::Lag { state, offset } => {
                 let Access::Lag(k) = access else { return Ok(None) };
                 let Some(def) = self.tape.graph.states[state.index()].def else { return Ok(None) };

@@ -190,10 +190,10 @@ fn unary(s: &mut Sweep, kind: Unary, x: NodeId, y: NodeId, g: NodeId) -> Step<()
             let part = s.times(g, y)?;
             s.times(part, rest)
         }),
-        // y = max(0, x): x̄ += x > 0 ? ȳ : 0
+        // y = max(0, x): x̄ += y > 0 ? ȳ : 0
         Unary::Relu => s.give(x, y, |s| {
             let zero = s.constant(0.0);
-            let positive = s.add(Op::Binary(Lt, zero, x))?;
+            let positive = s.add(Op::Binary(Lt, zero, y))?;
             s.add(Op::Select(positive, g, zero))
         }),
         // y = √x: x̄ += ȳ / (2y)

@@ -1,0 +1,557 @@
+//! One derived value as an expression, down to the values that have names.
+
+use super::tree;
+use crate::diag::Diagnostic;
+use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, SourceKind, Ty, Unary};
+use crate::grad::errors;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Fold as TreeFold, Mark};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub type Written<T> = Result<T, Box<Diagnostic>>;
+
+/// Where a value over the domain is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This many points from here.
+    Here(i64),
+    /// This many points from the variable of a sum.
+    Sum(i64),
+    /// At this position from 1.
+    Start(i64),
+    /// This many points from the last.
+    End(i64),
+}
+
+impl Place {
+    fn moved(self, by: i64) -> Place {
+        match self {
+            Place::Here(k) => Place::Here(k + by),
+            Place::Sum(k) => Place::Sum(k + by),
+            Place::Start(k) => Place::Start(k + by),
+            Place::End(k) => Place::End(k + by),
+        }
+    }
+}
+
+/// Expressions deeper than this are refused; what is named ends an expression.
+const DEPTH: u32 = 400;
+
+pub struct Writer<'a> {
+    pub graph: &'a Graph,
+    /// Nodes and states of the forward pass.
+    pub forward: usize,
+    pub states: usize,
+    pub domain: Option<DomainId>,
+    pub variable: String,
+    pub summed: String,
+    pub extent: String,
+    pub names: BTreeMap<NodeId, String>,
+    pub state_names: BTreeMap<usize, String>,
+    /// Values with an equation of their own.
+    pub defined: BTreeSet<NodeId>,
+    /// The forward values, and states of the forward pass, that expressions mention.
+    pub used: BTreeSet<NodeId>,
+    pub used_states: BTreeSet<usize>,
+    /// Derived values that are named, mentioned at the same point by what is being written.
+    pub mentioned: BTreeSet<NodeId>,
+    /// In what order the author wrote values; sums follow it.
+    pub ranks: BTreeMap<NodeId, (u32, u32)>,
+    pub depth: u32,
+}
+
+impl Writer<'_> {
+    /// The value of a node, its own name aside.
+    pub fn definition(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return Err(Box::new(errors::unprintable(self.graph, id, "an expression is too deep")));
+        }
+        let written = self.op(id, at);
+        self.depth -= 1;
+        written
+    }
+
+    /// A node by its name, or its value.
+    pub fn expr(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+        match self.names.get(&id) {
+            Some(name) => {
+                let base = tree::name(name);
+                let is_given = id.index() < self.forward || matches!(self.graph.node(id).op, Op::Source(_));
+                if is_given && !self.defined.contains(&id) {
+                    self.used.insert(id);
+                } else if at == Place::Here(0) || !matches!(at, Place::Here(_)) {
+                    self.mentioned.insert(id);
+                }
+                Ok(self.at(base, id, at))
+            }
+            None => self.definition(id, at),
+        }
+    }
+
+    /// The bracket behind a name.
+    fn at(&self, base: Expr, id: NodeId, at: Place) -> Expr {
+        match self.graph.level(id) {
+            Level::Over(_) => self.index(base, at),
+            _ => base,
+        }
+    }
+
+    fn index(&self, base: Expr, at: Place) -> Expr {
+        match at {
+            Place::Here(0) => base,
+            _ => tree::index(base, self.position(at), None),
+        }
+    }
+
+    fn position(&self, at: Place) -> Expr {
+        match at {
+            Place::Here(k) => tree::shifted(tree::name(&self.variable), k),
+            Place::Sum(k) => tree::shifted(tree::name(&self.summed), k),
+            Place::Start(k) => tree::number(k as f64),
+            Place::End(k) => tree::shifted(tree::name(&self.extent), k),
+        }
+    }
+
+    fn refuse<T>(&self, id: NodeId, why: &str) -> Written<T> {
+        Err(Box::new(errors::unprintable(self.graph, id, why)))
+    }
+
+    fn op(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+        let graph = self.graph;
+        let shape = graph.shape(id);
+        match &graph.node(id).op {
+            Op::Const(c) => Ok(tree::number(*c)),
+            Op::DimValue(d) => Ok(tree::dim(d)),
+            Op::Source(_) => self.refuse(id, "an array has no name"),
+            Op::Literal(values) => self.literal(id, values),
+            Op::Position(_) => Ok(self.position(at)),
+            Op::Length(_) => Ok(tree::name(&self.extent)),
+            Op::Lag { state, offset } => self.lag(state.index(), *offset, at),
+            Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub, ..) => self.sum(id, at),
+            Op::Binary(Binary::Mul | Binary::MulZero | Binary::Div, ..) => {
+                let (negative, product) = self.product(id, at)?;
+                Ok(if negative { tree::neg(product) } else { product })
+            }
+            Op::Unary(Unary::Not, a) => {
+                let a = self.expr(*a, at)?;
+                Ok(tree::expr(ExprKind::Not(Box::new(a))))
+            }
+            Op::Unary(Unary::ToReal, a) if *graph.ty(*a) == Ty::Bool => {
+                let a = self.expr(*a, at)?;
+                Ok(tree::cond(a, tree::number(1.0), tree::number(0.0)))
+            }
+            Op::Unary(Unary::ToReal, _) => self.refuse(id, "a symbol is used as a number"),
+            Op::Unary(kind, a) => {
+                let word = if *kind == Unary::Sigmoid { "σ" } else { kind.word() };
+                Ok(tree::call(word, vec![self.expr(*a, at)?]))
+            }
+            Op::Binary(Binary::Pow, a, b) => {
+                let base = self.expr(*a, at)?;
+                match graph.as_const(*b) {
+                    Some(2.0) => Ok(tree::mark(base, Mark::Square)),
+                    Some(3.0) => Ok(tree::mark(base, Mark::Cube)),
+                    _ => {
+                        let exponent = self.expr(*b, at)?;
+                        Ok(tree::binary(BinaryOp::Pow, base, exponent))
+                    }
+                }
+            }
+            Op::Binary(kind @ (Binary::Max | Binary::Min), a, b) => {
+                let args = vec![self.expr(*a, at)?, self.expr(*b, at)?];
+                Ok(tree::call(kind.word(), args))
+            }
+            Op::Binary(kind, a, b) => {
+                let (l, r) = (self.expr(*a, at)?, self.expr(*b, at)?);
+                // A number stands on the right: h > 0, not 0 < h.
+                let turned = graph.as_const(*a).is_some();
+                let op = match (kind, turned) {
+                    (Binary::Lt, false) => BinaryOp::Lt,
+                    (Binary::Lt, true) => BinaryOp::Gt,
+                    (Binary::Le, false) => BinaryOp::Le,
+                    (Binary::Le, true) => BinaryOp::Ge,
+                    (Binary::Eq, _) => BinaryOp::Eq,
+                    (Binary::Ne, _) => BinaryOp::Ne,
+                    (Binary::And, _) => return Ok(tree::binary(BinaryOp::And, l, r)),
+                    (Binary::Or, _) => return Ok(tree::binary(BinaryOp::Or, l, r)),
+                    _ => return Ok(tree::binary(BinaryOp::Mod, l, r)),
+                };
+                Ok(if turned { tree::binary(op, r, l) } else { tree::binary(op, l, r) })
+            }
+            Op::Select(c, a, b) => {
+                let (a_wide, b_wide) = (self.is_wide(*a), self.is_wide(*b));
+                let c = self.expr(*c, at)?;
+                let a = self.narrow(*a, at, b_wide)?;
+                let b = self.narrow(*b, at, a_wide)?;
+                Ok(tree::cond(c, a, b))
+            }
+            Op::Spread(a) => match graph.as_const(*a) {
+                Some(0.0) => Ok(tree::call("zeros", shape.iter().map(tree::dim).collect())),
+                Some(1.0) => Ok(tree::call("ones", shape.iter().map(tree::dim).collect())),
+                _ => {
+                    let a = self.expr(*a, at)?;
+                    let ones = tree::call("ones", shape.iter().map(tree::dim).collect());
+                    Ok(tree::binary(BinaryOp::Mul, a, ones))
+                }
+            },
+            Op::MatMul(a, b) => {
+                let (a, b) = (self.expr(*a, at)?, self.expr(*b, at)?);
+                Ok(tree::binary(BinaryOp::MatMul, a, b))
+            }
+            Op::Transpose(a) => Ok(tree::mark(self.expr(*a, at)?, Mark::Transpose)),
+            Op::Outer(a, b) => Ok(tree::call("outer", vec![self.expr(*a, at)?, self.expr(*b, at)?])),
+            Op::Concat(parts) => {
+                let mut all: Option<Expr> = None;
+                for part in parts {
+                    let part = self.expr(*part, at)?;
+                    all = Some(match all {
+                        None => part,
+                        Some(all) => tree::binary(BinaryOp::Cat, all, part),
+                    });
+                }
+                all.map_or_else(|| self.refuse(id, "nothing is joined"), Ok)
+            }
+            Op::Slice { arg, start } => {
+                let (Some(len), arg) = (shape.first(), *arg) else {
+                    return self.refuse(id, "a scalar is sliced");
+                };
+                let bounds =
+                    start.add(&crate::shape::Dim::constant(1)).and_then(|lo| Ok((lo, start.add(len)?)));
+                let Ok((lo, hi)) = bounds else { return self.refuse(id, "a dimension is too large") };
+                let base = self.expr(arg, at)?;
+                Ok(tree::index(base, tree::dim(&lo), Some(tree::dim(&hi))))
+            }
+            Op::Gather { arg, index } => {
+                let (base, index) = (self.expr(*arg, at)?, self.expr(*index, at)?);
+                Ok(tree::index(base, index, None))
+            }
+            Op::Scatter { .. } => {
+                self.refuse(id, "the language has no word for an array with one row filled")
+            }
+            Op::Reduce { fold, arg, axis } => self.reduce(id, *fold, *arg, *axis, at),
+            Op::Softmax(a) => Ok(tree::call("softmax", vec![self.expr(*a, at)?])),
+            Op::LogSumExp(a) => Ok(tree::call("logsumexp", vec![self.expr(*a, at)?])),
+            Op::ArgMax(a) => Ok(tree::call("argmax", vec![self.expr(*a, at)?])),
+            Op::Reshape(a) => match (graph.shape(*a).len(), shape.len()) {
+                (1, 0) => Ok(tree::index(self.expr(*a, at)?, tree::number(1.0), None)),
+                (0, 1) => {
+                    let a = self.expr(*a, at)?;
+                    Ok(tree::binary(BinaryOp::Mul, a, tree::call("ones", vec![tree::number(1.0)])))
+                }
+                _ => self.refuse(id, "the language has no word for another shape of the same elements"),
+            },
+            Op::SumOver(a) => match graph.level(*a) {
+                // Every rule of the language speaks of one example.
+                Level::Shared | Level::Example => self.expr(*a, at),
+                Level::Over(_) => {
+                    if matches!(at, Place::Sum(_)) {
+                        return self.refuse(id, "one sum stands within another");
+                    }
+                    let body = self.expr(*a, Place::Sum(0))?;
+                    let points = tree::set(tree::number(1.0), Some(tree::name(&self.extent)));
+                    Ok(tree::reduce(TreeFold::Sum, &self.summed, points, body))
+                }
+            },
+            Op::At { arg, point, .. } => {
+                let at = match point {
+                    Point::First => Place::Start(1),
+                    Point::Last => Place::End(0),
+                    Point::Fixed(k) => Place::Start(i64::from(*k)),
+                };
+                self.expr(*arg, at)
+            }
+            Op::Reverse(_) => self.refuse(id, "a whole chain is turned round inside"),
+        }
+    }
+
+    /// A state at an offset. A derived state is 0 outside the domain; one of the forward pass has its own
+    /// initial values.
+    fn lag(&mut self, state: usize, offset: i32, at: Place) -> Written<Expr> {
+        let graph = self.graph;
+        let of = &graph.states[state];
+        let there = at.moved(i64::from(offset));
+        if state >= self.states {
+            let Some(def) = of.def else { return Ok(tree::number(0.0)) };
+            return self.expr(def, there);
+        }
+        // What lies outside for sure is the initial value itself.
+        let distance = match there {
+            Place::Start(k) if k < 1 => Some(1 - k),
+            Place::End(k) if k > 0 => Some(k),
+            _ => None,
+        };
+        let init = |k: i64| {
+            let last = of.init.len().saturating_sub(1);
+            of.init.get(usize::try_from(k - 1).unwrap_or(last).min(last)).copied()
+        };
+        if let Some(init) = distance.and_then(init) {
+            return self.expr(init, at);
+        }
+        self.used_states.insert(state);
+        let name = self.state_names.get(&state).cloned().unwrap_or_else(|| of.name.to_string());
+        let inside = self.index(tree::name(&name), there);
+        if of.init.len() < 2 || offset.unsigned_abs() == 1 || matches!(at, Place::Start(_) | Place::End(_)) {
+            return Ok(inside);
+        }
+        // Different initial values for different distances: chosen by the position.
+        let mut value = inside;
+        for k in 1..=i64::from(offset.unsigned_abs()).min(of.init.len() as i64) {
+            let Some(init) = init(k) else { break };
+            let edge = match offset < 0 {
+                true => tree::number(i64::from(offset.unsigned_abs()) as f64 - k as f64 + 1.0),
+                false => tree::shifted(tree::name(&self.extent), k - i64::from(offset)),
+            };
+            let is_last = k as usize == of.init.len();
+            let op = match (is_last, offset < 0) {
+                (false, _) => BinaryOp::Eq,
+                (true, true) => BinaryOp::Le,
+                (true, false) => BinaryOp::Ge,
+            };
+            let condition = tree::binary(op, self.position(at), edge);
+            let init = self.expr(init, at)?;
+            value = tree::cond(condition, init, value);
+        }
+        Ok(tree::paren(value))
+    }
+
+    /// Terms with their signs: what arrives from outside first, then what comes from this point, then
+    /// from other points, each in the order of the author's equations.
+    fn sum(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+        let mut terms = Vec::new();
+        self.terms(id, false, true, &mut terms);
+        let any_wide = terms.iter().any(|(t, _)| self.is_wide(*t));
+        let mut written = Vec::new();
+        for (term, negative) in terms {
+            let key = self.term_key(term);
+            let wide = any_wide && !self.is_wide(term);
+            let (minus, value) = match self.graph.node(term).op {
+                Op::Binary(Binary::Mul | Binary::MulZero | Binary::Div, ..)
+                    if !self.names.contains_key(&term) =>
+                {
+                    self.product(term, at)?
+                }
+                _ => (false, self.narrow(term, at, wide)?),
+            };
+            written.push((key, negative != minus, value));
+        }
+        written.sort_by_key(|w| w.0);
+        // A sum does not begin with a minus if it can begin without.
+        if let Some(first) = written.iter().position(|w| !w.1) {
+            let first = written.remove(first);
+            written.insert(0, first);
+        }
+        let mut sum: Option<Expr> = None;
+        for (_, negative, value) in written {
+            sum = Some(match (sum, negative) {
+                (None, false) => value,
+                (None, true) => tree::neg(value),
+                (Some(sum), false) => tree::binary(BinaryOp::Add, sum, value),
+                (Some(sum), true) => tree::binary(BinaryOp::Sub, sum, value),
+            });
+        }
+        Ok(sum.unwrap_or_else(|| tree::number(0.0)))
+    }
+
+    fn terms(&self, id: NodeId, negative: bool, root: bool, into: &mut Vec<(NodeId, bool)>) {
+        let is_open = root || !self.names.contains_key(&id);
+        match self.graph.node(id).op {
+            Op::Binary(Binary::Add, a, b) if is_open => {
+                self.terms(a, negative, false, into);
+                self.terms(b, negative, false, into);
+            }
+            Op::Binary(Binary::Sub, a, b) if is_open => {
+                self.terms(a, negative, false, into);
+                self.terms(b, !negative, false, into);
+            }
+            Op::Unary(Unary::Neg, a) if is_open => self.terms(a, !negative, false, into),
+            _ => into.push((id, negative)),
+        }
+    }
+
+    /// Derived terms are ordered; forward sums stay as the author wrote them.
+    fn term_key(&self, id: NodeId) -> (u8, (u32, u32)) {
+        let mut leaf = id;
+        let mut moved = false;
+        for _ in 0..DEPTH {
+            if id.index() < self.forward {
+                return (0, (0, 0));
+            }
+            if let Op::Source(s) = self.graph.node(leaf).op
+                && self.graph.sources[s.index()].kind == SourceKind::Cotangent
+            {
+                return (0, (0, 0));
+            }
+            if self.names.contains_key(&leaf) && leaf != id || leaf.index() < self.forward {
+                break;
+            }
+            leaf = match self.graph.node(leaf).op {
+                Op::Lag { state, .. } if state.index() >= self.states => {
+                    moved = true;
+                    match self.graph.states[state.index()].def {
+                        Some(def) => def,
+                        None => break,
+                    }
+                }
+                // Of a product with a parameter the adjoint is the vector.
+                Op::MatMul(a, b) if self.is_below(a) && !self.is_below(b) => b,
+                Op::MatMul(a, b) if self.graph.shape(a).len() == 2 && self.graph.shape(b).len() == 1 => b,
+                _ => match self.graph.node(leaf).op.operands().next() {
+                    Some(first) => first,
+                    None => break,
+                },
+            };
+        }
+        (1 + moved as u8, self.ranks.get(&leaf).copied().unwrap_or((u32::MAX, leaf.0)))
+    }
+
+    fn is_below(&self, id: NodeId) -> bool {
+        self.graph.level(id) == Level::Shared
+    }
+
+    /// Factors in their order, numbers in front. The sign is returned apart.
+    fn product(&mut self, id: NodeId, at: Place) -> Written<(bool, Expr)> {
+        let mut factors = Vec::new();
+        let mut number = 1.0;
+        let mut negative = false;
+        self.factors(id, false, true, &mut factors, &mut number, &mut negative);
+        let any_wide = factors.iter().any(|f| self.is_wide(f.0));
+        let mut product: Option<Expr> = None;
+        if number < 0.0 {
+            negative = !negative;
+            number = -number;
+        }
+        if number != 1.0 || factors.first().is_none_or(|f| f.1) {
+            product = Some(tree::number(number));
+        }
+        let mut i = 0;
+        while let Some((factor, divides)) = factors.get(i).copied() {
+            i += 1;
+            let spread = any_wide && !self.is_wide(factor);
+            let mut value = self.narrow(factor, at, spread)?;
+            if !divides && factors.get(i) == Some(&(factor, false)) {
+                i += 1;
+                value = tree::mark(value, Mark::Square);
+            }
+            if matches!(value.kind, ExprKind::Binary { op: BinaryOp::MatMul, .. }) {
+                value = tree::paren(value);
+            }
+            product = Some(match product {
+                None => value,
+                Some(product) => {
+                    let op = if divides { BinaryOp::Div } else { BinaryOp::Mul };
+                    tree::binary(op, product, value)
+                }
+            });
+        }
+        Ok((negative, product.unwrap_or_else(|| tree::number(number))))
+    }
+
+    fn factors(
+        &self,
+        id: NodeId,
+        divides: bool,
+        root: bool,
+        into: &mut Vec<(NodeId, bool)>,
+        number: &mut f64,
+        negative: &mut bool,
+    ) {
+        let open = root || !self.names.contains_key(&id);
+        match self.graph.node(id).op {
+            Op::Binary(Binary::Mul | Binary::MulZero, a, b) if open => {
+                self.factors(a, divides, false, into, number, negative);
+                self.factors(b, divides, false, into, number, negative);
+            }
+            Op::Binary(Binary::Div, a, b) if open => {
+                self.factors(a, divides, false, into, number, negative);
+                self.factors(b, !divides, false, into, number, negative);
+            }
+            Op::Unary(Unary::Neg, a) if open => {
+                *negative = !*negative;
+                self.factors(a, divides, false, into, number, negative);
+            }
+            Op::Const(c) if c.is_finite() && !divides => *number *= c,
+            _ => into.push((id, divides)),
+        }
+    }
+
+    /// Whether it is an array that is no scalar spread.
+    fn is_wide(&self, id: NodeId) -> bool {
+        !self.graph.is_scalar(id)
+            && !matches!(self.graph.node(id).op, Op::Spread(_) if !self.names.contains_key(&id))
+    }
+
+    /// A scalar spread over an array is written as the scalar, if another operand has the shape.
+    fn narrow(&mut self, id: NodeId, at: Place, beside_wide: bool) -> Written<Expr> {
+        match self.graph.node(id).op {
+            Op::Spread(a) if beside_wide && !self.names.contains_key(&id) => self.expr(a, at),
+            _ => self.expr(id, at),
+        }
+    }
+
+    fn reduce(&mut self, id: NodeId, fold: Fold, arg: NodeId, axis: u32, at: Place) -> Written<Expr> {
+        let shape = self.graph.shape(arg).clone();
+        if fold == Fold::Sum {
+            let ones = |at: usize| tree::call("ones", vec![tree::dim(&shape[at])]);
+            return match (shape.len(), axis) {
+                (1, _) => match self.graph.node(arg).op {
+                    // Σ a_i b_i is a · b.
+                    Op::Binary(Binary::Mul, a, b)
+                        if !self.names.contains_key(&arg) && self.is_wide(a) && self.is_wide(b) =>
+                    {
+                        let (a, b) = (self.expr(a, at)?, self.expr(b, at)?);
+                        Ok(tree::binary(BinaryOp::MatMul, paren_product(a), paren_product(b)))
+                    }
+                    _ => {
+                        let value = self.expr(arg, at)?;
+                        Ok(tree::binary(BinaryOp::MatMul, ones(0), paren_product(value)))
+                    }
+                },
+                (2, 0) => {
+                    let value = self.expr(arg, at)?;
+                    Ok(tree::binary(BinaryOp::MatMul, ones(0), value))
+                }
+                (2, 1) => {
+                    let value = self.expr(arg, at)?;
+                    Ok(tree::binary(BinaryOp::MatMul, value, ones(1)))
+                }
+                _ => self.refuse(id, "a block is summed along one axis"),
+            };
+        }
+        if shape.len() != 1 || matches!(at, Place::Sum(_)) {
+            return self.refuse(id, "an array is reduced along one axis");
+        }
+        let word = match fold {
+            Fold::Prod => TreeFold::Prod,
+            Fold::Max => TreeFold::Max,
+            Fold::Min => TreeFold::Min,
+            Fold::Sum => TreeFold::Sum,
+        };
+        let value = self.expr(arg, at)?;
+        let element = tree::index(value, tree::name(&self.summed), None);
+        Ok(tree::reduce(word, &self.summed, tree::set(tree::dim(&shape[0]), None), element))
+    }
+
+    fn literal(&self, id: NodeId, values: &[f64]) -> Written<Expr> {
+        let shape: Option<Vec<usize>> =
+            self.graph.shape(id).iter().map(|d| usize::try_from(d.as_constant()?).ok()).collect();
+        let Some(shape) = shape else { return self.refuse(id, "a literal has no size yet") };
+        fn nested(values: &[f64], shape: &[usize]) -> Expr {
+            match shape.split_first() {
+                None => tree::number(values.first().copied().unwrap_or(0.0)),
+                Some((n, rest)) => {
+                    let size = values.len().checked_div(*n).unwrap_or(0).max(1);
+                    let rows = values.chunks(size).take(*n);
+                    tree::expr(ExprKind::List(rows.map(|row| nested(row, rest)).collect()))
+                }
+            }
+        }
+        Ok(nested(values, &shape))
+    }
+}
+
+/// A product of elements beside `@`, in brackets for the reader.
+fn paren_product(value: Expr) -> Expr {
+    match value.kind {
+        ExprKind::Binary { .. } => tree::paren(value),
+        _ => value,
+    }
+}

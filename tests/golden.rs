@@ -1,0 +1,281 @@
+//! The standard library's cells against PyTorch and ONNX Runtime: outputs, last states, and gradients.
+//!
+//! The values and their layouts are described in `golden/README.md`. Tolerance 1e-5: both sides start from the same
+//! f32 numbers, sums have at most some forty terms of size 1, so rounding stays below 1e-6 a step, and six steps of
+//! slopes below 1 do not magnify it; ONNX Runtime's own tanh and sigmoid are right to 1e-6.
+
+use ndarray::{ArrayD, Axis, Slice};
+use rnnc::eqn::build::{self, Options};
+use rnnc::eqn::eval::Batch;
+use rnnc::pipeline::{CompileOptions, compile};
+use rnnc::runtime::{Executable, run_batch};
+use rnnc::source::{Loader, Sources};
+use rnnc::weights::npz;
+use rnnc::{grad, resolve, syntax};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const TOLERANCE: f64 = 1e-5;
+
+struct NoFiles;
+
+impl Loader for NoFiles {
+    fn load(&self, path: &str) -> Result<String, String> {
+        Err(format!("no file {path}"))
+    }
+}
+
+type Named = BTreeMap<String, ArrayD<f64>>;
+
+/// The arrays of a golden file.
+fn golden(name: &str) -> Named {
+    let path = format!("{}/tests/golden/{name}.npz", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).expect("golden file");
+    let arrays = npz::read(&path, &bytes).expect("an npz file");
+    arrays.iter().map(|(name, a)| (name.clone(), a.to_ndarray().expect("a whole array"))).collect()
+}
+
+/// Rows `block * size..` of a stack of blocks of equal size along the first axis.
+fn block(a: &ArrayD<f64>, blocks: usize, block: usize) -> ArrayD<f64> {
+    let size = a.shape()[0] / blocks;
+    let rows = Slice::from(block * size..(block + 1) * size);
+    a.slice_axis(Axis(0), rows).to_owned()
+}
+
+fn first(a: &ArrayD<f64>) -> ArrayD<f64> {
+    a.index_axis(Axis(0), 0).to_owned()
+}
+
+/// What one foreign file says in our names.
+#[derive(Default)]
+struct Translated {
+    /// Inputs, parameters, initial states, cotangents.
+    given: Named,
+    /// Outputs, last states, gradients.
+    expected: Named,
+    lengths: Vec<usize>,
+}
+
+impl Translated {
+    fn new(file: &Named) -> Translated {
+        let lengths = file["lengths"].iter().map(|n| *n as usize).collect();
+        Translated { lengths, ..Translated::default() }
+    }
+
+    /// An array of which the file also holds the gradient, if it is there.
+    fn source(&mut self, ours: &str, pick: impl Fn(&str) -> Option<ArrayD<f64>>) {
+        if let Some(value) = pick("") {
+            let gradient = pick("_grad").expect("a gradient for every given array");
+            self.given.insert(ours.to_string(), value);
+            self.expected.insert(format!("{ours}_adj"), gradient);
+        }
+    }
+
+    /// A result with the cotangent that was sent to it.
+    fn result(&mut self, ours: &str, value: ArrayD<f64>, cotangent: ArrayD<f64>) {
+        self.expected.insert(ours.to_string(), value);
+        self.given.insert(format!("{ours}_adj"), cotangent);
+    }
+
+    /// The recipe with its adjoint beside it.
+    fn compile(&self, name: &str, recipe: &str) -> Arc<Executable> {
+        let mut sources = Sources::default();
+        let (library, said) = resolve::load(&mut sources, &NoFiles, &[]);
+        assert!(said.iter().all(|d| !d.is_error()), "{said:?}");
+        let file = sources.add("<recipe>", recipe);
+        let recipe = syntax::parse_recipe(&sources, file).expect("a recipe");
+        let (graph, said) = build::build(&library, &recipe, &Options::default());
+        let graph = graph.unwrap_or_else(|| panic!("{name}: {said:?}"));
+        // What a recipe leaves open is the number of inputs.
+        let inputs = self.given["x"].shape()[2] as i64;
+        let dims = graph.dims().into_iter().map(|d| (d, inputs)).collect();
+        let options = CompileOptions { grad: Some(grad::Options::default()), ..CompileOptions::default() };
+        compile(&graph, &dims, &options).unwrap_or_else(|e| panic!("{name}: {e:?}"))
+    }
+
+    fn run(&self, exe: &Arc<Executable>) -> Named {
+        let lengths = BTreeMap::from([("n".to_string(), self.lengths.clone())]);
+        let batch = Batch { size: self.lengths.len(), lengths, arrays: self.given.clone() };
+        run_batch(exe, &batch).unwrap_or_else(|e| panic!("{e:?}"))
+    }
+
+    fn check(&self, name: &str, recipe: &str) {
+        let results = self.run(&self.compile(name, recipe));
+        for (array, expected) in &self.expected {
+            let got = results.get(array).unwrap_or_else(|| panic!("{name}: no `{array}`"));
+            assert_eq!(got.shape(), expected.shape(), "{name}: shape of `{array}`");
+            let far = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(far <= TOLERANCE, "{name}: `{array}` differs by {far}\n{got}\n{expected}");
+        }
+        // A comparison of zeros would prove nothing.
+        assert!(self.expected.values().all(|a| a.iter().any(|x| x.abs() > 1e-3)), "{name}");
+    }
+}
+
+/// How PyTorch stacks the gates of a cell, in our letters.
+struct Torch {
+    kind: &'static str,
+    recipe: &'static str,
+    states: &'static [&'static str],
+    /// Suffixes of W, U and b, in PyTorch's order of rows.
+    gates: &'static [&'static str],
+    /// A gate whose two biases stay apart: ours for the recurrent one.
+    apart: Option<(&'static str, &'static str)>,
+}
+
+const TORCH: &[Torch] = &[
+    Torch {
+        kind: "lstm",
+        recipe: "LSTM(_, 5)",
+        states: &["h", "c"],
+        gates: &["_i", "_f", "_r", "_o"],
+        apart: None,
+    },
+    Torch {
+        kind: "gru",
+        recipe: "GRU(_, 5, reset = after, update = keep)",
+        states: &["h"],
+        gates: &["_r", "_z", "_h"],
+        apart: Some(("_h", "c_h")),
+    },
+    Torch { kind: "rnn_tanh", recipe: "RNN(_, 5, tanh)", states: &["h"], gates: &[""], apart: None },
+    Torch { kind: "rnn_relu", recipe: "RNN(_, 5, relu)", states: &["h"], gates: &[""], apart: None },
+];
+
+impl Torch {
+    fn check(&self, variant: &str, layers: usize) {
+        let (all, name) = self.translate(variant, layers);
+        let recipe =
+            if layers == 1 { self.recipe.to_string() } else { format!("Stack({layers}, {})", self.recipe) };
+        all.check(&name, &recipe);
+    }
+
+    fn translate(&self, variant: &str, layers: usize) -> (Translated, String) {
+        let name = format!("torch_{}{variant}", self.kind);
+        let file = golden(&name);
+        let mut all = Translated::new(&file);
+        let get = |name: &str| file.get(name).cloned();
+        all.source("x", |grad| get(&format!("input{grad}")));
+        for layer in 0..layers {
+            let path = if layers == 1 { String::new() } else { format!("l{}.", layer + 1) };
+            for (k, gate) in self.gates.iter().enumerate() {
+                let part = |array: &str, grad: &str| {
+                    block(&file[&format!("{array}_l{layer}{grad}")], self.gates.len(), k)
+                };
+                all.source(&format!("{path}W{gate}"), |grad| Some(part("weight_ih", grad)));
+                all.source(&format!("{path}U{gate}"), |grad| Some(part("weight_hh", grad)));
+                match self.apart {
+                    Some((apart, recurrent)) if apart == *gate => {
+                        all.source(&format!("{path}b{gate}"), |grad| Some(part("bias_ih", grad)));
+                        all.source(&format!("{path}{recurrent}"), |grad| Some(part("bias_hh", grad)));
+                    }
+                    _ => all.source(&format!("{path}b{gate}"), |grad| {
+                        let (a, b) = (part("bias_ih", grad), part("bias_hh", grad));
+                        // Each of the two summands has the whole sum's gradient.
+                        Some(if grad.is_empty() { a + b } else { a })
+                    }),
+                }
+            }
+            for state in self.states {
+                let of_layer = |name: &str| get(name).map(|a| a.index_axis(Axis(0), layer).to_owned());
+                all.source(&format!("{path}{state}0"), |grad| of_layer(&format!("{state}0{grad}")));
+                let last = |grad: &str| of_layer(&format!("{state}_n{grad}")).expect("last states");
+                all.result(&format!("{path}{state}_last"), last(""), last("_grad"));
+            }
+        }
+        let top = if layers == 1 { "h".to_string() } else { format!("l{layers}.h") };
+        all.result(&top, file["output"].clone(), file["output_grad"].clone());
+        (all, name)
+    }
+}
+
+#[test]
+fn one_layer_is_pytorchs() {
+    TORCH.iter().for_each(|cell| cell.check("", 1));
+}
+
+#[test]
+fn given_initial_states_are_pytorchs() {
+    TORCH.iter().for_each(|cell| cell.check("_start", 1));
+}
+
+#[test]
+fn packed_sequences_of_unequal_lengths_are_pytorchs() {
+    TORCH.iter().for_each(|cell| cell.check("_ragged", 1));
+}
+
+#[test]
+fn two_layers_of_unequal_lengths_are_pytorchs() {
+    TORCH.iter().for_each(|cell| cell.check("_two_layers", 2));
+}
+
+/// ONNX: gates i, o, f, c; peepholes i, o, f; one axis for directions.
+fn check_onnx(name: &str) {
+    let file = golden(name);
+    let mut all = Translated::new(&file);
+    let get = |name: &str| file.get(name).cloned();
+    all.source("x", |grad| get(&format!("X{grad}")));
+    for (k, gate) in ["i", "o", "f", "r"].into_iter().enumerate() {
+        let part = |array: &str, blocks: usize, k: usize, grad: &str| {
+            block(&first(&file[&format!("{array}{grad}")]), blocks, k)
+        };
+        all.source(&format!("W_{gate}"), |grad| Some(part("W", 4, k, grad)));
+        all.source(&format!("U_{gate}"), |grad| Some(part("R", 4, k, grad)));
+        all.source(&format!("b_{gate}"), |grad| {
+            let (a, b) = (part("B", 8, k, grad), part("B", 8, 4 + k, grad));
+            Some(if grad.is_empty() { a + b } else { a })
+        });
+        if gate != "r" {
+            all.source(&format!("p_{gate}"), |grad| Some(part("P", 3, k, grad)));
+        }
+    }
+    for state in ["h", "c"] {
+        all.source(&format!("{state}0"), |grad| get(&format!("initial_{state}{grad}")).map(|a| first(&a)));
+        let last = |grad: &str| first(&file[&format!("Y_{state}{grad}")]);
+        all.result(&format!("{state}_last"), last(""), last("_grad"));
+    }
+    let steps = |a: &ArrayD<f64>| a.index_axis(Axis(1), 0).to_owned();
+    all.result("h", steps(&file["Y"]), steps(&file["Y_grad"]));
+    all.check(name, "PeepholeLSTM(_, 5)");
+}
+
+#[test]
+fn peepholes_are_onnx_runtimes() {
+    check_onnx("onnx_peephole");
+}
+
+#[test]
+fn peepholes_of_unequal_lengths_are_onnx_runtimes() {
+    check_onnx("onnx_peephole_ragged");
+}
+
+/// How many examples there are, their lengths, and what pads them change no bit of an example's results.
+#[test]
+fn an_example_alone_has_the_same_bits_as_in_a_batch() {
+    for cell in TORCH {
+        let (all, _) = cell.translate("_ragged", 1);
+        let exe = all.compile("batch", cell.recipe);
+        let together = all.run(&exe);
+        for (b, length) in all.lengths.iter().enumerate() {
+            // Arrays over points have an axis for them before that of examples.
+            let alone = |name: &str, a: &ArrayD<f64>| match (name.trim_end_matches("_adj"), a.ndim()) {
+                ("x" | "h" | "c", 3) => a
+                    .slice_axis(Axis(0), Slice::from(..*length))
+                    .slice_axis(Axis(1), Slice::from(b..=b))
+                    .to_owned(),
+                (n, 2) if n.ends_with('0') || n.ends_with("_last") => {
+                    a.slice_axis(Axis(0), Slice::from(b..=b)).to_owned()
+                }
+                _ => a.clone(),
+            };
+            let given = all.given.iter().map(|(name, a)| (name.clone(), alone(name, a))).collect();
+            let one = Translated { given, lengths: vec![*length], ..Translated::default() };
+            for (name, a) in one.run(&exe) {
+                // Gradients of parameters are sums over examples.
+                if !["W", "U", "b", "c_h"].iter().any(|p| name.starts_with(p)) {
+                    assert_eq!(a, alone(&name, &together[&name]), "{}: `{name}` of example {b}", cell.kind);
+                }
+            }
+        }
+    }
+}

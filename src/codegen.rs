@@ -124,7 +124,10 @@ pub fn asm(program: &Program, limits: &[Vec<usize>], target: Target) -> Result<S
         let code = context
             .compile(&**isa, &mut Default::default())
             .map_err(|e| errors::broken(&format!("{:?}", e.inner)))?;
-        Ok(code.vcode.clone().unwrap_or_default())
+        let text = code.vcode.as_deref().unwrap_or_default();
+        // Notes for stack unwinding are no instructions.
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("unwind "));
+        Ok(lines.map(|line| format!("{line}\n")).collect())
     })
 }
 

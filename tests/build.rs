@@ -138,7 +138,15 @@ fn show_check() {
     let Ok(f) = std::env::var("F") else { return };
     let (sources, lib, d) = library(&std::fs::read_to_string(f).unwrap());
     let mut all = d;
-    for file in lib.files() { 
-        if std::env::var("STD").is_ok() || file.path == "main.rnn" { all.extend(rnnc::eqn::build::check(&lib, file.file)); } }
-    for d in all { println!("   {:?} {} {}", d.severity, d.code, d.message); for l in d.labels { println!("        {} : {}:{}", l.text, sources.get(l.span.file).path, sources.text(l.span)); } }
+    for file in lib.files() {
+        if std::env::var("STD").is_ok() || file.path == "main.rnn" {
+            all.extend(rnnc::eqn::build::check(&lib, file.file));
+        }
+    }
+    for d in all {
+        println!("   {:?} {} {}", d.severity, d.code, d.message);
+        for l in d.labels {
+            println!("        {} : {}:{}", l.text, sources.get(l.span.file).path, sources.text(l.span));
+        }
+    }
 }

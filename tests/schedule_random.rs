@@ -31,12 +31,8 @@ fn check(seed: u64) -> Result<bool, String> {
         Err(e) if e.starts_with("refused") => return Ok(false),
         other => other?,
     };
-    let integers: Vec<String> = graph
-        .sources
-        .iter()
-        .filter(|s| s.ty != rnnc::eqn::Ty::Real)
-        .map(|s| s.name.to_string())
-        .collect();
+    let integers: Vec<String> =
+        graph.sources.iter().filter(|s| s.ty != rnnc::eqn::Ty::Real).map(|s| s.name.to_string()).collect();
     let moved = eval(&graph, &shaken(&batch, &integers))?;
     for (name, e) in &expected {
         let stable = difference(e, &moved[name]) < 1e-3 && e.iter().all(|x| x.abs() < 1e6);
@@ -59,7 +55,9 @@ fn random_graphs_run_like_the_interpreter() {
     let mut text = String::new();
     for (seed, e) in failed.iter().take(2) {
         let graph = random_graph(*seed).bind(&bindings()).unwrap();
-        let program = std::panic::catch_unwind(|| rnnc::schedule::schedule(&graph).map(|p| rnnc::loops::print::print(&p)));
+        let program = std::panic::catch_unwind(|| {
+            rnnc::schedule::schedule(&graph).map(|p| rnnc::loops::print::print(&p))
+        });
         let program = program.unwrap_or(Ok("panic".into())).unwrap_or_default();
         text += &format!("seed {seed}: {e}\n{}\n{program}\n", rnnc::eqn::print::print(&graph));
     }

@@ -31,7 +31,14 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         products: Products::default(),
         kernels: Vec::new(),
         padding: BTreeMap::new(),
+        reach: reach(flow, order),
+        whole: BTreeMap::new(),
     };
+    for v in flow.ids().filter(|v| order.live[v.index()] && order.region[v.index()] == Region::Run) {
+        if matches!(flow.op(v), Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) {
+            e.whole.entry(order.slot[v.index()]).or_default().push(v);
+        }
+    }
     let mut prepare = Vec::new();
     let mut stages = Vec::new();
     let last = (order.slot.iter().copied())
@@ -109,6 +116,35 @@ struct Emitter<'a> {
     products: Products,
     kernels: Vec<Kernel>,
     padding: BTreeMap<Val, Padding>,
+    reach: Vec<Reach>,
+    /// Values that read whole domains, by slot.
+    whole: BTreeMap<u32, Vec<Val>>,
+}
+
+/// How far a value is read outside its domain, and the state that says what is there.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    base: Val,
+    before: u32,
+    after: u32,
+    state: StateId,
+}
+
+fn reach(flow: &Flow, order: &Order) -> Vec<Reach> {
+    let mut read = vec![false; flow.states.len()];
+    for v in flow.ids().filter(|v| order.live[v.index()]) {
+        if let Op::Lag { state, .. } = flow.op(v) {
+            read[state.index()] = true;
+        }
+    }
+    let mut found: BTreeMap<Val, Reach> = BTreeMap::new();
+    for (i, s) in flow.states.iter().enumerate().filter(|(i, _)| read[*i]) {
+        let state = StateId(i as u32);
+        let r = found.entry(s.base).or_insert(Reach { base: s.base, before: 0, after: 0, state });
+        r.before = r.before.max(s.before);
+        r.after = r.after.max(s.after);
+    }
+    found.into_values().collect()
 }
 
 impl Emitter<'_> {
@@ -195,7 +231,10 @@ impl Emitter<'_> {
             }
             let (Some(out), Some(init)) = (self.at(state.base), state.init.last().copied()) else { continue };
             let width = self.width(state.base);
-            if self.is_zero(init) {
+            if state.init.iter().any(|v| *v != init) && state.after > 1 {
+                // Boundary values that differ by distance are a part of the state's own equation.
+                self.padding.insert(state.base, Padding::Boundary);
+            } else if self.is_zero(init) {
                 zeros.push((out, width));
                 self.padding.insert(state.base, Padding::Zero);
             } else {
@@ -219,16 +258,8 @@ impl Emitter<'_> {
 
     fn boundaries(&mut self, slot: u32, into: &mut Vec<Stage>) {
         let (flow, order) = (self.i.flow, self.i.order);
-        let mut reach: BTreeMap<Val, (u32, u32, usize)> = BTreeMap::new();
-        for (i, s) in flow.states.iter().enumerate() {
-            if (s.before > 0 || s.after > 0) && order.live[s.base.index()] && self.is_read(StateId(i as u32))
-            {
-                let r = reach.entry(s.base).or_insert((0, 0, i));
-                *r = (r.0.max(s.before), r.1.max(s.after), r.2);
-            }
-        }
-        for (base, (before, after, state)) in reach {
-            let init = &flow.states[state].init;
+        for Reach { base, before, after, state } in self.reach.clone() {
+            let init = &flow.states[state.index()].init;
             let ready = init
                 .iter()
                 .map(|v| if order.is_prepared(*v) { 0 } else { order.available(flow, *v) })
@@ -272,13 +303,6 @@ impl Emitter<'_> {
         }
     }
 
-    fn is_read(&self, state: StateId) -> bool {
-        let flow = self.i.flow;
-        flow.ids().any(|v| {
-            self.i.order.live[v.index()] && matches!(flow.op(v), Op::Lag { state: s, .. } if *s == state)
-        })
-    }
-
     // Padding.
 
     fn padding(&self, base: Val) -> Padding {
@@ -302,12 +326,9 @@ impl Emitter<'_> {
     // Stages over whole domains.
 
     fn whole_domain(&mut self, slot: u32, into: &mut Vec<Stage>) {
-        let (flow, order) = (self.i.flow, self.i.order);
+        let flow = self.i.flow;
         let mut grams = Vec::new();
-        for v in flow.ids().filter(|v| order.live[v.index()]) {
-            if order.slot[v.index()] != slot || order.region[v.index()] != Region::Run {
-                continue;
-            }
+        for v in self.whole.remove(&slot).unwrap_or_default() {
             match flow.op(v) {
                 Op::At { arg, point, empty } => {
                     if let (Some(from), Some(out), Some(empty)) = (self.at(*arg), self.at(v), self.at(*empty))
@@ -405,6 +426,5 @@ fn together(mut columns: Vec<(Operand, usize)>, stage: impl Fn(Operand, usize) -
             _ => out.push((o, width)),
         }
     }
-    let _: Option<BufferId> = None;
     out.into_iter().map(|(o, width)| stage(o, width)).collect()
 }

@@ -90,6 +90,7 @@ pub fn plan(flow: &Flow, order: &Order) -> Plan {
             p.nest[v.index()] = p.nest_of(flow, order, v, key);
         }
     }
+    p.late(flow, order);
     let mut planner = Planner { flow, order, p, soft: Vec::new() };
     planner.demands();
     planner.recompute();
@@ -110,6 +111,35 @@ impl Plan {
             nest = nest.max(if self.flows(flow, o, v) { at } else { at + 1 });
         }
         nest
+    }
+
+    /// Moves values to the nest of their readers, so that they need not be kept in between.
+    fn late(&mut self, flow: &Flow, order: &Order) {
+        for (key, members) in std::mem::take(&mut self.kernels) {
+            for v in members.iter().rev() {
+                let mut target = None;
+                let mut fits = is_in_register(flow.op(*v));
+                for r in &order.readers[v.index()] {
+                    let here = order.kernel[r.index()] == Some(key) && self.flows(flow, *v, *r);
+                    let nest = self.nest[r.index()];
+                    fits &= here && *target.get_or_insert(nest) == nest;
+                }
+                let Some(target) = target else { continue };
+                let from = self.nest[v.index()];
+                // An operand that others read in the old nest would have to be kept instead.
+                fits &= target > from
+                    && flow.op(*v).operands().iter().all(|o| {
+                        order.kernel[o.index()] != Some(key)
+                            || self.nest[o.index()] != from
+                            || flow.get(*o).shape.is_empty()
+                            || order.readers[o.index()].as_slice() == [*v]
+                    });
+                if fits {
+                    self.nest[v.index()] = target;
+                }
+            }
+            self.kernels.insert(key, members);
+        }
     }
 
     /// Whether `o` and its reader `v`, of one kernel, may share a nest.

@@ -7,7 +7,7 @@
 //! the other.
 
 use super::fuse::{Home, Plan, home};
-use super::order::Order;
+use super::order::{KernelKey, Order};
 use super::value::{Flow, GramTerm, Op, Val, View};
 use crate::eqn::{DomainId, Level};
 use crate::loops::{Buffer, BufferId, Elem, Operand, Place};
@@ -35,6 +35,7 @@ pub fn layout(flow: &Flow, order: &Order, plan: &Plan) -> Layout {
         .filter(|v| order.live[v.index()] && plan.in_memory[v.index()] && plan.part_of[v.index()].is_none())
         .collect();
     packer.accumulators(&free);
+    packer.in_place(&free);
     packer.operands(&free);
     let is_gram = |v: &Val| matches!(flow.op(*v), Op::Gram(_));
     for v in free.iter().filter(|v| !is_gram(v)) {
@@ -101,7 +102,66 @@ impl Packer<'_> {
         }
     }
 
-    fn operands(&mut self, free: &[Val]) {
+    /// What a kernel computes from an accumulator that nothing else reads takes its place.
+    fn in_place(&mut self, free: &[Val]) {
+        let feeds = self.feeds();
+        let mut taken: BTreeMap<KernelKey, Vec<Val>> = BTreeMap::new();
+        for v in free {
+            if matches!(self.flow.op(*v), Op::Acc(_))
+                && let Some(key) = self.dies_in(*v)
+            {
+                taken.entry(key).or_default().push(*v);
+            }
+        }
+        for (key, mut dying) in taken {
+            for v in self.plan.kernels.get(&key).cloned().unwrap_or_default() {
+                let fits = self.plan.in_memory[v.index()]
+                    && self.plan.part_of[v.index()].is_none()
+                    && self.flow.op(v).is_elementwise()
+                    && !feeds.contains_key(&v);
+                if !fits {
+                    continue;
+                }
+                let found = dying.iter().position(|z| {
+                    self.home(*z) == self.home(v)
+                        && self.flow.get(*z).shape == self.flow.get(v).shape
+                        && self.order.readers[z.index()].iter().all(|r| {
+                            self.plan.nest[r.index()] <= self.plan.nest[v.index()]
+                                && self.flow.get(*r).shape == self.flow.get(v).shape
+                        })
+                });
+                if let Some(i) = found {
+                    let z = dying.remove(i);
+                    self.out.at[v.index()] = self.out.at[z.index()];
+                    if let Some((buffer, _)) = self.out.at[z.index()]
+                        && let Some(b) = self.out.buffers.get_mut(buffer.index())
+                    {
+                        b.name = b.name.replace(&self.flow.label(z), &self.flow.label(v));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The kernel that alone reads an accumulator, element by element.
+    fn dies_in(&self, z: Val) -> Option<KernelKey> {
+        let kept = self.flow.outputs.iter().any(|(_, v)| self.flow.view(*v).base == z)
+            || self.flow.states.iter().any(|s| s.base == z || s.init.contains(&z));
+        let mut key = None;
+        for r in &self.order.readers[z.index()] {
+            let own = self.order.kernel[r.index()]?;
+            if *key.get_or_insert(own) != own
+                || !self.flow.op(*r).is_elementwise()
+                || self.plan.again[r.index()]
+            {
+                return None;
+            }
+        }
+        if kept { None } else { key }
+    }
+
+    /// The accumulators a value is an operand of, with the lag.
+    fn feeds(&self) -> BTreeMap<Val, Vec<(Val, i32)>> {
         let mut feeds: BTreeMap<Val, Vec<(Val, i32)>> = BTreeMap::new();
         for v in self.flow.ids().filter(|v| self.order.live[v.index()]) {
             if let Op::Acc(terms) = self.flow.op(v) {
@@ -111,11 +171,17 @@ impl Packer<'_> {
                 }
             }
         }
+        feeds
+    }
+
+    fn operands(&mut self, free: &[Val]) {
+        let mut feeds = self.feeds();
         let mut items = Vec::new();
         for v in free {
             let op = self.flow.op(*v);
             let Some(features) = feeds.remove(v) else { continue };
-            if op.is_map() && self.flow.get(*v).shape.len() == 1 {
+            let placed = self.out.at[v.index()].is_some();
+            if !placed && (op.is_map() || matches!(op, Op::At { .. })) && self.flow.get(*v).shape.len() == 1 {
                 items.push((*v, (self.home(*v), self.order.in_loop[v.index()]), features));
             }
         }

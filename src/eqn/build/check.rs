@@ -56,7 +56,12 @@ fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
             for training in [false, true] {
                 for variant in &variants {
                     let statics = variant.iter().map(|(n, e)| (n.name.to_string(), e.clone())).collect();
-                    run(library, Target::Model(id, m), Options { training, statics, ..Options::default() }, &mut found);
+                    run(
+                        library,
+                        Target::Model(id, m),
+                        Options { training, statics, ..Options::default() },
+                        &mut found,
+                    );
                 }
             }
             found.unread(library, id, all);
@@ -120,7 +125,8 @@ impl Found {
             let entries = text.entries.iter().filter(|e| !read.contains(&e.name));
             let places = entries.filter_map(|e| {
                 let layer = e.equated.as_ref().map(|q| (q.layer, q.span));
-                let declared = e.declared.as_ref().filter(|d| d.kind != Kind::Shape).map(|d| (d.layer, d.span));
+                let declared =
+                    e.declared.as_ref().filter(|d| d.kind != Kind::Shape).map(|d| (d.layer, d.span));
                 let (layer, span) = layer.or(declared)?;
                 Some((e.name.clone(), layer, span))
             });
@@ -135,7 +141,9 @@ impl Found {
                 let gates: Vec<&str> = text
                     .entries
                     .iter()
-                    .filter(|e| e.equated.as_ref().is_some_and(|q| q.layer < top) || self.read.contains(&e.name))
+                    .filter(|e| {
+                        e.equated.as_ref().is_some_and(|q| q.layer < top) || self.read.contains(&e.name)
+                    })
                     .filter(|e| e.equated.is_some())
                     .map(|e| &*e.name)
                     .collect();
@@ -198,7 +206,9 @@ impl<'l> Builder<'l> {
     /// Evaluates the equations that nothing has read, so that their mistakes are found too. What a base
     /// defines and an override leaves unread does not exist and is left alone.
     fn check_rest(&mut self) {
-        let Some(frame) = (0..self.frames.len() as u32).map(FrameId).find(|f| self.frame(*f).top) else { return };
+        let Some(frame) = (0..self.frames.len() as u32).map(FrameId).find(|f| self.frame(*f).top) else {
+            return;
+        };
         let text = self.frame(frame).text.clone();
         let read = self.read.clone();
         let top = text.layers.len().saturating_sub(1);

@@ -465,7 +465,9 @@ pub fn too_nested(limit: usize, at: Span) -> Diagnostic {
 }
 
 pub fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::error("E0903", "equations that read each other nest too deep here").at(at, "here").help("split a long line of equations that read each other")
+    Diagnostic::error("E0903", "equations that read each other nest too deep here")
+        .at(at, "here")
+        .help("split a long line of equations that read each other")
 }
 
 // What nothing reads.

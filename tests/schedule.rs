@@ -1,0 +1,270 @@
+//! Cells of many kinds, forward and backward, ragged and not: the scheduled program does what the reference
+//! interpreter does, and has the stages that were meant.
+
+mod schedule_support;
+
+use rnnc::eqn::Graph;
+use rnnc::loops::{Program, Stage};
+use rnnc::schedule::schedule;
+use schedule_support::{batch, compare, joint, model, recipe};
+
+const CELLS: &str = r#"
+cell Gated(I, H) {
+  in    x : [I]
+  state h, c : [H] = 0
+  param W_{f i r o} : [H, I] ~ uniform(1/sqrt(H))
+  param U_{f i r o} : [H, H] ~ uniform(1/sqrt(H))
+  param b_{f i r o} : [H] = 0
+  f = σ(W_f @ x + U_f @ h[t-1] + b_f)
+  i = σ(W_i @ x + U_i @ h[t-1] + b_i)
+  r = tanh(W_r @ x + U_r @ h[t-1] + b_r)
+  o = σ(W_o @ x + U_o @ h[t-1] + b_o)
+  c = f ⊙ c[t-1] + i ⊙ r
+  h = o ⊙ tanh(c)
+  out h
+}
+cell Reset(I, H, reset : before | after = before) {
+  in    x : [I]
+  state h : [H] = 0
+  param W_{z r n} : [H, I] ~ uniform(1/sqrt(H))
+  param U_{z r n} : [H, H] ~ uniform(1/sqrt(H))
+  param b_{z r n} : [H] = 0
+  {z r} = σ(W_{z r} @ x + U_{z r} @ h[t-1] + b_{z r})
+  n = tanh(W_n @ x + b_n + (if reset == before then U_n @ (r ⊙ h[t-1]) else r ⊙ (U_n @ h[t-1])))
+  h = (1 − z) ⊙ n + z ⊙ h[t-1]
+  out h
+}
+cell Factored(I, H, F) {
+  in    x : [I]
+  state h : [H] = 0
+  param A : [F, I] ~ uniform(1/sqrt(H))
+  param B : [F, H] ~ uniform(1/sqrt(H))
+  param W_{h g} : [H, I] ~ uniform(1/sqrt(H))
+  param M_{h g} : [H, F] ~ uniform(1/sqrt(H))
+  m = (A @ x) ⊙ (B @ h[t-1])
+  g = σ(W_g @ x + M_g @ m)
+  h = g ⊙ tanh(W_h @ x + M_h @ m)
+  out h
+}
+cell Two(I, H) {
+  in    x : [I]
+  state h : [H] = 0.5
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param U, V : [H, H] ~ uniform(1/sqrt(H))
+  h = tanh(W @ x + W @ x[t-1] + U @ h[t-1] + V @ h[t-2])
+  out h
+}
+cell Ahead(I, H) {
+  in    x : [I]
+  state h : [H] = 0.5
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param U, V : [H, H] ~ uniform(1/sqrt(H))
+  h = tanh(W @ x[t+1] + U @ h[t+1] + V @ h[t+2])
+  out h
+}
+cell Packed(I, H) {
+  in    x : [I]
+  state h, c : [H] = 0
+  param W : [3*H, I + H] ~ uniform(1/sqrt(H))
+  param b : [3*H] = 0
+  f, i, r = split(W @ (x ++ h[t-1]) + b)
+  c = σ(f) ⊙ c[t-1] + σ(i) ⊙ tanh(r)
+  h = tanh(c)
+  out h
+}
+cell Normed(I, H) {
+  in    x : [I]
+  state h : [H] = 0
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param U : [H, H] ~ uniform(1/sqrt(H))
+  param g, s : [H] = 1
+  a = W @ x + U @ h[t-1]
+  μ = mean k in H: a[k]
+  d = a − μ
+  v = mean k in H: d[k]²
+  h = tanh(g ⊙ d / sqrt(v + 1e-5) + s)
+  out h
+}
+cell Memory(I, H) {
+  in    x : [I]
+  state S : [H, H] = 0
+  param K, V, Q : [H, I] ~ uniform(1/sqrt(H))
+  param d : [H] = 0.5
+  S = (σ(d) · (Q @ x)) * S[t-1] + 0.3 * outer(V @ x, K @ x)
+  y = S @ (Q @ x)
+  out y
+}
+cell Trained(I, H) {
+  in    x : [I]
+  state h : [H]
+  param U : [H, H] ~ uniform(1/sqrt(H))
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param q : [H] ~ uniform(1)
+  at t = 0 { h = tanh(q) }
+  h = tanh(x @ Wᵀ + h[t-1] @ U)
+  out h
+}
+cell Row(H) {
+  in    x : [H]
+  out softmax(x) + x / (1 + (max k in H: abs(x[k])))
+}
+cell Down(lr : real = 0.1) over chain(k) {
+  in    g : [..]
+  state w : [..]
+  state m, v : [..] = 0
+  m = 0.9 * m[k-1] + 0.1 * g
+  v = 0.99 * v[k-1] + 0.01 * g²
+  w = w[k-1] − lr * (m / (1 − 0.9^k)) / (sqrt(v / (1 − 0.99^k)) + 1e-8)
+  out w
+}
+layer Twice(C : cell)(x) {
+  out C(C(x))
+}
+layer Both(C : cell)(x : seq<n>) {
+  fw = C(x)
+  bw = reverse(C(reverse(x)))
+  out fw ++ bw
+}
+model Words(V = 5, E = 3, H = 4) {
+  in  text : seq<n> of id(V)
+  e = Embed(V, E)(text)
+  s = Gated(E, H)(shift(e, 1))
+  y = Dense(H, V)(s)
+  out y
+  loss cross_entropy(y, text)
+  metric accuracy(y, text)
+}
+"#;
+
+const SIZES: &[(&str, i64)] = &[("I", 3), ("H", 4), ("F", 5)];
+
+fn check_graph(graph: &Graph, what: &str) {
+    for (kind, graph) in [("forward", rnnc::simplify::simplify(graph)), ("joint", joint(graph))] {
+        for lengths in [&[4, 4][..], &[5, 0, 3], &[1]] {
+            let batch = batch(&graph, lengths, 7);
+            if let Err(e) = compare(&graph, &batch, 2e-4) {
+                let program = schedule(&graph).map(|p| rnnc::loops::print::print(&p)).unwrap_or_default();
+                panic!(
+                    "{what}, {kind}, lengths {lengths:?}: {e}\n{}\n{program}",
+                    rnnc::eqn::print::print(&graph)
+                );
+            }
+        }
+    }
+}
+
+fn check(text: &str) {
+    check_graph(&recipe(CELLS, text, SIZES), text);
+}
+
+#[test]
+fn gated() {
+    check("Gated(I, H)");
+}
+
+#[test]
+fn reset_before_and_after() {
+    check("Reset(I, H)");
+    check("Reset(I, H, reset = after)");
+}
+
+#[test]
+fn products_of_what_a_step_makes() {
+    check("Factored(I, H, F)");
+}
+
+#[test]
+fn two_steps_back() {
+    check("Two(I, H)");
+}
+
+#[test]
+fn from_the_end() {
+    check("Ahead(I, H)");
+}
+
+#[test]
+fn one_matrix_for_all_gates() {
+    check("Packed(I, H)");
+}
+
+#[test]
+fn normalised() {
+    check("Normed(I, H)");
+}
+
+#[test]
+fn a_matrix_as_state() {
+    check("Memory(I, H)");
+}
+
+#[test]
+fn trained_initial_state_and_vectors_on_the_left() {
+    check("Trained(I, H)");
+}
+
+#[test]
+fn no_recurrence() {
+    check("Row(H)");
+}
+
+#[test]
+fn stacked() {
+    check("Twice(Gated(_, H))");
+}
+
+#[test]
+fn both_directions() {
+    check("Both(Gated(I, H))");
+}
+
+#[test]
+fn a_model_with_its_loss() {
+    check_graph(&model(CELLS, "Words", &[]), "Words");
+}
+
+#[test]
+fn an_optimiser() {
+    let graph = recipe(CELLS, "Down(lr = 0.1)", &[("N", 3)]);
+    let batch = batch(&graph, &[6], 3);
+    compare(&rnnc::simplify::simplify(&graph), &batch, 1e-4).unwrap();
+}
+
+fn program(text: &str, backward: bool) -> Program {
+    let graph = recipe(CELLS, text, &[("I", 8), ("H", 16)]);
+    let graph = if backward { joint(&graph) } else { rnnc::simplify::simplify(&graph) };
+    schedule(&graph).unwrap()
+}
+
+/// Stages in order, as letters: P product, K kernel, O outer product, others left out; loops in brackets.
+fn outline(stages: &[Stage]) -> String {
+    let mut text = String::new();
+    for s in stages {
+        match s {
+            Stage::Loop { body, .. } => text += &format!("[{}]", outline(body)),
+            Stage::Product { .. } => text.push('P'),
+            Stage::Map { .. } => text.push('K'),
+            Stage::Outer { .. } => text.push('O'),
+            _ => {}
+        }
+    }
+    text
+}
+
+#[test]
+fn gated_cell_has_one_product_and_one_kernel_a_step() {
+    assert_eq!(outline(&program("Gated(I, H)", false).stages), "P[PK]");
+    let p = program("Gated(I, H)", true);
+    println!("{}", rnnc::loops::print::print(&p));
+    assert_eq!(outline(&p.stages), "P[PK][PK]PKOOPK");
+}
+
+#[test]
+fn show() {
+    if let Ok(text) = std::env::var("RECIPE") {
+        println!("{}", rnnc::loops::print::print(&program(&text, false)));
+        let graph = recipe(CELLS, &text, &[("I", 8), ("H", 16)]);
+        println!("{}", rnnc::eqn::print::print(&joint(&graph)));
+        println!("{}", rnnc::loops::print::print(&program(&text, true)));
+    }
+}

@@ -3,18 +3,23 @@
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::eqn::build::Options;
-use crate::eqn::print;
-use crate::{grad, simplify};
+use crate::grad;
+use crate::syntax::print::{Style, print_item};
 
-/// Print the derived adjoint of a cell as equations
+/// Print the derived adjoint of a cell: its gradient as a cell of the language
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  rnnc grad --cell 'LSTM(I, H)'\n  rnnc grad --cell 'GRU(I, H)' --latex")]
+#[command(
+    after_help = "Examples:\n  rnnc grad --cell 'LSTM(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --ascii"
+)]
 pub struct Grad {
     #[command(flatten)]
     selected: Selected,
     /// Only the gradients of these inputs, parameters or initial states
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     wrt: Vec<String>,
+    /// Names and operators in ASCII
+    #[arg(long)]
+    ascii: bool,
 }
 
 impl Grad {
@@ -22,7 +27,8 @@ impl Grad {
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
         let wrt = Some(self.wrt).filter(|w| !w.is_empty());
-        let joint = grad::differentiate(built.graph(), &grad::Options { wrt, from: None })?;
-        say(&print::print(&simplify::simplify(&joint)))
+        let item = grad::print::adjoint_cell(built.graph(), &grad::Options { wrt, from: None })?;
+        let style = Style { ascii: self.ascii, ..Style::UNICODE };
+        say(&format!("{}\n", print_item(&item, style).trim_end()))
     }
 }

@@ -41,7 +41,7 @@ enum Plan {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// How much each example of the batch counts; the sum is 1.
-    pub weights: Vec<f32>,
+    pub weights: Vec<f64>,
     /// Positions (of a long sequence) or examples.
     pub units: usize,
 }
@@ -120,7 +120,7 @@ impl<'a> Batches<'a> {
                     })
                     .collect();
                 let units: usize = rows.iter().map(|r| r.len()).sum();
-                let weights = rows.iter().map(|r| r.len() as f32 / units.max(1) as f32).collect();
+                let weights = rows.iter().map(|r| r.len() as f64 / units.max(1) as f64).collect();
                 self.feed(workspace, rows.len(), |_| rows.clone())?;
                 Ok(Loaded { weights, units })
             }
@@ -128,7 +128,7 @@ impl<'a> Batches<'a> {
                 let chosen = order.get(step * batch..).unwrap_or(&[]);
                 let chosen = &chosen[..chosen.len().min(*batch)];
                 self.feed(workspace, chosen.len(), |f| chosen.iter().map(|e| f.range(*e)).collect())?;
-                let weights = vec![1.0 / chosen.len().max(1) as f32; chosen.len()];
+                let weights = vec![1.0 / chosen.len().max(1) as f64; chosen.len()];
                 Ok(Loaded { weights, units: chosen.len() })
             }
         }

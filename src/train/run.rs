@@ -279,7 +279,8 @@ impl<'a> Trainer<'a> {
         let loaded = batches.load(at, w)?;
         draw::noise(w, seed, self.progress.steps)?;
         if is_example_input(w, "loss_adj") {
-            w.set_input("loss_adj", &loaded.weights)?;
+            let weights: Vec<f32> = loaded.weights.iter().map(|w| *w as f32).collect();
+            w.set_input("loss_adj", &weights)?;
         }
         self.training.begin()?;
         self.training.workspace.run()?;
@@ -369,12 +370,12 @@ fn state_name(state: &str, param: &str) -> String {
 }
 
 /// Mean loss and metrics of the run that is over.
-fn measure(w: &Workspace, weights: &[f32], metrics: &[String]) -> Fallible<(f64, Vec<f64>)> {
+fn measure(w: &Workspace, weights: &[f64], metrics: &[String]) -> Fallible<(f64, Vec<f64>)> {
     let mean = |name: &str| -> Fallible<f64> {
         let values = w.output(name)?;
         // A lane that has come to its end has no value; its weight is 0.
         let terms = values.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
-        Ok(terms.map(|(v, weight)| f64::from(*v) * f64::from(*weight)).sum())
+        Ok(terms.map(|(v, weight)| f64::from(*v) * *weight).sum())
     };
     let loss = mean("loss")?;
     let metrics: Fallible<Vec<f64>> = metrics.iter().map(|m| mean(&format!("metric.{m}"))).collect();

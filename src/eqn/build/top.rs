@@ -88,6 +88,13 @@ impl<'l> Builder<'l> {
         if self.frame(frame).kind == FrameKind::Cell {
             self.top_chain(frame)?;
         }
+        if is_model {
+            // What the caller sets wins over defaults and over what inputs would decide.
+            let options = self.options;
+            for (name, expr) in options.statics.iter().filter(|(_, e)| !matches!(e.kind, ExprKind::Hole)) {
+                self.set_slot(frame, 0, name, Slot::Lazy(expr, Env::new(FrameId(0), 0)));
+            }
+        }
         self.close_holes(frame)?;
         // A real argument may depend on the step, so the domain comes first.
         self.force_statics(frame, span)?;

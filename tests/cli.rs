@@ -1,0 +1,177 @@
+//! The tool from outside: commands that show and evaluate.
+
+mod cli_support;
+
+use cli_support::Place;
+use rnnc::weights::{Array, Arrays, Data, npz};
+use std::io::Read;
+
+/// A leaky sum that no library has.
+const LEAK: &str = "cell Leak(I, H) {
+  in    x : [I]
+  state h : [H] = 0
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param a : [H] = 0.5
+  h = a * h[t-1] + W @ x
+  out h
+}
+";
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let place = Place::new();
+    let help = place.good(&["--help"]).out;
+    for command in ["check", "explain", "show", "grad", "run", "train", "eval", "generate"] {
+        assert!(help.contains(command), "{help}");
+        let own = place.good(&[command, "--help"]).out;
+        assert!(own.contains("Example") && own.contains(&format!("rnnc {command}")), "{own}");
+    }
+    assert_eq!(place.run(&["no-such-command"]).code, 2);
+    assert_eq!(place.run(&["check"]).code, 2);
+    assert!(place.good(&["--version"]).out.contains("rnnc"));
+}
+
+#[test]
+fn codes_are_explained() {
+    let place = Place::new();
+    assert!(place.good(&["explain", "e0830"]).out.contains("vocabulary"));
+    assert!(place.good(&["explain"]).out.contains("E0724"));
+    place.bad(&["explain", "E0xyz"], &["there is no code `E0xyz`"]);
+}
+
+#[test]
+fn check_tells_mistakes_with_their_place() {
+    let place = Place::new();
+    place.write("good.rnn", LEAK);
+    place.good(&["check", "good.rnn"]);
+    place.write("bad.rnn", LEAK.replace("out h", "out"));
+    place.bad(&["check", "good.rnn", "bad.rnn"], &["bad.rnn:", "error[E01"]);
+    let json = place.run(&["check", "--json", "bad.rnn"]);
+    assert_eq!(json.code, 1);
+    let list: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(list[0]["severity"], "error");
+    assert!(list[0]["labels"][0]["from"].as_str().expect("a place").starts_with("bad.rnn:"));
+    assert_eq!(place.good(&["check", "--json", "good.rnn"]).out.trim(), "[]");
+    place.bad(&["check", "missing.rnn"], &["missing.rnn"]);
+}
+
+#[test]
+fn imports_do_not_leave_the_folder() {
+    let place = Place::new();
+    place.write("secret.rnn", LEAK);
+    place.write("inner/a.rnn", "use \"../secret.rnn\"\n");
+    place.bad(&["check", "inner/a.rnn"], &["inner/a.rnn"]);
+}
+
+#[test]
+fn every_stage_is_shown() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK);
+    let show = |stage: &str, cell: &str| {
+        place.good(&["show", "leak.rnn", "--stage", stage, "--cell", cell, "--target", "x86_64"]).out
+    };
+    assert!(show("ast", "Leak(I, H)").contains("cell Leak(I, H)"));
+    assert!(show("eqn", "Leak(I, H)").contains("state h"));
+    assert!(show("grad", "Leak(I, H)").contains("out W_adj"));
+    assert!(show("schedule", "Leak(3, 4)").contains("for t in"));
+    assert!(show("loops", "Leak(3, 4)").len() > show("schedule", "Leak(3, 4)").len());
+    assert!(show("clif", "Leak(3, 4)").contains("function"));
+    assert!(show("asm", "Leak(3, 4)").contains("mov"));
+    place
+        .bad(&["show", "leak.rnn", "--stage", "asm", "--cell", "Leak(I, 4)"], &["numbers for I", "--set I="]);
+    place.good(&["show", "leak.rnn", "--stage", "loops", "--cell", "Leak(I, 4)", "--set", "I=2"]);
+    place.bad(
+        &["show", "--stage", "asm", "--cell", "LSTM(2, 2)", "--target", "pdp11"],
+        &["no target `pdp11`"],
+    );
+    place.bad(&["show", "--stage", "eqn", "--cell", "Nothing(1)"], &["Nothing"]);
+    place.bad(&["show", "--stage", "eqn"], &["no model"]);
+}
+
+fn array(shape: &[usize], f: impl Fn(usize) -> f32) -> Array {
+    Array::f32(shape.to_vec(), (0..shape.iter().product()).map(f).collect())
+}
+
+fn inputs() -> Arrays {
+    Arrays::from([
+        ("x".to_string(), array(&[3, 2, 1], |i| [1.0, 2.0, 3.0, 4.0, 5.0, 6.0][i])),
+        ("W".to_string(), array(&[2, 1], |i| [1.0, -1.0][i])),
+        ("a".to_string(), array(&[2], |_| 0.5)),
+        ("lengths".to_string(), Array { shape: vec![2], data: Data::I64(vec![3, 2]) }),
+    ])
+}
+
+fn run(place: &Place, extra: &[&str]) -> Arrays {
+    place.write("in.npz", npz::write(&inputs()).expect("bytes"));
+    let mut args = vec!["run", "leak.rnn", "--cell", "Leak(1, 2)", "--in", "in.npz", "--out", "out.npz"];
+    args.extend(extra);
+    place.good(&args);
+    npz::read("out.npz", &place.read("out.npz")).expect("arrays")
+}
+
+#[test]
+fn run_evaluates_and_differentiates() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK);
+    for mode in [&["--grad"][..], &["--grad", "--interpret"], &["--grad", "--f64"]] {
+        let out = run(&place, mode);
+        // Example 0: 1, 3.5, 6.75; example 1: 2, 5, then nothing.
+        assert_eq!(out["h"].shape, [3, 2, 2]);
+        assert_eq!(out["h"].to_f64()[..4], [1.0, -1.0, 2.0, -2.0], "{mode:?}");
+        assert_eq!(out["h_last"].to_f64(), [6.75, -6.75, 5.0, -5.0], "{mode:?}");
+        assert!(out["W_adj"].to_f64().iter().all(|v| *v == 0.0), "no cotangent was given");
+        assert_eq!(out["h0_adj"].shape, [2, 2]);
+    }
+    let mut given = inputs();
+    given.insert("h_adj".to_string(), array(&[3, 2, 2], |_| 1.0));
+    place.write("in.npz", npz::write(&given).expect("bytes"));
+    let args = ["run", "leak.rnn", "--cell", "Leak(1, 2)", "--in", "in.npz", "--out", "out.npz", "--grad"];
+    place.good(&args);
+    let out = npz::read("out.npz", &place.read("out.npz")).expect("arrays");
+    // dL/dW = sum of h_adj summed over later steps: 1*1.75 + 3*1.5 + 5 and 2*1.5 + 4.
+    assert_eq!(out["W_adj"].to_f64(), [18.25, 18.25]);
+}
+
+#[test]
+fn run_names_what_is_wrong_with_arrays_and_keeps_what_was_there() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK).write("out.npz", "before");
+    let args = ["run", "leak.rnn", "--cell", "Leak(1, 2)", "--in", "in.npz", "--out", "out.npz"];
+    let mut wrong = inputs();
+    let a = wrong.remove("a").expect("an array");
+    wrong.insert("A".to_string(), a);
+    wrong.insert("W".to_string(), array(&[1, 2], |_| 0.0));
+    place.write("in.npz", npz::write(&wrong).expect("bytes"));
+    place.bad(&args, &["missing array `a` [2] in `in.npz`", "did you mean", "[2, 1] expected", "transposed"]);
+    place.write("in.npz", "no zip");
+    place.bad(&args, &["`in.npz` is no npz file"]);
+    std::fs::remove_file(place.path("in.npz")).expect("it was there");
+    place.bad(&args, &["cannot read `in.npz`", "no such file"]);
+    assert_eq!(place.read("out.npz"), b"before");
+    place.write("in.npz", npz::write(&inputs()).expect("bytes"));
+    let mut elsewhere = args;
+    elsewhere[7] = "no/such/folder/out.npz";
+    place.bad(&elsewhere, &["cannot write", "no such file or folder"]);
+    if std::path::Path::new("/dev/full").exists() {
+        let mut full = args;
+        full[7] = "/dev/full";
+        place.bad(&full, &["cannot write `/dev/full`", "no space left"]);
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let place = Place::new();
+    let mut command = place.command(&["explain"]);
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the tool runs");
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
+    let code = child.wait().expect("an end").code();
+    assert!(err.is_empty(), "{err}");
+    assert!(code == Some(141) || code == Some(0), "{code:?}");
+}

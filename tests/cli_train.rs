@@ -1,0 +1,148 @@
+//! The tool from outside: training, measuring, writing.
+
+mod cli_support;
+
+use cli_support::Place;
+
+const WRITER: &str = "model Writer(V = _, H = 6) {
+  in text : seq<n> of id(V)
+  e = Embed(V, 4)(text)
+  h = RNN(4, H)(shift(e, 1))
+  y = Dense(H, V)(h)
+  out  y
+  loss cross_entropy(y, text)
+  metric bits = cross_entropy(y, text) / log(2)
+  generate text from y
+  data {
+    text  = chars(\"text.txt\")
+    split = [0.8, 0.2]
+  }
+  train {
+    optimizer = Adam(lr = 3e-2)
+    batch = 3; window = 10; epochs = 2; clip = 1; seed = 1
+  }
+}
+";
+
+/// 3 lanes of 33 or 34 characters: in the last window of 10 one lane is shorter, with 31 one is empty.
+fn text() -> String {
+    "abcab. ".repeat(18)
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("w.rnn", WRITER).write("text.txt", text());
+    place
+}
+
+#[test]
+fn a_run_goes_on_bit_for_bit_and_is_recorded() {
+    let place = place();
+    let straight = place.good(&["train", "w.rnn", "--out", "a"]).err;
+    assert!(straight.contains("epoch 2: loss") && straight.contains("bits") && straight.contains("held out"));
+    place.good(&["train", "w.rnn", "--out", "b", "--set", "train.epochs=1"]);
+    place.good(&["train", "w.rnn", "--out", "b", "--resume"]);
+    for file in ["checkpoint.safetensors", "best.safetensors", "run.json", "loss.svg"] {
+        assert!(place.read(&format!("a/{file}")) == place.read(&format!("b/{file}")), "{file} differs");
+    }
+    let record: serde_json::Value = serde_json::from_slice(&place.read("a/run.json")).expect("JSON");
+    assert_eq!(record["statics"]["V"], 5.0);
+    assert_eq!(record["vocabulary"]["text"][1], ".");
+    assert_eq!(record["epochs"].as_array().expect("a list").len(), 2);
+    place.bad(&["train", "w.rnn", "--out", "a"], &["`a` holds a run already", "--resume"]);
+    place.bad(&["train", "w.rnn", "--out", "a", "--resume", "--set", "train.clip=2"], &["`clip` differs"]);
+    place.bad(&["train", "w.rnn", "--out", "a", "--resume", "--set", "H=7"], &["another program"]);
+    let again = ["train", "w.rnn", "--out", "c", "--seed", "2", "--set", "train.window=31"];
+    assert!(!place.good(&again).err.contains("NaN"), "a lane that is empty at the end does no harm");
+    assert!(place.read("c/best.safetensors") != place.read("a/best.safetensors"), "another seed, other bits");
+    uses(&place);
+}
+
+/// What a trained model is for.
+fn uses(place: &Place) {
+    let measured = place.good(&["eval", "w.rnn", "--run", "a", "--json"]).out;
+    let measured: serde_json::Value = serde_json::from_str(&measured).expect("JSON");
+    let record: serde_json::Value = serde_json::from_slice(&place.read("a/run.json")).expect("JSON");
+    assert_eq!(measured["loss"], record["best"]["loss"], "as measured while training");
+    assert_eq!(measured["positions"], 25);
+    place.write("other.txt", "abc.");
+    assert!(
+        place.good(&["eval", "w.rnn", "--run", "a", "--data", "other.txt"]).out.contains("on 4 positions")
+    );
+    place.write("other.txt", "abxc");
+    place.bad(&["eval", "w.rnn", "--run", "a", "--data", "other.txt"], &["`x`", "vocabulary"]);
+    let write = |extra: &[&str]| {
+        let mut args = vec!["generate", "w.rnn", "--run", "a", "--length", "20", "--prompt", "ab"];
+        args.extend(extra);
+        place.good(&args).out
+    };
+    let written = write(&["--seed", "3"]);
+    assert!(written.starts_with("ab") && written.trim_end_matches('\n').chars().count() == 22, "{written:?}");
+    assert_eq!(written, write(&["--seed", "3"]));
+    assert_eq!(write(&["--temperature", "0", "--seed", "1"]), write(&["--temperature", "0", "--seed", "2"]));
+    place.bad(&["generate", "w.rnn", "--run", "a", "--prompt", "ab?"], &["`?`, number 3 of the prompt"]);
+    place.bad(&["generate", "w.rnn", "--run", "nowhere"], &["there is no folder `nowhere`"]);
+    assert_eq!(place.run(&["generate", "w.rnn", "--temperature", "-1"]).code, 2);
+    let whole = place.read("a/best.safetensors");
+    place.write("a/best.safetensors", &whole[..whole.len() - 3]);
+    place.bad(&["generate", "w.rnn", "--run", "a"], &["a/best.safetensors"]);
+}
+
+#[test]
+fn mistakes_in_settings_and_data_are_told() {
+    let place = place();
+    let bad = |sets: &[&str], parts: &[&str]| {
+        let mut args = vec!["train", "w.rnn", "--out", "x"];
+        sets.iter().for_each(|s| args.extend(["--set", s]));
+        place.bad(&args, parts);
+        assert!(!place.path("x").exists(), "nothing was begun");
+    };
+    bad(&["train.epoch=1"], &["no key `epoch`", "did you mean `epochs`"]);
+    bad(&["train.batch=0"], &["`batch` wants a whole number"]);
+    bad(&["H"], &["no `name=value`"]);
+    bad(&["train.optimizer=Dense(2, 2)"], &["no optimiser"]);
+    place.write("text.txt", "");
+    bad(&[], &["text.txt", "empty"]);
+    std::fs::remove_file(place.path("text.txt")).expect("it was there");
+    bad(&[], &["cannot read", "text.txt"]);
+    place.write("text.txt", text());
+    place.write("w.rnn", WRITER.replace("chars(", "char("));
+    bad(&[], &["no data source `char`", "did you mean `chars`"]);
+    place.write("w.rnn", WRITER.replace("  loss cross_entropy(y, text)\n", ""));
+    bad(&[], &["no `loss`"]);
+    place.write("w.rnn", WRITER.replace("; window = 10", ""));
+    bad(&[], &["misses `window`"]);
+}
+
+#[test]
+fn series_of_unequal_length_are_classified() {
+    let place = Place::new();
+    let mut rows = String::from("@timestamps false\n@classLabel true up down\n@data\n");
+    for i in 0..12 {
+        let n = 3 + i % 4;
+        let up = i % 2 == 0;
+        let value = |t: usize| if up { t as f64 / 4.0 } else { 1.0 - t as f64 / 4.0 };
+        let series: Vec<String> = (0..n).map(|t| value(t).to_string()).collect();
+        rows += &format!("{0}:{0}:{1}\n", series.join(","), if up { "up" } else { "down" });
+    }
+    place.write("s.ts", &rows);
+    let model = "model Way(C = _, K = _, H = 4) {
+  in x   : seq<n> of [C]
+  in way : id(K)
+  h = RNN(C, H)(x)
+  y = Dense(H, K)(h.h_last)
+  out  y
+  loss cross_entropy(y, way)
+  metric accuracy(y, way)
+  data { x, way = ts(\"s.ts\", test = \"s.ts\") }
+  train { optimizer = Adam(lr = 1e-1); batch = 5; epochs = 8; seed = 1 }
+}
+";
+    place.write("way.rnn", model);
+    place.good(&["train", "way.rnn"]);
+    let record: serde_json::Value = serde_json::from_slice(&place.read("runs/way-1/run.json")).expect("JSON");
+    assert_eq!(record["epochs"][7]["held_out_metrics"]["accuracy"], 1.0, "{record:#}");
+    assert!(place.good(&["eval", "way.rnn"]).out.contains("on 12 examples"));
+    place.write("s.ts", rows.replacen("0.25", "?", 1));
+    place.bad(&["train", "way.rnn"], &["`s.ts`, line 4", "missing value"]);
+}

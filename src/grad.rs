@@ -5,10 +5,12 @@
 //! Invariant: nothing is unrolled; the adjoint has a bounded number of nodes for each forward node.
 //!
 //! `activity` finds what takes part, `rules` is the table of adjoints, `sweep` applies it from the outputs
-//! back, `mirror` moves the mirrored reads to named values. [`print`] writes the result as a cell.
+//! back, `mirror` moves the mirrored reads to named values. [`mod@print`] writes the result as a cell,
+//! [`latex`] as a formula.
 
 mod activity;
 mod errors;
+pub mod latex;
 mod mirror;
 pub mod print;
 mod rules;

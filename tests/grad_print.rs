@@ -2,7 +2,7 @@
 
 use rnnc::diag::Diagnostic;
 use rnnc::eqn::{Graph, build};
-use rnnc::grad::{Options, print::adjoint_cell};
+use rnnc::grad::{Options, latex::adjoint_latex, print::adjoint_cell};
 use rnnc::resolve::{self, Library};
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax;
@@ -50,7 +50,8 @@ mod grad_support;
 use grad_support::{joint_of, random_batch, run, with_cotangents};
 
 /// The printed cell, given the values of the forward pass, against the joint graph.
-fn agrees(text: &str, recipe: &str, dims: &[(&str, i64)]) {
+fn agrees(text: &str, recipe: &str) {
+    let dims = [("I", 2), ("H", 3), ("F", 2)];
     let mut sources = Sources::default();
     let library = library(text, &mut sources);
     let primal = built(&library, recipe, &mut sources);
@@ -99,7 +100,11 @@ fn agrees(text: &str, recipe: &str, dims: &[(&str, i64)]) {
     given.lengths.insert(derived.domains[0].extent.to_string(), lengths.to_vec());
     for s in &derived.sources {
         let plain = s.name.replace("_out_adj", "_adj");
-        let array = batch.arrays.get(&*s.name).or(values.get(&*s.name)).or(batch.arrays.get(&plain));
+        // Paths are written with `_` for the dot.
+        let of = |arrays: &BTreeMap<String, ndarray::ArrayD<f64>>, name: &str| {
+            arrays.iter().find(|(n, _)| n.replace('.', "_") == name).map(|(_, array)| array.clone())
+        };
+        let array = of(&batch.arrays, &s.name).or(of(&values, &s.name)).or(of(&batch.arrays, &plain));
         if let Some(array) = array {
             // A `mem` has one value per example.
             let array = match array.ndim() == s.shape.len() {
@@ -117,7 +122,8 @@ fn agrees(text: &str, recipe: &str, dims: &[(&str, i64)]) {
     let mut compared = 0;
     for s in &primal.sources {
         let name = format!("{}_adj", s.name);
-        let (Some(want), Some(got)) = (expected.get(&name), got.get(&name)) else { continue };
+        let got = got.get(&name.replace('.', "_"));
+        let (Some(want), Some(got)) = (expected.get(&name), got) else { continue };
         // The language speaks of one example: what is the same for all of them is summed by the reader.
         let got = if want.ndim() + 1 == got.ndim() { got.sum_axis(ndarray::Axis(0)) } else { got.clone() };
         assert_eq!(want.shape(), got.shape(), "{name}\n{printed}");
@@ -129,30 +135,154 @@ fn agrees(text: &str, recipe: &str, dims: &[(&str, i64)]) {
     assert_eq!(compared, primal.sources.len(), "{printed}");
 }
 
+fn cell_file(name: &str) -> String {
+    let path = format!("{}/tests/cells/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
 #[test]
-fn printed_cells_are_legal_and_right() {
-    let dims = [("I", 2), ("H", 3), ("F", 2), ("O", 2)];
-    for recipe in [
-        "LSTM(I, H)",
-        "CIFG(I, H)",
-        "GRU(I, H)",
-        "GRU(I, H, reset = after)",
-        "GRU(I, H, update = keep)",
-        "GRU(I, H, reset = after, update = keep)",
-        "PeepholeLSTM(I, H)",
-        "PeepholeLSTM(I, H, peephole = full)",
-        "MultLSTM(I, H, F)",
-        "MultLSTMOriginal(I, H, F)",
-        "RNN(I, H)",
-        "RNN(I, H, relu)",
-    ] {
-        agrees("", recipe, &dims);
+fn printed_gates_are_legal_and_right() {
+    for recipe in ["LSTM(I, H)", "CIFG(I, H)", "PeepholeLSTM(I, H)", "PeepholeLSTM(I, H, peephole = full)"] {
+        agrees("", recipe);
     }
 }
 
 #[test]
-fn show() {
-    for r in ["LSTM(I, H)", "MultLSTM(I, H, F)", "MultLSTMOriginal(I, H, F)"] {
-        println!("{}", printed("", r));
+fn printed_reset_units_are_legal_and_right() {
+    for reset in ["before", "after"] {
+        for update in ["new", "keep"] {
+            agrees("", &format!("GRU(I, H, reset = {reset}, update = {update})"));
+        }
+    }
+}
+
+#[test]
+fn printed_products_and_plain_cells_are_legal_and_right() {
+    for recipe in ["MultLSTM(I, H, F)", "MultLSTMOriginal(I, H, F)", "RNN(I, H)", "RNN(I, H, relu)"] {
+        agrees("", recipe);
+    }
+}
+
+#[test]
+fn printed_instances_and_families_are_legal_and_right() {
+    agrees("", "Stack(2, LSTM(H, H))");
+    agrees(&cell_file("odd.rnn"), "Odd(I, H)");
+}
+
+/// Two lags with initial values of their own, a read ahead, a start that is computed, a scalar.
+#[test]
+fn printed_boundaries_are_legal_and_right() {
+    let text = r#"
+cell Late(I, H) {
+  in    x : [I]
+  mem   k : [I]
+  state h : [H] = 0
+  state q : [H]
+  state n : [] = 1
+  param W : [H, I] ~ uniform(1)
+  param U_{a b}, V : [H, H] ~ uniform(1)
+  param w : [H] ~ uniform(1)
+  n = 0.5 * n[t-1] + w · h[t-1]
+  g = tanh(W @ x + U_a @ h[t-1] + U_b @ h[t-2] + n[t-1] * w)
+  q = g ⊙ q[t-1] + q[t-1]
+  h = V @ g + sin(q) ⊙ (W @ x[t+2])
+  at t = 0 { q = tanh(W @ k) }
+  out h
+}
+"#;
+    agrees(text, "Late(I, H)");
+}
+
+#[test]
+fn the_adjoint_reads_as_on_paper() {
+    let text = "\
+## The adjoint of LSTM. Names without _adj are values of the forward pass. Runs from t = T to 1.
+cell LSTM_adj(I, H) over chain(t in 1..T) {
+  in x : [I]
+  in f, i, r, o, h_out_adj : [H]
+  in h : [H] = h0
+  in c : [H] = c0
+  mem h0, c0 : [H]
+  mem W_{f i r o} : [H, I]
+  mem U_{f i r o} : [H, H]
+  state c_adj, {f i r o}_pre_adj : [H] = 0
+  h_adj = h_out_adj + U_fᵀ @ f_pre_adj[t+1] + U_iᵀ @ i_pre_adj[t+1] + U_rᵀ @ r_pre_adj[t+1]
+          + U_oᵀ @ o_pre_adj[t+1]
+  c_adj = h_adj ⊙ o ⊙ (1 − tanh(c)²) + c_adj[t+1] ⊙ f[t+1]
+  o_pre_adj = h_adj ⊙ tanh(c) ⊙ o ⊙ (1 − o)
+  f_pre_adj = c_adj ⊙ c[t-1] ⊙ f ⊙ (1 − f)
+  i_pre_adj = c_adj ⊙ r ⊙ i ⊙ (1 − i)
+  r_pre_adj = c_adj ⊙ i ⊙ (1 − r²)
+  x_adj = W_fᵀ @ f_pre_adj + W_iᵀ @ i_pre_adj + W_rᵀ @ r_pre_adj + W_oᵀ @ o_pre_adj
+  h0_adj = U_fᵀ @ f_pre_adj[1] + U_iᵀ @ i_pre_adj[1] + U_rᵀ @ r_pre_adj[1] + U_oᵀ @ o_pre_adj[1]
+  c0_adj = c_adj[1] ⊙ f[1]
+  W_{f i r o}_adj = ∑ s in 1..T: outer({f i r o}_pre_adj[s], x[s])
+  U_{f i r o}_adj = ∑ s in 1..T: outer({f i r o}_pre_adj[s], h[s-1])
+  b_{f i r o}_adj = ∑ s in 1..T: {f i r o}_pre_adj[s]
+  out x_adj, h0_adj, c0_adj, W_{f i r o}_adj, U_{f i r o}_adj, b_{f i r o}_adj
+}
+";
+    assert_eq!(printed("", "LSTM(I, H)"), text);
+    let text = "\
+## The adjoint of GRU. Names without _adj are values of the forward pass. Runs from t = T to 1.
+cell GRU_adj(I, H) over chain(t in 1..T) {
+  in x : [I]
+  in z, r, h̃, h_out_adj : [H]
+  in h : [H] = h0
+  mem h0 : [H]
+  mem W_{z r h} : [H, I]
+  mem U_{z r h} : [H, H]
+  state h_adj, {z r h̃}_pre_adj : [H] = 0
+  h_adj = h_out_adj + U_zᵀ @ z_pre_adj[t+1] + U_rᵀ @ r_pre_adj[t+1] + (U_hᵀ @ h̃_pre_adj[t+1]) ⊙ r[t+1]
+          + h_adj[t+1] ⊙ (1 − z[t+1])
+  z_adj = h_adj ⊙ h̃ − h_adj ⊙ h[t-1]
+  h̃_pre_adj = h_adj ⊙ z ⊙ (1 − h̃²)
+  z_pre_adj = z_adj ⊙ z ⊙ (1 − z)
+  r_pre_adj = (U_hᵀ @ h̃_pre_adj) ⊙ h[t-1] ⊙ r ⊙ (1 − r)
+  x_adj = W_zᵀ @ z_pre_adj + W_rᵀ @ r_pre_adj + W_hᵀ @ h̃_pre_adj
+  h0_adj = U_zᵀ @ z_pre_adj[1] + U_rᵀ @ r_pre_adj[1] + (U_hᵀ @ h̃_pre_adj[1]) ⊙ r[1] + h_adj[1] ⊙ (1 − z[1])
+  W_{z r}_adj = ∑ s in 1..T: outer({z r}_pre_adj[s], x[s])
+  W_h_adj = ∑ s in 1..T: outer(h̃_pre_adj[s], x[s])
+  U_{z r}_adj = ∑ s in 1..T: outer({z r}_pre_adj[s], h[s-1])
+  U_h_adj = ∑ s in 1..T: outer(h̃_pre_adj[s], r[s] ⊙ h[s-1])
+  b_{z r}_adj = ∑ s in 1..T: {z r}_pre_adj[s]
+  b_h_adj = ∑ s in 1..T: h̃_pre_adj[s]
+  out x_adj, h0_adj, W_{z r h}_adj, U_{z r h}_adj, b_{z r h}_adj
+}
+";
+    assert_eq!(printed("", "GRU(I, H)"), text);
+}
+
+#[test]
+fn in_ascii_and_in_latex() {
+    let mut sources = Sources::default();
+    let library = library("", &mut sources);
+    let graph = built(&library, "RNN(I, H)", &mut sources);
+    let item = adjoint_cell(&graph, &Options::default()).unwrap_or_else(|e| panic!("{}", plainly(&e)));
+    let ascii = print_item(&item, Style::ASCII);
+    assert!(ascii.contains("h_pre_adj = h_adj * (1 - h^2)") && ascii.is_ascii(), "{ascii}");
+    let latex = adjoint_latex(&graph, &Options::default()).unwrap_or_else(|e| panic!("{}", plainly(&e)));
+    let expected = r"\begin{aligned}
+\bar{h}_{t} &= \bar{h}^{\mathrm{out}}_{t} + U^{\top} \, \bar{h}^{\mathrm{pre}}_{t+1} \\
+\bar{h}^{\mathrm{pre}}_{t} &= \bar{h}_{t} \odot (1 - h_{t}^{2}) \\
+\bar{x}_{t} &= W^{\top} \, \bar{h}^{\mathrm{pre}}_{t} \\
+\bar{h}_{0} &= U^{\top} \, \bar{h}^{\mathrm{pre}}_{1} \\
+\bar{W} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, x_{s}^{\top} \\
+\bar{U} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, h_{s-1}^{\top} \\
+\bar{b} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s}
+\end{aligned}
+";
+    assert_eq!(latex, expected);
+}
+
+/// What does not fit into one cell over one chain is refused, not printed wrong.
+#[test]
+fn what_is_no_cell_is_refused() {
+    let mut sources = Sources::default();
+    let library = library("", &mut sources);
+    for recipe in ["Bi(RNN(I, H))", "Embed(V, E)"] {
+        let graph = built(&library, recipe, &mut sources);
+        let errors = adjoint_cell(&graph, &Options::default()).expect_err(recipe);
+        assert_eq!(errors[0].code, "E0507");
     }
 }

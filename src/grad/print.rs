@@ -64,12 +64,29 @@ fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
     let mut lines: Vec<(NodeId, Line, BTreeSet<NodeId>)> = Vec::new();
     for equation in &equations {
         writer.mentioned.clear();
+        // An array of rows is a family: `U_adj[k in 1..2] = if k == 1 then … else …`.
+        let rows = writer.rows(equation.node).filter(|rows| !rows.is_empty());
         let is_other = writer.names.get(&equation.node).is_some_and(|n| *n != equation.name);
-        let value = match is_other {
-            true => writer.expr(equation.node, Place::Here(0))?,
-            false => writer.definition(equation.node, Place::Here(0))?,
+        let value = match (is_other, &rows) {
+            (true, _) => writer.expr(equation.node, Place::Here(0))?,
+            (false, Some(rows)) => {
+                let mut value: Option<Expr> = None;
+                for (k, row) in rows.iter().enumerate().rev() {
+                    let row = writer.expr(*row, Place::Here(0))?;
+                    value = Some(match value {
+                        None => row,
+                        Some(other) => {
+                            let (k, index) = (tree::number((k + 1) as f64), tree::name(&writer.member));
+                            tree::cond(tree::binary(BinaryOp::Eq, index, k), row, other)
+                        }
+                    });
+                }
+                value.unwrap_or_else(|| tree::number(0.0))
+            }
+            (false, None) => writer.definition(equation.node, Place::Here(0))?,
         };
-        let line = Line { name: equation.name.clone(), value, pattern: None };
+        let rows = rows.filter(|_| !is_other).map(|rows| (writer.member.clone(), rows.len()));
+        let line = Line { name: equation.name.clone(), value, rows, pattern: None };
         lines.push((equation.node, line, std::mem::take(&mut writer.mentioned)));
     }
 
@@ -112,7 +129,12 @@ fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
         .collect();
     for line in fold_lines(inner, &mut orders).into_iter().chain(fold_lines(outer, &mut orders)) {
         let name = line.pattern.unwrap_or_else(|| tree::pattern(&line.name));
-        let equation = Equation { targets: vec![tree::target(name)], value: line.value, span: tree::NOWHERE };
+        let mut target = tree::target(name);
+        target.index.extend(line.rows.map(|(index, count)| {
+            let members = tree::set(tree::number(1.0), Some(tree::number(count as f64)));
+            TargetIndex::Binder(Binder { name: tree::ident(&index), set: members, span: tree::NOWHERE })
+        }));
+        let equation = Equation { targets: vec![target], value: line.value, span: tree::NOWHERE };
         stmts.push(tree::stmt(StmtKind::Equation(equation)));
     }
     if !outs.is_empty() {
@@ -190,14 +212,18 @@ impl<'a> Plan<'a> {
         }
         let carried = joint.states.iter().skip(states).filter_map(|s| s.def).collect();
         let mut taken: BTreeSet<String> = joint.dims().iter().map(|d| d.to_string()).collect();
+        // Variables keep out of the way of the author's names.
+        let given: BTreeSet<&str> = joint.nodes.iter().filter_map(|n| n.name.as_deref()).collect();
         let mut free = |wanted: &[&str]| {
-            let name = wanted.iter().find(|w| !taken.contains(**w)).unwrap_or(&"t'").to_string();
+            let is_free = |w: &&&str| !taken.contains(**w) && !given.contains(**w);
+            let name = wanted.iter().find(is_free).unwrap_or(&"t'").to_string();
             taken.insert(name.clone());
             name
         };
         let variable = domain.map_or("t".to_string(), |d| joint.domains[d.index()].var.to_string());
         let variable = free(&[&variable, "t"]);
-        let summed = free(&["s", "k", "p", "q", "τ"]);
+        let summed = free(&["s", "p", "q", "u", "τ"]);
+        let member = free(&["k", "j", "n", "m", "κ"]);
         let extent = free(&["T", "N", "L", "T'"]);
         let writer = Writer {
             graph: joint,
@@ -206,6 +232,7 @@ impl<'a> Plan<'a> {
             domain,
             variable,
             summed,
+            member,
             extent,
             names: BTreeMap::new(),
             state_names: BTreeMap::new(),
@@ -513,7 +540,7 @@ fn declarations(
         let state = &joint.states[*i];
         let name = writer.state_names.get(i).cloned().unwrap_or_default();
         let init = match state.init.as_slice() {
-            [only] if joint.as_const(*only) != Some(0.0) => Some(inner.expr(*only, Place::Here(0))?),
+            [first, ..] if joint.as_const(*first) != Some(0.0) => Some(inner.expr(*first, Place::Here(0))?),
             _ => None,
         };
         with_boundary.insert(name.clone());
@@ -597,6 +624,7 @@ fn blank<'a>(writer: &Writer<'a>) -> Writer<'a> {
         domain: writer.domain,
         variable: writer.variable.clone(),
         summed: writer.summed.clone(),
+        member: writer.member.clone(),
         extent: writer.extent.clone(),
         names: BTreeMap::new(),
         state_names: BTreeMap::new(),

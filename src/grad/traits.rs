@@ -68,7 +68,7 @@ pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> T
         Op::Source(_) | Op::Lag { .. } => TAME,
         Op::Unary(kind, a) => match kind {
             Unary::Exp => Traits { wild: true, sign: NonNegative },
-            Unary::Log => Traits { wild: true, sign: Any },
+            Unary::Log => Traits { wild: any_wild || get(*a).sign != Positive, sign: Any },
             Unary::Sqrt => keep(get(*a).sign.max(NonNegative)),
             Unary::Sigmoid | Unary::Softplus | Unary::Relu | Unary::Abs | Unary::ToReal => keep(NonNegative),
             Unary::StopGradient => get(*a),
@@ -90,6 +90,7 @@ pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> T
             Binary::Pow => match graph.as_const(*b) {
                 Some(p) if p >= 0.0 && p % 2.0 == 0.0 => keep(NonNegative),
                 Some(p) if p >= 0.0 => keep(get(*a).sign),
+                _ if get(*a).sign == Positive => keep(Positive),
                 _ => Traits { wild: true, sign: Any },
             },
             Binary::Mod => Traits { wild: any_wild || get(*b).sign != Positive, sign: Any },

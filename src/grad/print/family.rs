@@ -11,6 +11,8 @@ use crate::syntax::ast::*;
 pub struct Line {
     pub name: String,
     pub value: Expr,
+    /// The index of an array's rows and how many there are, if each row has its own expression.
+    pub rows: Option<(String, usize)>,
     /// What the braces stand for if this line stands for several.
     pub pattern: Option<Pattern>,
 }
@@ -150,7 +152,7 @@ pub fn fold_lines(lines: Vec<Line>, orders: &mut Orders) -> Vec<Line> {
         let mut members = vec![i];
         let mut pattern = None;
         for j in i + 1..lines.len() {
-            if done[j] || parts[j].0 != parts[i].0 {
+            if done[j] || parts[j].0 != parts[i].0 || lines[j].rows != lines[i].rows {
                 continue;
             }
             members.push(j);
@@ -179,7 +181,8 @@ pub fn fold_lines(lines: Vec<Line>, orders: &mut Orders) -> Vec<Line> {
                     }
                 });
                 let name = lines[i].name.clone();
-                out.push(Line { name, value, pattern: Some(braces(&split, &places)) });
+                let rows = lines[i].rows.clone();
+                out.push(Line { name, value, rows, pattern: Some(braces(&split, &places)) });
             }
         }
     }

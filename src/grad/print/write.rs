@@ -44,6 +44,7 @@ pub struct Writer<'a> {
     pub domain: Option<DomainId>,
     pub variable: String,
     pub summed: String,
+    pub member: String,
     pub extent: String,
     pub names: BTreeMap<NodeId, String>,
     pub state_names: BTreeMap<usize, String>,
@@ -231,14 +232,7 @@ impl Writer<'_> {
             Op::Softmax(a) => Ok(tree::call("softmax", vec![self.expr(*a, at)?])),
             Op::LogSumExp(a) => Ok(tree::call("logsumexp", vec![self.expr(*a, at)?])),
             Op::ArgMax(a) => Ok(tree::call("argmax", vec![self.expr(*a, at)?])),
-            Op::Reshape(a) => match (graph.shape(*a).len(), shape.len()) {
-                (1, 0) => Ok(tree::index(self.expr(*a, at)?, tree::number(1.0), None)),
-                (0, 1) => {
-                    let a = self.expr(*a, at)?;
-                    Ok(tree::binary(BinaryOp::Mul, a, tree::call("ones", vec![tree::number(1.0)])))
-                }
-                _ => self.refuse(id, "the language has no word for another shape of the same elements"),
-            },
+            Op::Reshape(a) => self.reshape(id, *a, at),
             Op::SumOver(a) => match graph.level(*a) {
                 // Every rule of the language speaks of one example.
                 Level::Shared | Level::Example => self.expr(*a, at),
@@ -260,6 +254,44 @@ impl Writer<'_> {
                 self.expr(*arg, at)
             }
             Op::Reverse(_) => self.refuse(id, "a whole chain is turned round inside"),
+        }
+    }
+
+    /// The rows of an array that is put together from rows.
+    pub fn rows(&self, id: NodeId) -> Option<Vec<NodeId>> {
+        match &self.graph.node(id).op {
+            Op::Concat(parts) => parts.iter().map(|p| self.row(*p)).collect(),
+            _ => None,
+        }
+    }
+
+    /// What has become the only row of this array.
+    fn row(&self, id: NodeId) -> Option<NodeId> {
+        let Op::Reshape(a) = self.graph.node(id).op else { return None };
+        let (inner, outer) = (self.graph.shape(a), self.graph.shape(id));
+        let is_row = outer.len() == inner.len() + 1 && outer.ends_with(inner);
+        (is_row && !self.names.contains_key(&id)).then_some(a)
+    }
+
+    /// Rows become arrays and the other way round; other reshapes have no word.
+    fn reshape(&mut self, id: NodeId, a: NodeId, at: Place) -> Written<Expr> {
+        if let Some(row) = self.row(id) {
+            let row = self.expr(row, at)?;
+            return Ok(tree::expr(ExprKind::List(vec![row])));
+        }
+        let (inner, outer) = (self.graph.shape(a), self.graph.shape(id));
+        if inner.len() != outer.len() + 1 || !inner.ends_with(outer) {
+            return self.refuse(id, "the language has no word for another shape of the same elements");
+        }
+        match &self.graph.node(a).op {
+            Op::Slice { arg, start } if !self.names.contains_key(&a) => {
+                let Ok(place) = start.add(&crate::shape::Dim::constant(1)) else {
+                    return self.refuse(id, "a dimension is too large");
+                };
+                let base = self.expr(*arg, at)?;
+                Ok(tree::index(base, tree::dim(&place), None))
+            }
+            _ => Ok(tree::index(self.expr(a, at)?, tree::number(1.0), None)),
         }
     }
 
@@ -292,9 +324,10 @@ impl Writer<'_> {
         if of.init.len() < 2 || offset.unsigned_abs() == 1 || matches!(at, Place::Start(_) | Place::End(_)) {
             return Ok(inside);
         }
-        // Different initial values for different distances: chosen by the position.
+        // Different initial values for different distances: chosen by the position. The nearest one is what
+        // the value is declared to be outside.
         let mut value = inside;
-        for k in 1..=i64::from(offset.unsigned_abs()).min(of.init.len() as i64) {
+        for k in 2..=i64::from(offset.unsigned_abs()).min(of.init.len() as i64) {
             let Some(init) = init(k) else { break };
             let edge = match offset < 0 {
                 true => tree::number(i64::from(offset.unsigned_abs()) as f64 - k as f64 + 1.0),
@@ -414,6 +447,15 @@ impl Writer<'_> {
         let mut negative = false;
         self.factors(id, false, true, &mut factors, &mut number, &mut negative);
         let any_wide = factors.iter().any(|f| self.is_wide(f.0));
+        // Beside an array a spread scalar is a factor like any other.
+        for (factor, divides) in std::mem::take(&mut factors) {
+            match self.graph.node(factor).op {
+                Op::Spread(a) if any_wide && !self.names.contains_key(&factor) => {
+                    self.factors(a, divides, false, &mut factors, &mut number, &mut negative);
+                }
+                _ => factors.push((factor, divides)),
+            }
+        }
         let mut product: Option<Expr> = None;
         if number < 0.0 {
             negative = !negative;

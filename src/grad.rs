@@ -18,8 +18,9 @@ mod sweep;
 pub(crate) mod traits;
 
 use crate::diag::Fallible;
-use crate::eqn::{Graph, Op, Source, SourceId, SourceKind, Ty};
+use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, Ty};
 use errors::Step;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What to differentiate with respect to, and which outputs send a cotangent.
@@ -76,19 +77,26 @@ fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
     }
 
     let mut sweep = sweep::Sweep::run(joint, forward, activity, &cotangents)?;
-    let mut outputs: Vec<(Arc<str>, _)> = Vec::new();
+    let mut readers: BTreeMap<SourceId, Vec<NodeId>> = BTreeMap::new();
+    for node in graph.node_ids() {
+        if let Op::Source(source) = graph.node(node).op {
+            readers.entry(source).or_default().push(node);
+        }
+    }
+    let mut taken: BTreeSet<Arc<str>> = graph.outputs.iter().map(|o| o.name.clone()).collect();
+    let mut outputs: Vec<(Arc<str>, NodeId)> = Vec::new();
     for id in wrt {
         let source = &graph.sources[id.index()];
         let name: Arc<str> = format!("{}_adj", source.name).into();
-        if graph.find_output(&name).is_some() || outputs.iter().any(|o| o.0 == name) {
+        if !taken.insert(name.clone()) {
             return Err(errors::name_taken(&name).into());
         }
         let mut total = None;
-        for node in graph.node_ids().filter(|n| graph.node(*n).op == Op::Source(id)) {
-            let Some(adjoint) = sweep.adjoint(node) else { continue };
+        for node in readers.get(&id).into_iter().flatten() {
+            let Some(adjoint) = sweep.adjoint(*node) else { continue };
             total = Some(match total {
                 None => adjoint,
-                Some(sum) => sweep.add(Op::Binary(crate::eqn::Binary::Add, sum, adjoint))?,
+                Some(sum) => sweep.add(Op::Binary(Binary::Add, sum, adjoint))?,
             });
         }
         let total = match total {

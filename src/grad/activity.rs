@@ -7,7 +7,7 @@
 use super::errors::{self, Step};
 use super::rules::{self, Path};
 use crate::eqn::{Graph, NodeId, Op, SourceId};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 pub(super) struct Activity {
     /// Nodes that need an adjoint: consumers first.
@@ -53,11 +53,12 @@ pub(super) fn analyse(graph: &Graph, wrt: &[SourceId], roots: &[NodeId]) -> Step
     let reached = reach(graph, roots, |p| p == Path::Smooth);
     refuse_blocked(graph, wrt, roots, &reached)?;
 
+    let chosen: BTreeSet<SourceId> = wrt.iter().copied().collect();
     let mut wanted = vec![false; graph.nodes.len()];
     let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); graph.nodes.len()];
     let mut open = Vec::new();
     for id in graph.node_ids() {
-        if matches!(graph.node(id).op, Op::Source(s) if wrt.contains(&s)) {
+        if matches!(graph.node(id).op, Op::Source(s) if chosen.contains(&s)) {
             wanted[id.index()] = true;
             open.push(id);
         }
@@ -82,12 +83,16 @@ pub(super) fn analyse(graph: &Graph, wrt: &[SourceId], roots: &[NodeId]) -> Step
 
 fn refuse_blocked(graph: &Graph, wrt: &[SourceId], roots: &[NodeId], reached: &[Option<NodeId>]) -> Step<()> {
     let any = reach(graph, roots, |p| p != Path::Stopped);
+    let (wrt, mut smooth): (BTreeSet<SourceId>, BTreeSet<SourceId>) =
+        (wrt.iter().copied().collect(), BTreeSet::new());
+    for id in graph.node_ids().filter(|n| reached[n.index()].is_some()) {
+        if let Op::Source(source) = graph.node(id).op {
+            smooth.insert(source);
+        }
+    }
     for id in graph.node_ids() {
         let Op::Source(source) = graph.node(id).op else { continue };
-        let smooth = || {
-            graph.node_ids().any(|n| graph.node(n).op == Op::Source(source) && reached[n.index()].is_some())
-        };
-        if !wrt.contains(&source) || any[id.index()].is_none() || smooth() {
+        if !wrt.contains(&source) || any[id.index()].is_none() || smooth.contains(&source) {
             continue;
         }
         // Back along the path that was found, to its last operation without a slope.

@@ -46,6 +46,8 @@ struct Mirror<'a> {
     aliases: BTreeMap<(NodeId, DomainId), StateId>,
     placed: BTreeMap<(NodeId, Access, DomainId), NodeId>,
     zeros: BTreeMap<Shape, NodeId>,
+    /// Of states.
+    names: BTreeSet<Arc<str>>,
     /// Also take apart what is used elsewhere: for reading, not for running.
     for_reading: bool,
 }
@@ -72,6 +74,7 @@ pub(super) fn finish(
     for id in tape.graph.node_ids().take(tape.forward) {
         map[id.index()] = Some(id);
     }
+    let names = out.states.iter().map(|s| s.name.clone()).collect();
     let mut mirror = Mirror {
         tape,
         out,
@@ -80,6 +83,7 @@ pub(super) fn finish(
         aliases: BTreeMap::new(),
         placed: BTreeMap::new(),
         zeros: BTreeMap::new(),
+        names,
         for_reading,
     };
     // Values of the forward pass first: moved expressions may need them anywhere.
@@ -291,7 +295,7 @@ impl Mirror<'_> {
             Some(name) => name.to_string(),
             None => format!("part{}", id.0),
         };
-        while self.out.states.iter().any(|s| *s.name == name) {
+        while !self.names.insert(name.as_str().into()) {
             name.push('\'');
         }
         let init = vec![self.zero(&node.shape)];

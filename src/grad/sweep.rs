@@ -79,9 +79,13 @@ impl Sweep {
         };
         let readers = sweep.mirror_states();
         let order = std::mem::take(&mut sweep.activity.order);
+        let mut arriving: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for (root, cotangent) in cotangents {
+            arriving.entry(*root).or_default().push(*cotangent);
+        }
         for y in order {
             let mut first = Vec::new();
-            for (_, cotangent) in cotangents.iter().filter(|(root, _)| *root == y) {
+            for cotangent in arriving.get(&y).into_iter().flatten() {
                 first.push(sweep.fit(*cotangent, sweep.level(y), y)?);
             }
             let mut last = Vec::new();

@@ -33,8 +33,15 @@ impl Place {
     }
 }
 
+/// Factors of a product with whether they divide, its number and its sign.
+struct Factors {
+    all: Vec<(NodeId, bool)>,
+    number: f64,
+    negative: bool,
+}
+
 /// Expressions deeper than this are refused; what is named ends an expression.
-const DEPTH: u32 = 400;
+const DEPTH: u32 = 100;
 
 pub struct Writer<'a> {
     pub graph: &'a Graph,
@@ -349,8 +356,7 @@ impl Writer<'_> {
     /// Terms with their signs: what arrives from outside first, then what comes from this point, then
     /// from other points, each in the order of the author's equations.
     fn sum(&mut self, id: NodeId, at: Place) -> Written<Expr> {
-        let mut terms = Vec::new();
-        self.terms(id, false, true, &mut terms);
+        let terms = self.terms(id);
         let any_wide = terms.iter().any(|(t, _)| self.is_wide(*t));
         let mut written = Vec::new();
         for (term, negative) in terms {
@@ -384,20 +390,18 @@ impl Writer<'_> {
         Ok(sum.unwrap_or_else(|| tree::number(0.0)))
     }
 
-    fn terms(&self, id: NodeId, negative: bool, root: bool, into: &mut Vec<(NodeId, bool)>) {
-        let is_open = root || !self.names.contains_key(&id);
-        match self.graph.node(id).op {
-            Op::Binary(Binary::Add, a, b) if is_open => {
-                self.terms(a, negative, false, into);
-                self.terms(b, negative, false, into);
+    fn terms(&self, root: NodeId) -> Vec<(NodeId, bool)> {
+        let (mut open, mut terms) = (vec![(root, false)], Vec::new());
+        while let Some((id, negative)) = open.pop() {
+            let is_open = id == root || !self.names.contains_key(&id);
+            match self.graph.node(id).op {
+                Op::Binary(Binary::Add, a, b) if is_open => open.extend([(b, negative), (a, negative)]),
+                Op::Binary(Binary::Sub, a, b) if is_open => open.extend([(b, !negative), (a, negative)]),
+                Op::Unary(Unary::Neg, a) if is_open => open.push((a, !negative)),
+                _ => terms.push((id, negative)),
             }
-            Op::Binary(Binary::Sub, a, b) if is_open => {
-                self.terms(a, negative, false, into);
-                self.terms(b, !negative, false, into);
-            }
-            Op::Unary(Unary::Neg, a) if is_open => self.terms(a, !negative, false, into),
-            _ => into.push((id, negative)),
         }
+        terms
     }
 
     /// Derived terms are ordered; forward sums stay as the author wrote them.
@@ -442,20 +446,22 @@ impl Writer<'_> {
 
     /// Factors in their order, numbers in front. The sign is returned apart.
     fn product(&mut self, id: NodeId, at: Place) -> Written<(bool, Expr)> {
-        let mut factors = Vec::new();
-        let mut number = 1.0;
-        let mut negative = false;
-        self.factors(id, false, true, &mut factors, &mut number, &mut negative);
-        let any_wide = factors.iter().any(|f| self.is_wide(f.0));
+        let mut found = Factors { all: Vec::new(), number: 1.0, negative: false };
+        self.factors(id, false, &mut found);
+        let any_wide = found.all.iter().any(|f| self.is_wide(f.0));
         // Beside an array a spread scalar is a factor like any other.
-        for (factor, divides) in std::mem::take(&mut factors) {
+        for (factor, divides) in std::mem::take(&mut found.all) {
             match self.graph.node(factor).op {
                 Op::Spread(a) if any_wide && !self.names.contains_key(&factor) => {
-                    self.factors(a, divides, false, &mut factors, &mut number, &mut negative);
+                    match self.names.contains_key(&a) {
+                        true => found.all.push((a, divides)),
+                        false => self.factors(a, divides, &mut found),
+                    }
                 }
-                _ => factors.push((factor, divides)),
+                _ => found.all.push((factor, divides)),
             }
         }
+        let Factors { all: factors, mut number, mut negative } = found;
         let mut product: Option<Expr> = None;
         if number < 0.0 {
             negative = !negative;
@@ -487,31 +493,22 @@ impl Writer<'_> {
         Ok((negative, product.unwrap_or_else(|| tree::number(number))))
     }
 
-    fn factors(
-        &self,
-        id: NodeId,
-        divides: bool,
-        root: bool,
-        into: &mut Vec<(NodeId, bool)>,
-        number: &mut f64,
-        negative: &mut bool,
-    ) {
-        let open = root || !self.names.contains_key(&id);
-        match self.graph.node(id).op {
-            Op::Binary(Binary::Mul | Binary::MulZero, a, b) if open => {
-                self.factors(a, divides, false, into, number, negative);
-                self.factors(b, divides, false, into, number, negative);
+    fn factors(&self, root: NodeId, divides: bool, found: &mut Factors) {
+        let mut open = vec![(root, divides)];
+        while let Some((id, divides)) = open.pop() {
+            let is_open = id == root || !self.names.contains_key(&id);
+            match self.graph.node(id).op {
+                Op::Binary(Binary::Mul | Binary::MulZero, a, b) if is_open => {
+                    open.extend([(b, divides), (a, divides)]);
+                }
+                Op::Binary(Binary::Div, a, b) if is_open => open.extend([(b, !divides), (a, divides)]),
+                Op::Unary(Unary::Neg, a) if is_open => {
+                    found.negative = !found.negative;
+                    open.push((a, divides));
+                }
+                Op::Const(c) if c.is_finite() && !divides => found.number *= c,
+                _ => found.all.push((id, divides)),
             }
-            Op::Binary(Binary::Div, a, b) if open => {
-                self.factors(a, divides, false, into, number, negative);
-                self.factors(b, !divides, false, into, number, negative);
-            }
-            Op::Unary(Unary::Neg, a) if open => {
-                *negative = !*negative;
-                self.factors(a, divides, false, into, number, negative);
-            }
-            Op::Const(c) if c.is_finite() && !divides => *number *= c,
-            _ => into.push((id, divides)),
         }
     }
 

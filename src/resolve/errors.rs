@@ -14,7 +14,7 @@ pub fn use_cycle(stack: &[String], path: &str, at: Option<Span>) -> Diagnostic {
 }
 
 pub fn too_many_files(files: usize, depth: usize, at: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0902", format!("more than {files} files, or more than {depth} `use`s in a row"))
+    Diagnostic::error("E0922", format!("more than {files} files, or more than {depth} `use`s in a row"))
         .at_some(at, "this file is not loaded")
 }
 

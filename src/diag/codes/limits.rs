@@ -23,4 +23,32 @@ pub const ENTRIES: &[Entry] = &[
         "item too costly",
         "Reading this item took more steps than any sensible item needs. Split it.",
     ),
+    Entry {
+        code: "E0911",
+        title: "a run that needs too much memory",
+        text: "The buffers of a run grow with batch size times steps. Before anything is allocated their sum is \
+               compared with a limit. A smaller batch or a shorter window needs less.",
+    },
+    Entry {
+        code: "E0912",
+        title: "no memory left",
+        text: "The system refused memory for the buffers of a run. A smaller batch or a shorter window needs less.",
+    },
+    Entry {
+        code: "E0930",
+        title: "an array beyond all reason",
+        text: "One value may have at most 2^29 elements at a point, all together at most 2^32. This guards against a slip in a dimension.",
+    },
+    Entry {
+        code: "E0921",
+        title: "too many equations",
+        text: "A program has at most 100,000 equations after families are expanded.",
+    },
+    Entry { code: "E0922", title: "too many files", text: "At most 1000 files are loaded, 64 `use`s deep." },
+    Entry {
+        code: "E0923",
+        title: "nested too deep",
+        text: "Equations and instances nest to a bound, so that no text can exhaust the machine.",
+    },
+    Entry { code: "E0924", title: "too great a lag", text: "A lag of more than 4096 steps is refused." },
 ];

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// So deep instances stand in each other; an application inside itself would never end.
 const MAX_NESTING: usize = 64;
+/// So many instances and function calls make up one program at most.
+const MAX_FRAMES: usize = 50_000;
 
 /// Evaluated arguments of a call.
 #[derive(Default)]
@@ -357,6 +359,9 @@ impl<'l> Builder<'l> {
 
     /// A frame with its static parameters, and no inputs yet.
     pub fn new_frame(&mut self, origin: Origin<'l, '_>) -> R<FrameId> {
+        if self.frames.len() >= MAX_FRAMES {
+            return self.fail(errors::too_many_instances(MAX_FRAMES, origin.span));
+        }
         let item = self.library.item(origin.item);
         let (kind, title) = match (&item.kind, item_name(item)) {
             (ItemKind::Cell(_), Some(n)) => (FrameKind::Cell, n.written.clone()),

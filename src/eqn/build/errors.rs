@@ -455,17 +455,22 @@ pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnos
         Some(n) => format!("the program would have {n} equations; the limit is {limit}"),
         None => format!("the program would have more than {limit} equations, which is the limit"),
     };
-    Diagnostic::error("E0901", message).at(at, "expanded here").help("make the family or the stack smaller")
+    Diagnostic::error("E0921", message).at(at, "expanded here").help("make the family or the stack smaller")
+}
+
+pub fn too_many_instances(limit: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0921", format!("the program has more than {limit} instances, which is the limit"))
+        .at(at, "one too many")
 }
 
 pub fn too_nested(limit: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0903", format!("instances stand in each other more than {limit} deep"))
+    Diagnostic::error("E0923", format!("instances stand in each other more than {limit} deep"))
         .at(at, "applied here")
         .help("an application inside itself never ends")
 }
 
 pub fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::error("E0903", "equations that read each other nest too deep here")
+    Diagnostic::error("E0923", "equations that read each other nest too deep here")
         .at(at, "here")
         .help("split a long line of equations that read each other")
 }

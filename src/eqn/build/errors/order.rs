@@ -69,7 +69,7 @@ pub fn offset_not_constant(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn lag_too_great(lag: i64, limit: i64, at: Span) -> Diagnostic {
-    Diagnostic::error("E0904", format!("a lag of {}; the limit is {limit}", lag.unsigned_abs()))
+    Diagnostic::error("E0924", format!("a lag of {}; the limit is {limit}", lag.unsigned_abs()))
         .at(at, "here")
 }
 

@@ -66,13 +66,12 @@ pub fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
     bindings
 }
 
+/// Makes a parameter of some shape.
+pub type Draw<'a> = dyn Fn(&Source, &[usize]) -> Result<Vec<f32>, Diagnostic> + 'a;
+
 /// The batch for a graph without open dimensions. Parameters that are missing are drawn by `draw`, if
 /// it is given.
-pub fn batch(
-    graph: &Graph,
-    finder: Finder,
-    draw: Option<&dyn Fn(&Source, &[usize]) -> Result<Vec<f32>, Diagnostic>>,
-) -> Result<Batch, Vec<Diagnostic>> {
+pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch, Vec<Diagnostic>> {
     let mut sizes = Sizes::default();
     // Inputs fix the sizes; what else the file holds must agree with them.
     for source in graph.sources.iter().filter(|s| s.kind == SourceKind::Input) {

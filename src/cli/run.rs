@@ -68,7 +68,7 @@ impl Run {
                 _ => Ok(Vec::new()),
             }
         });
-        let draw = draw.as_ref().map(|d| d as &dyn Fn(&Source, &[usize]) -> _);
+        let draw = draw.as_ref().map(|d| d as &arrays::Draw);
         let batch = arrays::batch(&graph, finder, draw)?;
         let results = if self.f64 {
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?

@@ -75,8 +75,11 @@ pub fn name_of(e: &Expr) -> Option<String> {
     }
 }
 
+/// Calls of readers, and the shares of `split` if they are given.
+pub type Lines = (Vec<Call>, Option<Vec<f64>>);
+
 /// Separates the lines of a `data` block into calls of readers and the shares of `split`.
-pub fn parse(lines: &[(Vec<Arc<str>>, Expr)]) -> Result<(Vec<Call>, Option<Vec<f64>>), Vec<Diagnostic>> {
+pub fn parse(lines: &[(Vec<Arc<str>>, Expr)]) -> Result<Lines, Vec<Diagnostic>> {
     let mut calls = Vec::new();
     let mut shares = None;
     let mut wrong = Vec::new();

@@ -20,6 +20,9 @@ pub struct Grad {
     /// Names and operators in ASCII
     #[arg(long)]
     ascii: bool,
+    /// The equations as a LaTeX formula
+    #[arg(long, conflicts_with = "ascii")]
+    latex: bool,
 }
 
 impl Grad {
@@ -27,7 +30,11 @@ impl Grad {
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
         let wrt = Some(self.wrt).filter(|w| !w.is_empty());
-        let item = grad::print::adjoint_cell(built.graph(), &grad::Options { wrt, from: None })?;
+        let options = grad::Options { wrt, from: None };
+        if self.latex {
+            return say(&grad::latex::adjoint_latex(built.graph(), &options)?);
+        }
+        let item = grad::print::adjoint_cell(built.graph(), &options)?;
         let style = Style { ascii: self.ascii, ..Style::UNICODE };
         say(&format!("{}\n", print_item(&item, style).trim_end()))
     }

@@ -9,8 +9,8 @@ pub const ENTRIES: &[Entry] = &[
         text: "Comparisons, `argmax`, `floor`, `sign`, `mod`, conditions and indices have no useful derivative. If a\n\
                parameter, input or initial state reaches the result through these alone, its gradient would be zero\n\
                everywhere and training would silently stand still, so the program is refused.\n\n\
-               Wrong:  loss accuracy(y, t)            # argmax inside\n\
-               Right:  loss cross_entropy(y, t)\n        metric accuracy(y, t)\n\n\
+               Wrong:  loss if argmax(y) == t then 0 else 1\n\
+               Right:  loss logsumexp(y) − y[t]\n        metric if argmax(y) == t then 0 else 1\n\n\
                Where a zero gradient is meant, write it: `floor(stop_gradient(s))`.",
     },
     Entry {

@@ -95,8 +95,9 @@ fn numbers(count: usize) -> Vec<f32> {
 fn measure(isa: Isa, mut case: Case) {
     let calls = (SPELL * 100e9 / case.flops).ceil();
     let (mut times, mut peak) = (Vec::new(), 0.0f64);
+    let begin = Instant::now();
     for _ in 0..ROUNDS {
-        peak = peak.max(peak_gflops(isa));
+        peak = peak.max(peak_gflops(isa, || begin.elapsed().as_secs_f64()));
         let round = Instant::now();
         while times.is_empty() || round.elapsed().as_secs_f64() < ROUND {
             let start = Instant::now();

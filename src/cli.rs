@@ -5,6 +5,7 @@
 //! Only this room touches files, clocks and the environment.
 
 mod arrays;
+mod bench;
 mod check;
 mod compile;
 mod errors;
@@ -47,6 +48,7 @@ enum Command {
     Show(show::Show),
     Grad(grad::Grad),
     Run(run::Run),
+    Bench(bench::Bench),
     Train(train::Train),
     Eval(eval::Eval),
     Generate(generate::Generate),
@@ -60,6 +62,7 @@ impl Command {
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
             Command::Run(c) => c.run(session),
+            Command::Bench(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),
             Command::Generate(c) => c.run(session),

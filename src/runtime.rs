@@ -19,6 +19,7 @@ pub mod kernel;
 mod workspace;
 
 pub use arrays::run_batch;
+pub use exec::Activity;
 pub use workspace::{MEMORY_LIMIT, Workspace};
 
 use crate::codegen;

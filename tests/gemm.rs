@@ -113,7 +113,7 @@ fn every_size_up_to_seventy_with_strides_and_accumulation() {
         for size in 1..=70 {
             for (turn, accumulate) in [(0, false), (1, true)] {
                 // Each extent in turn takes every size, the others vary.
-                let other = [1 + draws.below(70), 1 + draws.below(70)];
+                let other = [1 + draws.below(20), 1 + draws.below(20)];
                 for (rows, k, n) in
                     [(size, other[0], other[1]), (other[0], size, other[1]), (other[0], other[1], size)]
                 {
@@ -277,8 +277,9 @@ fn a_short_slice_is_refused() {
 
 #[test]
 fn the_peak_is_a_plausible_rate() {
+    let begin = std::time::Instant::now();
     for isa in isas() {
-        let peak = peak_gflops(isa);
+        let peak = peak_gflops(isa, || begin.elapsed().as_secs_f64());
         assert!(peak > 0.01 && peak < 10_000.0, "{isa:?}: {peak} GFLOP/s");
     }
 }

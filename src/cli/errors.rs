@@ -1,6 +1,7 @@
 //! Mistakes in what a command was given.
 
 use crate::diag::Diagnostic;
+use crate::source::Span;
 
 pub fn output(why: &str) -> Diagnostic {
     Diagnostic::error("E0730", format!("cannot write the output: {why}"))
@@ -110,4 +111,20 @@ pub fn open_dimensions(names: &[String]) -> Diagnostic {
 pub fn no_item(name: &str) -> Diagnostic {
     Diagnostic::error("E0742", format!("there is no item `{name}` here"))
         .help("name the FILE it stands in, or an item of the standard library")
+}
+
+pub fn one_thread(threads: u32) -> Diagnostic {
+    Diagnostic::error("E0743", format!("programs run on one thread, not on {threads}"))
+        .help("leave out `--threads`, or say `--threads 1`")
+}
+
+pub fn one_example(batch: u32) -> Diagnostic {
+    Diagnostic::error("E0743", format!("a stream is of one example, not of {batch}"))
+        .help("leave out `--batch`, or use `--mode infer`")
+}
+
+pub fn no_stream(why: &str, at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0744", format!("this cell cannot run step by step: {why}"))
+        .at_some(at, "read here")
+        .help("`--mode infer` runs it over whole sequences")
 }

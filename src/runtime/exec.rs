@@ -33,9 +33,35 @@ impl Scratch {
     }
 }
 
+/// What a run has just done; see [`Workspace::run_watched`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Activity {
+    /// What depends on parameters alone, and packing them.
+    Prepare,
+    /// Matrix products.
+    Product,
+    /// Sums of outer products: gradients of weights.
+    Outer,
+    /// Fused kernels.
+    Map,
+    /// Copies: boundaries, masks, reversals, single points.
+    Copy,
+}
+
+type Watch<'a> = Option<&'a mut dyn FnMut(Activity)>;
+
 impl Workspace {
     /// Computes all outputs. Refused only if an input was never given.
     pub fn run(&mut self) -> Fallible<()> {
+        self.run_now(None)
+    }
+
+    /// [`Workspace::run`], calling `watch` after each stage, so that a caller with a clock can say where time goes.
+    pub fn run_watched(&mut self, watch: &mut dyn FnMut(Activity)) -> Fallible<()> {
+        self.run_now(Some(watch))
+    }
+
+    fn run_now(&mut self, mut watch: Watch) -> Fallible<()> {
         let exe = self.exe.clone();
         let missing = exe.program.inputs.iter().zip(&self.given).filter(|(_, given)| !**given);
         let missing: Vec<_> = missing.map(|(input, _)| errors::missing(&input.name)).collect();
@@ -46,8 +72,13 @@ impl Workspace {
         if self.stale {
             self.prepare();
             self.stale = false;
+            if let Some(watch) = &mut watch {
+                watch(Activity::Prepare);
+            }
         }
-        self.execution().stages(&exe.program.stages, false);
+        let mut watch = watch.map(|watch| move |done| watch(done));
+        let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Activity));
+        self.execution(watch).stages(&exe.program.stages, false);
         Ok(())
     }
 
@@ -59,13 +90,13 @@ impl Workspace {
 
     fn prepare(&mut self) {
         let exe = self.exe.clone();
-        self.execution().stages(&exe.program.prepare, true);
+        self.execution(None).stages(&exe.program.prepare, true);
         for (i, weight) in exe.program.weights.iter().enumerate().filter(|(i, _)| !exe.moving[*i]) {
             pack(weight, &self.bufs, &mut self.weights[i]);
         }
     }
 
-    fn execution(&mut self) -> Execution<'_> {
+    fn execution<'a>(&'a mut self, watch: Watch<'a>) -> Execution<'a> {
         Execution {
             exe: &self.exe,
             bufs: &mut self.bufs,
@@ -77,6 +108,7 @@ impl Workspace {
             start: &self.start,
             ragged: &self.ragged,
             scratch: &mut self.scratch,
+            watch,
         }
     }
 }
@@ -87,6 +119,21 @@ fn pack(weight: &Weight, bufs: &[Buf], into: &mut Packed) {
         let (rows, cols) = if part.transposed { (part.cols, part.rows) } else { (part.rows, part.cols) };
         into.pack_block(part.k0, part.n0, source, rows, cols, part.cols, part.transposed);
     }
+}
+
+/// A loop is what its stages are.
+fn activity(stage: &Stage) -> Option<Activity> {
+    Some(match stage {
+        Stage::Loop { .. } => return None,
+        Stage::Product { .. } => Activity::Product,
+        Stage::Outer { .. } => Activity::Outer,
+        Stage::Map { .. } => Activity::Map,
+        Stage::Fill { .. }
+        | Stage::Boundary { .. }
+        | Stage::Mask { .. }
+        | Stage::Reverse { .. }
+        | Stage::Take { .. } => Activity::Copy,
+    })
 }
 
 struct Execution<'a> {
@@ -100,6 +147,7 @@ struct Execution<'a> {
     start: &'a [u64],
     ragged: &'a [bool],
     scratch: &'a mut Scratch,
+    watch: Watch<'a>,
 }
 
 /// Rows of an operand as the current stage sees them: from element `first`, `stride` elements apart.
@@ -142,6 +190,9 @@ impl Execution<'_> {
                 Stage::Mask { out, width, fill } => self.mask(out, *width, fill.as_ref()),
                 Stage::Reverse { from, out, width } => self.reverse(from, out, *width),
                 Stage::Take { from, out, width, point, empty } => self.take(from, out, *width, *point, empty),
+            }
+            if let (Some(watch), Some(done)) = (&mut self.watch, activity(stage)) {
+                watch(done);
             }
         }
     }

@@ -157,4 +157,16 @@ pub const ENTRIES: &[Entry] = &[
         text: "Cells, layers, models and functions are those of the files that are named, of what these import, and of the \
                standard library.",
     },
+    Entry {
+        code: "E0743",
+        title: "a measurement that is not offered",
+        text: "`rnnc bench` measures one thread. A stream is one example, a step a call: `--mode stream` without `--batch`.",
+    },
+    Entry {
+        code: "E0744",
+        title: "no stream",
+        text: "A cell can run step by step, as its input arrives, if each step needs nothing that comes later: it reads no \
+               input or state ahead (`x[t+1]`), reverses nothing, and neither sums over all steps nor reads their last one. \
+               Its number of steps is not fixed, either.",
+    },
 ];

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod names;
 pub mod shapes;
 pub mod syntax;
+pub mod testing;
 pub mod training;
 
 /// One code with what `rnnc explain` says about it.
@@ -31,6 +32,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         arrays::ENTRIES,
         training::ENTRIES,
         limits::ENTRIES,
+        testing::ENTRIES,
     ]
     .into_iter()
     .flatten()

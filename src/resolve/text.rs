@@ -9,7 +9,6 @@ use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Which word of its brace groups a template stands for: `(word, number of words)`.
 pub type Brace = Option<(usize, usize)>;
@@ -192,7 +191,8 @@ pub fn pick(pattern: &Pattern, k: usize) -> Name {
             Piece::Group(words) => name.push_str(words.get(k).map_or("", |w| w)),
         }
     }
-    Arc::from(name)
+    // A mark may reach across a group: `{h g}_hat` is ĥ, ĝ.
+    crate::syntax::names::canonical(&name).into()
 }
 
 /// The name of a pattern without groups.

@@ -1,0 +1,229 @@
+//! Applying a cell, layer or function to concrete values: a graph of its own, for one example.
+
+use super::errors;
+use super::value::{Applied, Value};
+use crate::diag::{Diagnostic, Fallible};
+use crate::eqn::eval::{Batch, eval};
+use crate::eqn::{Graph, Level, Source, SourceKind, build};
+use crate::resolve::text::Kind;
+use crate::resolve::{ItemId, Library, inherit};
+use crate::shape::{Bindings, show_shape};
+use crate::source::Span;
+use crate::syntax::ast::{ArgName, Expr, ItemKind};
+use crate::train::draw;
+use ndarray::{ArrayD, Axis, IxDyn};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `set PATH = v`; `all` also for everything below the path.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub path: String,
+    pub all: bool,
+    pub value: Value,
+    pub span: Span,
+}
+
+/// A recipe with the parameters it was given.
+pub struct Instance<'l> {
+    pub library: &'l Library,
+    pub item: ItemId,
+    pub recipe: Cow<'l, Expr>,
+    pub title: String,
+    pub settings: Vec<Setting>,
+}
+
+pub struct Given<'l> {
+    pub name: Option<&'l ArgName>,
+    pub value: Value,
+    pub span: Span,
+}
+
+impl Instance<'_> {
+    /// Names of the inputs in order, and of all that can be given by name.
+    fn inputs(&self) -> (Vec<String>, BTreeSet<String>) {
+        let (text, _) = inherit::text_of(self.library, self.item);
+        let mut order: Vec<String> = Vec::new();
+        let mut all = BTreeSet::new();
+        if let ItemKind::Cell(_) = self.library.item(self.item).kind {
+            order.extend(text.declared(Kind::In).map(|e| e.name.to_string()));
+            all.extend(text.declared(Kind::Mem).map(|e| e.name.to_string()));
+        } else {
+            let values = text.inputs.iter().filter(|i| i.kind.is_empty());
+            order.extend(values.map(|i| i.name.name.to_string()));
+        }
+        all.extend(order.iter().cloned());
+        (order, all)
+    }
+
+    pub fn apply(&self, given: Vec<Given>, at: Span) -> Fallible<Applied> {
+        let (order, known) = self.inputs();
+        let mut arrays: BTreeMap<String, (Value, Span)> = BTreeMap::new();
+        let mut states = BTreeSet::new();
+        let mut positions = order.iter();
+        for given in given {
+            let name = match given.name {
+                None => match positions.next() {
+                    Some(name) => name.clone(),
+                    None => return one(errors::too_many(&self.title, order.len(), given.span)),
+                },
+                Some(name) if name.prev => {
+                    return one(errors::not_in_a_test("a step from given predecessors", name.span));
+                }
+                Some(name) => {
+                    let path: Vec<&str> = name.path.iter().map(|p| &*p.name).collect();
+                    path.join(".")
+                }
+            };
+            if !known.contains(&name) {
+                states.insert(name.clone());
+            }
+            arrays.insert(name, (given.value, given.span));
+        }
+        let options = build::Options { given: states.clone(), ..build::Options::default() };
+        let (graph, diagnostics) = build::build(self.library, &self.recipe, &options);
+        let Some(graph) = graph else { return Err(diagnostics) };
+        for name in &states {
+            if graph.find_source(name).is_none() {
+                let span = arrays.get(name).map_or(at, |(_, span)| *span);
+                return one(errors::no_argument(name, &self.title, span));
+            }
+        }
+        self.run(&graph, &arrays, at)
+    }
+
+    fn run(&self, graph: &Graph, arrays: &BTreeMap<String, (Value, Span)>, at: Span) -> Fallible<Applied> {
+        // One value instead of a sequence is a sequence of one.
+        let single = |source: &Source, array: &ArrayD<f64>| {
+            matches!(source.level, Level::Over(_)) && array.ndim() == source.shape.len()
+        };
+        let mut plain = false;
+        let mut bindings = Bindings::new();
+        for source in &graph.sources {
+            let Some((value, span)) = arrays.get(&*source.name) else { continue };
+            if single(source, value.array()) {
+                if !graph.states.is_empty() {
+                    return one(errors::plain_value(&self.title, *span));
+                }
+                plain = true;
+            }
+            let outer = value.array().ndim().saturating_sub(source.shape.len());
+            for (dim, extent) in source.shape.iter().zip(value.array().shape().iter().skip(outer)) {
+                if let Some(name) = dim.as_sym() {
+                    bindings.entry(name.clone()).or_insert(*extent as i64);
+                }
+            }
+        }
+        let bound = graph.bind(&bindings)?;
+        let mut batch = Batch { size: 1, ..Batch::default() };
+        for source in &bound.sources {
+            let own: Vec<usize> =
+                source.shape.iter().filter_map(|d| Some(d.as_constant()? as usize)).collect();
+            let array = match (&source.kind, arrays.get(&*source.name)) {
+                (_, Some((value, span))) => self.given(source, &own, value.array(), *span)?,
+                (SourceKind::Param(info), None) => {
+                    let values = draw::parameter(0, &source.name, &info.init, &own).map_err(|d| vec![d])?;
+                    let values = values.into_iter().map(f64::from).collect();
+                    ArrayD::from_shape_vec(IxDyn(&own), values)
+                        .map_err(|e| vec![errors::evaluation(&e.to_string(), at)])?
+                }
+                (SourceKind::Input, None) => return one(errors::missing(&source.name, &self.title, at)),
+                _ => continue,
+            };
+            batch.arrays.insert(source.name.to_string(), array);
+        }
+        self.set_parameters(&bound, &mut batch)?;
+        let outputs = eval(&bound, &batch).map_err(|what| vec![errors::evaluation(&what, at)])?;
+        let mut applied =
+            Applied { title: self.title.clone(), first: ArrayD::zeros(IxDyn(&[])), outputs: BTreeMap::new() };
+        for (i, output) in bound.outputs.iter().enumerate() {
+            let Some(mut array) = outputs.get(&*output.name).cloned() else { continue };
+            match bound.level(output.node) {
+                Level::Over(_) => {
+                    array = array.index_axis_move(Axis(1), 0);
+                    if plain {
+                        array = array.index_axis_move(Axis(0), 0);
+                    }
+                }
+                Level::Example => array = array.index_axis_move(Axis(0), 0),
+                Level::Shared => {}
+            }
+            let array = array.as_standard_layout().into_owned();
+            if i == 0 {
+                applied.first = array.clone();
+            }
+            applied.outputs.insert(output.name.to_string(), array);
+        }
+        Ok(applied)
+    }
+
+    /// As the interpreter wants it: with the axes of steps and examples.
+    fn given(&self, source: &Source, own: &[usize], array: &ArrayD<f64>, at: Span) -> Fallible<ArrayD<f64>> {
+        let wrong = || {
+            let wanted = match source.level {
+                Level::Over(_) => format!("a sequence of {}", show_shape(&source.shape)),
+                _ => show_shape(&source.shape),
+            };
+            vec![errors::argument(&source.name, &wanted, array.shape(), at)]
+        };
+        let over = matches!(source.level, Level::Over(_));
+        let sequence = over && array.ndim() == own.len() + 1;
+        let steps = match (over, sequence) {
+            (true, true) => vec![array.shape().first().copied().unwrap_or(0), 1],
+            (true, false) => vec![1, 1],
+            (false, _) if source.level == Level::Example => vec![1],
+            _ => vec![],
+        };
+        let shape: Vec<usize> = steps.into_iter().chain(own.iter().copied()).collect();
+        if array.ndim() == 0 && !over {
+            let value = array.iter().next().copied().unwrap_or(0.0);
+            return Ok(ArrayD::from_elem(IxDyn(&shape), value));
+        }
+        let inner = array.shape().iter().skip(usize::from(sequence));
+        if !inner.eq(own.iter()) {
+            return Err(wrong());
+        }
+        array.to_shape(IxDyn(&shape)).map(|a| a.into_owned()).map_err(|_| wrong())
+    }
+
+    fn set_parameters(&self, graph: &Graph, batch: &mut Batch) -> Fallible<()> {
+        let params: Vec<String> = graph
+            .sources
+            .iter()
+            .filter(|s| matches!(s.kind, SourceKind::Param(_)))
+            .map(|s| s.name.to_string())
+            .collect();
+        for setting in &self.settings {
+            let below = if setting.path.is_empty() { String::new() } else { format!("{}.", setting.path) };
+            let mut found = false;
+            for name in &params {
+                let meant = *name == setting.path || (setting.all && name.starts_with(&below));
+                let Some(array) = batch.arrays.get_mut(name).filter(|_| meant) else { continue };
+                found = true;
+                match setting.value.as_number() {
+                    Some(x) => array.fill(x),
+                    None if setting.value.array().shape() == array.shape() => {
+                        array.assign(setting.value.array())
+                    }
+                    None => {
+                        let wanted = format!("of shape {:?}", array.shape());
+                        return one(errors::argument(
+                            name,
+                            &wanted,
+                            setting.value.array().shape(),
+                            setting.span,
+                        ));
+                    }
+                }
+            }
+            if !found && !setting.all {
+                return one(errors::no_parameter(&setting.path, &self.title, &params, setting.span));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn one<T>(diagnostic: Diagnostic) -> Fallible<T> {
+    Err(vec![diagnostic])
+}

@@ -1,0 +1,130 @@
+//! What tests and checks can say.
+
+use crate::diag::Diagnostic;
+use crate::source::Span;
+
+pub fn not_met(at: Span, why: &str) -> Diagnostic {
+    Diagnostic::error("E1001", "an expectation is not met").at(at, why)
+}
+
+pub fn not_in_a_test(what: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1002", format!("{what} cannot stand in a test")).at(at, "here").help(
+        "a test computes with numbers and lists; put the rest into a `fn`, `cell` or `layer` and apply it",
+    )
+}
+
+pub fn unknown(name: &str, near: Option<&str>, at: Span) -> Diagnostic {
+    let error = Diagnostic::error("E1003", format!("no name `{name}` in this test")).at(at, "unknown");
+    match near {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+pub fn cycle(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1003", format!("`{name}` depends on itself")).at(at, "read here")
+}
+
+pub fn twice(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1003", format!("`{name}` is defined twice in this test")).at(at, "again here")
+}
+
+pub fn shapes(what: &str, left: &[usize], right: &[usize], at: Span) -> Diagnostic {
+    Diagnostic::error("E1004", format!("{what} of shapes {left:?} and {right:?}")).at(at, "they do not fit")
+}
+
+pub fn ragged(at: Span) -> Diagnostic {
+    Diagnostic::error("E1004", "the items of a list differ in shape").at(at, "in this list")
+}
+
+pub fn argument(name: &str, wanted: &str, found: &[usize], at: Span) -> Diagnostic {
+    Diagnostic::error("E1004", format!("`{name}` is {wanted}, this has shape {found:?}")).at(at, "given here")
+}
+
+pub fn range(at: Span, what: &str) -> Diagnostic {
+    Diagnostic::error("E1004", what.to_string()).at(at, "here")
+}
+
+pub fn no_argument(name: &str, title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{title}` has no input or initial state `{name}`"))
+        .at(at, "given here")
+}
+
+pub fn too_many(title: &str, wanted: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{title}` has {wanted} inputs")).at(at, "one too many")
+}
+
+pub fn missing(name: &str, title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{title}` misses its input `{name}`")).at(at, "applied here")
+}
+
+pub fn no_parameter(path: &str, title: &str, known: &[String], at: Span) -> Diagnostic {
+    let error = Diagnostic::error("E1006", format!("`{title}` has no parameter `{path}`")).at(at, "set here");
+    if known.is_empty() { error } else { error.help(format!("it has {}", known.join(", "))) }
+}
+
+pub fn plain_value(title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{title}` carries a state, so it wants a sequence"))
+        .at(at, "this is one value")
+        .help("a sequence is a list of values: `[[1, 2], [3, 4]]`")
+}
+
+pub fn evaluation(what: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1007", format!("it cannot be evaluated: {what}")).at(at, "here")
+}
+
+pub fn setting(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1008", format!("a check has no setting `{name}`"))
+        .at(at, "here")
+        .help("there are `steps = n` and `batch = n`")
+}
+
+pub fn setting_value(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1008", format!("`{name}` is a whole number from 1 to 1000")).at(at, "here")
+}
+
+/// One component of a gradient that differs.
+pub struct Wrong {
+    pub array: String,
+    pub index: Vec<usize>,
+    pub derived: f64,
+    pub measured: f64,
+    pub relative: f64,
+}
+
+pub fn gradient(at: Span, wrong: &Wrong, count: usize, components: usize) -> Diagnostic {
+    let Wrong { array, index, derived, measured, relative } = wrong;
+    Diagnostic::error("E1010", format!("the derived gradient of `{array}` is wrong")).at(
+        at,
+        format!("at {index:?}: derived {derived:.10e}, central difference {measured:.10e}, relative error {relative:.1e}"),
+    )
+    .with_note(format!("{count} of {components} components differ"))
+}
+
+pub fn no_smooth_point(at: Span, attempts: usize) -> Diagnostic {
+    Diagnostic::error("E1011", format!("none of {attempts} random points is away from every kink"))
+        .at(at, "this check")
+        .help("comparisons, `relu`, `abs`, `max` and `min` are tied or nearly tied at every point tried")
+}
+
+pub fn not_finite(at: Span, attempts: usize) -> Diagnostic {
+    Diagnostic::error("E1011", format!("at none of {attempts} random points all values are finite"))
+        .at(at, "this check")
+}
+
+pub fn nothing_to_check(at: Span) -> Diagnostic {
+    Diagnostic::error("E1011", "there is no gradient to check")
+        .at(at, "no real input, parameter or initial state")
+}
+
+pub fn simplified(at: Span, name: &str, error: f64) -> Diagnostic {
+    Diagnostic::error("E1012", format!("`{name}` is not the same after simplification"))
+        .at(at, format!("relative error {error:.1e}"))
+        .with_note("this is a mistake in rnnc; please report it with the file")
+}
+
+pub fn kernels(at: Span, name: &str, error: f64, bound: f64) -> Diagnostic {
+    Diagnostic::error("E1013", format!("the compiled `{name}` is not accurate"))
+        .at(at, format!("error {error:.2e} in f32, at most {bound:.2e} is rounding"))
+        .with_note("this is a mistake in rnnc; please report it with the file")
+}

@@ -1,0 +1,163 @@
+//! Tests and gradient checks of `.rnn` files: what passes, what is noticed.
+
+use rnnc::diag::{Style, render};
+use rnnc::resolve::{self, Origin};
+use rnnc::source::{Loader, Sources};
+use rnnc::testing::{Checked, Kernels, Options, Outcome, TestReport, run_file_tests};
+
+struct One(&'static str);
+
+impl Loader for One {
+    fn load(&self, _: &str) -> Result<String, String> {
+        Ok(self.0.to_string())
+    }
+}
+
+fn run(text: &'static str) -> (Sources, Vec<TestReport>) {
+    let mut sources = Sources::default();
+    let (library, diagnostics) = resolve::load(&mut sources, &One(text), &["own.rnn".to_string()]);
+    let errors: Vec<String> =
+        diagnostics.iter().filter(|d| d.is_error()).map(|d| render(&sources, d, Style::default())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    let file = library.roots().next().unwrap().file;
+    let reports = run_file_tests(&library, file, &Options::default(), &mut |_| {});
+    (sources, reports)
+}
+
+fn shown(sources: &Sources, reports: &[TestReport]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        text += &match &report.outcome {
+            Outcome::Passed { expectations } => format!("ok {}: {expectations}\n", report.name),
+            Outcome::Checked(c) => format!("ok {}: {} components\n", report.name, c.components),
+            Outcome::Failed(diagnostics) => {
+                let all: String = diagnostics.iter().map(|d| render(sources, d, Style::default())).collect();
+                format!("FAILED {}\n{all}", report.name)
+            }
+        };
+    }
+    text
+}
+
+/// All pass, and how the checks did.
+fn passes(text: &'static str) -> Vec<Checked> {
+    let (sources, reports) = run(text);
+    assert!(!reports.is_empty() && reports.iter().all(TestReport::passed), "{}", shown(&sources, &reports));
+    reports
+        .iter()
+        .filter_map(|r| match r.outcome {
+            Outcome::Checked(c) => Some(c),
+            _ => None,
+        })
+        .collect()
+}
+
+fn codes(text: &'static str) -> Vec<&'static str> {
+    let (_, reports) = run(text);
+    let diagnostics = reports.iter().filter_map(|r| match &r.outcome {
+        Outcome::Failed(diagnostics) => Some(diagnostics),
+        _ => None,
+    });
+    diagnostics.flatten().map(|d| d.code).collect()
+}
+
+#[test]
+fn every_test_and_check_of_the_stdlib_passes() {
+    let mut sources = Sources::default();
+    let (library, _) = resolve::load(&mut sources, &One(""), &[]);
+    let mut failures = String::new();
+    for file in library.files().iter().filter(|f| f.origin == Origin::Stdlib) {
+        let reports = run_file_tests(&library, file.file, &Options::default(), &mut |_| {});
+        for report in &reports {
+            if let Outcome::Checked(c) = report.outcome {
+                println!("{:<50} {c:?}", report.name);
+            }
+        }
+        let failed: Vec<TestReport> = reports.into_iter().filter(|r| !r.passed()).collect();
+        failures += &shown(&sources, &failed);
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+macro_rules! with_leaky {
+    ($text:literal) => {
+        concat!(
+            "fn half(a : [n], by : real = 0.5) = by * a\n",
+            "cell Leaky(I, H) {\n  in x : [I]\n  state h : [H] = 0\n  param W : [H, I] ~ uniform(1/sqrt(I))\n",
+            "  param k : [] = 0.5\n  h = k * h[t-1] + relu(W @ x)\n  out y = 2 * h\n}\n",
+            "cell Add(I) {\n  in x, z : [I]\n  out x + z\n}\n",
+            $text
+        )
+    };
+}
+
+#[test]
+fn a_test_computes_with_lists_parts_and_functions() {
+    passes(with_leaky!(
+        "test \"all\" {
+  part net = Leaky(2, 1)
+  set net.W = [[1, 2]]
+  y = net([[1, 1], [0, -1]], h0 = [4])
+  expect y ≈ [[10], [5]]
+  expect y.h ≈ [[5], [2.5]]
+  expect y.h_last ≈ 2.5
+  expect y.h[2] ≈ last(y.h) ± 0
+  expect Add(2)([1, 2], [3, 4]) ≈ [4, 6]
+  expect Add(2)([[1, 2]], z = [[3, 4]]) ≈ [[4, 6]]
+  expect [1, 2] |> half ≈ [0.5, 1]
+  expect half([2], by = 3) ≈ 6
+  expect half([2], 3) ≈ 6
+  expect (∑ k in 1..3: k^2) == 14 and not (1 > 2)
+  expect mean k in 4: k ≈ 2.5
+  expect inf ≈ inf
+  expect [1, 2] @ [3, 4] ≈ 11
+}
+"
+    ));
+}
+
+#[test]
+fn a_test_says_what_is_wrong() {
+    for (text, expected) in [
+        (with_leaky!("test \"t\" {\n  expect 1 ≈ 1.1 ± 0.01\n  expect 2 < 1\n}\n"), vec!["E1001", "E1001"]),
+        (with_leaky!("test \"t\" {\n  expect log(-1) ≈ 0\n}\n"), vec!["E1001"]),
+        (with_leaky!("test \"t\" {\n  a = b\n  b = a\n  expect a ≈ 0\n}\n"), vec!["E1003"]),
+        (with_leaky!("test \"t\" {\n  expect [1, 2] + [1, 2, 3] ≈ 0\n}\n"), vec!["E1004"]),
+        (with_leaky!("test \"t\" {\n  expect Leaky(2, 1)([1, 2]) ≈ 0\n}\n"), vec!["E1005"]),
+        (with_leaky!("test \"t\" {\n  expect Leaky(2, 1)([[1, 2, 3]]) ≈ 0\n}\n"), vec!["E1004"]),
+        (with_leaky!("test \"t\" {\n  expect Leaky(2, 1)([[1, 2]], q = 1) ≈ 0\n}\n"), vec!["E1005"]),
+        (
+            with_leaky!("test \"t\" {\n  part p = Add(1)\n  set p.V = 1\n  expect p([1], [1]) ≈ 2\n}\n"),
+            vec!["E1006"],
+        ),
+        (with_leaky!("test \"t\" {\n  expect half(\"a\") ≈ 0\n}\n"), vec!["E1002"]),
+        (with_leaky!("test \"t\" {\n  expect sum k in 1..1e9: k ≈ 0\n}\n"), vec!["E1004"]),
+        (with_leaky!("check grad Leaky(I = 2, H = 1), stops = 3\n"), vec!["E1008"]),
+    ] {
+        assert_eq!(codes(text), expected, "{}", text.rsplit("}\n").next().unwrap_or(""));
+    }
+}
+
+#[test]
+fn a_check_compares_every_component_and_the_kernels() {
+    let checks = passes(with_leaky!("check grad Leaky(I = 2, H = 3), steps = 4, batch = 3\n"));
+    // x over 4 + 2 + 1 points, W, k, and a start for each example.
+    assert_eq!(checks[0].components, 14 + 6 + 1 + 9);
+    assert!(checks[0].worst < 1e-8, "{:?}", checks[0]);
+    assert!(matches!(checks[0].kernels, Kernels::Within(share) if share < 1.0));
+}
+
+#[test]
+fn a_gradient_that_does_not_exist_is_refused() {
+    let found = codes(with_leaky!("fn f(a : [n]) = floor(norm(a))\ncheck grad f(n = 3)\n"));
+    assert!(found.iter().all(|c| c.starts_with("E05")) && !found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn points_near_a_kink_are_drawn_anew() {
+    // So steep that a kink lies within the step of a central difference at many points.
+    let checks = passes(with_leaky!(
+        "fn f(a : [n]) = ∑ k in n: abs(sin(20 * a[k]))\ncheck grad f(n = 4), batch = 1\n"
+    ));
+    assert!(checks[0].worst < 1e-6);
+}

@@ -351,11 +351,8 @@ impl<'l> Block<'l> {
         let recipe = if statics.is_empty() {
             Cow::Borrowed(head)
         } else {
-            let args = statics.into_iter().cloned().collect();
-            Cow::Owned(Expr {
-                kind: ExprKind::Call { callee: Box::new(head.clone()), args },
-                span: head.span,
-            })
+            let callee = Box::new(head.clone());
+            Cow::Owned(Expr { kind: ExprKind::Call { callee, args: statics }, span: head.span })
         };
         let instance = Instance { library: self.library, item, recipe, title, settings };
         Ok(Value::Applied(Rc::new(instance.apply(given, at)?)))

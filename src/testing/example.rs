@@ -123,7 +123,7 @@ impl<'l> Block<'l> {
         // Infinities of one sign are equal, and a NaN equals nothing.
         let error = |a: f64, b: f64| if a == b { 0.0 } else { (a - b).abs() };
         let errors = value::zip(&value, &other, at, error).map_err(|d| vec![d])?;
-        let worst = errors.array().indexed_iter().filter(|(_, e)| !(**e <= tolerance));
+        let worst = errors.array().indexed_iter().filter(|(_, e)| e.is_nan() || **e > tolerance);
         let worst = worst.max_by(|a, b| a.1.total_cmp(b.1));
         let Some((index, error)) = worst else { return Ok(()) };
         let place: Vec<String> =

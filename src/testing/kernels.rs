@@ -82,7 +82,7 @@ pub fn compare(
         let error = distance(array, other);
         worst = worst.max(error / bound);
         // A NaN is beyond every bound.
-        if !(error <= bound) {
+        if error.is_nan() || error > bound {
             failures.push(errors::kernels(at, name, error, bound));
         }
     }

@@ -9,6 +9,10 @@
 //! buffer that is read at lags has `before` and `after` further steps around it, which hold boundary
 //! values; so a lagged operand is the same rows at another start.
 //!
+//! Steps. Inside a loop, the rows of a domain are the B rows of the current step, and rows per example are those B
+//! rows too: kernels and products may read and write both, so what lives for one step only has a row per example.
+//! A Shared buffer that a kernel stores to is that kernel's working memory for one row.
+//!
 //! Ragged batches. Rows at `t ≥ length(b)` are computed like all others and mean nothing.
 //! [`Stage::Mask`] overwrites them where something would read them (sums, reads from behind the end).
 
@@ -284,3 +288,4 @@ pub struct Output {
 }
 
 pub mod print;
+pub mod verify;

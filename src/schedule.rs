@@ -14,6 +14,7 @@
 mod components;
 mod emit;
 mod errors;
+mod explain;
 mod fuse;
 mod kernel;
 mod lower;
@@ -26,11 +27,18 @@ use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::loops::Program;
 
+pub use explain::explain;
+
 /// Schedules a graph whose dimensions are all numbers.
 pub fn schedule(graph: &Graph) -> Fallible<Program> {
     let flow = lower::lower(graph)?;
     let order = order::order(&flow).map_err(|d| vec![d])?;
     let plan = fuse::plan(&flow, &order);
     let layout = pack::layout(&flow, &order, &plan);
-    Ok(emit::emit(&flow, &order, &plan, &layout))
+    let program = emit::emit(&flow, &order, &plan, &layout);
+    #[cfg(debug_assertions)]
+    if let Err(what) = crate::loops::verify::verify(&program) {
+        return Err(vec![errors::malformed(&what, None)]);
+    }
+    Ok(program)
 }

@@ -9,6 +9,15 @@ use rnnc::schedule::schedule;
 use schedule_support::{batch, compare, joint, model, recipe};
 
 const CELLS: &str = r#"
+cell Plain(I, H) {
+  in    x : [I]
+  state h : [H] = 0
+  param W : [H, I] ~ uniform(1/sqrt(H))
+  param U : [H, H] ~ uniform(1/sqrt(H))
+  param b : [H] = 0
+  h = tanh(W @ x + U @ h[t-1] + b)
+  out h
+}
 cell Gated(I, H) {
   in    x : [I]
   state h, c : [H] = 0
@@ -255,16 +264,64 @@ fn outline(stages: &[Stage]) -> String {
 fn gated_cell_has_one_product_and_one_kernel_a_step() {
     assert_eq!(outline(&program("Gated(I, H)", false).stages), "P[PK]");
     let p = program("Gated(I, H)", true);
-    println!("{}", rnnc::loops::print::print(&p));
     assert_eq!(outline(&p.stages), "P[PK][PK]PKOOPK");
 }
 
 #[test]
-fn show() {
-    if let Ok(text) = std::env::var("RECIPE") {
-        println!("{}", rnnc::loops::print::print(&program(&text, false)));
-        let graph = recipe(CELLS, &text, &[("I", 8), ("H", 16)]);
-        println!("{}", rnnc::eqn::print::print(&joint(&graph)));
-        println!("{}", rnnc::loops::print::print(&program(&text, true)));
+fn a_small_cell_as_text() {
+    let graph = rnnc::simplify::simplify(&recipe(CELLS, "Plain(I, H)", &[("I", 2), ("H", 3)]));
+    insta::assert_snapshot!("plain_loops", rnnc::loops::print::print(&schedule(&graph).unwrap()));
+}
+
+#[test]
+fn a_schedule_in_words() {
+    let graph = joint(&recipe(CELLS, "Reset(I, H)", &[("I", 8), ("H", 16)]));
+    let program = schedule(&graph).unwrap();
+    insta::assert_snapshot!("reset_explained", rnnc::schedule::explain(&graph, &program));
+}
+
+fn refused(text: &str) -> String {
+    let graph = rnnc::eqn::parse::parse(text).unwrap_or_else(|e| panic!("{}", e.message));
+    schedule(&graph).expect_err("cannot be scheduled")[0].code.to_string()
+}
+
+#[test]
+fn what_cannot_be_done_is_refused() {
+    let both = "domain n : t\nsource x : [] over n = input\nsource h0 : [] each = initial h default 0.0\n\
+                state h : [] over n = h init h0\nx : [] over n = source(x)\nh0 : [] each = source(h0)\n\
+                %2 : [] over n = lag(h, -1)\n%3 : [] over n = lag(h, 1)\n%4 : [] over n = add(%2, %3)\n\
+                h : [] over n = add(%4, x)\nout h = h\n";
+    assert_eq!(refused(both), "E0612");
+    let whole = both.replace("lag(h, 1)", "reverse(%2)");
+    assert_eq!(refused(&whole), "E0613");
+    assert_eq!(refused("source x : [H] each = input\nx : [H] each = source(x)\nout x = x\n"), "E0611");
+    assert_eq!(
+        refused("source x : [65536, 65536] each = input\nx : [65536, 65536] each = source(x)\nout x = x\n"),
+        "E0614"
+    );
+}
+
+#[test]
+fn damaged_programs_are_noticed() {
+    let sound = program("Gated(I, H)", true);
+    assert_eq!(rnnc::loops::verify::verify(&sound), Ok(()));
+    for drop in 0..sound.stages.len() {
+        // Masks and sums change columns that hold something already.
+        let only_adds = |k: &rnnc::loops::Kernel| {
+            let mut effects = k.nests.iter().flat_map(|n| &n.effects);
+            effects.all(|e| matches!(e, rnnc::loops::Effect::Add { .. }))
+        };
+        match &sound.stages[drop] {
+            Stage::Mask { .. } => continue,
+            Stage::Map { kernel, .. } if only_adds(&sound.kernels[kernel.index()]) => continue,
+            _ => {}
+        }
+        let mut damaged = sound.clone();
+        damaged.stages.remove(drop);
+        let found = rnnc::loops::verify::verify(&damaged);
+        assert!(found.is_err(), "without {:?}", sound.stages[drop]);
     }
+    let mut damaged = sound.clone();
+    damaged.buffers[0].width -= 1;
+    assert!(rnnc::loops::verify::verify(&damaged).is_err());
 }

@@ -11,7 +11,7 @@ use crate::pipeline::{self, CompileOptions};
 use crate::resolve::Library;
 use crate::shape::Bindings;
 use crate::syntax::print::{Style, print_item};
-use crate::{grad, simplify};
+use crate::{grad, schedule, simplify};
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Stage {
@@ -68,9 +68,14 @@ impl Show {
                 print::print(&simplify::simplify(&joint))
             }
             Stage::Schedule => {
-                let mut program = self.program(graph)?;
-                program.kernels.iter_mut().for_each(|k| k.nests.clear());
-                loops::print::print(&program)
+                let program = self.program(graph)?;
+                let joint = if self.grad {
+                    Some(grad::differentiate(graph, &grad::Options::default())?)
+                } else {
+                    None
+                };
+                let bound = joint.as_ref().unwrap_or(graph).bind(&Bindings::new())?;
+                schedule::explain(&simplify::simplify(&bound), &program)
             }
             Stage::Loops => loops::print::print(&self.program(graph)?),
             Stage::Clif => pipeline::clif(&self.program(graph)?, target)?,

@@ -11,7 +11,7 @@ use super::pack::Layout;
 use super::products::{Moments, Products, moments};
 use super::value::{Flow, GramTerm, Op, Val};
 use crate::eqn::{self, DomainKind, Level, SourceKind, StateId};
-use crate::loops::{BufferId, Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage};
+use crate::loops::{Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a value over a domain holds beyond each example's length.
@@ -119,6 +119,17 @@ struct Emitter<'a> {
     reach: Vec<Reach>,
     /// Values that read whole domains, by slot.
     whole: BTreeMap<u32, Vec<Val>>,
+}
+
+/// One outer product to be.
+struct Outer {
+    a: Operand,
+    m: usize,
+    b: Operand,
+    n: usize,
+    out: Operand,
+    stride: usize,
+    add: bool,
 }
 
 /// How far a value is read outside its domain, and the state that says what is there.
@@ -352,7 +363,7 @@ impl Emitter<'_> {
     fn gradients(&mut self, grams: &[Val], into: &mut Vec<Stage>) {
         let flow = self.i.flow;
         let mut masks = Vec::new();
-        let mut found: Vec<(Operand, usize, Operand, usize, Operand, usize, bool)> = Vec::new();
+        let mut found: Vec<Outer> = Vec::new();
         let mut order: Vec<Val> = grams.to_vec();
         order.sort_by_key(|v| self.at(*v).map(|o| (o.buffer.0, o.column)));
         for v in order {
@@ -372,25 +383,22 @@ impl Emitter<'_> {
                 let out = Operand { column: whole.column + row * stride + column, ..whole };
                 let (m, n) = (self.width(a), self.width(b));
                 let add = !started.insert((row, column));
-                let last = found.iter_mut().rev().find(|(x0, m0, y0, n0, out0, stride0, add0)| {
-                    *add0 == add
-                        && *n0 == n
-                        && *stride0 == stride
-                        && *y0 == y
-                        && (x0.buffer, x0.lag, x0.column + *m0) == (x.buffer, x.lag, x.column)
-                        && (out0.buffer, out0.column + *m0 * stride) == (out.buffer, out.column)
+                let last = found.iter_mut().rev().find(|f| {
+                    (f.add, f.n, f.stride, f.b) == (add, n, stride, y)
+                        && (f.a.buffer, f.a.lag, f.a.column + f.m) == (x.buffer, x.lag, x.column)
+                        && (f.out.buffer, f.out.column + f.m * stride) == (out.buffer, out.column)
                 });
                 match last {
-                    Some(found) => found.1 += m,
-                    None => found.push((x, m, y, n, out, stride, add)),
+                    Some(found) => found.m += m,
+                    None => found.push(Outer { a: x, m, b: y, n, out, stride, add }),
                 }
             }
         }
         // Storing comes before adding to the same place.
-        found.sort_by_key(|f| f.6);
+        found.sort_by_key(|f| f.add);
         into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
-        for (a, m, b, n, out, out_stride, accumulate) in found {
-            into.push(Stage::Outer { a, m, b, n, out, out_stride, accumulate });
+        for Outer { a, m, b, n, out, stride, add } in found {
+            into.push(Stage::Outer { a, m, b, n, out, out_stride: stride, accumulate: add });
         }
     }
 

@@ -123,7 +123,7 @@ fn needed(i: &Inputs, key: KernelKey, members: &[Val]) -> BTreeSet<Val> {
         while let Some((o, reader)) = stack.pop() {
             let ours = i.order.kernel[o.index()] == Some(key);
             let here = ours && (i.plan.in_register(i.flow, i.order, o, *v) || i.flow.get(o).shape.is_empty());
-            if here && reader == *v || here && !i.plan.again[o.index()] {
+            if here && (reader == *v || !i.plan.again[o.index()]) {
                 needed.insert(o);
             } else if i.plan.again[o.index()] {
                 stack.extend(i.flow.op(o).operands().into_iter().map(|x| (x, o)));

@@ -15,4 +15,27 @@ pub const ENTRIES: &[Entry] = &[
         text: "Machine code is generated for x86-64, AArch64 and RISC-V. Elsewhere `--interpret` runs the same \
                program slowly.",
     },
+    Entry {
+        code: "E0611",
+        title: "a dimension without a number",
+        text: "Machine code is made for fixed sizes. Give every dimension a number: as an argument of the recipe \
+               (`Mine(64, 128)`), or with `--set H=128`.",
+    },
+    Entry {
+        code: "E0612",
+        title: "a recurrence in both directions",
+        text: "A value that depends on its own past and on its own future has no order in which it could be computed. \
+               Wrong: `h = tanh(h[t-1] + h[t+1])`. Right: two states, one read at `[t-1]`, the other at `[t+1]`.",
+    },
+    Entry {
+        code: "E0613",
+        title: "a recurrence through a whole domain",
+        text: "A sum over a domain, `first`, `last` or `reverse` needs all points. A value cannot take one of itself in \
+               the midst of its own recurrence.",
+    },
+    Entry {
+        code: "E0614",
+        title: "a value with too many elements",
+        text: "One value at one point may have at most 2147483647 elements.",
+    },
 ];

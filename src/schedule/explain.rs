@@ -1,0 +1,178 @@
+//! A schedule in words: what is computed where, how much work it is, what is kept.
+//!
+//! In: a graph and its program. Out: text for `show --stage schedule`.
+
+use super::fuse::{self, Plan};
+use super::lower;
+use super::order::{self, Order};
+use super::value::{Flow, Op};
+use crate::eqn::Graph;
+use crate::loops::{Effect, Inst, Kernel, Operand, Place, Program, Stage};
+use std::fmt::Write;
+
+/// `graph` must be the one that was scheduled; otherwise nothing is said about what is kept.
+pub fn explain(graph: &Graph, program: &Program) -> String {
+    let mut e = Explainer { program, text: String::new() };
+    // Writing to a string cannot fail.
+    let _ = e.program();
+    let mut text = e.text;
+    if let Ok(flow) = lower::lower(graph)
+        && let Ok(order) = order::order(&flow)
+    {
+        let plan = fuse::plan(&flow, &order);
+        let _ = values(&flow, &order, &plan, program, &mut text);
+    }
+    text
+}
+
+struct Explainer<'a> {
+    program: &'a Program,
+    text: String,
+}
+
+impl Explainer<'_> {
+    fn program(&mut self) -> std::fmt::Result {
+        let program = self.program;
+        if !program.name.is_empty() {
+            writeln!(self.text, "{}", program.name)?;
+        }
+        if !program.prepare.is_empty() {
+            writeln!(self.text, "when parameters change")?;
+            self.stages(&program.prepare, 1)?;
+        }
+        writeln!(self.text, "each run")?;
+        self.stages(&program.stages, 1)
+    }
+
+    fn columns(&self, o: &Operand, width: usize) -> String {
+        let Some(b) = self.program.buffers.get(o.buffer.index()) else { return "?".into() };
+        let name = if b.name.is_empty() { "?" } else { &b.name };
+        let lag = match (o.lag, b.place) {
+            (0, _) => String::new(),
+            (lag, Place::Over { domain, .. }) => {
+                let var = self.program.domains.get(domain.index()).map_or("t", |d| &d.var);
+                format!("[{var}{lag:+}]")
+            }
+            _ => String::new(),
+        };
+        // Packed values that are read in part are named by their columns.
+        if o.column == 0 && width == b.width {
+            format!("{name}{lag}")
+        } else {
+            format!("{name}{lag} columns {}..{}", o.column, o.column + width)
+        }
+    }
+
+    fn stages(&mut self, stages: &[Stage], depth: usize) -> std::fmt::Result {
+        let indent = "  ".repeat(depth);
+        for stage in stages {
+            match stage {
+                Stage::Loop { domain, reverse, body } => {
+                    let extent = self.program.domains.get(domain.index()).map_or("?", |d| &d.extent);
+                    let way = if *reverse { "backwards" } else { "forwards" };
+                    writeln!(self.text, "{indent}every step of {extent}, {way}")?;
+                    self.stages(body, depth + 1)?;
+                }
+                Stage::Product { a, weight, out, accumulate } => {
+                    let Some(w) = self.program.weights.get(weight.index()) else { continue };
+                    let op = if *accumulate { "+=" } else { "=" };
+                    let flops = 2 * w.k * w.n;
+                    let (out, a) = (self.columns(out, w.n), self.columns(a, w.k));
+                    writeln!(
+                        self.text,
+                        "{indent}product {out} {op} [{}] @ {a}  [{}, {}], {flops} flops a row",
+                        w.name, w.k, w.n
+                    )?;
+                }
+                Stage::Outer { a, m, b, n, out, .. } => {
+                    let (out, x, y) = (self.columns(out, m * n), self.columns(a, *m), self.columns(b, *n));
+                    let flops = 2 * m * n;
+                    writeln!(
+                        self.text,
+                        "{indent}gradient {out} = Σ {x} ⊗ {y}  [{m}, {n}], {flops} flops a row"
+                    )?;
+                }
+                Stage::Map { kernel, over, .. } => {
+                    let Some(k) = self.program.kernels.get(kernel.index()) else { continue };
+                    let rows = match over {
+                        Place::Shared => "once".to_string(),
+                        Place::Example => "per example".to_string(),
+                        Place::Over { domain, .. } => {
+                            let d = self.program.domains.get(domain.index());
+                            format!("over {}", d.map_or("?", |d| &d.extent))
+                        }
+                    };
+                    let ops = operations(k);
+                    writeln!(self.text, "{indent}kernel {rows}: {}  ({ops} operations a row)", k.name)?;
+                }
+                Stage::Reverse { from, out, width } => {
+                    let (from, out) = (self.columns(from, *width), self.columns(out, *width));
+                    writeln!(self.text, "{indent}reverse {from} into {out}")?;
+                }
+                Stage::Take { from, out, width, point, .. } => {
+                    let (from, out) = (self.columns(from, *width), self.columns(out, *width));
+                    writeln!(self.text, "{indent}{point:?} of {from} into {out}")?;
+                }
+                // Boundaries, masks and zeros cost nothing worth a line.
+                Stage::Fill { .. } | Stage::Boundary { .. } | Stage::Mask { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn operations(k: &Kernel) -> usize {
+    let count = |i: &Inst| match i {
+        Inst::Unary(..) | Inst::Binary(..) | Inst::Select(..) => 1,
+        Inst::Fma(..) => 2,
+        _ => 0,
+    };
+    let of_effect = |e: &Effect| usize::from(!matches!(e, Effect::Store { .. } | Effect::Set { .. }));
+    k.nests
+        .iter()
+        .map(|n| {
+            let each =
+                n.insts.iter().map(count).sum::<usize>() + n.effects.iter().map(of_effect).sum::<usize>();
+            each.saturating_mul(n.extents.iter().product())
+        })
+        .fold(0, usize::saturating_add)
+}
+
+/// Which products left their loop, what is kept for later and what is computed again, and the memory.
+fn values(flow: &Flow, order: &Order, plan: &Plan, program: &Program, text: &mut String) -> std::fmt::Result {
+    let mut lifted = Vec::new();
+    let mut kept = Vec::new();
+    let mut again = Vec::new();
+    for v in flow.ids().filter(|v| order.live[v.index()]) {
+        let i = v.index();
+        if let (Op::Acc(terms), Some(l)) = (flow.op(v), order.in_loop[i]) {
+            for t in terms.iter().filter(|t| order.in_loop[flow.view(t.vector).base.index()] != Some(l)) {
+                lifted.push(flow.label(flow.view(t.matrix).base));
+            }
+        }
+        if order.in_loop[i].is_some() && flow.op(v).is_map() && plan.in_memory[i] && plan.leaves_loop[i] {
+            kept.push(flow.label(v));
+        }
+        if plan.again[i] {
+            again.push(flow.label(v));
+        }
+    }
+    let lines =
+        [("products lifted out of a loop", lifted), ("kept for every step", kept), ("computed again", again)];
+    for (what, names) in lines {
+        if !names.is_empty() {
+            writeln!(text, "{what}: {}", names.join(", "))?;
+        }
+    }
+    let sum = |f: &dyn Fn(Place) -> bool| -> usize {
+        program.buffers.iter().filter(|b| f(b.place)).map(|b| b.width).sum()
+    };
+    let shared = sum(&|p| p == Place::Shared);
+    let example = sum(&|p| p == Place::Example);
+    writeln!(text, "memory: {shared} elements shared, {example} an example")?;
+    for (d, domain) in program.domains.iter().enumerate() {
+        let over = sum(&|p| matches!(p, Place::Over { domain, .. } if domain.index() == d));
+        writeln!(text, "        {over} a point of {} and example", domain.extent)?;
+    }
+    Ok(())
+}

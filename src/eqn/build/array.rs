@@ -25,7 +25,7 @@ impl<'l> Builder<'l> {
         self.same_domain(a, b, span)?;
         let (x, y) = (self.shape(a.0).to_vec(), self.shape(b.0).to_vec());
         if !x.is_empty() && !y.is_empty() && x != y {
-            let d = errors::unequal_shapes(sign, (&x, a.1), (&y, b.1), span);
+            let d = errors::unequal_shapes(sign, (&x, a.1), (&y, b.1));
             return self.fail(d);
         }
         let want = if x.is_empty() { y } else { x };

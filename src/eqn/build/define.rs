@@ -413,7 +413,7 @@ impl<'l> Builder<'l> {
         if arr.along != 0 {
             return Err(Stop::NoAlong(span));
         }
-        if *self.graph.ty(arr.node) != ty && !(self.graph.as_const(arr.node).is_some()) {
+        if *self.graph.ty(arr.node) != ty && self.graph.as_const(arr.node).is_none() {
             let d = errors::declared_type(name, &ty, self.graph.ty(arr.node), span, d.span);
             return self.fail(d);
         }

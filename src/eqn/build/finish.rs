@@ -357,8 +357,7 @@ pub fn prune(graph: Graph, keys: &[Vec<i64>]) -> Graph {
     };
     used.sort_by(|a, b| (rank(a), keys.get(*a), a).cmp(&(rank(b), keys.get(*b), b)));
     let mut domains: Vec<bool> = vec![false; graph.domains.len()];
-    for (i, node) in graph.nodes.iter().enumerate().filter(|(i, _)| keep[*i]) {
-        let _ = i;
+    for (node, _) in graph.nodes.iter().zip(&keep).filter(|(_, k)| **k) {
         if let Level::Over(d) = node.level {
             domains[d.index()] = true;
         }

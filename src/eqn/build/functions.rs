@@ -10,8 +10,10 @@ use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
 
+type Elementwise = (&'static str, Unary, fn(f64) -> f64);
+
 /// Elementwise functions of one argument, with what they are of a number.
-const ELEMENTWISE: &[(&str, Unary, fn(f64) -> f64)] = &[
+const ELEMENTWISE: &[Elementwise] = &[
     ("σ", Unary::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
     ("tanh", Unary::Tanh, f64::tanh),
     ("relu", Unary::Relu, |x| if x > 0.0 { x } else { x * 0.0 }),

@@ -16,13 +16,11 @@ fn shown(shape: &[Dim], ty: &Ty) -> String {
     }
 }
 
-pub fn unequal_shapes(sign: &str, a: Side, b: Side, at: Span) -> Diagnostic {
+pub fn unequal_shapes(sign: &str, a: Side, b: Side) -> Diagnostic {
     let (x, y) = (show_shape(a.0), show_shape(b.0));
     let d = Diagnostic::error("E0301", format!("`{sign}` wants equal shapes, got {x} and {y}"))
         .at(a.1, x)
         .at(b.1, y);
-    let d = Diagnostic { labels: if d.labels.is_empty() { vec![] } else { d.labels }, ..d };
-    let _ = at;
     match (a.0.len(), b.0.len()) {
         (2, 1) if sign == "⊙" && a.0.last() == b.0.first() => {
             d.help("did you mean the matrix product `@`?")

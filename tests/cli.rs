@@ -175,3 +175,19 @@ fn a_closed_pipe_is_no_panic() {
     assert!(err.is_empty(), "{err}");
     assert!(code == Some(141) || code == Some(0), "{code:?}");
 }
+
+#[test]
+fn the_derived_gradient_is_printed() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK);
+    let args = ["grad", "leak.rnn", "--cell", "Leak(I, H)"];
+    let text = place.good(&args).out;
+    assert!(text.contains("cell Leak_adj(I, H)") && text.contains("W_adj"), "{text}");
+    place.write("adjoint.rnn", &text);
+    place.good(&["check", "adjoint.rnn"]);
+    let with = |extra: &[&str]| place.good(&[&args[..], extra].concat()).out;
+    assert!(with(&["--latex"]).contains("\\bar"));
+    assert!(with(&["--ascii"]).is_ascii());
+    assert!(!with(&["--wrt", "a"]).contains("W_adj"));
+    place.bad(&["grad", "leak.rnn", "--cell", "Leak(I, H)", "--wrt", "w"], &["`w`"]);
+}

@@ -22,7 +22,7 @@ use std::time::Instant;
 /// three times that when training. The peak is what this core does with multiply-adds on registers, measured beside it.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc bench --cell 'LSTM(256, 256)' --mode train\n  rnnc bench --cell 'GRU(64, 64)' --mode stream --json"
+    after_help = "Examples:\n  rnnc bench my.rnn --cell 'Mine(256, 256)' --mode train\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --mode stream --json"
 )]
 pub struct Bench {
     #[command(flatten)]

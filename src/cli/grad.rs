@@ -9,7 +9,7 @@ use crate::syntax::print::{Style, print_item};
 /// Print the derived adjoint of a cell: its gradient as a cell of the language
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc grad --cell 'LSTM(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --ascii"
+    after_help = "Examples:\n  rnnc grad my.rnn --cell 'Mine(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --latex"
 )]
 pub struct Grad {
     #[command(flatten)]

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// NAME_adj of outputs that the file gives.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc run --cell 'LSTM(64, 64)' --in in.npz --out out.npz\n  rnnc run my.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --grad --f64"
+    after_help = "Examples:\n  rnnc run my.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz\n  rnnc run my.rnn --model MyModel --in in.npz --out out.npz --grad --f64"
 )]
 pub struct Run {
     #[command(flatten)]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct Selected {
     /// A file whose items are added to the standard library's
     pub file: Option<PathBuf>,
-    /// The cell, as the language writes one: 'LSTM(64, 64)', 'Bi(Stack(2, GRU(_, 32)))'
+    /// The cell, as the language writes one: 'Mine(64, 64)', 'Mine(_, 32, option = word)'
     #[arg(long, value_name = "RECIPE")]
     pub cell: Option<String>,
     /// A model of FILE (may be left out if it has only one)

@@ -34,7 +34,7 @@ enum Stage {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show --stage eqn --cell 'LSTM(I, H)'\n  rnnc show --stage loops --grad --cell 'GRU(64, 64)'\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     #[arg(long, value_enum)]

@@ -172,7 +172,7 @@ pub fn window_wants_stream() -> Diagnostic {
 
 pub fn no_loss(model: &str) -> Diagnostic {
     Diagnostic::error("E0805", format!("the model `{model}` has no `loss`"))
-        .help("write `loss …`, such as `loss cross_entropy(y, x)`")
+        .help("write `loss …`, such as `loss (y - x)^2`")
 }
 
 pub fn not_carried(state: &str) -> Diagnostic {

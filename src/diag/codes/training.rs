@@ -28,7 +28,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0805",
         title: "a model without a loss",
-        text: "Training makes the `loss` of a model small:\n\n    loss cross_entropy(y, x)\n\nSeveral `loss` lines add up.",
+        text: "Training makes the `loss` of a model small:\n\n    loss (y - x)^2\n\nSeveral `loss` lines add up.",
     },
     Entry {
         code: "E0806",

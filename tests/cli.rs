@@ -21,7 +21,7 @@ const LEAK: &str = "cell Leak(I, H) {
 fn every_command_explains_itself_with_an_example() {
     let place = Place::new();
     let help = place.good(&["--help"]).out;
-    for command in ["check", "explain", "show", "grad", "run", "train", "eval", "generate"] {
+    for command in ["check", "explain", "show", "grad", "run", "bench", "train", "eval", "generate"] {
         assert!(help.contains(command), "{help}");
         let own = place.good(&[command, "--help"]).out;
         assert!(own.contains("Example") && own.contains(&format!("rnnc {command}")), "{own}");

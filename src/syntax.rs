@@ -85,7 +85,7 @@ fn file_of(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     (tree, errors)
 }
 
-/// Parses a recipe such as `LSTM(_, 64)`, as the command line's `--cell` takes it.
+/// Parses a recipe such as `CELL(_, 64)`, as the command line's `--cell` takes it.
 pub fn parse_recipe(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
     on_large_stack(|| one(sources, file, Rule::one_recipe))
 }

@@ -74,7 +74,7 @@ pub struct Model {
     pub train: Vec<(Arc<str>, ast::Expr)>,
 }
 
-/// Builds the graph of a recipe (`LSTM(I, H)`, `Bi(Stack(2, LSTM(_, 64)))`), or of a function with the
+/// Builds the graph of a recipe (`CELL(I, H)`, `LAYER(2, CELL(_, 64))`), or of a function with the
 /// dimensions it leaves free (`f(K = 5)`). Names that are not bound are symbolic dimensions; `_` becomes a
 /// symbol named after the parameter. All outs are outputs; so is every state (over its domain), and
 /// `NAME_last` for every carried state, unless nothing else needs them.

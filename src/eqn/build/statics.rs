@@ -163,7 +163,7 @@ impl<'l> Builder<'l> {
         }
     }
 
-    /// `LSTM(_, 64)`, a parameter that holds a recipe, or a cell without static parameters.
+    /// `CELL(_, 64)`, a parameter that holds a recipe, or a cell without static parameters.
     pub fn recipe_of(&mut self, expr: &'l Expr, env: &Env) -> R<Val<'l>> {
         match &expr.kind {
             ExprKind::Paren(e) => self.recipe_of(e, env),

@@ -23,6 +23,7 @@ mod rundir;
 mod select;
 mod session;
 mod show;
+mod test;
 mod train;
 mod trained;
 
@@ -49,6 +50,7 @@ enum Command {
     Grad(grad::Grad),
     Run(run::Run),
     Bench(bench::Bench),
+    Test(test::Test),
     Train(train::Train),
     Eval(eval::Eval),
     Generate(generate::Generate),
@@ -63,6 +65,7 @@ impl Command {
             Command::Grad(c) => c.run(session),
             Command::Run(c) => c.run(session),
             Command::Bench(c) => c.run(session),
+            Command::Test(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),
             Command::Generate(c) => c.run(session),

@@ -21,7 +21,7 @@ const LEAK: &str = "cell Leak(I, H) {
 fn every_command_explains_itself_with_an_example() {
     let place = Place::new();
     let help = place.good(&["--help"]).out;
-    for command in ["check", "explain", "show", "grad", "run", "bench", "train", "eval", "generate"] {
+    for command in ["check", "explain", "show", "grad", "run", "test", "train", "eval", "generate", "bench"] {
         assert!(help.contains(command), "{help}");
         let own = place.good(&[command, "--help"]).out;
         assert!(own.contains("Example") && own.contains(&format!("rnnc {command}")), "{own}");
@@ -73,8 +73,8 @@ fn every_stage_is_shown() {
     assert!(show("ast", "Leak(I, H)").contains("cell Leak(I, H)"));
     assert!(show("eqn", "Leak(I, H)").contains("state h"));
     assert!(show("grad", "Leak(I, H)").contains("out W_adj"));
-    assert!(show("schedule", "Leak(3, 4)").contains("for t in"));
-    assert!(show("loops", "Leak(3, 4)").len() > show("schedule", "Leak(3, 4)").len());
+    assert!(show("schedule", "Leak(3, 4)").contains("every step of n"));
+    assert!(show("loops", "Leak(3, 4)").contains("for t in"));
     assert!(show("clif", "Leak(3, 4)").contains("function"));
     assert!(show("asm", "Leak(3, 4)").contains("mov"));
     place
@@ -190,4 +190,37 @@ fn the_derived_gradient_is_printed() {
     assert!(with(&["--ascii"]).is_ascii());
     assert!(!with(&["--wrt", "a"]).contains("W_adj"));
     place.bad(&["grad", "leak.rnn", "--cell", "Leak(I, H)", "--wrt", "w"], &["`w`"]);
+}
+
+#[test]
+fn tests_inside_files_are_run() {
+    let place = Place::new();
+    let good = "test \"it leaks\" {
+  part c = Leak(1, 1)
+  set c.W = [[1]]
+  set c.a = [0.5]
+  y = c([[1], [2]])
+  expect y.h_last ≈ [2.5] ± 1e-9
+}
+check grad Leak(I = 2, H = 3), steps = 3
+";
+    place.write("sub/good.rnn", format!("{LEAK}{good}")).write("sub/no.txt", "not read");
+    let out = place.good(&["test", "sub"]).out;
+    assert!(
+        out.contains("ok    sub/good.rnn: it leaks") && out.contains("2 passed, 0 failed in 1 files"),
+        "{out}"
+    );
+    let json = place.good(&["test", "sub", "--json", "--filter", "leaks"]).out;
+    let line: serde_json::Value = serde_json::from_str(json.trim()).expect("one JSON object");
+    assert_eq!(line["outcome"], "passed");
+    place.write("bad.rnn", format!("{LEAK}{}", good.replace("2.5", "3")));
+    let ran = place.run(&["test", "sub", "bad.rnn"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.contains("FAIL  bad.rnn: it leaks") && ran.out.contains("3 passed, 1 failed"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("bad.rnn:"), "{}", ran.err);
+    place.bad(&["test", "nowhere"], &["nowhere"]);
 }

@@ -1,7 +1,7 @@
 //! `rnnc test`: the tests inside `.rnn` files.
 
 use super::files;
-use super::session::{Failure, Session, complain, say};
+use super::session::{Failure, Session, say};
 use crate::diag::Diagnostic;
 use crate::testing::{self, Kernels, Options, Outcome, TestReport};
 use std::path::{Path, PathBuf};

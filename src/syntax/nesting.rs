@@ -26,6 +26,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Default)]
 struct Frame {
     opener: usize,
+    /// `if` and `of`, since the last separator.
     conds: usize,
     /// Things in a row that nest to the right within one term.
     chain: usize,
@@ -109,12 +110,15 @@ fn count(frame: &mut Frame, token: &Token, before: Option<&Token>) {
             frame.conds += 1;
             frame.next_term();
         }
+        // Its `<` and `>` look like comparisons, which would end a chain.
+        "of" => frame.conds += 1,
         "then" | "else" => {
             frame.next_term();
             (frame.spine, frame.longest) = (0, 0);
         }
+        // The sign of an exponent belongs to its `^`.
         "-" | "−" if prefix => {
-            frame.chain += 1;
+            frame.chain += usize::from(before.is_none_or(|t| !t.is("^")));
             frame.term += 1;
         }
         "not" => {
@@ -126,7 +130,7 @@ fn count(frame: &mut Frame, token: &Token, before: Option<&Token>) {
             frame.spine += 1;
             frame.next_term();
         }
-        "^" | "∑" | "∏" | "sum" | "prod" | "max" | "min" | "mean" | "concat" | "of" => {
+        "^" | "∑" | "∏" | "sum" | "prod" | "max" | "min" | "mean" | "concat" => {
             frame.chain += 1;
             frame.term += 1;
         }

@@ -94,3 +94,32 @@ fn mistakes_are_shown_with_their_mend() {
         insta::assert_snapshot!(name.trim_end_matches(".rnn"), snapshot);
     }
 }
+
+#[test]
+fn operators_bind_as_on_paper() {
+    for (text, same) in [
+        ("a + b * c - d", "(a + (b * c)) - d"),
+        ("-a ^ 2", "-(a ^ 2)"),
+        ("-W @ x * y", "(-(W @ x)) * y"),
+        ("r * U @ h", "r * (U @ h)"),
+        ("2 ^ 3 ^ -k", "2 ^ (3 ^ (-k))"),
+        ("a ++ b + c", "a ++ (b + c)"),
+        ("not a < b and c or d", "((not (a < b)) and c) or d"),
+        ("a - -b", "a - (-b)"),
+        ("a + sum k in n: b[k] * c + d", "(a + (sum k in n: (b[k] * c))) + d"),
+        ("a / b / c @ d", "(a / b) / (c @ d)"),
+        ("x^2[1]", "x^(2[1])"),
+        ("xᵀ @ y² mod 2", "((xᵀ) @ (y^2)) mod 2"),
+    ] {
+        let shape = |value: &str| {
+            let (_, tree, errors) = parsed("row.rnn", &format!("cell A(I) {{\n  h = {value}\n}}\n"));
+            assert!(errors.is_empty(), "{value}");
+            // Parentheses only group.
+            bare(&tree)
+                .replace("Expr { kind: Paren(", "")
+                .replace([' ', ')', '}', ',', '('], "")
+                .replace("span:", "")
+        };
+        assert_eq!(shape(text), shape(same), "{text}");
+    }
+}

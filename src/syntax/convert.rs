@@ -5,6 +5,7 @@
 //! file and the grammar disagree.
 
 mod expr;
+mod row;
 mod stmt;
 
 use super::ast::*;

@@ -100,6 +100,15 @@ pub fn no_operand(span: Span, operator: &str) -> Diagnostic {
         .at(span, "an operand is missing here")
 }
 
+pub fn prefix_out_of_place(span: Span, word: &str) -> Diagnostic {
+    Diagnostic::error("E0123", format!("`{word}` cannot stand behind this operator"))
+        .at(span, "binds looser than the operator before it")
+        .help(format!(
+            "put it and its operand in parentheses: `({word}{}a)`",
+            if word == "not" { " " } else { "" }
+        ))
+}
+
 pub fn same_line(first: Span, second: Span, word: &str) -> Diagnostic {
     Diagnostic::error("E0110", "two statements on one line")
         .at(second, "a second statement begins here")

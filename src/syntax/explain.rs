@@ -10,8 +10,6 @@ use crate::diag::Diagnostic;
 use crate::source::Span;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
-const COMPARISONS: [&str; 9] = ["==", "!=", "≠", "<", "<=", "≤", ">", ">=", "≥"];
-
 /// Words that go on with a statement behind an expression or a type.
 const JOINTS: [&str; 10] = ["over", "of", "for", "within", "per", "where", "until", "from", "with", "in"];
 
@@ -172,21 +170,6 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
                 return Some(errors::defines_not_compares(span(text, here)));
             }
         }
-        if COMPARISONS.contains(&here.text)
-            && let Some(first) = earlier_comparison(tokens.get(start..i)?)
-        {
-            let first = start + first;
-            let operands = [at(first - 1), at(first + 1), at(i + 1)].map(|t| t.map_or("", |t| t.text));
-            let simple = i == first + 2;
-            let example = simple.then(|| {
-                let op = |k: usize| at(k).map_or("", |t| t.text);
-                (
-                    format!("{} {} {}", operands[0], op(first), operands[1]),
-                    format!("{} {} {}", operands[1], op(i), operands[2]),
-                )
-            });
-            return Some(errors::comparison_chain(place(text, tokens, first), span(text, here), example));
-        }
         let keyword = statement.filter(|t| ["in", "mem", "state", "param", "noise"].contains(&t.text));
         if let Some(keyword) = keyword {
             let typed = tokens.get(start..i)?.iter().any(|t| t.is(":"));
@@ -257,25 +240,6 @@ fn compares(statement: &[Token]) -> bool {
     false
 }
 
-/// The comparison that the one behind these tokens would chain with.
-fn earlier_comparison(statement: &[Token]) -> Option<usize> {
-    let mut depth = 0usize;
-    for (i, token) in statement.iter().enumerate().rev() {
-        match token.kind {
-            Kind::Close => depth += 1,
-            Kind::Open if depth == 0 => return None,
-            Kind::Open => depth -= 1,
-            _ if depth > 0 => {}
-            _ if COMPARISONS.contains(&token.text) && i > 0 => return Some(i),
-            _ if ["and", "or", "not", "if", "then", "else", "where", "=", ",", ";"].contains(&token.text) => {
-                return None;
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
 /// What the grammar would have taken, in words.
 fn expectation(rules: &[Rule]) -> String {
     let mut phrases: Vec<&'static str> = Vec::new();
@@ -320,10 +284,11 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         type_ | domain | any_shape | array | k_seq | k_grid | k_tree | k_id | k_bool | k_chain => {
             "a shape such as `[H]`"
         }
-        one_expr | one_recipe | expr | cond | pipe | disj | conj | neg | cmp | cat | sum | term | sign
-        | prod | power | postfix | primary | paren | list | reduce | fold | hole | arg | place | set
-        | extent | result | foreign | foreign_term | k_if | k_not | k_true | k_false | k_sum | k_prod
-        | k_max | k_min | k_mean | k_concat | minus => "an expression",
+        one_expr | one_recipe | expr | cond | row | sum | term | prefix | minus | postfix | primary
+        | paren | list | reduce | fold | hole | arg | place | set | extent | result | foreign
+        | foreign_term | k_if | k_true | k_false | k_sum | k_prod | k_max | k_min | k_mean | k_concat => {
+            "an expression"
+        }
         kind => "a kind",
         p_eq | init => "`=`",
         p_tilde | dist => "`~`",
@@ -348,8 +313,7 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         k_grad => "`grad`",
         star => "`*`",
         p_about | about => "`≈`",
-        sum_op | term_op | dot_op | cmp_op | p_cat | p_caret | p_pipe | k_or | k_and | k_mod | k_div
-        | mark | p_plus => return ("an operator", true),
+        infix | sum_op | term_op | p_pipe | mark | p_plus => return ("an operator", true),
         call | p_open => return ("`(`", true),
         index | p_lbrack | over_set => return ("`[`", true),
         field | p_dot => return ("`.`", true),
@@ -360,7 +324,7 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         per | k_per => return ("`per`", true),
         where_ | k_where => return ("`where`", true),
         k_until => return ("`until`", true),
-        one_item | k_prev | k_next | WHITESPACE | COMMENT | group | reserved | char => "",
+        one_item | k_prev | k_next | WHITESPACE | COMMENT | group | reserved | char | plus | times => "",
     };
     (phrase, false)
 }

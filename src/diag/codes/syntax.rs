@@ -88,4 +88,9 @@ pub const ENTRIES: &[Entry] = &[
         "incomplete declaration",
         "A declaration gives a shape, and before an initial value `=` or `~`.\n\n    state h : [H] = 0\n    param W : [H, I] ~ uniform(1/sqrt(H))",
     ),
+    entry(
+        "E0123",
+        "a sign out of place",
+        "`−` binds looser than `@`, and `not` looser than a comparison, so behind these they want parentheses.\n\n    W @ −x           wrong\n    W @ (−x)         right",
+    ),
 ];

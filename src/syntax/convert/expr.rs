@@ -2,25 +2,16 @@
 //! hold a single part.
 
 use super::{Convert, Kids, Node};
-use crate::source::Span;
 use crate::syntax::ast::*;
 use crate::syntax::{Rule, errors};
 
 impl Convert<'_> {
-    /// Any rule of the expression levels.
+    /// Any rule of an expression.
     pub fn expr(&mut self, node: Node) -> Option<Expr> {
         let node = through(node);
         let span = self.span(&node);
-        let rule = node.as_rule();
-        match rule {
-            Rule::expr => self.expr(Kids::of(node).next()?),
-            Rule::cond => {
-                let mut kids = Kids::of(node);
-                let mut part = || self.expr(kids.next()?).map(Box::new);
-                let kind = ExprKind::Cond { cond: part()?, then: part()?, else_: part()? };
-                Some(Expr { kind, span })
-            }
-            Rule::pipe => {
+        match node.as_rule() {
+            Rule::expr => {
                 let mut kids = Kids::of(node);
                 let mut value = self.expr(kids.next()?)?;
                 for into in kids.rest() {
@@ -31,28 +22,13 @@ impl Convert<'_> {
                 }
                 Some(value)
             }
-            Rule::neg => {
+            Rule::cond => {
                 let mut kids = Kids::of(node);
-                let mut starts = Vec::new();
-                while let Some(not) = kids.take(Rule::k_not) {
-                    starts.push(self.span(&not));
-                }
-                let inner = self.expr(kids.next()?)?;
-                Some(prefixed(starts, inner, ExprKind::Not))
+                let mut part = || self.expr(kids.next()?).map(Box::new);
+                let kind = ExprKind::Cond { cond: part()?, then: part()?, else_: part()? };
+                Some(Expr { kind, span })
             }
-            Rule::sign => {
-                let mut kids = Kids::of(node);
-                let mut starts = Vec::new();
-                while let Some(minus) = kids.take(Rule::minus) {
-                    starts.push(self.span(&minus));
-                }
-                let inner = self.expr(kids.next()?)?;
-                Some(prefixed(starts, inner, ExprKind::Neg))
-            }
-            Rule::disj | Rule::conj | Rule::cmp | Rule::cat | Rule::sum | Rule::term | Rule::prod => {
-                self.left(node)
-            }
-            Rule::power => self.power(node),
+            Rule::row | Rule::sum | Rule::term => self.row(node),
             Rule::postfix => self.postfix(node),
             Rule::paren => {
                 let inner = self.expr(Kids::of(node).next()?)?;
@@ -61,30 +37,6 @@ impl Convert<'_> {
             Rule::primary => self.primary(node),
             _ => None,
         }
-    }
-
-    /// Parts with an operator between each two.
-    fn left(&mut self, node: Node) -> Option<Expr> {
-        let mut kids = Kids::of(node);
-        let mut left = self.expr(kids.next()?)?;
-        while let Some(op) = kids.next() {
-            let op_span = self.span(&op);
-            let op = binary_op(op.as_str())?;
-            let right = self.expr(kids.next()?)?;
-            left = binary(op, op_span, left, right);
-        }
-        Some(left)
-    }
-
-    fn power(&mut self, node: Node) -> Option<Expr> {
-        let mut kids = Kids::of(node);
-        let base = self.expr(kids.next()?)?;
-        let Some(caret) = kids.take(Rule::p_caret) else { return Some(base) };
-        let minus = kids.take(Rule::minus).map(|m| self.span(&m));
-        let exponent = kids.next()?;
-        let exponent = self.expr(exponent)?;
-        let exponent = prefixed(minus.into_iter().collect(), exponent, ExprKind::Neg);
-        Some(binary(BinaryOp::Pow, self.span(&caret), base, exponent))
     }
 
     fn postfix(&mut self, node: Node) -> Option<Expr> {
@@ -215,13 +167,9 @@ impl Convert<'_> {
     }
 }
 
-/// Down through the levels that hold a single part, without a call for each: the stack is not deep.
+/// Down through rules that hold a single part, without a call for each: the stack is not deep.
 fn through(mut node: Node<'_>) -> Node<'_> {
-    use Rule::*;
-    while matches!(
-        node.as_rule(),
-        expr | pipe | disj | conj | neg | cmp | cat | sum | term | sign | prod | power | postfix
-    ) {
+    while matches!(node.as_rule(), Rule::expr | Rule::row | Rule::sum | Rule::term | Rule::postfix) {
         let mut inner = node.clone().into_inner();
         match (inner.next(), inner.next()) {
             (Some(only), None) => node = only,
@@ -229,38 +177,4 @@ fn through(mut node: Node<'_>) -> Node<'_> {
         }
     }
     node
-}
-
-fn binary(op: BinaryOp, op_span: Span, left: Expr, right: Expr) -> Expr {
-    let span = left.span.to(right.span);
-    Expr { kind: ExprKind::Binary { op, op_span, left: Box::new(left), right: Box::new(right) }, span }
-}
-
-fn prefixed(starts: Vec<Span>, inner: Expr, wrap: fn(Box<Expr>) -> ExprKind) -> Expr {
-    starts.into_iter().rev().fold(inner, |inner, start| {
-        let span = start.to(inner.span);
-        Expr { kind: wrap(Box::new(inner)), span }
-    })
-}
-
-fn binary_op(text: &str) -> Option<BinaryOp> {
-    Some(match text {
-        "or" => BinaryOp::Or,
-        "and" => BinaryOp::And,
-        "++" => BinaryOp::Cat,
-        "==" => BinaryOp::Eq,
-        "!=" | "≠" => BinaryOp::Ne,
-        "<=" | "≤" => BinaryOp::Le,
-        ">=" | "≥" => BinaryOp::Ge,
-        "<" => BinaryOp::Lt,
-        ">" => BinaryOp::Gt,
-        "+" => BinaryOp::Add,
-        "-" | "−" => BinaryOp::Sub,
-        "*" | "⊙" => BinaryOp::Mul,
-        "/" => BinaryOp::Div,
-        "mod" => BinaryOp::Mod,
-        "div" => BinaryOp::IntDiv,
-        "@" | "·" => BinaryOp::MatMul,
-        _ => return None,
-    })
 }

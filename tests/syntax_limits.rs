@@ -71,10 +71,13 @@ fn everything_that_groups_to_the_left_is_bounded() {
 
 #[test]
 fn a_file_of_the_greatest_size_is_read_and_a_greater_one_refused() {
-    let line = "  h_tilde = f ⊙ c[t-1] + sum k in 1..4: g[k] * max(a, b^2, [1, 2])\n";
+    // Mostly comments: without optimisation a megabyte of equations takes seconds.
+    let comment =
+        "  # a comment of some length, as files have them for hundreds of lines on end\n".repeat(20);
+    let line = format!("  h_tilde = f ⊙ c[t-1] + sum k in 1..4: g[k] * max(a, b^2, [1, 2])\n{comment}");
     let mut text = String::from("cell A(I) {\n");
     while text.len() + line.len() + 2 < 1 << 20 {
-        text.push_str(line);
+        text.push_str(&line);
     }
     text.push_str("}\n");
     assert_eq!(codes(&text), [""; 0]);

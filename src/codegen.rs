@@ -185,3 +185,9 @@ mod errors {
         .help("this is a mistake in rnnc, not in your file; please report it with the command that shows it")
     }
 }
+
+// Note [Optimisation level]
+//
+// On a training step of gates (100 steps, 32 examples, 256 units) the back end at `speed` gave kernels as fast as at
+// `none` or slower, at 1.3 times the compile time: common subexpressions are gone before (`simplify`), what does not
+// change in a loop is computed before it (`nest.rs`), and the order of instructions is chosen here. So `none`.

@@ -369,7 +369,7 @@ fn insts(raw: &[(u8, u8, u8, u8)], n: usize) -> Vec<Inst> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_kernels_agree(

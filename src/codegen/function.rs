@@ -72,7 +72,15 @@ pub(super) fn define(
     let zero = builder.ins().iconst(WORD, 0);
     builder.def_var(row, zero);
 
-    let lanes = Lanes { b: &mut builder, table: &mut table, table_at, features, helpers, used: 4 };
+    let lanes = Lanes {
+        b: &mut builder,
+        table: &mut table,
+        table_at,
+        features,
+        helpers,
+        held: BTreeMap::new(),
+        used: 4,
+    };
     let mut emitter = Emitter { lanes, kernel, limits, args, row, scalars };
     emitter.lanes.branch(rows, body, exit);
     emitter.lanes.b.switch_to_block(body);

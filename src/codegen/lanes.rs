@@ -2,7 +2,7 @@
 //!
 //! A [`Wide`] is one value of a kernel at `n` groups of four neighbouring indices. Each operation is emitted for all
 //! groups before the next one is, so that no instruction waits for the one just before it. Constants lie in a table and
-//! are loaded anew at each use: the load becomes part of the instruction, and no register is held.
+//! are loaded anew at each use, often as part of the instruction, so that no register is held; but see [`Lanes::hold`].
 
 use super::helpers::Helper;
 use super::target::Features;
@@ -60,6 +60,8 @@ pub(super) struct Lanes<'a, 'b> {
     pub table_at: Value,
     pub features: Features,
     pub helpers: &'a BTreeMap<Helper, FuncRef>,
+    /// Constants that stay in registers throughout a loop.
+    pub held: BTreeMap<[u32; 4], Value>,
     /// How many of four lanes hold something: 4, or 1 in what is left over at the end of a row.
     pub used: u8,
 }
@@ -76,8 +78,19 @@ fn lane_order() -> MemFlagsData {
 impl Lanes<'_, '_> {
     /// A constant of the table, as numbers.
     pub fn entry(&mut self, entry: [f32; 4]) -> Value {
+        if let Some(held) = self.held.get(&entry.map(f32::to_bits)) {
+            return *held;
+        }
         let place = self.table.place(entry.map(f32::to_bits));
         self.b.ins().load(VECTOR, MemFlagsData::trusted(), self.table_at, place)
+    }
+
+    /// Loads constants that a loop uses often before it begins.
+    pub fn hold(&mut self, constants: &[f32]) {
+        for c in constants {
+            let value = self.entry([*c; 4]);
+            self.held.insert([c.to_bits(); 4], value);
+        }
     }
 
     fn bits(&mut self, bits: u32) -> Value {

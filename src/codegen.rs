@@ -7,6 +7,8 @@
 //!
 //! `Inst::Fma` is rounded once only where the machine has the instruction.
 
+mod axes;
+mod folds;
 mod function;
 pub mod helpers;
 mod lanes;

@@ -214,7 +214,7 @@ impl Lanes<'_, '_> {
     }
 
     /// The bits of whole numbers, shifted left into the exponent.
-    pub fn to_exponent(&mut self, a: &Wide) -> Wide {
+    pub fn exponent_of(&mut self, a: &Wide) -> Wide {
         self.with_bits(a, |l, v| {
             let by = l.b.ins().iconst(types::I32, 23);
             l.b.ins().ishl(v, by)

@@ -52,7 +52,7 @@ impl Lanes<'_, '_> {
         let r = self.without_powers(x, &n);
         let m = self.small_expm1(&r);
         let p = self.add(&m, 1.0);
-        let power = self.to_exponent(&shifted);
+        let power = self.exponent_of(&shifted);
         let scaled = self.add_bits(&p, &power);
         let large_enough = self.compare(FloatCC::GreaterThanOrEqual, x, EXP_LEAST);
         let scaled = self.keep(&large_enough, &scaled);
@@ -73,7 +73,7 @@ impl Lanes<'_, '_> {
         // n is so small that ln 2 in one part does.
         let r = self.fma(&n, -std::f32::consts::LN_2, &twice);
         let m = self.small_expm1(&r);
-        let power = self.to_exponent(&shifted);
+        let power = self.exponent_of(&shifted);
         let less_one = self.sub(&power, 1.0);
         let expm1 = self.fma(&power, &m, &less_one);
         let above = self.add(&expm1, 2.0);
@@ -89,7 +89,7 @@ impl Lanes<'_, '_> {
         let n = self.sub(&shifted, ROUND_BIASED);
         let r = self.without_powers(&y, &n);
         let m = self.small_expm1(&r);
-        let power = self.to_exponent(&shifted);
+        let power = self.exponent_of(&shifted);
         let p = self.add(&m, 1.0);
         let above = self.fma(&power, &p, 1.0);
         self.div(1.0, &above)

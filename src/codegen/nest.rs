@@ -5,54 +5,49 @@
 //! change along the innermost axis is computed before it. Sums keep one accumulator per lane and group, which are
 //! combined in a fixed order at the end.
 
+use super::axes::{Moved, accesses, merge_axes, operands, written_arg};
+use super::folds::{Accumulator, is_inner_fold};
 use super::function::{Emitter, WORD};
 use super::lanes::{MASK, Opd, VECTOR, Wide, memory};
 use super::math::OFTEN;
 use crate::eqn::{Binary, Unary};
-use crate::loops::{Access, Effect, Elem, Inst, Nest, ReduceOp, ScalarId, ValueId};
+use crate::loops::{Access, Effect, Elem, Inst, Nest, ValueId};
 use cranelift::prelude::*;
 use std::collections::BTreeMap;
 
 /// Vectors computed side by side. With one, a step of gates was a sixth slower.
-const GROUPS: usize = 2;
+pub(super) const GROUPS: usize = 2;
 
 /// A value of a nest as far as it is known.
 #[derive(Clone, Debug, Default)]
-struct Known {
+pub(super) struct Known {
     number: Option<f32>,
     wide: Option<Wide>,
     /// Of a Bool: all bits of the lanes where it holds.
     mask: Option<Wide>,
 }
 
-/// Running results of one effect: a vector for each group (of `ArgMax`: also where it was found).
-#[derive(Clone, Debug)]
-struct Accumulator {
-    op: ReduceOp,
-    best: Vec<Variable>,
-    found: Vec<Variable>,
-    /// Over the innermost axis alone.
-    is_inner: bool,
-}
+/// An argument, its outer strides, and the id that moves it.
+type BaseKey = (u32, Vec<usize>, Moved);
 
 /// One nest while it is emitted.
-struct Frame<'n> {
-    nest: &'n Nest,
-    extents: Vec<usize>,
+pub(super) struct Frame<'n> {
+    pub(super) nest: &'n Nest,
+    pub(super) extents: Vec<usize>,
     /// Loop counters of the outer axes; `None` for an axis of extent 1.
-    outer: Vec<Option<Variable>>,
+    pub(super) outer: Vec<Option<Variable>>,
     /// Addresses of accesses at index 0 of the innermost axis, by argument, outer strides and id.
-    bases: BTreeMap<(u32, Vec<usize>, Option<(ScalarId, usize)>), Value>,
-    rows: BTreeMap<u32, Value>,
-    invariant: Vec<Option<Known>>,
-    accumulators: BTreeMap<usize, Accumulator>,
+    pub(super) bases: BTreeMap<BaseKey, Value>,
+    pub(super) rows: BTreeMap<u32, Value>,
+    pub(super) invariant: Vec<Option<Known>>,
+    pub(super) accumulators: BTreeMap<usize, Accumulator>,
 }
 
 /// Where the innermost axis stands: its index in bytes (4 times the index), and how many vectors are computed.
 #[derive(Clone, Copy)]
-struct Place {
-    bytes: Option<Value>,
-    groups: usize,
+pub(super) struct Place {
+    pub(super) bytes: Option<Value>,
+    pub(super) groups: usize,
 }
 
 impl Emitter<'_, '_> {
@@ -112,7 +107,7 @@ impl Emitter<'_, '_> {
         if frame.nest.insts.iter().any(uses_exp) {
             self.lanes.hold(&OFTEN);
         }
-        self.begin_folds(frame, |effect| is_inner_fold(effect));
+        self.begin_folds(frame, is_inner_fold);
         self.inner_axis(frame);
         self.lanes.held.clear();
         self.end_inner_folds(frame);
@@ -399,7 +394,7 @@ impl Emitter<'_, '_> {
     }
 
     /// `first, first + 1, ..` along the lanes of all groups.
-    fn count_from(&mut self, first: Value, groups: usize) -> Wide {
+    pub(super) fn count_from(&mut self, first: Value, groups: usize) -> Wide {
         let first = self.lanes.b.ins().fcvt_from_sint(types::F32, first);
         let first = self.lanes.b.ins().splat(VECTOR, first);
         (0..groups)
@@ -411,10 +406,10 @@ impl Emitter<'_, '_> {
     }
 
     /// Address of an access at the current innermost index, and its innermost stride.
-    fn address(
+    pub(super) fn address(
         &mut self,
         access: &Access,
-        id: Option<(ScalarId, usize)>,
+        id: Moved,
         frame: &Frame,
         place: Place,
     ) -> (Value, usize) {
@@ -431,13 +426,20 @@ impl Emitter<'_, '_> {
         (at, stride)
     }
 
-    fn load(&mut self, access: &Access, id: Option<(ScalarId, usize)>, frame: &Frame, place: Place) -> Wide {
+    fn load(&mut self, access: &Access, id: Moved, frame: &Frame, place: Place) -> Wide {
         let (at, stride) = self.address(access, id, frame, place);
         let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
         (0..place.groups).map(|g| self.load_vector(at, access.offset, g, stride, is_id)).collect()
     }
 
-    fn load_vector(&mut self, at: Value, offset: usize, group: usize, stride: usize, is_id: bool) -> Value {
+    pub(super) fn load_vector(
+        &mut self,
+        at: Value,
+        offset: usize,
+        group: usize,
+        stride: usize,
+        is_id: bool,
+    ) -> Value {
         if self.lanes.used == 4 && stride == 1 {
             let (at, near) = self.near(at, (offset + 4 * group) * 4);
             return if is_id {
@@ -468,7 +470,15 @@ impl Emitter<'_, '_> {
         all
     }
 
-    fn store(&mut self, at: Value, offset: usize, group: usize, stride: usize, is_id: bool, value: Value) {
+    pub(super) fn store(
+        &mut self,
+        at: Value,
+        offset: usize,
+        group: usize,
+        stride: usize,
+        is_id: bool,
+        value: Value,
+    ) {
         if self.lanes.used == 4 && stride == 1 {
             let (at, near) = self.near(at, (offset + 4 * group) * 4);
             let value = if is_id { self.lanes.b.ins().fcvt_to_sint_sat(MASK, value) } else { value };
@@ -526,165 +536,12 @@ impl Emitter<'_, '_> {
             self.store(at, access.offset, g, stride, is_id, value);
         }
     }
-
-    fn begin_folds(&mut self, frame: &mut Frame, which: impl Fn(&Effect) -> bool) {
-        for (i, effect) in frame.nest.effects.iter().enumerate() {
-            let op = match effect {
-                Effect::Reduce { fold, .. } | Effect::ReduceInner { fold, .. } => *fold,
-                _ => ReduceOp::Sum,
-            };
-            // Without an innermost axis there is nothing to add up beforehand.
-            let is_plain_add = matches!(effect, Effect::Add { .. } | Effect::AddAt { .. });
-            if !which(effect) || (is_plain_add && frame.extents.is_empty()) {
-                continue;
-            }
-            let begin = |e: &mut Self, x: f32| {
-                let variable = e.lanes.b.declare_var(VECTOR);
-                let value = e.lanes.entry([x; 4]);
-                e.lanes.b.def_var(variable, value);
-                variable
-            };
-            let best = (0..GROUPS).map(|_| begin(self, Self::neutral(op))).collect();
-            let found = match op {
-                ReduceOp::ArgMax => (0..GROUPS).map(|_| begin(self, 0.0)).collect(),
-                _ => Vec::new(),
-            };
-            let is_inner = is_inner_fold(effect);
-            frame.accumulators.insert(i, Accumulator { op, best, found, is_inner });
-        }
-    }
-
-    fn accumulate(&mut self, to: &Accumulator, wide: Wide, frame: &Frame, place: Place) {
-        let wide = if self.lanes.used == 4 {
-            wide
-        } else {
-            let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
-            let neutral = self.lanes.entry([Self::neutral(to.op); 4]);
-            vec![self.lanes.b.ins().insertlane(neutral, first, 0u8)]
-        };
-        let old: Wide = to.best[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
-        let new = if to.op == ReduceOp::ArgMax {
-            let index = self.flat_index(frame, place, to.is_inner);
-            let old_index: Wide = to.found[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
-            let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
-            let index = self.lanes.choose(&greater, &index, &old_index);
-            for (variable, value) in to.found.iter().zip(index) {
-                self.lanes.b.def_var(*variable, value);
-            }
-            self.lanes.choose(&greater, &wide, &old)
-        } else {
-            self.fold(to.op, &old, &wide)
-        };
-        for (variable, value) in to.best.iter().zip(new) {
-            self.lanes.b.def_var(*variable, value);
-        }
-    }
-
-    /// The number of the current element among all of the nest, or of the innermost axis.
-    fn flat_index(&mut self, frame: &Frame, place: Place, is_inner: bool) -> Wide {
-        let mut index = self.word(0);
-        let mut size: usize = frame.extents.last().copied().unwrap_or(1);
-        for (counter, extent) in frame.outer.iter().zip(&frame.extents).rev() {
-            if let (Some(counter), false) = (counter, is_inner) {
-                let outer = self.lanes.b.use_var(*counter);
-                let outer = self.times(outer, size);
-                index = self.lanes.b.ins().iadd(index, outer);
-            }
-            size *= extent;
-        }
-        if let Some(bytes) = place.bytes {
-            let two = self.lanes.b.ins().iconst(types::I32, 2);
-            let inner = self.lanes.b.ins().ushr(bytes, two);
-            index = self.lanes.b.ins().iadd(index, inner);
-        }
-        self.count_from(index, place.groups)
-    }
-
-    /// The result of a reduction in all lanes: groups in order, then lanes.
-    fn finish_fold(&mut self, frame: &Frame, effect: usize) -> Value {
-        let to = frame.accumulators[&effect].clone();
-        let mut best: Vec<Value> = to.best.iter().map(|v| self.lanes.b.use_var(*v)).collect();
-        if to.op != ReduceOp::ArgMax {
-            let mut all = vec![best.remove(0)];
-            for next in best {
-                all = self.fold(to.op, &all, &vec![next]);
-            }
-            let op = to.op;
-            return self.across(all[0], |e, a, b| e.fold(op, &a, &b));
-        }
-        // Of equal ones the first element counts: the least index.
-        let (mut most, mut index): (Option<Wide>, Option<Wide>) = (None, None);
-        for (best, found) in best.into_iter().zip(&to.found) {
-            let found = self.lanes.b.use_var(*found);
-            for lane in 0..4u8 {
-                let [x, i] = [best, found].map(|v| {
-                    let lane = self.lanes.b.ins().extractlane(v, lane);
-                    vec![self.lanes.b.ins().splat(VECTOR, lane)]
-                });
-                (most, index) = match (most, index) {
-                    (Some(m), Some(n)) => {
-                        let greater = self.lanes.compare(FloatCC::GreaterThan, &x, &m);
-                        let equal = self.lanes.compare(FloatCC::Equal, &x, &m);
-                        let earlier = self.lanes.compare(FloatCC::LessThan, &i, &n);
-                        let earlier = self.lanes.both(&equal, &earlier);
-                        let take = self.lanes.either(&greater, &earlier);
-                        (Some(self.lanes.choose(&take, &x, &m)), Some(self.lanes.choose(&take, &i, &n)))
-                    }
-                    _ => (Some(x), Some(i)),
-                };
-            }
-        }
-        index.map_or_else(|| self.lanes.entry([0.0; 4]), |index| index[0])
-    }
-
-    /// Lanes `(0, 2), (1, 3)`, then both; in all lanes of the result.
-    fn across(&mut self, v: Value, mut f: impl FnMut(&mut Self, Wide, Wide) -> Wide) -> Value {
-        let lanes: Vec<Wide> = (0..4u8)
-            .map(|lane| {
-                let x = self.lanes.b.ins().extractlane(v, lane);
-                vec![self.lanes.b.ins().splat(VECTOR, x)]
-            })
-            .collect();
-        let even = f(self, lanes[0].clone(), lanes[2].clone());
-        let odd = f(self, lanes[1].clone(), lanes[3].clone());
-        f(self, even, odd)[0]
-    }
-
-    fn end_inner_folds(&mut self, frame: &Frame) {
-        for (i, effect) in frame.nest.effects.iter().enumerate() {
-            let (access, id, add) = match effect {
-                _ if !is_inner_fold(effect) || !frame.accumulators.contains_key(&i) => continue,
-                Effect::ReduceInner { access, add, .. } => (access, None, *add),
-                Effect::Add { access, .. } => (access, None, true),
-                Effect::AddAt { access, index, stride, .. } => (access, Some((*index, *stride)), true),
-                _ => continue,
-            };
-            let mut value = self.finish_fold(frame, i);
-            self.lanes.used = 1;
-            let (at, _) = self.address(access, id, frame, Place { bytes: None, groups: 1 });
-            let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
-            if add {
-                let old = self.load_vector(at, access.offset, 0, 0, is_id);
-                value = self.lanes.b.ins().fadd(old, value);
-            }
-            self.store(at, access.offset, 0, 0, is_id, value);
-        }
-    }
 }
 
 /// Computed with an exponential.
 fn uses_exp(inst: &Inst) -> bool {
     use Unary::{Exp, LogSigmoid, Sigmoid, Softplus, Tanh};
     matches!(inst, Inst::Unary(Exp | Tanh | Sigmoid | Softplus | LogSigmoid, _))
-}
-
-/// Folded along the innermost axis and written once behind it.
-fn is_inner_fold(effect: &Effect) -> bool {
-    match effect {
-        Effect::ReduceInner { .. } => true,
-        Effect::Add { access, .. } | Effect::AddAt { access, .. } => access.strides.last() == Some(&0),
-        Effect::Store { .. } | Effect::Reduce { .. } | Effect::Set { .. } => false,
-    }
 }
 
 fn get(known: &[Option<Known>], v: ValueId) -> &Known {
@@ -707,104 +564,7 @@ fn spread_to(mut wide: Wide, groups: usize) -> Wide {
     wide
 }
 
-fn operands(inst: &Inst) -> Vec<ValueId> {
-    match inst {
-        Inst::Unary(_, a) => vec![*a],
-        Inst::Binary(_, a, b) => vec![*a, *b],
-        Inst::Fma(a, b, c) | Inst::Select(a, b, c) => vec![*a, *b, *c],
-        Inst::Const(_) | Inst::Load(_) | Inst::LoadAt { .. } | Inst::Scalar(_) | Inst::Index(_) => vec![],
-    }
-}
-
-fn written_arg(effect: &Effect) -> Option<u32> {
-    match effect {
-        Effect::Store { access, .. }
-        | Effect::Add { access, .. }
-        | Effect::AddAt { access, .. }
-        | Effect::ReduceInner { access, .. } => Some(access.arg.0),
-        Effect::Reduce { .. } | Effect::Set { .. } => None,
-    }
-}
-
-/// All accesses of a nest with the id that moves them.
-fn accesses(nest: &Nest) -> impl Iterator<Item = (&Access, Option<(ScalarId, usize)>)> {
-    let read = nest.insts.iter().filter_map(|inst| match inst {
-        Inst::Load(access) => Some((access, None)),
-        Inst::LoadAt { access, index, stride } => Some((access, Some((*index, *stride)))),
-        _ => None,
-    });
-    let written = nest.effects.iter().filter_map(|effect| match effect {
-        Effect::Store { access, .. } | Effect::Add { access, .. } | Effect::ReduceInner { access, .. } => {
-            Some((access, None))
-        }
-        Effect::AddAt { access, index, stride, .. } => Some((access, Some((*index, *stride)))),
-        Effect::Reduce { .. } | Effect::Set { .. } => None,
-    });
-    read.chain(written)
-}
-
-fn base_key(
-    access: &Access,
-    id: Option<(ScalarId, usize)>,
-    frame: &Frame,
-) -> (u32, Vec<usize>, Option<(ScalarId, usize)>) {
+fn base_key(access: &Access, id: Moved, frame: &Frame) -> BaseKey {
     let outer = access.strides.iter().take(frame.outer.len()).copied().collect();
     (access.arg.0, outer, id)
-}
-
-/// The same nest with neighbouring axes joined where every access runs through them as through one, and axes of
-/// extent 1 gone. Not where the index of an axis counts.
-fn merge_axes(nest: &Nest) -> Nest {
-    let mut nest = nest.clone();
-    let counts = nest.insts.iter().any(|i| matches!(i, Inst::Index(_)));
-    let inner = nest.effects.iter().any(|e| matches!(e, Effect::ReduceInner { .. }));
-    let mut d = 0;
-    while !counts && d + 1 < nest.extents.len() {
-        let last = d + 2 == nest.extents.len();
-        let (a, b) = (nest.extents[d], nest.extents[d + 1]);
-        // Neither an axis of extent 1 nor its stride matters.
-        let joined = |s: &[usize]| match (a, b) {
-            (1, _) => Some(s[d + 1]),
-            (_, 1) => Some(s[d]),
-            _ => (s[d] == b * s[d + 1]).then_some(s[d + 1]),
-        };
-        let may = !(inner && last) && !nest.extents.contains(&0);
-        let whole = may && accesses(&nest).all(|(access, _)| joined(&access.strides).is_some());
-        match a.checked_mul(b) {
-            Some(count) if whole => {
-                let strides: Vec<usize> =
-                    accesses(&nest).filter_map(|(access, _)| joined(&access.strides)).collect();
-                let mut strides = strides.into_iter();
-                let mut join = |access: &mut Access| {
-                    if let Some(stride) = strides.next() {
-                        access.strides[d] = stride;
-                        access.strides.remove(d + 1);
-                    }
-                };
-                each_access(&mut nest, &mut join);
-                nest.extents[d] = count;
-                nest.extents.remove(d + 1);
-            }
-            _ => d += 1,
-        }
-    }
-    nest
-}
-
-/// In the order of [`accesses`].
-fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
-    for inst in &mut nest.insts {
-        if let Inst::Load(access) | Inst::LoadAt { access, .. } = inst {
-            f(access);
-        }
-    }
-    for effect in &mut nest.effects {
-        match effect {
-            Effect::Store { access, .. }
-            | Effect::Add { access, .. }
-            | Effect::AddAt { access, .. }
-            | Effect::ReduceInner { access, .. } => f(access),
-            Effect::Reduce { .. } | Effect::Set { .. } => {}
-        }
-    }
 }

@@ -203,7 +203,7 @@ fn check_apart(rows: usize, stride: usize, width: usize) {
 
 // Note [Order of summation]
 //
-// The contracted index is cut into blocks of `block::DEPTH`, from its start. Within a block every
+// The contracted index is cut into equal blocks of at most `block::DEPTH` (`OUTER_DEPTH`), from its start. Within a block every
 // element is one chain of fused multiply-adds from 0 in index order (of multiplications and additions
 // where the machine has no fused ones); the blocks are added to `out` in order, the first one stored
 // or added. Tiles of all heights and widths, vectors of all lengths, whole and cut-off panels do

@@ -6,8 +6,11 @@
 use super::packed::{PANEL, Packed};
 use super::{RawView, RawViewMut, Scratch};
 
-/// At most so many contracted rows make a block; fixes the order of summation.
+/// At most so many contracted rows of `product` make a block; fixes the order of summation.
 const DEPTH: usize = 256;
+
+/// Likewise for `outer`, whose packed blocks share the caches with a whole result.
+const OUTER_DEPTH: usize = 128;
 
 /// Blocks but the last are multiples of this.
 pub const STEP: usize = 4;
@@ -72,7 +75,7 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
         // A single tile reads each panel once: from beginning to end is best.
         let columns = if tiles == 1 { group } else { WIDE };
         for wide in (0..n).step_by(columns) {
-            for Block { start: k0, depth } in blocks(k) {
+            for Block { start: k0, depth } in blocks(k, DEPTH) {
                 let end = n.min(wide + columns);
                 for n0 in (wide..end).step_by(group) {
                     let strip = |n0: usize, k0: usize| {
@@ -127,10 +130,10 @@ pub unsafe fn outer<K: Tiles>(
     if m == 0 || n == 0 {
         return;
     }
-    let depth = blocks(rows).map(|block| block.depth).max().unwrap_or(0);
+    let depth = blocks(rows, OUTER_DEPTH).map(|block| block.depth).max().unwrap_or(0);
     scratch.a.reserve(CHUNK.min(m) * depth);
     scratch.b.reserve(WIDE.min(n).next_multiple_of(PANEL) * depth);
-    for Block { start: r0, depth } in blocks(rows) {
+    for Block { start: r0, depth } in blocks(rows, OUTER_DEPTH) {
         for n0 in (0..n).step_by(WIDE) {
             let wide = WIDE.min(n - n0);
             // SAFETY: rows `r0..` and columns `n0..` belong to `b`.
@@ -189,10 +192,10 @@ struct Block {
     depth: usize,
 }
 
-/// The blocks of `k` contracted rows; they depend on nothing else. Without rows there is one empty block, which
+/// Blocks of at most `most` of `k` contracted rows; they depend on nothing else. Without rows there is one empty block, which
 /// still has to write its zeros.
-fn blocks(k: usize) -> impl Iterator<Item = Block> {
-    let count = k.div_ceil(DEPTH).max(1);
+fn blocks(k: usize, most: usize) -> impl Iterator<Item = Block> {
+    let count = k.div_ceil(most).max(1);
     let size = k.div_ceil(count).next_multiple_of(STEP);
     (0..count).map(move |i| {
         let start = (i * size).min(k);
@@ -203,7 +206,8 @@ fn blocks(k: usize) -> impl Iterator<Item = Block> {
 /// Cuts `0..len` into the fewest pieces of at most `max`, of sizes that differ by at most one.
 fn pieces(len: usize, max: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let count = len.div_ceil(max);
-    let (size, longer) = if count == 0 { (0, 0) } else { (len / count, len % count) };
+    let size = len.checked_div(count).unwrap_or(0);
+    let longer = len - size * count;
     let mut end = 0;
     (0..count).map(move |i| {
         let start = end;
@@ -241,23 +245,19 @@ unsafe fn pack_tiles(
     chunk: &std::ops::Range<usize>,
     height: usize,
 ) {
+    assert!(to.len() >= chunk.len() * depth, "room for the packed tiles");
     for r in 0..depth {
-        // SAFETY: as promised by the caller.
-        let from = unsafe {
-            std::slice::from_raw_parts(a.start.add((r0 + r) * a.stride + chunk.start), chunk.len())
-        };
         for tile in pieces(chunk.len(), height) {
-            let to = &mut to[tile.start * depth + r * tile.len()..][..tile.len()];
-            // Lengths known when compiling: a call for each few elements would cost more than the copy.
-            match (from[tile].as_chunks::<6>(), to.as_chunks_mut::<6>()) {
-                (([from], []), ([to], [])) => *to = *from,
-                (from, to) => {
-                    for (to, from) in to.0.as_flattened_mut().iter_mut().zip(from.0.as_flattened()) {
-                        *to = *from;
-                    }
-                    for (to, from) in to.1.iter_mut().zip(from.1) {
-                        *to = *from;
-                    }
+            // SAFETY: as promised by the caller; `to` holds `depth` times the elements of each tile.
+            unsafe {
+                let from = a.start.add((r0 + r) * a.stride + chunk.start + tile.start);
+                let to = to.as_mut_ptr().add(tile.start * depth + r * tile.len());
+                // Lengths known when compiling: a call for so few elements would cost more than the copy.
+                match tile.len() {
+                    6 => from.copy_to_nonoverlapping(to, 6),
+                    5 => from.copy_to_nonoverlapping(to, 5),
+                    4 => from.copy_to_nonoverlapping(to, 4),
+                    n => from.copy_to_nonoverlapping(to, n),
                 }
             }
         }

@@ -149,7 +149,7 @@ macro_rules! step {
 /// f32 in a cache line.
 const LINE: usize = 16;
 
-/// Asks for a cache line; any address will do.
+/// Asks for a cache line, up to the second cache: the first one is full of what is being read. Any address will do.
 #[inline(always)]
 fn fetch(p: *const f32) {
     // SAFETY: a prefetch never faults, and SSE is always there.
@@ -162,8 +162,8 @@ fn fetch(p: *const f32) {
 unsafe fn tile_avx512<const H: usize, const V: usize, const PACKED: bool>(t: &Tile) {
     for r in 0..H {
         for v in 0..V {
-            // SAFETY: a prefetch never faults; where the machine lacks it, it does nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_ET0>(t.out.wrapping_add(r * t.out_stride + v * 16).cast()) };
+            // It is going to be written.
+            _mm_prefetch::<_MM_HINT_ET0>(t.out.wrapping_add(r * t.out_stride + v * 16).cast());
         }
     }
     let sums =

@@ -124,7 +124,7 @@ fn wave(i: usize) -> f32 {
 fn special(i: usize) -> f32 {
     const ALL: [f32; 12] =
         [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 100.0, -100.0, 1e30, -3.0, 0.5];
-    if i % 3 == 0 { ALL[i / 3 % ALL.len()] } else { wave(i) }
+    if i.is_multiple_of(3) { ALL[i / 3 % ALL.len()] } else { wave(i) }
 }
 
 const UNARY: [Unary; 17] = [
@@ -245,7 +245,7 @@ fn the_first_of_equal_greatest_elements_is_found() {
     let write =
         Nest { extents: vec![], insts: vec![Inst::Scalar(ScalarId(0))], effects: vec![store(0, &[], 0)] };
     for shift in 0..19 {
-        let values = move |i: usize| if (i + shift) % 7 == 0 { 2.0 } else { 1.0 };
+        let values = move |i: usize| if (i + shift).is_multiple_of(7) { 2.0 } else { 1.0 };
         same(&[ids(1, 19), real(19)], 1, vec![best.clone(), write.clone()], 2, &values);
     }
     same(&[real(1), real(19)], 1, vec![best, write], 2, &|_| f32::NEG_INFINITY);

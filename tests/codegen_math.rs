@@ -6,7 +6,7 @@ mod ulp;
 fn vector_functions_keep_their_bounds_over_all_magnitudes() {
     for f in &ulp::FUNCTIONS {
         let exe = ulp::executable(f.op);
-        let (error, x) = ulp::worst(f, &exe, (0..=u32::MAX).step_by(1009));
+        let (error, x) = ulp::worst(f, &exe, (0..=u32::MAX).step_by(4 * 1009));
         println!("{}: {error:.3} at {x:e}", f.name);
         assert!(error <= f.bound, "{} is off by {error} units at {x:e}", f.name);
     }

@@ -11,6 +11,7 @@ pub struct Function {
     pub name: &'static str,
     pub op: Unary,
     pub exact: fn(f64) -> f64,
+    #[allow(dead_code)] // the example reports, the test compares
     pub bound: f64,
 }
 

@@ -18,6 +18,6 @@ fn main() {
             let parts = parts.into_iter().map(|p| p.join().expect("no thread fails"));
             parts.fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a })
         });
-        println!("{:12} {error:.3} units in the last place, at {x:e}", f.name);
+        println!("{:12} {error:.3} units in the last place, at {x:e}; stated: {}", f.name, f.bound);
     }
 }

@@ -64,7 +64,7 @@ fn batch(g: &Graph) -> Batch {
         // Positive, away from kinks, and not alike.
         let values = (0..count).map(|i: usize| match s.ty {
             Ty::Real => rng.random_range(0.2..1.6),
-            _ => (i % 3 == 0) as u8 as f64,
+            _ => i.is_multiple_of(3) as u8 as f64,
         });
         batch
             .arrays

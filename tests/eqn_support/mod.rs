@@ -108,7 +108,7 @@ fn grow(g: &mut Graph, rng: &mut ChaCha8Rng) {
         17 => g.slice(a, Dim::constant(rng.random_range(0..2)), Dim::constant(1)),
         18 => {
             let table = g.node_ids().find(|id| g.node(*id).name.as_deref() == Some("table")).unwrap();
-            let index = g.node_ids().filter(|id| matches!(g.ty(*id), Ty::Id(_))).next_back().unwrap();
+            let index = g.node_ids().rfind(|id| matches!(g.ty(*id), Ty::Id(_))).unwrap();
             match rng.random_range(0..3) {
                 0 => g.gather(table, index),
                 1 => g.scatter(index, a),

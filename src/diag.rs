@@ -25,7 +25,7 @@ pub struct Label {
 /// One message. Built by one small function per mistake, in the error file of its stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// A stable code of [`codes::TABLE`], such as `E0301`.
+    /// A stable code of [`codes::table`], such as `E0301`.
     pub code: &'static str,
     pub severity: Severity,
     pub message: String,

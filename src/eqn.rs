@@ -4,7 +4,7 @@
 //! options decided, inner cells inlined; there is no batch. Recurrence enters only through
 //! [`Op::Lag`], which reads a [`State`] at a constant nonzero offset.
 //!
-//! Invariants (checked by [`verify`](crate::eqn::verify)):
+//! Invariants (checked by [`mod@verify`]):
 //! 1. A node's operands have smaller ids than the node: same-point reads are acyclic by construction.
 //! 2. A node's level is the highest level of its operands, except where the [`Op`] says otherwise.
 //!    Two operands over different domains never meet.

@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation of any [`Graph`](crate::eqn::Graph).
+//! Reverse-mode differentiation of any [`Graph`].
 //!
 //! In: a graph, and names of sources and outputs. Out: the joint graph: the forward nodes under their
 //! ids, behind them the adjoint nodes; what a state reads at `t−1`, its adjoint reads at `t+1`.

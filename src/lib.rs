@@ -11,6 +11,8 @@
 //! the runtime, [`testing`] on the reference interpreter [`eqn::eval`], and [`cli`] on all of them.
 
 #![deny(unsafe_code)]
+// Module pages are written for those who read the source, where these links lead somewhere.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod cli;
 pub mod codegen;

@@ -1,6 +1,6 @@
 //! A model made ready to train or to be used: compiled programs with the names of their arrays.
 //!
-//! In: graphs without open dimensions. Out: [`Trained`] and [`Evaluated`] programs. Only what is read
+//! In: graphs without open dimensions. Out: `Trained` and `Evaluated` programs. Only what is read
 //! here is computed: the loss, the metrics, gradients of parameters, and the states that go on.
 
 use super::batches::is_example_input;

@@ -1,37 +1,21 @@
-//! The standard library's files, compiled into the binary.
+//! The standard library's files, compiled into the binary. `build.rs` lists the folder.
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        &[$((concat!("<stdlib>/", $name), include_str!(concat!("../stdlib/", $name)))),*]
-    };
-}
-
-/// `(path, text)` of every file of `stdlib/`, in a fixed order.
-pub const FILES: &[(&str, &str)] = files![
-    "gru.rnn",
-    "layers.rnn",
-    "losses.rnn",
-    "lstm.rnn",
-    "mgu.rnn",
-    "multiplicative.rnn",
-    "optimisers.rnn",
-    "peephole.rnn",
-    "rnn.rnn",
-];
+/// `(path, text)` of every file of `stdlib/`, sorted by path.
+pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
 
 #[cfg(test)]
 mod tests {
+    use super::FILES;
+
     #[test]
-    fn every_file_of_the_folder_is_listed() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/stdlib");
-        let mut found: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| name.ends_with(".rnn"))
-            .map(|name| format!("<stdlib>/{name}"))
-            .collect();
-        found.sort();
-        let listed: Vec<&str> = super::FILES.iter().map(|(path, _)| *path).collect();
-        assert_eq!(listed, found);
+    fn every_file_of_the_folder_is_there_in_order() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+        let files = std::fs::read_dir(&folder).unwrap().count();
+        assert_eq!(FILES.len(), files);
+        assert!(FILES.is_sorted_by_key(|(path, _)| path));
+        for (path, text) in FILES {
+            let file = folder.join(path.trim_start_matches("<stdlib>/"));
+            assert_eq!(*text, std::fs::read_to_string(file).unwrap());
+        }
     }
 }

@@ -4,9 +4,10 @@
 //! the text. [`example`] runs test blocks on the reference interpreter ([`apply`] for cells and
 //! functions, [`value`] for what stands around them); [`gradient`] compares derived gradients with
 //! central differences at random points ([`draws`]), and [`kernels`] compiled programs with the
-//! interpreter.
+//! interpreter, within the error that f32 can make ([`bounded`]).
 
 mod apply;
+mod bounded;
 mod draws;
 mod errors;
 mod example;

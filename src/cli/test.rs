@@ -36,6 +36,8 @@ struct Total {
     worst: Option<(f64, String)>,
     /// The worst error of kernels as a share of its bound, and where.
     kernels: Option<(f64, String)>,
+    /// The greatest bound, relative to the values.
+    loosest: Option<(f64, String)>,
     refused: usize,
 }
 
@@ -98,7 +100,9 @@ impl Test {
                         "components": c.components,
                         "worst": c.worst,
                         "kernels": match &c.kernels {
-                            Kernels::Within(share) => serde_json::json!({ "share_of_bound": share }),
+                            Kernels::Within { share, bound } => {
+                                serde_json::json!({ "share_of_bound": share, "bound": bound })
+                            }
                             Kernels::Refused(code) => serde_json::json!({ "refused": code }),
                         },
                     }),
@@ -112,7 +116,9 @@ impl Test {
             Outcome::Passed { .. } => say(&format!("ok    {name}\n")),
             Outcome::Checked(c) => {
                 let kernels = match &c.kernels {
-                    Kernels::Within(share) => format!("kernels at {:.0} % of their bound", share * 100.0),
+                    Kernels::Within { share, bound } => {
+                        format!("kernels at {:.0} % of their bound, {bound:.0e}", share * 100.0)
+                    }
                     Kernels::Refused(code) => format!("no kernels ({code})"),
                 };
                 say(&format!("ok    {name}: worst relative error {:.1e}, {kernels}\n", c.worst))
@@ -135,7 +141,10 @@ impl Total {
                 self.passed += 1;
                 greater(&mut self.worst, c.worst, name);
                 match &c.kernels {
-                    Kernels::Within(share) => greater(&mut self.kernels, *share, name),
+                    Kernels::Within { share, bound } => {
+                        greater(&mut self.kernels, *share, name);
+                        greater(&mut self.loosest, *bound, name);
+                    }
                     Kernels::Refused(_) => self.refused += 1,
                 }
             }
@@ -149,6 +158,9 @@ impl Total {
         }
         if let Some((share, name)) = &self.kernels {
             text += &format!("worst kernel: {:.0} % of its bound ({name})\n", share * 100.0);
+        }
+        if let Some((bound, name)) = &self.loosest {
+            text += &format!("loosest bound of kernels: {bound:.1e} of the values ({name})\n");
         }
         if self.refused > 0 {
             text += &format!("{} checks have no kernels\n", self.refused);

@@ -4,9 +4,12 @@
 //! Only true positions are ever computed: what lies beyond an example's length is 0 and is read by
 //! nothing, so padding cannot matter by construction.
 //!
+//! What it computes with is a [`Number`]: f64, or f64 that carries a bound of an error.
+//!
 //! Memory. A value over a domain has rows in the order of its array: row `t*B + b`. Values per
 //! example have B rows, Shared values one.
 
+pub mod number;
 pub(crate) mod ops;
 mod order;
 mod row;
@@ -14,6 +17,7 @@ mod row;
 use super::*;
 use crate::shape::show_shape;
 use ndarray::{ArrayD, IxDyn};
+use number::Number;
 use order::Step;
 use std::collections::BTreeMap;
 
@@ -68,7 +72,12 @@ impl<'a> Evaluator<'a> {
     }
 
     pub fn run(&self, batch: &Batch) -> Result<BTreeMap<String, ArrayD<f64>>, String> {
-        let mut run = Run::new(self, batch)?;
+        self.run_as(batch)
+    }
+
+    /// The same with other numbers.
+    pub fn run_as<N: Number>(&self, batch: &Batch) -> Result<BTreeMap<String, ArrayD<N>>, String> {
+        let mut run = Run::<N>::new(self, batch)?;
         for (step, done) in self.steps.iter().zip(&self.done) {
             run.step(step)?;
             for id in done {
@@ -175,7 +184,7 @@ struct Place {
     point: usize,
 }
 
-struct Run<'a> {
+struct Run<'a, N> {
     plan: &'a Evaluator<'a>,
     graph: &'a Graph,
     batch: &'a Batch,
@@ -183,11 +192,11 @@ struct Run<'a> {
     /// Of each domain, each example's length; empty for a domain that nothing needs.
     lengths: Vec<Vec<usize>>,
     /// Of each node, all rows.
-    values: Vec<Vec<f64>>,
+    values: Vec<Vec<N>>,
     memory: usize,
 }
 
-impl<'a> Run<'a> {
+impl<'a, N: Number> Run<'a, N> {
     fn new(plan: &'a Evaluator<'a>, batch: &'a Batch) -> Result<Self, String> {
         let graph = plan.graph;
         let values = vec![Vec::new(); graph.nodes.len()];
@@ -313,7 +322,7 @@ impl<'a> Run<'a> {
         if self.memory > MAX_MEMORY {
             return Err("the evaluation would not fit into memory".into());
         }
-        self.values[id.index()] = vec![0.0; elements];
+        self.values[id.index()] = vec![N::given(0.0); elements];
         Ok(())
     }
 
@@ -332,7 +341,7 @@ impl<'a> Run<'a> {
             };
             let elements = self.plan.elements(id);
             for p in self.places(source.level) {
-                self.values[id.index()][p.row * elements..][..elements].fill(default);
+                self.values[id.index()][p.row * elements..][..elements].fill(N::given(default));
             }
             return Ok(());
         };
@@ -357,7 +366,8 @@ impl<'a> Run<'a> {
                 check_value(&source.ty, *v)
                     .map_err(|e| format!("`{name}`, example {}, position {}: {e}", p.example, p.point + 1))?;
             }
-            self.values[id.index()][p.row * elements..][..elements].copy_from_slice(row);
+            let to = &mut self.values[id.index()][p.row * elements..][..elements];
+            to.iter_mut().zip(row).for_each(|(to, v)| *to = N::given(*v));
         }
         Ok(())
     }

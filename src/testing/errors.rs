@@ -104,7 +104,7 @@ pub fn gradient(at: Span, wrong: &Wrong, count: usize, components: usize) -> Dia
 pub fn no_smooth_point(at: Span, attempts: usize) -> Diagnostic {
     Diagnostic::error("E1011", format!("none of {attempts} random points is away from every kink"))
         .at(at, "this check")
-        .help("comparisons, `relu`, `abs`, `max` and `min` are tied or nearly tied at every point tried")
+        .help("comparisons, `relu`, `abs`, `max` and `min` are tied or nearly tied at every point tried, or so near that rounding decides")
 }
 
 pub fn not_finite(at: Span, attempts: usize) -> Diagnostic {
@@ -126,5 +126,11 @@ pub fn simplified(at: Span, name: &str, error: f64) -> Diagnostic {
 pub fn kernels(at: Span, name: &str, error: f64, bound: f64) -> Diagnostic {
     Diagnostic::error("E1013", format!("the compiled `{name}` is not accurate"))
         .at(at, format!("error {error:.2e} in f32, at most {bound:.2e} is rounding"))
+        .with_note("this is a mistake in rnnc; please report it with the file")
+}
+
+pub fn no_kernels(at: Span, name: &str) -> Diagnostic {
+    Diagnostic::error("E1013", format!("the compiled program does not give `{name}` in its shape"))
+        .at(at, "of this")
         .with_note("this is a mistake in rnnc; please report it with the file")
 }

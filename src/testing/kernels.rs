@@ -1,17 +1,15 @@
 //! Compiled programs against the interpreter: forward and backward, f32 against f64.
 //!
-//! The bound is measured, not guessed. All inputs are numbers that an f32 holds, so both sides compute
-//! from the same. Every input is then moved by half a unit in the last place of an f32, at random, and the
-//! interpreter run again: the change of an output array tells how the problem itself magnifies rounding.
-//! An array may be off by [`FACTOR`] times (the greatest change + half a unit of its greatest element):
-//! the factor stands for the roundings inside, of which the inputs' own are one kind among several. (The
-//! worst share of the bound measured over the standard library is a third.)
+//! All inputs are numbers that an f32 holds, so both sides compute from the same. The interpreter follows a
+//! bound of the error of f32 through every operation ([`Bounded`]); each element of each output is held to its
+//! own. Nothing in it is chosen: a kernel beyond its bound is wrong.
 
-use super::draws::unit;
+use super::bounded::Bounded;
 use super::{Options, errors};
 use crate::diag::Fallible;
-use crate::eqn::eval::{Batch, eval};
-use crate::eqn::{Graph, Ty};
+use crate::eqn::Graph;
+use crate::eqn::eval::number::Number;
+use crate::eqn::eval::{Batch, Evaluator};
 use crate::grad;
 use crate::pipeline::{self, CompileOptions};
 use crate::runtime::arrays::run_batch;
@@ -20,31 +18,55 @@ use crate::source::Span;
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
 
-const FACTOR: f64 = 8.0;
-/// Half a unit in the last place of an f32 near 1.
-const HALF_ULP: f64 = 1.0 / (1u64 << 24) as f64;
-/// Below this kernels may flush to zero.
-const TINY: f64 = 1e-30;
-const PERTURBATIONS: usize = 3;
-
-type Arrays = BTreeMap<String, ArrayD<f64>>;
-
 /// How compiled kernels did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kernels {
-    /// The worst error as a share of its bound.
-    Within(f64),
+    /// `share`: the worst error as a share of its bound. `bound`: how much the bounds allow, see
+    /// [`Expected::bound`].
+    Within { share: f64, bound: f64 },
     /// The back end refuses this program, and says so by a diagnostic of this code.
     Refused(&'static str),
 }
 
-/// `joint` is the bound and simplified graph with its gradient, `expected` its outputs for `batch`.
+/// Outputs of the interpreter with their bounds.
+pub struct Expected<'b> {
+    batch: &'b Batch,
+    arrays: BTreeMap<String, ArrayD<Bounded>>,
+}
+
+impl<'b> Expected<'b> {
+    /// `joint` is a bound and simplified graph with its gradient.
+    pub fn new(joint: &Graph, batch: &'b Batch, at: Span) -> Fallible<Expected<'b>> {
+        let arrays = Evaluator::new(joint).and_then(|e| e.run_as(batch));
+        Ok(Expected { batch, arrays: arrays.map_err(|what: String| vec![errors::evaluation(&what, at)])? })
+    }
+
+    /// How much the bounds allow: the greatest of an output relative to its greatest element; of all outputs the
+    /// median, for there may be one that is 0 but for rounding. Infinite if any is: then rounding decides a
+    /// comparison, an index or whether a number is finite.
+    pub fn bound(&self) -> f64 {
+        let greatest =
+            |array: &ArrayD<Bounded>, of: fn(Bounded) -> f64| array.iter().fold(0.0f64, |m, x| m.max(of(*x)));
+        let mut bounds = Vec::new();
+        for array in self.arrays.values() {
+            let (error, value) = (greatest(array, Bounded::error), greatest(array, |x| x.value().abs()));
+            if error.is_infinite() {
+                return error;
+            }
+            if value > 0.0 {
+                bounds.push(error / value);
+            }
+        }
+        bounds.sort_by(f64::total_cmp);
+        bounds.get(bounds.len() / 2).copied().unwrap_or(0.0)
+    }
+}
+
+/// The kernels of a graph and its gradient, run on the same batch.
 pub fn compare(
     graph: &Graph,
     bindings: &Bindings,
-    joint: &Graph,
-    batch: &Batch,
-    expected: &Arrays,
+    expected: &Expected,
     at: Span,
     options: &Options,
 ) -> Fallible<Kernels> {
@@ -62,55 +84,123 @@ pub fn compare(
             };
         }
     };
-    let found = run_batch(&exe, batch)?;
-    let mut changes: BTreeMap<&str, f64> = BTreeMap::new();
-    for k in 0..PERTURBATIONS {
-        let moved =
-            eval(joint, &perturbed(joint, batch, k as u64)).map_err(|w| vec![errors::evaluation(&w, at)])?;
-        for (name, array) in expected {
-            let change = moved.get(name).map_or(0.0, |other| distance(array, other));
-            let greatest = changes.entry(name).or_insert(0.0);
-            *greatest = greatest.max(change);
-        }
-    }
-    let (mut worst, mut failures) = (0.0f64, Vec::new());
-    for (name, array) in expected {
-        let Some(other) = found.get(name) else { continue };
-        let greatest = array.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-        let change = changes.get(name.as_str()).copied().unwrap_or(0.0);
-        let bound = FACTOR * (change + HALF_ULP * greatest) + TINY;
-        let error = distance(array, other);
-        worst = worst.max(error / bound);
-        // A NaN is beyond every bound.
-        if error.is_nan() || error > bound {
-            failures.push(errors::kernels(at, name, error, bound));
-        }
-    }
-    if failures.is_empty() { Ok(Kernels::Within(worst)) } else { Err(failures) }
-}
-
-/// The greatest difference of two elements; NaN if there is one on one side alone.
-fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
-    let mut greatest = 0.0f64;
-    for (a, b) in a.iter().zip(b) {
-        let d = if a == b || (a.is_nan() && b.is_nan()) { 0.0 } else { (a - b).abs() };
-        if d.is_nan() {
-            return f64::NAN;
-        }
-        greatest = greatest.max(d);
-    }
-    greatest
-}
-
-fn perturbed(graph: &Graph, batch: &Batch, seed: u64) -> Batch {
-    let mut batch = batch.clone();
-    for source in graph.sources.iter().filter(|s| s.ty == Ty::Real) {
-        if let Some(array) = batch.arrays.get_mut(&*source.name) {
-            for (i, x) in array.iter_mut().enumerate() {
-                let sign = if unit(seed, &source.name, i) < 0.5 { -1.0 } else { 1.0 };
-                *x *= 1.0 + sign * HALF_ULP;
+    let found = run_batch(&exe, expected.batch)?;
+    let (mut share, mut failures) = (0.0f64, Vec::new());
+    for (name, array) in &expected.arrays {
+        let Some(other) = found.get(name).filter(|other| other.shape() == array.shape()) else {
+            failures.push(errors::no_kernels(at, name));
+            continue;
+        };
+        let worst = array.iter().zip(other).map(|(x, y)| Off::new(*x, *y)).max_by(|a, b| {
+            // A NaN is beyond every bound.
+            a.share().total_cmp(&b.share())
+        });
+        if let Some(worst) = worst {
+            share = share.max(worst.share());
+            if worst.share() > 1.0 || worst.error.is_nan() {
+                failures.push(errors::kernels(at, name, worst.error, worst.bound));
             }
         }
     }
-    batch
+    if failures.is_empty() { Ok(Kernels::Within { share, bound: expected.bound() }) } else { Err(failures) }
+}
+
+/// How far one element is off, and may be.
+struct Off {
+    error: f64,
+    bound: f64,
+}
+
+impl Off {
+    fn new(expected: Bounded, found: f64) -> Off {
+        let same = expected.value() == found;
+        Off { error: if same { 0.0 } else { (expected.value() - found).abs() }, bound: expected.error() }
+    }
+
+    fn share(&self) -> f64 {
+        if self.error == 0.0 { 0.0 } else { self.error.abs() / self.bound }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eqn::build;
+    use crate::resolve;
+    use crate::simplify::simplify;
+    use crate::source::{Loader, Sources};
+    use crate::testing::draws::{self, Range};
+
+    const GATES: &str = "cell C(I, H) {
+  in x : [I]
+  state h, c : [H] = 0
+  param W_{f i r o} : [H, I] ~ uniform(1)
+  param U_{f i r o} : [H, H] ~ uniform(1)
+  {f i o} = σ(W_{f i o} @ x + U_{f i o} @ h[t-1])
+  r = tanh(W_r @ x + U_r @ h[t-1])
+  c = f ⊙ c[t-1] + i ⊙ r
+  h = o ⊙ tanh(c)
+  out h
+}";
+
+    struct One(String);
+
+    impl Loader for One {
+        fn load(&self, _: &str) -> Result<String, String> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn graph(text: &str) -> Graph {
+        let mut sources = Sources::default();
+        let (library, _) = resolve::load(&mut sources, &One(text.into()), &["one.rnn".into()]);
+        let file = sources.add("recipe", "C(3, 8)");
+        let recipe = crate::syntax::parse_recipe(&sources, file).unwrap();
+        build::build(&library, &recipe, &build::Options::default()).0.unwrap()
+    }
+
+    /// The kernels of one text against the equations of another.
+    fn outcome(compiled: &str, equations: &str, steps: usize) -> Fallible<Kernels> {
+        let joint = grad::differentiate(&graph(equations), &grad::Options::default()).unwrap();
+        let none = Bindings::new();
+        let joint = simplify(&joint.bind(&none).unwrap());
+        let batch = draws::batch(&joint, 1, 3, steps, Range::Signed);
+        let at = Span { file: crate::source::FileId(0), start: 0, end: 0 };
+        let expected = Expected::new(&joint, &batch, at)?;
+        compare(&graph(compiled), &none, &expected, at, &Options::default())
+    }
+
+    #[test]
+    fn kernels_of_the_same_equations_are_within_a_bound_that_says_something() {
+        for steps in [1, 6] {
+            match outcome(GATES, GATES, steps).unwrap() {
+                Kernels::Within { share, bound } => {
+                    assert!(share < 1.0 && bound < 1e-2, "{share} {bound}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_that_is_wrong_by_a_ten_thousandth_is_noticed() {
+        for (right, wrong) in [
+            ("c = f ⊙ c[t-1]", "c = f ⊙ (1.0001 * c[t-1])"),
+            ("i ⊙ r", "i ⊙ (r + 0.0001)"),
+            ("h = o ⊙ tanh(c)", "h = 1.0001 * o ⊙ tanh(c)"),
+            ("{f i o} = σ(W_{f i o} @ x", "{f i o} = σ(1.0001 * W_{f i o} @ x"),
+        ] {
+            let text = GATES.replace(right, wrong);
+            assert_ne!(text, GATES);
+            let errors = outcome(&text, GATES, 8).unwrap_err();
+            assert!(errors.iter().all(|e| e.code == "E1013"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_adjoint_is_noticed() {
+        // The same value; the adjoint of one gate is a ten thousandth too great.
+        let wrong = GATES.replace("i ⊙ r", "i ⊙ (r + 0.0001 * (r − stop_gradient(r)))");
+        assert!(outcome(&wrong, GATES, 8).is_err());
+    }
 }

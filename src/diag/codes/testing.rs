@@ -67,7 +67,7 @@ pub const ENTRIES: &[Entry] = &[
         "E1013",
         "an inaccurate kernel",
         "The compiled program differs from the f64 interpreter by more than rounding explains. What rounding explains \
-         is measured: every input is moved by half a unit in the last place of an f32, and the change of an output \
-         array, plus that unit of its greatest element, is multiplied by 8.",
+         is derived: a bound of the error of f32 is followed through every operation, state and sum (running error \
+         analysis), and each element of each output is held to its own.",
     ),
 ];

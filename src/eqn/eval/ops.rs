@@ -1,5 +1,6 @@
-//! The functions of one point, in f64.
+//! The functions of one point: elementwise ones in f64, those of a vector in any [`Number`].
 
+use super::number::Number;
 use crate::eqn::{Binary, Fold, Unary};
 
 pub(crate) fn unary(kind: Unary) -> fn(f64) -> f64 {
@@ -54,46 +55,49 @@ pub(crate) fn binary(kind: Binary) -> fn(f64, f64) -> f64 {
 }
 
 /// Of nothing: 0, 1, −∞, ∞.
-pub(crate) fn fold(kind: Fold, values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn fold<N: Number>(kind: Fold, values: impl Iterator<Item = N>) -> N {
     match kind {
-        Fold::Sum => values.fold(0.0, |a, b| a + b),
-        Fold::Prod => values.fold(1.0, |a, b| a * b),
-        Fold::Max => values.fold(f64::NEG_INFINITY, max),
-        Fold::Min => values.fold(f64::INFINITY, min),
+        Fold::Sum => values.fold(N::given(0.0), N::add),
+        Fold::Prod => values.fold(N::given(1.0), N::mul),
+        Fold::Max => values.fold(N::given(f64::NEG_INFINITY), N::binary(Binary::Max)),
+        Fold::Min => values.fold(N::given(f64::INFINITY), N::binary(Binary::Min)),
     }
 }
 
 /// Of nothing: nothing.
-pub(crate) fn softmax(x: &[f64], out: &mut [f64]) {
+pub(crate) fn softmax<N: Number>(x: &[N], out: &mut [N]) {
+    let (exp, less, over) = (N::unary(Unary::Exp), N::binary(Binary::Sub), N::binary(Binary::Div));
     let m = fold(Fold::Max, x.iter().copied());
     for (o, v) in out.iter_mut().zip(x) {
-        *o = (v - m).exp();
+        *o = exp(less(v.stored(), m));
     }
-    let sum: f64 = out.iter().sum();
-    out.iter_mut().for_each(|o| *o /= sum);
+    let scale = over(N::given(1.0), fold(Fold::Sum, out.iter().copied()));
+    out.iter_mut().for_each(|o| *o = o.mul(scale));
 }
 
 /// Of nothing: 0.
-pub(crate) fn logsumexp(x: &[f64]) -> f64 {
+pub(crate) fn logsumexp<N: Number>(x: &[N]) -> N {
     if x.is_empty() {
-        return 0.0;
+        return N::given(0.0);
     }
+    let (exp, log, less) = (N::unary(Unary::Exp), N::unary(Unary::Log), N::binary(Binary::Sub));
     let m = fold(Fold::Max, x.iter().copied());
-    if m.is_infinite() {
+    if m.value().is_infinite() {
         return m;
     }
-    m + x.iter().map(|v| (v - m).exp()).sum::<f64>().ln()
+    m.add(log(fold(Fold::Sum, x.iter().map(|v| exp(less(v.stored(), m))))))
 }
 
 /// The index of the first greatest; NaN is never the greatest.
-pub(crate) fn argmax(x: &[f64]) -> f64 {
+pub(crate) fn argmax<N: Number>(x: &[N]) -> N {
     let mut best: Option<(usize, f64)> = None;
     for (i, v) in x.iter().enumerate() {
-        if !v.is_nan() && best.is_none_or(|(_, b)| *v > b) {
-            best = Some((i, *v));
+        let v = v.value();
+        if !v.is_nan() && best.is_none_or(|(_, b)| v > b) {
+            best = Some((i, v));
         }
     }
-    best.map_or(0.0, |(i, _)| i as f64)
+    N::picked(best.map_or(0, |(i, _)| i), x)
 }
 
 fn truth(b: bool) -> f64 {

@@ -1,11 +1,12 @@
 //! One node at one point.
 
+use super::number::Number;
 use super::{Place, Run, ops};
 use crate::eqn::{Level, NodeId, Op, Point};
 
-impl Run<'_> {
+impl<N: Number> Run<'_, N> {
     /// Computes one row of a node into `out`, which holds all its rows.
-    pub(super) fn row(&self, id: NodeId, p: Place, all: &mut [f64], elements: usize) -> Result<(), String> {
+    pub(super) fn row(&self, id: NodeId, p: Place, all: &mut [N], elements: usize) -> Result<(), String> {
         if let Op::Lag { state, offset } = self.graph.node(id).op {
             let state = &self.graph.states[state.index()];
             let length = self.lengths[state.domain.index()][p.example] as i64;
@@ -16,7 +17,9 @@ impl Run<'_> {
                 let there = Place { row: to * self.size + p.example, point: to, ..p };
                 // A state may be defined as nothing but its own past.
                 if def == id {
-                    all.copy_within(there.row * elements..(there.row + 1) * elements, p.row * elements);
+                    for i in 0..elements {
+                        all[p.row * elements + i] = all[there.row * elements + i].stored();
+                    }
                     return Ok(());
                 }
                 self.at(def, there)
@@ -25,14 +28,15 @@ impl Run<'_> {
                 let init = state.init[outside.min(state.init.len()) - 1];
                 self.at(init, p)
             };
-            all[p.row * elements..][..elements].copy_from_slice(from);
+            let to = &mut all[p.row * elements..][..elements];
+            to.iter_mut().zip(from).for_each(|(to, v)| *to = v.stored());
             return Ok(());
         }
         self.value(id, p, &mut all[p.row * elements..][..elements])
     }
 
     /// A node's value as it is read from a place of a level that is not lower.
-    fn at(&self, id: NodeId, p: Place) -> &[f64] {
+    fn at(&self, id: NodeId, p: Place) -> &[N] {
         let row = match self.graph.level(id) {
             Level::Shared => 0,
             Level::Example => p.example,
@@ -42,31 +46,29 @@ impl Run<'_> {
         &self.values[id.index()][row * elements..][..elements]
     }
 
-    fn value(&self, id: NodeId, p: Place, out: &mut [f64]) -> Result<(), String> {
+    fn value(&self, id: NodeId, p: Place, out: &mut [N]) -> Result<(), String> {
         let node = self.graph.node(id);
         let a = |id: NodeId| self.at(id, p);
         match &node.op {
-            Op::Const(c) => out.fill(*c),
-            Op::DimValue(d) => out.fill(d.as_constant().ok_or("a dimension is not bound")? as f64),
+            Op::Const(c) => out.fill(N::given(*c)),
+            Op::DimValue(d) => out.fill(N::given(d.as_constant().ok_or("a dimension is not bound")? as f64)),
             // Loaded from arrays, or handled with the other rows at hand.
             Op::Source(_) | Op::Lag { .. } => {}
-            Op::Position(_) => out.fill(p.point as f64 + 1.0),
-            Op::Length(d) => out.fill(self.lengths[d.index()][p.example] as f64),
+            Op::Position(_) => out.fill(N::given(p.point as f64 + 1.0)),
+            Op::Length(d) => out.fill(N::given(self.lengths[d.index()][p.example] as f64)),
             Op::Unary(kind, x) => {
-                let f = ops::unary(*kind);
+                let f = N::unary(*kind);
                 out.iter_mut().zip(a(*x)).for_each(|(o, x)| *o = f(*x));
             }
             Op::Binary(kind, x, y) => {
-                let f = ops::binary(*kind);
+                let f = N::binary(*kind);
                 let (x, y) = (Elements::new(a(*x), self, *x), Elements::new(a(*y), self, *y));
                 out.iter_mut().enumerate().for_each(|(i, o)| *o = f(x.get(i), y.get(i)));
             }
             Op::Select(c, x, y) => {
                 let c = Elements::new(a(*c), self, *c);
                 let (x, y) = (Elements::new(a(*x), self, *x), Elements::new(a(*y), self, *y));
-                out.iter_mut()
-                    .enumerate()
-                    .for_each(|(i, o)| *o = if c.get(i) != 0.0 { x.get(i) } else { y.get(i) });
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = N::select(c.get(i), x.get(i), y.get(i)));
             }
             Op::Spread(x) => out.fill(a(*x)[0]),
             Op::MatMul(x, y) => {
@@ -84,7 +86,7 @@ impl Run<'_> {
             Op::Outer(x, y) => {
                 let (x, y) = (a(*x), a(*y));
                 for (row, x) in out.chunks_mut(y.len().max(1)).zip(x) {
-                    row.iter_mut().zip(y).for_each(|(o, y)| *o = x * y);
+                    row.iter_mut().zip(y).for_each(|(o, y)| *o = x.mul(*y));
                 }
             }
             Op::Concat(parts) => {
@@ -103,14 +105,18 @@ impl Run<'_> {
                 out.copy_from_slice(part.ok_or("a slice reaches beyond its operand")?);
             }
             Op::Gather { arg, index } => {
-                let k = symbol(a(*index)[0], self.plan.shape(*arg)[0])?;
-                out.copy_from_slice(&a(*arg)[k * out.len()..][..out.len()]);
+                let index = a(*index)[0];
+                let k = symbol(index.value(), self.plan.shape(*arg)[0])?;
+                let from = &a(*arg)[k * out.len()..];
+                out.iter_mut().zip(from).for_each(|(o, v)| *o = v.chosen_by(index));
             }
             Op::Scatter { index, value } => {
-                let k = symbol(a(*index)[0], self.plan.shape(id)[0])?;
+                let index = a(*index)[0];
+                let k = symbol(index.value(), self.plan.shape(id)[0])?;
                 let value = a(*value);
-                out.fill(0.0);
-                out[k * value.len()..][..value.len()].copy_from_slice(value);
+                out.fill(N::given(0.0).chosen_by(index));
+                let to = &mut out[k * value.len()..];
+                to.iter_mut().zip(value).for_each(|(o, v)| *o = v.chosen_by(index));
             }
             Op::Reduce { fold, arg, axis } => {
                 let (shape, axis) = (self.plan.shape(*arg), *axis as usize);
@@ -151,17 +157,17 @@ impl Run<'_> {
                 let mirrored = Place { row: point * self.size + p.example, example: p.example, point };
                 out.copy_from_slice(self.at(*x, mirrored));
             }
-            Op::Literal(values) => out.copy_from_slice(values),
+            Op::Literal(values) => out.iter_mut().zip(values.iter()).for_each(|(o, v)| *o = N::given(*v)),
         }
         Ok(())
     }
 
     /// The sum of all places below one place of a lower level.
-    fn sum(&self, x: NodeId, level: Level, p: Place, out: &mut [f64]) -> Result<(), String> {
-        out.fill(0.0);
+    fn sum(&self, x: NodeId, level: Level, p: Place, out: &mut [N]) -> Result<(), String> {
+        out.fill(N::given(0.0));
         let mut product = Vec::new();
         if self.plan.streamed[x.index()] {
-            product.resize(out.len(), 0.0);
+            product.resize(out.len(), N::given(0.0));
         }
         let places: Vec<Place> = match (self.graph.level(x), level) {
             (Level::Over(d), Level::Example) => (0..self.lengths[d.index()][p.example])
@@ -181,22 +187,22 @@ impl Run<'_> {
     }
 }
 
-fn add(out: &mut [f64], values: &[f64]) {
-    out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
+fn add<N: Number>(out: &mut [N], values: &[N]) {
+    out.iter_mut().zip(values).for_each(|(o, v)| *o = o.add(*v));
 }
 
 /// The elements of an operand, or one scalar again and again.
-struct Elements<'a> {
-    values: &'a [f64],
+struct Elements<'a, N> {
+    values: &'a [N],
     is_scalar: bool,
 }
 
-impl<'a> Elements<'a> {
-    fn new(values: &'a [f64], run: &Run, id: NodeId) -> Self {
+impl<'a, N: Number> Elements<'a, N> {
+    fn new(values: &'a [N], run: &Run<N>, id: NodeId) -> Self {
         Elements { values, is_scalar: run.plan.shape(id).is_empty() }
     }
 
-    fn get(&self, i: usize) -> f64 {
+    fn get(&self, i: usize) -> N {
         self.values[if self.is_scalar { 0 } else { i }]
     }
 }
@@ -209,13 +215,14 @@ fn symbol(v: f64, count: usize) -> Result<usize, String> {
 }
 
 /// `[A, inner] @ [inner, columns]`, where a vector counts as one row or one column.
-fn matmul(x: &[f64], y: &[f64], inner: usize, columns: usize, out: &mut [f64]) {
-    out.fill(0.0);
+fn matmul<N: Number>(x: &[N], y: &[N], inner: usize, columns: usize, out: &mut [N]) {
+    let zero = N::given(0.0);
+    out.fill(zero);
     if columns == 0 {
         return;
     }
     if columns == 1 {
-        let dot = |row: &[f64]| row.iter().zip(y).map(|(a, b)| a * b).sum::<f64>();
+        let dot = |row: &[N]| row.iter().zip(y).fold(zero, |sum, (a, b)| sum.add(a.mul(*b)));
         // Rows of no elements leave their zeros.
         out.iter_mut().zip(x.chunks(inner.max(1))).for_each(|(o, row)| *o = dot(row));
         return;
@@ -223,7 +230,8 @@ fn matmul(x: &[f64], y: &[f64], inner: usize, columns: usize, out: &mut [f64]) {
     for (r, row) in out.chunks_mut(columns).enumerate() {
         for k in 0..inner {
             let factor = x[r * inner + k];
-            row.iter_mut().zip(&y[k * columns..][..columns]).for_each(|(o, v)| *o += factor * v);
+            let terms = &y[k * columns..][..columns];
+            row.iter_mut().zip(terms).for_each(|(o, v)| *o = o.add(factor.mul(*v)));
         }
     }
 }

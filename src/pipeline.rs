@@ -5,15 +5,18 @@
 //! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
 
 use crate::codegen::{self, Level, Target};
-use crate::diag::Fallible;
-use crate::eqn::Graph;
+use crate::diag::{Diagnostic, Fallible, Label};
+use crate::eqn::{Graph, SourceKind, build};
 use crate::grad;
 use crate::loops::Program;
+use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::runtime::check::check;
 use crate::schedule::schedule;
 use crate::shape::Bindings;
 use crate::simplify::simplify;
+use crate::source::FileId;
+use crate::syntax::ast::{ItemKind, StmtKind};
 use std::sync::Arc;
 
 /// A step on the way; reported when it is done, so that a caller with a clock can say what takes long.
@@ -89,4 +92,30 @@ pub fn clif(program: &Program, target: Target) -> Fallible<String> {
 pub fn asm(program: &Program, target: Target) -> Fallible<String> {
     let limits = check(program).map_err(|e| vec![e])?;
     codegen::asm(program, &limits, target).map_err(|e| vec![e])
+}
+
+/// All mistakes of the items of a file: those of its equations and, where there are none, what keeps the losses of
+/// its models from their parameters.
+pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
+    let mut found = build::check(library, file);
+    if found.iter().any(Diagnostic::is_error) {
+        return found;
+    }
+    for id in library.file(file).map_or(&[][..], |f| &f.items) {
+        let ItemKind::Model(model) = &library.item(*id).kind else { continue };
+        let (built, _) = build::build_model_item(library, *id, &build::Options::default());
+        let Some(graph) = built.map(|m| m.graph).filter(|g| g.find_output("loss").is_some()) else {
+            continue;
+        };
+        let params = graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_)));
+        let wrt = Some(params.map(|s| s.name.to_string()).collect());
+        let options = grad::Options { wrt, from: Some(vec!["loss".into()]) };
+        let losses = model.body.stmts.iter().filter(|s| matches!(s.kind, StmtKind::Loss { .. }));
+        let place = losses.map(|s| Label { span: s.span, text: "this loss".into() }).next();
+        for mut mistake in grad::differentiate(&graph, &options).err().into_iter().flatten() {
+            mistake.labels.splice(0..0, place.clone());
+            found.push(mistake);
+        }
+    }
+    found
 }

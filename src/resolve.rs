@@ -41,8 +41,12 @@ pub struct LibraryFile {
     /// In the order of the text.
     pub items: Vec<ItemId>,
     /// Cells, layers, models and functions that are visible from here.
-    scope: BTreeMap<Name, ItemId>,
+    scope: Scope,
 }
+
+/// What a name means; `None` for an item that could not be read. That has been said, and more about its name
+/// would mislead.
+type Scope = BTreeMap<Name, Option<ItemId>>;
 
 /// What stands for a cell parameter when a layer is checked on its own: the identity. No text can name it.
 pub const STAND_IN: &str = "any cell";
@@ -54,7 +58,7 @@ pub struct Library {
     items: Vec<Item>,
     stand_in: Option<ItemId>,
     /// What a text outside all files sees, such as a recipe of the command line.
-    scope: BTreeMap<Name, ItemId>,
+    scope: Scope,
 }
 
 impl Library {
@@ -87,15 +91,21 @@ impl Library {
         if name == STAND_IN {
             return self.stand_in;
         }
-        match self.file(from) {
-            Some(file) => file.scope.get(name).copied(),
-            None => self.scope.get(name).copied(),
-        }
+        self.scope(from).get(name).copied().flatten()
+    }
+
+    /// Whether a name means an item that could not be read.
+    pub fn is_unread(&self, from: FileId, name: &str) -> bool {
+        self.scope(from).get(name) == Some(&None)
+    }
+
+    fn scope(&self, from: FileId) -> &Scope {
+        self.file(from).map_or(&self.scope, |f| &f.scope)
     }
 
     /// The item a name means on the command line: roots first, then the stdlib.
     pub fn find(&self, name: &str) -> Option<&Item> {
-        self.scope.get(name).map(|id| self.item(*id))
+        self.scope.get(name).copied().flatten().map(|id| self.item(id))
     }
 
     pub fn find_cell(&self, name: &str) -> Option<&Cell> {
@@ -144,7 +154,7 @@ impl Library {
 
     /// Names visible from a file, for suggestions.
     pub fn names(&self, from: FileId) -> impl Iterator<Item = &Name> {
-        self.file(from).map_or(&self.scope, |f| &f.scope).keys()
+        self.scope(from).iter().filter(|(_, id)| id.is_some()).map(|(name, _)| name)
     }
 }
 
@@ -176,9 +186,36 @@ pub fn item_span(item: &Item) -> Span {
 
 /// The nearest of some names, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
-    candidates
-        .map(|c| (strsim::osa_distance(name, c), c))
-        .filter(|(d, c)| *d <= 1 + c.chars().count() / 4 && *d < name.chars().count().max(2))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+    candidates.filter_map(|c| Some((distance(name, c)?, c))).min_by_key(|(d, _)| *d).map(|(_, c)| c)
+}
+
+/// How far two names are apart: the case, an ending after `_`, or a few letters, but never all of them.
+fn distance(a: &str, b: &str) -> Option<usize> {
+    let (small, other) = (a.to_lowercase(), b.to_lowercase());
+    if small == other {
+        return Some(0);
+    }
+    let ends = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+    if ends(&small, &other) || ends(&other, &small) {
+        return Some(1);
+    }
+    let letters = b.chars().count();
+    Some(strsim::osa_distance(a, b)).filter(|d| *d <= 1 + letters / 4 && *d < letters.min(a.chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_meant_is_suggested() {
+        let names: Vec<Name> = ["x", "z_i", "Gated", "reset", "W_f"].map(Name::from).to_vec();
+        let near = |name: &str| nearest(name, names.iter()).map(|n| &**n);
+        assert_eq!(near("q"), None);
+        assert_eq!(near("X"), Some("x"));
+        assert_eq!(near("z"), Some("z_i"));
+        assert_eq!(near("rest"), Some("reset"));
+        assert_eq!(near("Gaetd"), Some("Gated"));
+        assert_eq!(near("W_g"), Some("W_f"));
+    }
 }

@@ -74,12 +74,16 @@ fn file_of(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
         match result {
             Ok((item, more)) => {
                 let more = if more.is_empty() { check::item(sources, &item) } else { more };
-                if more.iter().all(|d| !d.is_error()) {
-                    tree.items.push(item);
+                match more.iter().any(Diagnostic::is_error) {
+                    true => tree.unread.extend(name_of(tokens)),
+                    false => tree.items.push(item),
                 }
                 errors.extend(more);
             }
-            Err(error) => errors.push(error),
+            Err(error) => {
+                tree.unread.extend(name_of(tokens));
+                errors.push(error);
+            }
         }
     }
     (tree, errors)
@@ -142,6 +146,14 @@ fn read<'t, T>(
         Some(tree) => Ok((tree, convert.errors)),
         None => Err(errors::unread(text.span(base, last.end()))),
     }
+}
+
+/// The name of an item that could not be read.
+fn name_of(tokens: &[Token]) -> Option<ast::Name> {
+    let mut code = tokens.iter().filter(|t| is_code(t));
+    let keyword = code.next().filter(|t| matches!(t.text, "cell" | "layer" | "model" | "fn"));
+    let name = keyword.and(code.next()).filter(|t| t.kind == Kind::Word)?;
+    Some(names::canonical(name.text).into())
 }
 
 /// Tokens that are no documentation.

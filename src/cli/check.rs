@@ -1,7 +1,7 @@
 //! `rnnc check`: all mistakes of some files at once.
 
 use super::session::{Failure, Session, say};
-use crate::eqn::build;
+use crate::pipeline;
 use std::path::PathBuf;
 
 /// Parse files and check their names, shapes and equations; all mistakes are shown at once
@@ -19,7 +19,7 @@ impl Check {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         let (library, mut diagnostics) = session.load_quietly(&self.files);
         for root in library.roots() {
-            diagnostics.extend(build::check(&library, root.file));
+            diagnostics.extend(pipeline::mistakes(&library, root.file));
         }
         let failed = diagnostics.iter().any(|d| d.is_error());
         if self.json {

@@ -29,9 +29,9 @@ pub use check::check;
 
 use super::Graph;
 use crate::diag::Diagnostic;
-use crate::resolve::Library;
+use crate::resolve::{ItemId, Library};
 use crate::shape::Shape;
-use crate::syntax::ast;
+use crate::syntax::ast::{self, ItemKind};
 use builder::Builder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,6 +85,16 @@ pub fn build(library: &Library, recipe: &ast::Expr, options: &Options) -> (Optio
 /// Builds a model by name. `_` statics without a value stay symbolic dimensions.
 pub fn build_model(library: &Library, name: &str, options: &Options) -> (Option<Model>, Vec<Diagnostic>) {
     on_large_stack(|| passes(library, options, |b| b.build_model(name)))
+}
+
+/// [`build_model`] of an item of the library; `None` without a message if it is no model.
+pub fn build_model_item(
+    library: &Library,
+    item: ItemId,
+    options: &Options,
+) -> (Option<Model>, Vec<Diagnostic>) {
+    let ItemKind::Model(model) = &library.item(item).kind else { return (None, Vec::new()) };
+    on_large_stack(|| passes(library, options, |b| b.build_model_item(item, model)))
 }
 
 fn passes<'l, T>(

@@ -40,6 +40,7 @@ pub fn hides(name: &Ident, stdlib: bool, hidden: Option<Span>) -> Diagnostic {
     Diagnostic::note("E0205", format!("this {} hides {whose}", name.written))
         .at(name.span, "this one is meant in this file")
         .at_some(hidden, "hidden")
+        .help("if that is not meant, give it another name")
 }
 
 pub fn braces_differ(written: &Name, at: Span, a: usize, b: usize) -> Diagnostic {
@@ -107,6 +108,7 @@ pub fn changes_nothing(name: &str, at: Span, old: Option<Span>) -> Diagnostic {
     Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
         .at(at, "equal to what it replaces")
         .at_some(old, "the equation of the base")
+        .help("leave the line out")
 }
 
 pub fn two_sides(name: &str, first: Span, second: Span) -> Diagnostic {

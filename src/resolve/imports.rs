@@ -1,6 +1,6 @@
 //! Loads files and what they `use`, and says which name means what in each.
 
-use super::{Library, LibraryFile, Origin, errors, item_name};
+use super::{Library, LibraryFile, Origin, Scope, errors, item_name};
 use crate::diag::Diagnostic;
 use crate::resolve::ItemId;
 use crate::source::{Loader, Sources, Span};
@@ -78,7 +78,7 @@ impl Loading<'_> {
         }
     }
 
-    /// Adds a file's items to the library; its scope is still empty.
+    /// Adds a file's items to the library; its scope has only what could not be read.
     fn parse(&mut self, path: String, text: &str, origin: Origin) -> usize {
         let file = self.sources.add(path.clone(), text);
         let (tree, diagnostics) = syntax::parse(self.sources, file);
@@ -88,7 +88,8 @@ impl Loading<'_> {
             items.push(ItemId(self.library.items.len() as u32));
             self.library.items.push(item);
         }
-        self.library.files.push(LibraryFile { file, path, origin, items, scope: BTreeMap::new() });
+        let scope = tree.unread.into_iter().map(|name| (name, None)).collect();
+        self.library.files.push(LibraryFile { file, path, origin, items, scope });
         self.library.files.len() - 1
     }
 
@@ -99,7 +100,7 @@ impl Loading<'_> {
         root: &str,
         used_at: Option<Span>,
         origin: Origin,
-        stdlib: &BTreeMap<Name, ItemId>,
+        stdlib: &Scope,
     ) -> Option<usize> {
         let path = normal(path);
         if self.stack.contains(&path) {
@@ -158,12 +159,7 @@ impl Loading<'_> {
     }
 
     /// Adds a file's own names to a scope; twice in one file is an error, hiding another file's a note.
-    fn own_items(
-        &mut self,
-        index: usize,
-        scope: &mut BTreeMap<Name, ItemId>,
-        stdlib: &BTreeMap<Name, ItemId>,
-    ) {
+    fn own_items(&mut self, index: usize, scope: &mut Scope, stdlib: &Scope) {
         let mut own: BTreeMap<Name, ItemId> = BTreeMap::new();
         for id in self.library.files[index].items.clone() {
             let Some(name) = item_name(self.library.item(id)) else { continue };
@@ -172,14 +168,15 @@ impl Loading<'_> {
                 self.diagnostics.push(errors::two_items(name, first));
                 continue;
             }
-            if let Some(hidden) = scope.get(&name.name) {
-                let from_stdlib = stdlib.get(&name.name) == Some(hidden);
+            if let Some(Some(hidden)) = scope.get(&name.name) {
+                let from_stdlib = stdlib.get(&name.name) == Some(&Some(*hidden));
                 let place = item_name(self.library.item(*hidden)).map(|n| n.span);
                 self.diagnostics.push(errors::hides(name, from_stdlib, place));
             }
             own.insert(name.name.clone(), id);
         }
-        scope.extend(own);
+        scope.extend(std::mem::take(&mut self.library.files[index].scope));
+        scope.extend(own.into_iter().map(|(name, id)| (name, Some(id))));
     }
 }
 

@@ -56,7 +56,7 @@ fn cell_text<'a>(
         }
         CellDef::Derived { base, with } => (base, with),
     };
-    let own = Text { layers: vec![layer()], ..Text::new() };
+    let own = Text { layers: vec![layer()], baseless: true, ..Text::new() };
     let (callee, args): (&Expr, &[Arg]) = match &base.kind {
         ExprKind::Call { callee, args } => (callee, args),
         _ => (base, &[]),
@@ -68,8 +68,10 @@ fn cell_text<'a>(
     let name = text::plain(pattern);
     let found = library.lookup(callee.span.file, &name).map(|id| &library.item(id).kind);
     let Some(ItemKind::Cell(below)) = found else {
-        let near = nearest(&name, library.names(callee.span.file));
-        diagnostics.push(errors::unknown_base(&pattern.written, callee.span, near));
+        if !library.is_unread(callee.span.file, &name) {
+            let near = nearest(&name, library.names(callee.span.file));
+            diagnostics.push(errors::unknown_base(&pattern.written, callee.span, near));
+        }
         return own;
     };
     let key = (below.name.name.clone(), below.name.span.file.0);

@@ -39,6 +39,8 @@ pub struct Text<'a> {
     pub result: Option<&'a Expr>,
     /// `loss`, `metric`, `generate`, `data`, `train`, in order.
     pub blocks: Vec<&'a Stmt>,
+    /// The base is unknown, so what is missing here may well be there.
+    pub baseless: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +124,7 @@ impl<'a> Text<'a> {
             inputs: &[],
             result: None,
             blocks: Vec::new(),
+            baseless: false,
         }
     }
 

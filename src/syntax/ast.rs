@@ -34,6 +34,8 @@ pub enum Piece {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct File {
     pub items: Vec<Item>,
+    /// Names of items that could not be read; what is wrong with them has been said.
+    pub unread: Vec<Name>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

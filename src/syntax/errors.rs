@@ -46,9 +46,16 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>) -> Diagnosti
 
 pub fn unclosed(opener: Span, text: &str, closer: Option<(Span, &str)>) -> Diagnostic {
     let error = Diagnostic::error("E0104", format!("`{text}` is never closed")).at(opener, "opened here");
+    let partner = match text {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    };
     match closer {
-        Some((span, found)) => error.at(span, format!("`{found}` does not close it")),
-        None => error,
+        Some((span, found)) => error
+            .at(span, format!("`{found}` does not close it"))
+            .help(format!("add `{partner}` before this `{found}`")),
+        None => error.help(format!("add `{partner}` where the item ends")),
     }
 }
 
@@ -122,11 +129,11 @@ pub fn word_as_name(span: Span, word: &str) -> Diagnostic {
     } else {
         format!("`{word}` begins a statement and cannot be a name")
     };
-    Diagnostic::error("E0111", what).at(span, "choose another name")
+    Diagnostic::error("E0111", what).at(span, "as a name").help("choose another name")
 }
 
 pub fn defines_not_compares(span: Span) -> Diagnostic {
-    Diagnostic::error("E0112", "`=` defines, `==` compares").at(span, "write `==` here")
+    Diagnostic::error("E0112", "`=` defines, `==` compares").at(span, "defines").help("write `==` here")
 }
 
 pub fn comparison_chain(first: Span, second: Span, example: Option<(String, String)>) -> Diagnostic {

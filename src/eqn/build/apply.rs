@@ -5,7 +5,7 @@
 
 use super::builder::Builder;
 use super::define::{strip, suffix};
-use super::errors;
+use super::errors::{self, Reported};
 use super::names::{AppName, children};
 use super::value::*;
 use crate::eqn::{Domain, DomainId, DomainKind, Level, NodeId};
@@ -79,7 +79,7 @@ impl<'l> Builder<'l> {
         if let Some(Val::Func(f)) = self.frame(env.frame).given.get(&name).cloned() {
             return self.call_value(Val::Func(f), callee, args, piped, env, span);
         }
-        if let Some(item) = self.library.lookup(callee.span.file, &name) {
+        if let Some(item) = self.item_named(callee.span.file, &name)? {
             return match &self.library.item(item).kind {
                 ItemKind::Cell(_) | ItemKind::Layer(_) => {
                     let recipe = match crate::resolve::item_statics(self.library.item(item)).is_empty() {
@@ -126,7 +126,7 @@ impl<'l> Builder<'l> {
                     let name = self.pattern_name(p, env)?;
                     let local = self.find_static(env.frame, env.layer, &name).is_some()
                         || self.frame(env.frame).text.get(&name).is_some();
-                    let item = self.library.lookup(callee.span.file, &name).map(|i| self.library.item(i));
+                    let item = self.item_named(callee.span.file, &name)?.map(|i| self.library.item(i));
                     !local
                         && item.is_some_and(|i| {
                             matches!(i.kind, ItemKind::Cell(_) | ItemKind::Layer(_))
@@ -158,7 +158,7 @@ impl<'l> Builder<'l> {
         if let Some(val) = self.static_value(env.frame, env.layer, &name, e.span)? {
             return Ok(val);
         }
-        match self.library.lookup(e.span.file, &name) {
+        match self.item_named(e.span.file, &name)? {
             Some(item) if matches!(self.library.item(item).kind, ItemKind::Fn(_)) => {
                 Ok(Val::Func(Callable::Item(item)))
             }
@@ -371,6 +371,9 @@ impl<'l> Builder<'l> {
             _ => return self.fail(errors::not_a_recipe("item", origin.span)),
         };
         let (text, apps) = self.text(origin.item);
+        if text.baseless {
+            return Err(Stop::Reported(Reported::earlier()));
+        }
         let mut frame = empty_frame(kind, title);
         frame.apps = apps;
         frame.path = origin.path;

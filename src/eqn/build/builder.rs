@@ -15,7 +15,7 @@ use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text};
 use crate::resolve::{ItemId, Library, item_statics};
 use crate::shape::{Dim, DimError, Shape};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::ast::{ItemKind, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -70,6 +70,8 @@ pub struct Builder<'l> {
     positions: BTreeMap<DomainId, NodeId>,
     lengths: BTreeMap<DomainId, NodeId>,
     pub start: Option<NodeId>,
+    /// The outermost instance, once its inputs are there.
+    pub outermost: Option<FrameId>,
 }
 
 impl<'l> Builder<'l> {
@@ -108,6 +110,7 @@ impl<'l> Builder<'l> {
             positions: BTreeMap::new(),
             lengths: BTreeMap::new(),
             start: None,
+            outermost: None,
         }
     }
 
@@ -180,6 +183,14 @@ impl<'l> Builder<'l> {
         let known = (Rc::new(text), Rc::new(names));
         self.texts.insert(id, known.clone());
         known
+    }
+
+    /// The item a name means where it stands, if any; a stop if it is one that could not be read.
+    pub fn item_named(&self, from: FileId, name: &str) -> R<Option<ItemId>> {
+        match self.library.is_unread(from, name) {
+            true => Err(Stop::Reported(Reported::earlier())),
+            false => Ok(self.library.lookup(from, name)),
+        }
     }
 
     // Nodes.

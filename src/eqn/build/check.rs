@@ -75,6 +75,7 @@ fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
         }
         ItemKind::Layout(l) => match library.lookup(l.cell.span.file, &l.cell.name) {
             Some(_) => Vec::new(),
+            None if library.is_unread(l.cell.span.file, &l.cell.name) => Vec::new(),
             None => vec![errors::unknown_item(&l.cell.written, None, l.cell.span)],
         },
         ItemKind::Use { .. } | ItemKind::Test(_) => Vec::new(),
@@ -206,9 +207,7 @@ impl<'l> Builder<'l> {
     /// Evaluates the equations that nothing has read, so that their mistakes are found too. What a base
     /// defines and an override leaves unread does not exist and is left alone.
     fn check_rest(&mut self) {
-        let Some(frame) = (0..self.frames.len() as u32).map(FrameId).find(|f| self.frame(*f).top) else {
-            return;
-        };
+        let Some(frame) = self.outermost else { return };
         let text = self.frame(frame).text.clone();
         let read = self.read.clone();
         let top = text.layers.len().saturating_sub(1);
@@ -224,7 +223,8 @@ impl<'l> Builder<'l> {
                 }
             }
         }
-        self.finish_states();
+        let result = self.finish_states();
+        self.caught(result);
         self.read = read;
     }
 

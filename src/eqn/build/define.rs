@@ -126,6 +126,10 @@ impl<'l> Builder<'l> {
             text.get(n).and_then(|e| e.equated.as_ref()).map(|e| e.span)
         });
         let places: Vec<Span> = declared.collect();
+        let entry = self.frame(frame).text.get(name).and_then(|e| e.equated.as_ref());
+        if entry.is_some_and(|e| e.layer > 0) && places.len() == 1 {
+            return self.fail(errors::override_reads_itself(name, &places, span));
+        }
         let var = self.frame(frame).var.clone();
         self.fail(errors::cycle(&path, &places, var.as_deref(), span))
     }

@@ -12,7 +12,7 @@ use crate::syntax::ast::{Ident, Name};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-/// Says that a diagnostic has been pushed; made only from one.
+/// Says that a diagnostic has been pushed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reported(());
 
@@ -20,24 +20,39 @@ impl Reported {
     pub fn new(_: &Diagnostic) -> Reported {
         Reported(())
     }
+
+    /// An earlier stage has pushed it: the item could not be read, or its base is unknown.
+    pub fn earlier() -> Reported {
+        Reported(())
+    }
 }
 
 fn mean(d: Diagnostic, near: Option<Name>) -> Diagnostic {
-    match near {
-        Some(near) => d.help(format!("did you mean `{near}`?")),
-        None => d,
+    mean_or(d, near, None)
+}
+
+/// What may be meant; if nothing is near, what makes the name known.
+fn mean_or(d: Diagnostic, near: Option<Name>, mend: impl Into<Option<&'static str>>) -> Diagnostic {
+    match (near, mend.into()) {
+        (Some(near), _) => d.help(format!("did you mean `{near}`?")),
+        (None, Some(mend)) => d.help(mend),
+        (None, None) => d,
     }
 }
+
+const DEFINE_NAME: &str = "give it an equation or declare it; a dimension is a static parameter or a `dim`";
+const DEFINE_ITEM: &str = "an item is found in this file, in those it `use`s and in the stdlib";
 
 // Names.
 
 pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
-    mean(Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown"), near)
+    let d = Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown");
+    mean_or(d, near, DEFINE_NAME)
 }
 
 pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown");
-    mean(d, near)
+    mean_or(d, near, DEFINE_ITEM)
 }
 
 pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
@@ -371,7 +386,9 @@ pub fn index_count(name: &str, want: usize, got: usize, at: Span, other: Span) -
 }
 
 pub fn member_indices(name: &str, want: usize, got: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0251", format!("`{name}` is indexed by {want} indices, {got} given")).at(at, "here")
+    Diagnostic::error("E0251", format!("`{name}` is indexed by {want} indices, {got} given"))
+        .at(at, "here")
+        .help("its indices stand in one bracket: `a[i, j]`")
 }
 
 pub fn no_member(name: &str, i: i64, lo: i64, hi: i64, at: Span) -> Diagnostic {
@@ -445,7 +462,9 @@ pub fn list_index(len: usize, at: Span) -> Diagnostic {
 pub const NOT_YET: &str = "E0450";
 
 pub fn not_yet(what: &str, at: Span) -> Diagnostic {
-    Diagnostic::error(NOT_YET, format!("{what} is not supported yet")).at(at, "here")
+    Diagnostic::error(NOT_YET, format!("{what} is not supported yet"))
+        .at(at, "here")
+        .help("the manual, docs/language.md, says what is")
 }
 
 // Limits.

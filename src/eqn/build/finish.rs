@@ -28,10 +28,11 @@ impl<'l> Builder<'l> {
                 Err(stop) => failed = Some(stop),
             }
         }
-        self.finish_states();
+        let states = self.finish_states();
         if let Some(stop) = failed {
             return Err(stop);
         }
+        states?;
         for (name, node) in done {
             self.graph.output(name, node);
         }
@@ -211,9 +212,7 @@ impl<'l> Builder<'l> {
         if self.diagnostics.iter().any(|d| d.is_error()) {
             return None;
         }
-        let graph = std::mem::take(&mut self.graph);
-        let keys = std::mem::take(&mut self.source_keys);
-        let graph = prune(graph, &keys);
+        let graph = prune(&self.graph, &self.source_keys);
         if cfg!(debug_assertions)
             && let Err(e) = crate::eqn::verify::verify(&graph)
         {
@@ -316,7 +315,7 @@ fn components(graph: &Graph) -> Vec<Vec<NodeId>> {
 }
 
 /// Keeps what the outputs reach; `keys` gives the sources' order.
-pub fn prune(graph: Graph, keys: &[Vec<i64>]) -> Graph {
+pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
     let mut keep = vec![false; graph.nodes.len()];
     let mut states = vec![false; graph.states.len()];
     let mut work: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();

@@ -17,6 +17,8 @@ use std::sync::Arc;
 struct Blocks {
     loss: Option<NodeId>,
     metrics: Vec<(Name, NodeId)>,
+    /// Values of `loss` and `metric` lines with their places.
+    goals: Vec<(NodeId, Span)>,
     generate: Option<(Name, Name, Option<u32>, Span)>,
     data: Vec<(Vec<Name>, Expr)>,
     train: Vec<(Name, Expr)>,
@@ -49,7 +51,7 @@ impl<'l> Builder<'l> {
         if let Some((dst, _, _, span)) = &blocks.generate {
             self.check_generate(dst, &outs, *span);
         }
-        self.check_leaks();
+        self.check_leaks(&blocks.goals);
         let generate = blocks.generate.map(|(dst, from, stop, _)| (dst, from, stop));
         self.graph.name = model.name.written.to_string();
         let graph = self.finished()?;
@@ -93,10 +95,11 @@ impl<'l> Builder<'l> {
                 failed = Some(stop);
             }
         }
-        self.finish_states();
+        let states = self.finish_states();
         if let Some(stop) = failed {
             return Err(stop);
         }
+        states?;
         if let Some((_, from, _, at)) = &blocks.generate
             && !nodes.iter().any(|(n, _)| n == from)
         {
@@ -163,6 +166,7 @@ impl<'l> Builder<'l> {
         match &stmt.kind {
             StmtKind::Loss { value, where_ } => {
                 let node = self.per_example(value, where_.as_ref(), &env)?;
+                blocks.goals.push((node, value.span));
                 blocks.loss = Some(match blocks.loss {
                     None => node,
                     Some(sum) => self.add(Op::Binary(crate::eqn::Binary::Add, sum, node), stmt.span)?,
@@ -170,6 +174,7 @@ impl<'l> Builder<'l> {
             }
             StmtKind::Metric { name, value, where_ } => {
                 let node = self.per_example(value, where_.as_ref(), &env)?;
+                blocks.goals.push((node, value.span));
                 let own = match name {
                     Some(n) => n.name.clone(),
                     None => metric_name(value),
@@ -266,7 +271,7 @@ impl<'l> Builder<'l> {
     }
 
     /// A score read by the symbol it has already seen.
-    fn check_leaks(&mut self) {
+    fn check_leaks(&mut self, goals: &[(NodeId, Span)]) {
         let mut found = Vec::new();
         for id in self.graph.node_ids() {
             let Op::Gather { arg, index } = self.graph.node(id).op else { continue };
@@ -276,11 +281,13 @@ impl<'l> Builder<'l> {
                 && matches!(self.graph.level(index), Level::Over(_))
                 && at_this_point(&self.graph, source)[arg.index()]
             {
-                found.push((self.graph.sources[source.index()].name.clone(), self.graph.node(id).span));
+                let name = self.graph.sources[source.index()].name.clone();
+                let goal = goals.iter().find(|(goal, _)| reaches(&self.graph, *goal, id));
+                found.push((name, goal.map(|g| g.1), self.graph.node(id).span));
             }
         }
-        for (name, at) in found {
-            self.warn(errors::already_seen(&name, at));
+        for (name, goal, at) in found {
+            self.warn(errors::already_seen(&name, goal, at));
         }
         let twice = self.graph.node_ids().find_map(|id| match self.graph.node(id).op {
             Op::LogSumExp(a) | Op::Softmax(a) if matches!(self.graph.node(a).op, Op::Softmax(_)) => {
@@ -292,6 +299,22 @@ impl<'l> Builder<'l> {
             self.warn(errors::softmax_twice(inner, outer));
         }
     }
+}
+
+/// Whether a node is computed from another at the same point.
+fn reaches(graph: &Graph, from: NodeId, to: NodeId) -> bool {
+    let mut seen = vec![false; graph.nodes.len()];
+    let mut work = vec![from];
+    while let Some(id) = work.pop() {
+        if id == to {
+            return true;
+        }
+        // Operands have smaller ids than their node.
+        if id > to && !std::mem::replace(&mut seen[id.index()], true) {
+            work.extend(graph.node(id).op.operands());
+        }
+    }
+    false
 }
 
 /// For each node, whether it depends on a source at this point or a later one.

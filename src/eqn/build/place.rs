@@ -217,6 +217,12 @@ impl<'l> Builder<'l> {
         children(e).into_iter().find_map(|c| self.mentions_point(c, env))
     }
 
+    /// Whether a place is given by the index of a reduction over positions, not by this point.
+    fn at_index(&self, place: &Place, env: &Env) -> bool {
+        let Place::At(set) = place else { return false };
+        self.mentions_point(&set.lo, env).is_some_and(|(name, _)| env.binder(&name).is_some())
+    }
+
     /// A name with all its indices, and then brackets.
     #[allow(clippy::too_many_arguments)]
     fn read_value_of(
@@ -236,6 +242,10 @@ impl<'l> Builder<'l> {
                 return self.fail(errors::offset_at_side(span));
             }
             if k == 0 {
+                let key = (name.clone(), index.clone());
+                if matches!(self.frame(frame).memo.get(&key), Some(Memo::Busy)) && self.at_index(place, env) {
+                    return self.fail(errors::read_before_known(&name, Some(span)));
+                }
                 let val = self.eval_def(frame, &name, &index, span)?;
                 return self.at_this_point(val, domain, span);
             }

@@ -180,26 +180,27 @@ impl<'l> Builder<'l> {
         self.lag(id, -k as i32, span)
     }
 
-    /// Evaluates what is still pending, then all boundaries. New states may turn up on the way.
-    pub fn finish_states(&mut self) {
+    /// Evaluates what is still pending, then all boundaries. New states may turn up on the way. Stops if one
+    /// of them has no value, after all have been tried.
+    pub fn finish_states(&mut self) -> R<()> {
         let mut done = 0;
+        let mut result = Ok(());
         loop {
             while let Some(id) = self.pending.pop() {
-                if let Err(Stop::NoAlong(at)) = self.finish_state(id) {
-                    self.report(errors::no_such_reduction(at));
+                if let Err(stop) = self.finish_state(id) {
+                    result = Err(stop);
                 }
             }
             if done >= self.graph.states.len() {
-                return;
+                return result;
             }
             let id = StateId(done as u32);
             done += 1;
             let span = self.states.get(id.index()).map(|s| s.first_read);
-            if let Some(span) = span
-                && let Ok(init) = self.init_nodes(id, span)
-                && let Some(state) = self.graph.states.get_mut(id.index())
-            {
-                state.init = init;
+            let Some(span) = span else { continue };
+            match self.init_nodes(id, span) {
+                Ok(init) => self.graph.states[id.index()].init = init,
+                Err(stop) => result = Err(stop),
             }
         }
     }

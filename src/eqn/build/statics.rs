@@ -175,7 +175,7 @@ impl<'l> Builder<'l> {
                         val => self.fail(errors::not_a_recipe(val.kind(), expr.span)),
                     };
                 }
-                match self.library.lookup(expr.span.file, &name) {
+                match self.item_named(expr.span.file, &name)? {
                     Some(item) => self.recipe(item, &[], env, expr.span),
                     None => {
                         let near = nearest(&name, self.library.names(expr.span.file)).cloned();
@@ -188,7 +188,7 @@ impl<'l> Builder<'l> {
                     return self.fail(errors::not_a_recipe("expression", expr.span));
                 };
                 let name = plain(p);
-                match self.library.lookup(expr.span.file, &name) {
+                match self.item_named(expr.span.file, &name)? {
                     Some(item) => self.recipe(item, args, env, expr.span),
                     None => {
                         let near = nearest(&name, self.library.names(expr.span.file)).cloned();
@@ -226,7 +226,7 @@ impl<'l> Builder<'l> {
         if let Some(Val::Func(f)) = self.static_value(env.frame, env.layer, &name, expr.span)? {
             return Ok(Val::Func(f));
         }
-        if let Some(item) = self.library.lookup(expr.span.file, &name)
+        if let Some(item) = self.item_named(expr.span.file, &name)?
             && matches!(self.library.item(item).kind, ItemKind::Fn(_))
         {
             return Ok(Val::Func(Callable::Item(item)));

@@ -53,7 +53,7 @@ impl<'l> Builder<'l> {
             return self.fail(errors::not_a_recipe("expression", recipe.span));
         };
         let name = plain(p);
-        let Some(item) = self.library.lookup(callee.span.file, &name) else {
+        let Some(item) = self.item_named(callee.span.file, &name)? else {
             let near = nearest(&name, self.library.names(callee.span.file)).cloned();
             return self.fail(errors::unknown_item(&p.written, near, callee.span));
         };
@@ -114,6 +114,7 @@ impl<'l> Builder<'l> {
                 self.top_layer_input(frame, input)?;
             }
         }
+        self.outermost = Some(frame);
         Ok(frame)
     }
 
@@ -361,6 +362,7 @@ impl<'l> Builder<'l> {
                 self.top_layer_input(frame, input)?;
             }
         }
+        self.outermost = Some(frame);
         Ok(frame)
     }
 }

@@ -26,6 +26,13 @@ pub fn cycle(path: &[String], places: &[Span], var: Option<&str>, at: Span) -> D
     }
 }
 
+pub fn override_reads_itself(name: &str, places: &[Span], at: Span) -> Diagnostic {
+    let path = [name.to_string(), name.to_string()];
+    cycle(&path, places, None, at).help(format!(
+        "in a `with` block `{name}` is already the new value: write out what the base has, or leave the line out"
+    ))
+}
+
 pub fn not_a_state(name: &str, shape: Option<Shape>, equation: Option<Span>, at: Span) -> Diagnostic {
     let shape = shape.map_or("[…]".to_string(), |s| show_shape(&s));
     Diagnostic::error(
@@ -193,8 +200,10 @@ pub fn generate_sees(out: &str, dst: &str, at: Span) -> Diagnostic {
         .help(format!("let the model read `shift(…, 1)` of what it makes of `{dst}`"))
 }
 
-pub fn already_seen(name: &str, at: Option<Span>) -> Diagnostic {
+pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>) -> Diagnostic {
+    let at = at.filter(|at| Some(*at) != goal);
     Diagnostic::warning("E0422", format!("the scores at t have already seen `{name}` at t"))
+        .at_some(goal, "made of scores that know the answer")
         .at_some(at, "compared with it here")
         .help("`shift` the input by one")
 }

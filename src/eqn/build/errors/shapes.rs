@@ -210,7 +210,11 @@ pub fn dim_error(e: &DimError, at: Span) -> Diagnostic {
         DimError::NotDivisible(a, b) => format!("{a} div {b} is no whole number"),
         e => show_dim_error(e),
     };
-    Diagnostic::error("E0314", message).at(at, "here")
+    let d = Diagnostic::error("E0314", message).at(at, "here");
+    match e {
+        DimError::NotDivisible(..) => d.help("choose dimensions that divide without remainder"),
+        _ => d,
+    }
 }
 
 pub fn binom_static(at: Span) -> Diagnostic {
@@ -227,11 +231,15 @@ pub fn empty_bounds(at: Span) -> Diagnostic {
 }
 
 pub fn empty_reduction(word: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0316", format!("`{word}` over no element has no value")).at(at, "the range is empty")
+    Diagnostic::error("E0316", format!("`{word}` over no element has no value"))
+        .at(at, "the range is empty")
+        .help("let the range hold at least one element")
 }
 
 pub fn empty_concat(at: Span) -> Diagnostic {
-    Diagnostic::error("E0316", "`concat` over no element has no shape").at(at, "the range is empty")
+    Diagnostic::error("E0316", "`concat` over no element has no shape")
+        .at(at, "the range is empty")
+        .help("let the range hold at least one element")
 }
 
 pub fn loss_shape(shape: &[Dim], at: Span) -> Diagnostic {

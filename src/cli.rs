@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand.
 //!
 //! In: arguments. Out: text, files and an exit code: 0 only if everything asked for was done, 1 for
-//! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself.
+//! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself, 128 and the
+//! signal's number for one that a signal stopped.
 //! Only this room touches files, clocks and the environment.
 
 mod arrays;
@@ -23,6 +24,7 @@ mod rundir;
 mod select;
 mod session;
 mod show;
+mod signals;
 mod test;
 mod train;
 mod trained;
@@ -129,6 +131,7 @@ fn fail(session: &Session, failure: Failure) -> u8 {
             USER_ERROR
         }
         Failure::Said => USER_ERROR,
+        Failure::Stopped(code) => code,
         Failure::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => BROKEN_PIPE,
         Failure::Output(e) => {
             session.report(&[errors::output(&files::reason(&e))]);

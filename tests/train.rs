@@ -10,7 +10,7 @@ use rnnc::train::checkpoint::{About, Checkpoint};
 use rnnc::train::data::split::{self, Parts};
 use rnnc::train::data::{Dataset, Field, Values};
 use rnnc::train::optimiser::{self, Rule};
-use rnnc::train::run::{Control, Observer, Plan, Seen, Trainer};
+use rnnc::train::run::{Control, Ended, Observer, Plan, Seen, Trainer};
 use rnnc::train::settings::Settings;
 use rnnc::train::{fit, model};
 use std::sync::Arc;
@@ -135,6 +135,9 @@ struct Keep {
     seen: u64,
     keep_after: Option<u64>,
     stop_after: Option<u64>,
+    /// Batches of evaluations so far, and before which of them to stop.
+    evaluated: u64,
+    stop_evaluating: Option<u64>,
     last: Option<Checkpoint>,
     best: Option<Checkpoint>,
 }
@@ -157,6 +160,11 @@ impl Observer for Keep {
     fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
         self.best = Some(checkpoint.clone());
         Ok(())
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.evaluated += 1;
+        Some(self.evaluated) != self.stop_evaluating
     }
 }
 
@@ -251,16 +259,18 @@ fn a_run_goes_on_bit_for_bit_after_an_epoch_and_within_one() {
     setup.trainer().run(&mut straight).expect("it runs");
     let wanted = bytes(&straight.last);
     // 243 characters in 4 lanes of 60 or 61, windows of 8: 8 steps an epoch.
-    for stop_after in [3, 8, 9, 16, 21] {
-        let mut first = Keep { stop_after: Some(stop_after), ..Keep::default() };
-        setup.trainer().run(&mut first).expect("it runs");
+    let steps = [3, 8, 9, 16, 21].map(|n| Keep { stop_after: Some(n), ..Keep::default() });
+    let evaluations = [1, 2, 4].map(|n| Keep { stop_evaluating: Some(n), ..Keep::default() });
+    for mut first in steps.into_iter().chain(evaluations) {
+        assert_eq!(setup.trainer().run(&mut first).expect("it runs"), Ended::Stopped);
+        let at = (first.stop_after, first.stop_evaluating);
         let written = bytes(&first.last);
         let read = Checkpoint::from_bytes("c", &written).expect("it is read back");
         let mut trainer = setup.trainer();
         trainer.resume("c", &read).expect("it fits");
         let mut second = Keep::default();
-        trainer.run(&mut second).expect("it runs");
-        assert!(bytes(&second.last) == wanted, "stopped after {stop_after} steps");
+        assert_eq!(trainer.run(&mut second).expect("it runs"), Ended::Complete);
+        assert!(bytes(&second.last) == wanted, "stopped at {at:?}");
     }
     let mut kept = Keep { keep_after: Some(5), ..Keep::default() };
     setup.trainer().run(&mut kept).expect("it runs");

@@ -76,7 +76,7 @@ impl Eval {
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
         let batches = Batches::new(data, &fit.feeds, part, settings.batch, settings.window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
-        let sums = run::evaluate(&mut program, &batches, &metrics)?;
+        let sums = run::evaluate(&mut program, &batches, &metrics, &mut || true)?;
         let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();
         let units = if carry { "positions" } else { "examples" };
         if self.json {

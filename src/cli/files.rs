@@ -31,6 +31,16 @@ pub fn replace<W: Write>(
     replace_io(path, bytes, wrap).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
 }
 
+/// Whether a file can be written into a folder. None is left there.
+pub fn probe(folder: &Path) -> Result<(), Diagnostic> {
+    let tried = temporary(folder).and_then(tempfile::NamedTempFile::close);
+    tried.map_err(|e| errors::unwritable(&folder.display().to_string(), &reason(&e)))
+}
+
+fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(".rnnc-").suffix(".part").tempfile_in(folder)
+}
+
 fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::File) -> W) -> io::Result<()> {
     // A device or pipe has nothing that could be lost, and cannot be renamed over.
     if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -42,7 +52,7 @@ fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::Fi
         Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let temporary = tempfile::Builder::new().prefix(".rnnc-").suffix(".part").tempfile_in(&folder)?;
+    let temporary = temporary(&folder)?;
     let mut out = wrap(temporary.as_file().try_clone()?);
     out.write_all(bytes)?;
     out.flush()?;
@@ -83,6 +93,9 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::StorageFull => "no space left on the disk".into(),
         io::ErrorKind::IsADirectory => "it is a folder".into(),
+        io::ErrorKind::NotADirectory => "a part of its path is no folder".into(),
+        io::ErrorKind::AlreadyExists => "there is a file of that name".into(),
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is read-only".into(),
         _ => error.to_string(),
     }
 }

@@ -6,6 +6,7 @@
 use super::plot;
 use super::rundir::{self, RunDir};
 use super::session::{Session, complain};
+use super::signals::Signals;
 use crate::diag::Diagnostic;
 use crate::train::checkpoint::{Checkpoint, Epoch, Progress};
 use crate::train::run::{Control, Observer, Seen};
@@ -27,6 +28,7 @@ pub struct Shown {
 pub struct Keeper<'a> {
     folder: &'a RunDir,
     shown: Shown,
+    signals: &'a Signals,
     bar: Option<ProgressBar>,
     started: Instant,
     /// Units of the epoch that were over when we began to count.
@@ -40,7 +42,13 @@ struct Seconds {
 }
 
 impl<'a> Keeper<'a> {
-    pub fn new(session: &Session, folder: &'a RunDir, shown: Shown, progress: &Progress) -> Keeper<'a> {
+    pub fn new(
+        session: &Session,
+        folder: &'a RunDir,
+        shown: Shown,
+        signals: &'a Signals,
+        progress: &Progress,
+    ) -> Keeper<'a> {
         let bar = session.shows_progress().then(|| {
             let bar = ProgressBar::new(0);
             let style = ProgressStyle::with_template("{prefix} [{bar:24}] {percent:>3} % {msg}");
@@ -51,7 +59,7 @@ impl<'a> Keeper<'a> {
             complain(&format!("going on after epoch {}, step {}\n", progress.epoch, progress.step));
         }
         let now = Instant::now();
-        Keeper { folder, shown, bar, started: now, counted_from: None, kept: now, last: None }
+        Keeper { folder, shown, signals, bar, started: now, counted_from: None, kept: now, last: None }
     }
 
     pub fn finish(&self) {
@@ -115,6 +123,9 @@ impl Observer for Keeper<'_> {
                 indicatif::HumanDuration(Duration::from_secs(left.as_secs()))
             ));
         }
+        if self.signals.code().is_some() {
+            return Control::Stop;
+        }
         if now.duration_since(self.kept) >= BETWEEN_CHECKPOINTS {
             self.kept = now;
             return Control::Keep;
@@ -149,6 +160,10 @@ impl Observer for Keeper<'_> {
 
     fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
         self.folder.write(rundir::BEST, &checkpoint.to_bytes()?)
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.signals.code().is_none()
     }
 }
 

@@ -60,6 +60,11 @@ impl RunDir {
         }
     }
 
+    /// Refuses a folder that takes no files before there is anything to lose.
+    pub fn writable(&self) -> Result<(), Diagnostic> {
+        files::probe(&self.path)
+    }
+
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
         files::replace(&self.path.join(file), bytes, |f| f)
     }

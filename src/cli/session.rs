@@ -14,6 +14,8 @@ pub enum Failure {
     Refused(Vec<Diagnostic>),
     /// Everything was said already.
     Said,
+    /// A signal stopped it before its end, with this exit code; that was said already.
+    Stopped(u8),
     /// Standard output could not be written.
     Output(io::Error),
     /// An invariant of rnnc does not hold.

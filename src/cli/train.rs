@@ -5,13 +5,14 @@ use super::open::Opened;
 use super::progress::{Keeper, Shown};
 use super::rundir::{self, RunDir};
 use super::session::{Failure, Session, complain};
+use super::signals::Signals;
 use crate::diag::{Diagnostic, Fallible};
 use crate::resolve::Library;
 use crate::syntax::ast::Expr;
 use crate::train::checkpoint::About;
 use crate::train::data::split::{self, Parts};
 use crate::train::optimiser::{self, Rule};
-use crate::train::run::{Plan, Trainer};
+use crate::train::run::{Ended, Plan, Trainer};
 use crate::train::settings::Settings;
 use crate::train::{errors, fit};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 /// Train a model: progress, held-out loss, checkpoints, a picture of the loss
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+    after_help = "Ctrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
 )]
 pub struct Train {
     file: PathBuf,
@@ -84,6 +85,7 @@ impl Train {
             true => RunDir::find(&opened.name, self.out.as_deref())?,
             false => RunDir::create(&opened.name, self.out.as_deref())?,
         };
+        folder.writable()?;
         if self.resume {
             let path = folder.path.join(rundir::CHECKPOINT);
             trainer.resume(&path.display().to_string(), &folder.read(rundir::CHECKPOINT)?)?;
@@ -93,9 +95,18 @@ impl Train {
             file: self.file.display().to_string(),
             units: if carry { "positions" } else { "examples" },
         };
-        let mut keeper = Keeper::new(session, &folder, shown, trainer.progress());
-        trainer.run(&mut keeper)?;
+        let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
+        let mut keeper = Keeper::new(session, &folder, shown, &signals, trainer.progress());
+        let ended = trainer.run(&mut keeper);
         keeper.finish();
+        if let (Ended::Stopped, Some(code)) = (ended?, signals.code()) {
+            let (at, path) = (trainer.progress(), folder.path.display());
+            complain(&format!(
+                "stopped after epoch {}, step {}; the checkpoint is in {path}; `--resume --out {path}` goes on\n",
+                at.epoch, at.step
+            ));
+            return Err(Failure::Stopped(code));
+        }
         match &trainer.progress().best {
             Some(best) => complain(&format!(
                 "best held-out loss {:.4} in epoch {}; everything is in {}\n",

@@ -33,6 +33,10 @@ pub trait Observer {
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
     /// The parameters with the best held-out loss so far.
     fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
+    /// Asked between batches of an evaluation; if not, it is given up, and done whole when the run goes on.
+    fn goes_on(&mut self) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,15 @@ pub enum Control {
     Keep,
     /// Write a checkpoint and end.
     Stop,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are over, or patience is.
+    Complete,
+    /// The observer said so; its last checkpoint is where to go on.
+    Stopped,
 }
 
 /// The state of affairs after a step.
@@ -184,13 +197,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains until all epochs are over, patience is at an end, or the observer says so.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Fallible<()> {
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
         while self.progress.epoch < self.plan.settings.epochs && !self.out_of_patience() {
-            if self.epoch(observer)? == Control::Stop {
-                return Ok(());
+            if self.epoch(observer)? == Ended::Stopped {
+                return Ok(Ended::Stopped);
             }
         }
-        Ok(())
+        Ok(Ended::Complete)
     }
 
     fn out_of_patience(&self) -> bool {
@@ -203,7 +216,7 @@ impl<'a> Trainer<'a> {
         Batches::new(data, feeds, part, s.batch, s.window, shuffle)
     }
 
-    fn epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Control> {
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
         let parts = self.plan.parts;
         let key = draw::key(self.plan.settings.seed, "order of examples", self.progress.epoch);
         let batches = self.batches(&parts.train, Some(key));
@@ -228,23 +241,34 @@ impl<'a> Trainer<'a> {
             };
             match observer.step(&seen) {
                 Control::Go => {}
-                control => {
-                    let checkpoint = self.checkpoint()?;
-                    observer.checkpoint(&checkpoint).map_err(|e| vec![e])?;
-                    if control == Control::Stop {
-                        return Ok(Control::Stop);
-                    }
+                Control::Keep => self.keep(observer)?,
+                Control::Stop => {
+                    self.keep(observer)?;
+                    return Ok(Ended::Stopped);
                 }
             }
         }
-        self.close_epoch(observer)?;
-        Ok(Control::Go)
+        self.close_epoch(observer)
     }
 
-    fn close_epoch(&mut self, observer: &mut dyn Observer) -> Fallible<()> {
-        let parts = self.plan.parts;
-        let held_out =
-            if parts.held_out().is_empty() { None } else { Some(self.evaluate(parts.held_out())?) };
+    fn keep(&self, observer: &mut dyn Observer) -> Fallible<()> {
+        observer.checkpoint(&self.checkpoint()?).map_err(|e| vec![e])
+    }
+
+    fn close_epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
+        let part = self.plan.parts.held_out();
+        let held_out = if part.is_empty() {
+            None
+        } else {
+            match self.evaluate(part, &mut || observer.goes_on())? {
+                Some(sums) => Some(sums),
+                // All steps of the epoch are over, and it is not: whoever goes on begins with the evaluation.
+                None => {
+                    self.keep(observer)?;
+                    return Ok(Ended::Stopped);
+                }
+            }
+        };
         let named = |sums: &Sums| self.plan.metrics.iter().cloned().zip(sums.metrics()).collect();
         let p = &mut self.progress;
         p.epoch += 1;
@@ -268,8 +292,8 @@ impl<'a> Trainer<'a> {
             let best = Checkpoint::new(arrays, about, self.progress.clone());
             observer.best(&best).map_err(|e| vec![e])?;
         }
-        let checkpoint = self.checkpoint()?;
-        observer.checkpoint(&checkpoint).map_err(|e| vec![e])
+        self.keep(observer)?;
+        Ok(Ended::Complete)
     }
 
     fn step(&mut self, batches: &Batches) -> Fallible<()> {
@@ -326,8 +350,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Loss and metrics over a part, states carried, nothing left out.
-    pub fn evaluate(&mut self, part: &'a Part) -> Fallible<Sums> {
+    /// Loss and metrics over a part, states carried, nothing left out; `None` if it did not go on to the end.
+    fn evaluate(&mut self, part: &'a Part, goes_on: &mut dyn FnMut() -> bool) -> Fallible<Option<Sums>> {
         let batches = self.batches(part, None);
         for p in &self.params {
             // What the loss needs and the metrics do not, or the other way round, is in one program only.
@@ -336,7 +360,13 @@ impl<'a> Trainer<'a> {
                 self.evaluation.workspace.set_input(&p.name, values)?;
             }
         }
-        evaluate(&mut self.evaluation, &batches, &self.plan.metrics)
+        let mut whole = true;
+        let mut goes_on = || {
+            whole = goes_on();
+            whole
+        };
+        let sums = evaluate(&mut self.evaluation, &batches, &self.plan.metrics, &mut goes_on)?;
+        Ok(whole.then_some(sums))
     }
 
     fn parameters(&self) -> Fallible<Arrays> {
@@ -389,11 +419,19 @@ fn add(sums: &mut Sums, (loss, metrics): (f64, Vec<f64>), units: usize) {
     sums.metrics.iter_mut().zip(metrics).for_each(|(sum, m)| *sum += m * units as f64);
 }
 
-/// Loss and metrics over all batches, from fresh states on.
-pub fn evaluate(program: &mut Carrying, batches: &Batches, metrics: &[String]) -> Fallible<Sums> {
+/// Loss and metrics over all batches, from fresh states on, or over the first ones while `goes_on`.
+pub fn evaluate(
+    program: &mut Carrying,
+    batches: &Batches,
+    metrics: &[String],
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Fallible<Sums> {
     program.restart();
     let mut sums = Sums { metrics: vec![0.0; metrics.len()], ..Sums::default() };
     for step in 0..batches.len() {
+        if !goes_on() {
+            break;
+        }
         let loaded = batches.load(step, &mut program.workspace)?;
         program.begin()?;
         program.workspace.run()?;

@@ -5,9 +5,9 @@ use rnnc::resolve::{self, Origin};
 use rnnc::source::{Loader, Sources};
 use rnnc::testing::{Checked, Kernels, Options, Outcome, TestReport, run_file_tests};
 
-struct One(&'static str);
+struct One<T>(T);
 
-impl Loader for One {
+impl<T: std::fmt::Display> Loader for One<T> {
     fn load(&self, _: &str) -> Result<String, String> {
         Ok(self.0.to_string())
     }
@@ -77,6 +77,17 @@ fn every_test_and_check_of_the_stdlib_passes() {
         failures += &shown(&sources, &failed);
     }
     assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn a_copy_of_a_file_of_the_stdlib_hides_nothing() {
+    let hidden = |text: &str| {
+        let (_, diagnostics) = resolve::load(&mut Sources::default(), &One(text), &["own.rnn".to_string()]);
+        diagnostics.iter().filter(|d| d.code == "E0205").count()
+    };
+    let lstm = include_str!("../stdlib/lstm.rnn");
+    assert_eq!(hidden(lstm), 0);
+    assert_eq!(hidden(&lstm.replacen("tanh(c)", "c", 1)), 1);
 }
 
 /// Cells that nobody published, with whatever the language offers at once.

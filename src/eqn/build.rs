@@ -75,7 +75,7 @@ pub struct Model {
 }
 
 /// Builds the graph of a recipe (`CELL(I, H)`, `LAYER(2, CELL(_, 64))`), or of a function with the
-/// dimensions it leaves free (`f(K = 5)`). Names that are not bound are symbolic dimensions; `_` becomes a
+/// dimensions it leaves free (`f(K = 5)`); or of a model (`MODEL(H = 8)`), whose outputs are those of [`Model`]. Names that are not bound are symbolic dimensions; `_` becomes a
 /// symbol named after the parameter. All outs are outputs; so is every state (over its domain), and
 /// `NAME_last` for every carried state, unless nothing else needs them.
 pub fn build(library: &Library, recipe: &ast::Expr, options: &Options) -> (Option<Graph>, Vec<Diagnostic>) {

@@ -168,7 +168,10 @@ impl Loading<'_> {
                 self.diagnostics.push(errors::two_items(name, first));
                 continue;
             }
-            if let Some(Some(hidden)) = scope.get(&name.name) {
+            // A copy of what it hides means the same; so the stdlib's own files can be checked.
+            if let Some(Some(hidden)) = scope.get(&name.name)
+                && !self.same_text(*hidden, id)
+            {
                 let from_stdlib = stdlib.get(&name.name) == Some(&Some(*hidden));
                 let place = item_name(self.library.item(*hidden)).map(|n| n.span);
                 self.diagnostics.push(errors::hides(name, from_stdlib, place));
@@ -177,6 +180,11 @@ impl Loading<'_> {
         }
         scope.extend(std::mem::take(&mut self.library.files[index].scope));
         scope.extend(own.into_iter().map(|(name, id)| (name, Some(id))));
+    }
+
+    fn same_text(&self, a: ItemId, b: ItemId) -> bool {
+        let text = |id: ItemId| self.sources.text(self.library.item(id).span);
+        text(a) == text(b)
     }
 }
 

@@ -277,10 +277,10 @@ impl Emitter<'_> {
                 .max()
                 .unwrap_or(0);
             let (first, last) = match order.in_loop[base.index()] {
-                // In a loop's own direction before it, else after it.
-                Some(l) => {
-                    let l = &order.loops[l];
-                    (l.slot, if l.reverse { l.slot } else { l.slot + 1 })
+                // What the loop itself reads before it, else after it: the loop writes over padding.
+                Some(index) => {
+                    let l = &order.loops[index];
+                    (l.slot, if l.reverse && self.reads_itself(index, base) { l.slot } else { l.slot + 1 })
                 }
                 None => (order.available(flow, base), order.available(flow, base)),
             };
@@ -312,6 +312,16 @@ impl Emitter<'_> {
                 self.padding.insert(base, if zero { Padding::Zero } else { Padding::Boundary });
             }
         }
+    }
+
+    /// Whether a loop reads `base` at another point; then its steps keep the boundary value in padding.
+    fn reads_itself(&self, index: usize, base: Val) -> bool {
+        let flow = self.i.flow;
+        let mut lags = self.i.order.loops[index].members.iter().filter_map(|v| match flow.op(*v) {
+            Op::Lag { state, .. } => Some(flow.states[state.index()].base),
+            _ => None,
+        });
+        lags.any(|b| b == base)
     }
 
     // Padding.

@@ -93,12 +93,6 @@ pub fn model_applied(name: &str, at: Span) -> Diagnostic {
         .help("put what is common into a layer")
 }
 
-pub fn model_as_recipe(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0225", format!("`{name}` is a model, not a cell"))
-        .at(at, "here")
-        .help(format!("use `--model {name}`"))
-}
-
 pub fn fn_recipe_arguments(title: &str, at: Span) -> Diagnostic {
     Diagnostic::error(
         "E0226",

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// What a model's blocks give, before the graph is pruned.
 #[derive(Default)]
-struct Blocks {
+pub(super) struct Blocks {
     loss: Option<NodeId>,
     metrics: Vec<(Name, NodeId)>,
     /// Values of `loss` and `metric` lines with their places.
@@ -77,6 +77,16 @@ impl<'l> Builder<'l> {
         let env = Env::new(FrameId(0), 0);
         let frame = self.model_frame(item, model, &env, span)?;
         let statics = self.model_statics(frame, model, span)?;
+        let (nodes, blocks) = self.finish_model(frame)?;
+        if self.options.carry {
+            self.last_outputs()?;
+        }
+        Ok((nodes, blocks, statics))
+    }
+
+    /// Outputs of a model: outs, loss, metrics.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn finish_model(&mut self, frame: FrameId) -> R<(Vec<(Name, NodeId)>, Blocks)> {
         let outs = self.outs_of(frame)?;
         let mut failed = None;
         let mut nodes = Vec::new();
@@ -115,13 +125,11 @@ impl<'l> Builder<'l> {
         for (name, node) in &blocks.metrics {
             self.graph.output(format!("metric.{name}"), *node);
         }
-        if self.graph.outputs.is_empty() {
-            return self.fail(errors::no_out(&model.name.written, span));
+        if let (true, Some(span)) = (self.graph.outputs.is_empty(), self.frame(frame).span) {
+            let title = self.frame(frame).title.clone();
+            return self.fail(errors::no_out(&title, span));
         }
-        if self.options.carry {
-            self.last_outputs()?;
-        }
-        Ok((nodes, blocks, statics))
+        Ok((nodes, blocks))
     }
 
     fn model_frame(

@@ -16,7 +16,10 @@ impl<'l> Builder<'l> {
     pub fn build_recipe(&mut self, recipe: &'l Expr) -> Option<Graph> {
         let frame = self.top_frame(recipe);
         let frame = self.caught(frame)?;
-        let result = self.finish_recipe(frame);
+        let result = match self.frame(frame).kind {
+            FrameKind::Model => self.finish_model(frame).map(|_| ()),
+            _ => self.finish_recipe(frame),
+        };
         self.caught(result)?;
         self.graph.name = show(recipe);
         self.finished()
@@ -60,7 +63,6 @@ impl<'l> Builder<'l> {
         let env = Env::new(root, 0);
         match &self.library.item(item).kind {
             ItemKind::Fn(_) => self.top_fn(item, args, &env, recipe.span),
-            ItemKind::Model(_) => self.fail(errors::model_as_recipe(&p.written, recipe.span)),
             _ => self.top_item(item, args, &env, recipe.span, bare),
         }
     }

@@ -1,19 +1,17 @@
 //! Matrix products as a share of the measured peak of one core.
 //!
 //! `cargo bench --bench gemm [-- --isa avx2]`; pin it to one core (`taskset -c 1`) on a busy machine. Peak and
-//! products are measured in turn, so that a change of the clock meets both; medians are printed.
+//! products are measured in turn, so that a change of the clock meets both; `of peak` compares medians, `at best` the
+//! best of each.
 
 use rnnc::runtime::gemm::{Isa, Packed, Scratch, View, ViewMut, outer, peak_gflops, product};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Rounds of (peak, product).
-const ROUNDS: usize = 5;
+/// Seconds for each case.
+const TIME: f64 = 0.5;
 
-/// Seconds of a round.
-const ROUND: f64 = 0.06;
-
-/// Seconds of one measurement, at 100 GFLOP/s; shorter ones escape what else the machine does.
+/// Seconds of one measurement, at 100 GFLOP/s.
 const SPELL: f64 = 0.0003;
 
 struct Case {
@@ -91,31 +89,29 @@ fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect()
 }
 
-/// Times spells of at least `SPELL` seconds; prints the median and the best one.
+/// Times spells of at least `SPELL` seconds in turn with spells of the peak; prints medians and the best ones.
 fn measure(isa: Isa, mut case: Case) {
     let calls = (SPELL * 100e9 / case.flops).ceil();
-    let (mut times, mut peak) = (Vec::new(), 0.0f64);
+    let (mut times, mut peaks) = (Vec::new(), Vec::new());
     let begin = Instant::now();
-    for _ in 0..ROUNDS {
-        peak = peak.max(peak_gflops(isa, || begin.elapsed().as_secs_f64()));
-        let round = Instant::now();
-        while times.is_empty() || round.elapsed().as_secs_f64() < ROUND {
-            let start = Instant::now();
-            for _ in 0..calls as u32 {
-                (case.run)();
-            }
-            times.push(start.elapsed().as_secs_f64() / calls);
+    while begin.elapsed().as_secs_f64() < TIME {
+        peaks.push(peak_gflops(isa, SPELL, || begin.elapsed().as_secs_f64()));
+        let start = Instant::now();
+        for _ in 0..calls as u32 {
+            (case.run)();
         }
+        times.push(start.elapsed().as_secs_f64() / calls);
     }
     times.sort_by(f64::total_cmp);
+    peaks.sort_by(f64::total_cmp);
     let rate = |time: f64| case.flops * 1e-9 / time;
-    let (median, best) = (rate(times[times.len() / 2]), rate(times[0]));
+    let middle = times.len() / 2;
     println!(
         "{:<34} {:>9.1} {:>9.1} {:>8.1}% {:>8.1}%",
         case.name,
-        times[times.len() / 2] * 1e6,
-        median,
-        median / peak * 100.0,
-        best / peak * 100.0
+        times[middle] * 1e6,
+        rate(times[middle]),
+        rate(times[middle]) / peaks[middle] * 100.0,
+        rate(times[0]) / peaks[peaks.len() - 1] * 100.0
     );
 }

@@ -19,7 +19,14 @@ use std::time::Instant;
 ///
 /// A call is one run over all steps of the batch; with --mode train forward, backward and packing of changed weights;
 /// with --mode stream one step. GFLOP/s counts matrix products only: two for each multiply-add of the forward pass, and
-/// three times that when training. The peak is what this core does with multiply-adds on registers, measured beside it.
+/// three times that when training. The peak is what this core does with multiply-adds on registers alone.
+///
+/// Other work on the machine slows calls and peak alike, so the two are measured in turn, a spell of the peak before
+/// every 20 ms of calls (before every call that takes longer), and the share of the peak is a ratio of medians.
+///
+/// The object that --json prints has: cell, steps, batch, threads, mode; median_s and min_s, the median and the least
+/// time of a call, of runs timed ones; gflops, at the median time; peak_gflops, the median of the spells;
+/// share_of_peak, their ratio; compile_s; time_shares, what a call's time goes to.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  rnnc bench my.rnn --cell 'Mine(256, 256)' --mode train\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --mode stream --json"

@@ -1,6 +1,8 @@
 //! Runs a program again and again on made-up arrays.
 //!
-//! In: a program, sizes. Out: the times of its calls, and what share of one went where.
+//! In: a program, sizes. Out: the times of its calls, what share of one went where, and what the core could do
+//! meanwhile. A core slows down and speeds up with whatever else runs beside it, so its peak is measured in turn with
+//! the calls, and the medians of both are compared.
 
 use crate::diag::Fallible;
 use crate::eqn::{Graph, Ty};
@@ -18,6 +20,10 @@ const BUDGET: Duration = Duration::from_millis(1500);
 const WARM_UP: Duration = Duration::from_millis(150);
 const FEWEST: usize = 5;
 
+/// A spell of measuring the peak in seconds, and how long calls then take their turn (at least one does).
+const SPELL: f64 = 0.002;
+const TURN: Duration = Duration::from_millis(20);
+
 const SEED: u64 = 0;
 
 pub struct Setup {
@@ -34,6 +40,7 @@ pub struct Measured {
     pub median: f64,
     pub least: f64,
     pub runs: usize,
+    /// The median of the spells between calls.
     pub peak_gflops: f64,
     /// What the time of a call goes to, as shares of 1.
     pub activities: BTreeMap<&'static str, f64>,
@@ -43,7 +50,6 @@ pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let isa = Isa::detect();
-    let mut peak = peak_gflops(isa, clock);
     let mut bench = Carrying::new(exe, setup.stream)?;
     let steps = if setup.stream { 1 } else { setup.steps };
     let lengths = graph.domains.iter().map(|d| (d.extent.to_string(), vec![steps; setup.batch]));
@@ -71,14 +77,18 @@ pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<
     while start.elapsed() < WARM_UP {
         call(None)?;
     }
-    let mut times = Vec::new();
+    let (mut times, mut peaks) = (Vec::new(), Vec::new());
     let start = Instant::now();
     while start.elapsed() < BUDGET || times.len() < FEWEST {
-        let start = Instant::now();
-        for _ in 0..calls {
-            call(None)?;
+        peaks.push(peak_gflops(isa, SPELL, clock));
+        let turn = Instant::now();
+        while times.len() < peaks.len() || turn.elapsed() < TURN {
+            let start = Instant::now();
+            for _ in 0..calls {
+                call(None)?;
+            }
+            times.push(start.elapsed().as_secs_f64() / calls as f64);
         }
-        times.push(start.elapsed().as_secs_f64() / calls as f64);
     }
     let mut activities: BTreeMap<&'static str, f64> = BTreeMap::new();
     for _ in 0..FEWEST * calls {
@@ -93,10 +103,10 @@ pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<
     }
     let total: f64 = activities.values().sum();
     activities.values_mut().for_each(|share| *share /= total);
-    peak = peak.max(peak_gflops(isa, clock));
     times.sort_by(f64::total_cmp);
-    let (median, least) = (times[times.len() / 2], times[0]);
-    Ok(Measured { median, least, runs: times.len(), peak_gflops: peak, activities })
+    peaks.sort_by(f64::total_cmp);
+    let (median, least, peak_gflops) = (times[times.len() / 2], times[0], peaks[peaks.len() / 2]);
+    Ok(Measured { median, least, runs: times.len(), peak_gflops, activities })
 }
 
 fn word(activity: Activity) -> &'static str {

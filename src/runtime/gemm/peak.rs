@@ -2,15 +2,16 @@
 
 use super::Isa;
 
-/// How long is measured in all, in seconds.
-const BUDGET: f64 = 0.05;
+/// Multiply-adds between two looks at the clock: some tens of microseconds.
+const ROUNDS: u64 = 4_000;
 
-/// Measured multiply-add rate of one core in GFLOP/s (a multiply-add counts as two): the best of many short spells.
-/// `clock` tells seconds from any start.
+/// Measured multiply-add rate of one core in GFLOP/s (a multiply-add counts as two) over a spell of at least
+/// `seconds`. `clock` tells seconds from any start. What a core can do changes from one moment to the next: whoever
+/// compares something with it takes turns, and compares medians.
 ///
 /// # Panics
 /// If the machine lacks `isa`.
-pub fn peak_gflops(isa: Isa, mut clock: impl FnMut() -> f64) -> f64 {
+pub fn peak_gflops(isa: Isa, seconds: f64, mut clock: impl FnMut() -> f64) -> f64 {
     assert!(isa.is_available(), "this machine has no {isa:?}");
     let run: fn(u64) -> f64 = match isa {
         // SAFETY: the instructions exist.
@@ -21,18 +22,14 @@ pub fn peak_gflops(isa: Isa, mut clock: impl FnMut() -> f64) -> f64 {
         Isa::Avx2Fma => |rounds| unsafe { super::x86::spin_avx2(rounds) },
         _ => portable,
     };
-    let mut best = 0.0f64;
-    let begin = clock();
-    let mut end = begin;
-    while end - begin < BUDGET {
-        let start = clock();
-        let flops = run(20_000);
+    let start = clock();
+    let mut flops = run(ROUNDS);
+    let mut end = clock();
+    while end - start < seconds {
+        flops += run(ROUNDS);
         end = clock();
-        if end > start {
-            best = best.max(flops / (end - start));
-        }
     }
-    best * 1e-9
+    flops / (end - start).max(f64::MIN_POSITIVE) * 1e-9
 }
 
 fn portable(rounds: u64) -> f64 {

@@ -347,6 +347,9 @@ impl<'a> Plan<'a> {
                 chosen.insert(id, true);
             }
         }
+        for id in self.reversed() {
+            chosen.entry(id).or_insert(false);
+        }
         for (name, node) in &gradients {
             let first = gradients.iter().find(|g| g.1 == *node).is_some_and(|g| g.0 == *name);
             let equation = self.free(name);
@@ -395,6 +398,28 @@ impl<'a> Plan<'a> {
             self.writer.names.insert(id, name);
         }
         Ok(())
+    }
+
+    /// Whole chains turned round that derived values mention: read at any point, so each needs a name.
+    fn reversed(&self) -> Vec<NodeId> {
+        let joint = self.writer.graph;
+        let has_name = |id: NodeId| self.writer.names.contains_key(&id);
+        let mut seen = vec![false; joint.nodes.len()];
+        let derived = joint.outputs.iter().map(|o| o.node).filter(|id| id.index() >= self.writer.forward);
+        let mut open: Vec<NodeId> = derived.collect();
+        while let Some(id) = open.pop() {
+            if has_name(id) || std::mem::replace(&mut seen[id.index()], true) {
+                continue;
+            }
+            let node = joint.node(id);
+            open.extend(node.op.operands());
+            if let Op::Lag { state, .. } = node.op {
+                let state = &joint.states[state.index()];
+                open.extend(state.def.iter().chain(&state.init));
+            }
+        }
+        let is_reverse = |id: &NodeId| seen[id.index()] && matches!(joint.node(*id).op, Op::Reverse(_));
+        joint.node_ids().filter(is_reverse).collect()
     }
 
     fn is_adjoint_of(&self, node: NodeId, of: NodeId) -> bool {

@@ -5,7 +5,7 @@ use super::builder::Builder;
 use super::errors;
 use super::names::AppName;
 use super::value::*;
-use crate::eqn::{Binary, Fold, Level, Op, Point, Unary};
+use crate::eqn::{Binary, Fold, Level, Op, Point, Ty, Unary};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
@@ -46,6 +46,7 @@ const OTHERS: &[&str] = &[
     "zeros",
     "ones",
     "outer",
+    "one_hot",
     "stop_gradient",
     "reverse",
     "shift",
@@ -144,6 +145,17 @@ impl<'l> Builder<'l> {
                 self.same_domain((a, span), (b, second.1), span)?;
                 Ok(Val::node(self.add(Op::Outer(a.node, b.node), span)?))
             }
+            "one_hot" => {
+                let index = self.force(first.0, first.1)?;
+                if !matches!(self.graph.ty(index.node), Ty::Id(_)) {
+                    return self.fail(errors::wants_id(f, first.1));
+                }
+                if index.along != 0 {
+                    return Err(Stop::NoAlong(span));
+                }
+                let value = self.constant(1.0);
+                Ok(Val::node(self.add(Op::Scatter { index: index.node, value }, span)?))
+            }
             "softmax" | "logsumexp" | "argmax" => {
                 let a = self.vector(f, first)?;
                 let op = match f {
@@ -232,8 +244,12 @@ impl<'l> Builder<'l> {
             self.frame_mut(env.frame).applied.insert(key, val.clone());
             return Ok(val);
         }
-        if self.frame(env.frame).pointwise {
-            return self.fail(errors::not_yet(&format!("`{f}` inside a cell"), span));
+        let own = self.frame(env.frame);
+        if own.pointwise && !own.named_extent {
+            return self.fail(errors::not_yet(
+                &format!("`{f}` in a cell that does not name its extent (`over chain(t in 1..N)`)"),
+                span,
+            ));
         }
         match f {
             "reverse" => Ok(Val::node(self.add(Op::Reverse(arr.node), span)?)),

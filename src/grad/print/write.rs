@@ -232,8 +232,14 @@ impl Writer<'_> {
                 let (base, index) = (self.expr(*arg, at)?, self.expr(*index, at)?);
                 Ok(tree::index(base, index, None))
             }
-            Op::Scatter { .. } => {
-                self.refuse(id, "the language has no word for an array with one row filled")
+            Op::Scatter { index, value } => {
+                let row = tree::call("one_hot", vec![self.expr(*index, at)?]);
+                match (graph.shape(*value).len(), graph.as_const(*value)) {
+                    (0, Some(1.0)) => Ok(row),
+                    (0, _) => Ok(tree::binary(BinaryOp::Mul, self.expr(*value, at)?, row)),
+                    (1, _) => Ok(tree::call("outer", vec![row, self.expr(*value, at)?])),
+                    _ => self.refuse(id, "the language has no word for an array with one block filled"),
+                }
             }
             Op::Reduce { fold, arg, axis } => self.reduce(id, *fold, *arg, *axis, at),
             Op::Softmax(a) => Ok(tree::call("softmax", vec![self.expr(*a, at)?])),
@@ -260,7 +266,9 @@ impl Writer<'_> {
                 };
                 self.expr(*arg, at)
             }
-            Op::Reverse(_) => self.refuse(id, "a whole chain is turned round inside"),
+            // It has an equation of its own, so at other places it is read by its name.
+            Op::Reverse(a) if at == Place::Here(0) => Ok(tree::call("reverse", vec![self.expr(*a, at)?])),
+            Op::Reverse(_) => self.refuse(id, "a chain that is turned round is read at another point"),
         }
     }
 

@@ -116,6 +116,12 @@ pub fn wants_vector(f: &str, shape: &[Dim], at: Span) -> Diagnostic {
         .at(at, show_shape(shape))
 }
 
+pub fn wants_id(f: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0307", format!("`{f}` wants an id"))
+        .at(at, "no id")
+        .help("ids are inputs of type `id(K)`, and what `argmax` gives")
+}
+
 pub fn id_as_number(symbols: &Dim, at: Span) -> Diagnostic {
     Diagnostic::error("E0307", "an id is a symbol, not a number")
         .at(at, format!("id({symbols})"))

@@ -2,12 +2,12 @@
 //!
 //! A [`Graph`] is a pure graph of tensor operations at one point of a domain. Families are expanded,
 //! options decided, inner cells inlined; there is no batch. Recurrence enters only through
-//! [`Op::Lag`], which reads a [`State`] at a constant nonzero offset.
+//! [`Op::Lag`], which reads a [`State`] at another point: at a constant offset, at a child, at the parent.
 //!
 //! Invariants (checked by [`mod@verify`]):
 //! 1. A node's operands have smaller ids than the node: same-point reads are acyclic by construction.
-//! 2. A node's level is the highest level of its operands, except where the [`Op`] says otherwise.
-//!    Two operands over different domains never meet.
+//! 2. A node's level is the join of the levels of its operands ([`Graph::join`]), except where the [`Op`] says
+//!    otherwise. Operands meet only where the graph has a domain with the axes of both.
 //! 3. Shapes, types and levels are as the documentation of each [`Op`] says.
 //! 4. Every state has a definition over its domain and an initial value below it.
 //!
@@ -37,8 +37,7 @@ declare_id!(/// A value that comes from outside.
     SourceId);
 declare_id!(/// A value that is read at an offset.
     StateId);
-declare_id!(/// A set of points, such as the steps of a chain.
-    DomainId);
+pub use domain::{AxisMap, Domain, DomainId, DomainKind, Extent, MAX_AXES, Offset};
 
 /// How many values a node has: one for all examples, one per example, or one per point of a
 /// domain of an example. A lower value is read at a higher level as it is (the same at each point).
@@ -49,21 +48,6 @@ pub enum Level {
     /// One value per example of the batch.
     Example,
     Over(DomainId),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Domain {
-    /// The dimension name of the extent (`n` of `seq<n>`), unique in the graph.
-    pub extent: Arc<str>,
-    /// The variable of a point (`t`). Positions count from 1.
-    pub var: Arc<str>,
-    pub kind: DomainKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DomainKind {
-    /// Points 1..length; each example has its own length. `fixed`: the same static length for all.
-    Chain { fixed: Option<u32> },
 }
 
 /// What a value consists of.
@@ -163,15 +147,15 @@ pub enum Op {
     DimValue(Dim),
     /// A value from outside; shape, type and level are the source's.
     Source(SourceId),
-    /// The state at `offset` ≠ 0 points from here; outside the domain its initial value. Over the
-    /// state's domain.
+    /// The state at another point than this; outside the domain its boundary value. Its level is
+    /// [`Graph::lag_level`].
     Lag {
         state: StateId,
-        offset: i32,
+        offset: Offset,
     },
-    /// This point's position from 1, as a scalar; over the domain.
+    /// This point's position from 1 along an axis, as a scalar; over the axis.
     Position(DomainId),
-    /// The example's true length, as a scalar; level Example.
+    /// The example's true length along an axis, as a scalar; level Example (of children: over the nodes).
     Length(DomainId),
 
     /// Elementwise.
@@ -221,17 +205,32 @@ pub enum Op {
     /// Same elements, other shape (row-major).
     Reshape(NodeId),
 
-    /// Sum over all points of a domain (true positions only) or over examples, down to the node's
+    /// Sum over all points of some axes (true positions only) or over examples, down to the node's
     /// level, which is lower than the operand's.
     SumOver(NodeId),
-    /// One point of a chain, level Example; `empty` (level ≤ Example) if there is no such point.
+    /// The same for the other folds. Over no point: what [`Fold::empty`] says.
+    FoldOver {
+        fold: Fold,
+        arg: NodeId,
+    },
+    /// One point of an axis; the level has all other axes. `empty` (read at that level) if there is no such point.
     At {
         arg: NodeId,
+        axis: DomainId,
         point: Point,
         empty: NodeId,
     },
-    /// The chain read backwards, each example within its own length.
-    Reverse(NodeId),
+    /// Other points of the same value: the result is over the axes `to` in place of the axes `from`. What a map finds
+    /// outside is 0. A chain read backwards, joined behind another, axes exchanged.
+    Remap {
+        arg: NodeId,
+        maps: Vec<AxisMap>,
+    },
+    /// Of an axis of static length: part k is the value at point k. Over the parts' axes and `axis`.
+    Stack {
+        parts: Vec<NodeId>,
+        axis: DomainId,
+    },
     /// A literal array, row-major; Shared.
     Literal(Arc<[f64]>),
 }
@@ -310,11 +309,34 @@ pub struct State {
     pub ty: Ty,
     /// What it is at a point; its level may be lower than the domain. `None` only while the graph is being built.
     pub def: Option<NodeId>,
-    /// `init[k-1]` is read `k` points outside the domain (on either side); the last one serves all
-    /// greater distances. Levels Shared or Example, shape and type the state's (a Real constant may
-    /// stand for an Id or Bool). Never empty in a finished graph.
+    /// `init[k-1]` is read `k` points outside the domain (on either side, the greatest distance of all axes); the
+    /// last one serves all greater distances, an absent child, the parent of a root. Levels Shared or Example, shape and
+    /// type the state's (a Real constant may stand for an Id or Bool). Never empty in a finished graph.
     pub init: Vec<NodeId>,
+    /// What a read gives instead that leaves the domain across exactly one side; at most one for each side.
+    pub sides: Vec<Side>,
     pub span: Option<Span>,
+}
+
+impl State {
+    /// What reads outside the domain give.
+    pub fn boundary(&self) -> impl Iterator<Item = NodeId> + Clone + '_ {
+        self.init.iter().copied().chain(self.sides.iter().map(|side| side.value))
+    }
+
+    /// All nodes it names.
+    pub fn values(&self) -> impl Iterator<Item = NodeId> + Clone + '_ {
+        self.def.into_iter().chain(self.boundary())
+    }
+}
+
+/// A side of a domain: before the first or (`after`) behind the last points of an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Side {
+    pub axis: DomainId,
+    pub after: bool,
+    /// Over some of the other axes, of the state's shape and type.
+    pub value: NodeId,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -337,6 +359,7 @@ pub struct Graph {
 
 pub mod bind;
 pub mod build;
+mod domain;
 mod errors;
 pub mod eval;
 mod lex;
@@ -344,5 +367,6 @@ mod make;
 pub mod op;
 pub mod parse;
 pub mod print;
+pub mod tree;
 pub mod typing;
 pub mod verify;

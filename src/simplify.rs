@@ -65,6 +65,8 @@ fn pass(old: &Graph) -> (Graph, bool) {
         });
         b.graph.states[i].def = def;
         b.graph.states[i].init = state.init.iter().map(|n| map[n.index()]).collect();
+        b.graph.states[i].sides =
+            state.sides.iter().map(|s| Side { value: map[s.value.index()], ..*s }).collect();
     }
     for o in &old.outputs {
         let node = lift(&mut b, map[o.node.index()], old.level(o.node));
@@ -83,17 +85,18 @@ fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) 
     if let Some(id) = without_domain(b, old, node, &op) {
         return (id, true);
     }
-    let level = op.operands().map(|id| b.graph.level(id)).max().unwrap_or(node.level);
     let level = match op {
-        Op::SumOver(_) | Op::At { .. } => node.level,
-        _ => level,
+        Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. } | Op::Stack { .. } => {
+            node.level
+        }
+        _ => b.join(&op).unwrap_or(node.level),
     };
     let here = Node { op: op.clone(), level, ..node.clone() };
     for rule in rules::RULES {
         if let Some(id) = (rule.apply)(b, &op, &here) {
             // A rule states an identity of values; what does not fit the place is not taken.
             let new = b.graph.node(id);
-            if new.shape == node.shape && new.ty == node.ty && new.level <= level {
+            if new.shape == node.shape && new.ty == node.ty && b.graph.is_within(new.level, level) {
                 return (id, true);
             }
         }
@@ -106,11 +109,12 @@ fn without_domain(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<
     let arg = node.op.operands().next()?;
     let new = op.operands().next()?;
     let (before, now) = (old.level(arg), b.graph.level(new));
-    if now >= before {
+    if now == before {
         return None;
     }
     match op {
-        Op::Reverse(_) => Some(new),
+        _ if !old.axes_of(before).iter().all(|d| old.is_chain(*d)) => None,
+        Op::Remap { .. } if b.graph.as_reverse(op).is_some() => Some(new),
         Op::SumOver(_) if b.graph.as_const(new) == Some(0.0) => Some(new),
         Op::SumOver(_) => {
             let Level::Over(domain) = before else {
@@ -131,14 +135,14 @@ fn without_domain(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<
                 _ => b.add(Op::Binary(Binary::Mul, length, new)),
             }
         }
-        Op::At { point, empty, .. } => {
+        Op::At { axis, point, empty, .. } => {
             if let (Some(value), Some(other)) = (b.number(new), b.number(*empty))
                 && value.to_bits() == other.to_bits()
             {
                 return b.filled(value, &node.shape);
             }
             let lifted = lift(b, new, before);
-            b.add(Op::At { arg: lifted, point: *point, empty: *empty })
+            b.add(Op::At { arg: lifted, axis: *axis, point: *point, empty: *empty })
         }
         _ => None,
     }
@@ -186,7 +190,7 @@ fn constant_state(b: &mut Builder, old: &Graph, node: &Node, map: &[NodeId]) -> 
     let def = state.def?;
     let number = |id: NodeId| old.as_const(id).map(f64::to_bits);
     let alike = |id: &NodeId| *id == def || number(def).is_some() && number(*id) == number(def);
-    if old.level(def) > Level::Example || old.ty(def) != &Ty::Real || !state.init.iter().all(alike) {
+    if old.level(def) > Level::Example || old.ty(def) != &Ty::Real || !state.boundary().all(|n| alike(&n)) {
         return None;
     }
     match old.as_const(def) {
@@ -197,12 +201,12 @@ fn constant_state(b: &mut Builder, old: &Graph, node: &Node, map: &[NodeId]) -> 
 
 /// For each state the first one that is defined alike.
 fn merge_states(graph: &Graph) -> Vec<StateId> {
-    let mut first: BTreeMap<(DomainId, Option<NodeId>, &[NodeId]), StateId> = BTreeMap::new();
+    let mut first: BTreeMap<(DomainId, Option<NodeId>, &[NodeId], &[Side]), StateId> = BTreeMap::new();
     let ids = (0..graph.states.len() as u32).map(StateId);
     ids.map(|id| {
         let s = &graph.states[id.index()];
         // Starts that a caller may give each on its own keep their states apart: other sources.
-        *first.entry((s.domain, s.def, &s.init)).or_insert(id)
+        *first.entry((s.domain, s.def, &s.init, &s.sides)).or_insert(id)
     })
     .collect()
 }
@@ -235,7 +239,7 @@ fn prune(graph: &Graph) -> Graph {
             && !std::mem::replace(&mut states[state.index()], true)
         {
             let state = &graph.states[state.index()];
-            open.extend(state.def.iter().chain(&state.init));
+            open.extend(state.values());
         }
     }
     let (node_ids, source_ids, state_ids) = (renumber(&needed), renumber(&sources), renumber(&states));
@@ -259,7 +263,8 @@ fn prune(graph: &Graph) -> Graph {
     }
     for (s, _) in graph.states.iter().zip(&states).filter(|(_, needed)| **needed) {
         let init = s.init.iter().map(|n| node(*n)).collect();
-        out.states.push(State { def: s.def.map(node), init, ..s.clone() });
+        let sides = s.sides.iter().map(|side| Side { value: node(side.value), ..*side }).collect();
+        out.states.push(State { def: s.def.map(node), init, sides, ..s.clone() });
     }
     for o in &graph.outputs {
         out.outputs.push(Output { name: o.name.clone(), node: node(o.node) });

@@ -31,12 +31,12 @@ x : [] over n = source(x)
 h0 : [] each = source(h0)
 p : [] over n = lag(h, -1)
 h : [] over n = add(p, x)
-last : [] each = at(h, last, h0)
+last : [] each = at(h, n, last, h0)
 s : [] each = sum_over(h)
 all : [] shared = sum_over(s)
-r : [] over n = reverse(h)
+r : [] over n = remap(h, n to n start 1*n + 1 step -1)
 len : [] each = length(n)
-at2 : [] each = at(h, 2, len)
+at2 : [] each = at(h, n, 2, len)
 out h = h
 out last = last
 out all = all
@@ -215,7 +215,7 @@ b : [] over n = lag(h, 1)
 h : [] over n = add(a, b)
 out h = h
 ";
-    assert!(run(both, &batch(&[2], &[])).unwrap_err().contains("before and after"));
+    assert!(run(both, &batch(&[2], &[])).unwrap_err().contains("needs itself"));
     let whole = "domain n : t
 state h : [] over n = h init c
 c : [] shared = const(0.0)
@@ -224,7 +224,7 @@ s : [] each = sum_over(a)
 h : [] over n = add(a, s)
 out h = h
 ";
-    assert!(run(whole, &batch(&[2], &[])).unwrap_err().contains("sum_over"));
+    assert!(run(whole, &batch(&[2], &[])).unwrap_err().contains("needs itself"));
 }
 
 #[test]
@@ -252,7 +252,11 @@ proptest! {
         let graph = random_graph(seed).bind(&bindings()).unwrap();
         let Ok(evaluator) = Evaluator::new(&graph) else { return Ok(()) };
         let batch = random_batch(&graph, seed);
-        let out = evaluator.run(&batch).unwrap();
+        let out = match evaluator.run(&batch) {
+            // Not every system that is drawn has a solution.
+            Err(e) if e.contains("needs itself") => return Ok(()),
+            out => out.unwrap(),
+        };
         let mut other = batch.clone();
         for s in &graph.sources {
             let rnnc::eqn::Level::Over(d) = s.level else { continue };

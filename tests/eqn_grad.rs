@@ -191,10 +191,10 @@ const TABLE: &[(&str, &str)] = &[
     ("[3] each", "sum_over(x)"),
     ("[3] shared", "sum_over(x)"),
     ("[3] shared", "sum_over(e)"),
-    ("[3] each", "at(x, first, e)"),
-    ("[3] each", "at(x, last, e)"),
-    ("[3] each", "at(x, 2, e)"),
-    ("[3] over n", "reverse(x)"),
+    ("[3] each", "at(x, n, first, e)"),
+    ("[3] each", "at(x, n, last, e)"),
+    ("[3] each", "at(x, n, 2, e)"),
+    ("[3] over n", "remap(x, n to n start 1*n + 1 step -1)"),
 ];
 
 #[test]
@@ -230,7 +230,7 @@ o : [3] over n = lag(h, -2)
 %4 : [3] over n = mul(o, x)
 %5 : [3] over n = add(%3, %4)
 s : [3] over n = sigmoid(%5)
-y : [3] each = at(s, last, h0)";
+y : [3] each = at(s, n, last, h0)";
     worst(&graph(body, "s init h0, g0"));
     // An input read ahead and behind.
     let body = "p : [3] over n = lag(h, -1)

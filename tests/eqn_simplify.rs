@@ -23,7 +23,8 @@ fn check_same(graph: &Graph, seed: u64) -> Result<bool, TestCaseError> {
     let bound = graph.bind(&bindings()).unwrap();
     let batch = random_batch(&bound, seed);
     let Ok(evaluator) = Evaluator::new(&bound) else { return Ok(false) };
-    let before = evaluator.run(&batch).unwrap();
+    // Not every system that is drawn has a solution.
+    let Ok(before) = evaluator.run(&batch) else { return Ok(false) };
     // Infinite and NaN intermediate values may differ, as documented; such samples say nothing.
     let all = match eval(&all_outputs(&bound), &batch) {
         Ok(all) => all,

@@ -95,7 +95,8 @@ impl Translated {
 
     fn run(&self, exe: &Arc<Executable>) -> Named {
         let lengths = BTreeMap::from([("n".to_string(), self.lengths.clone())]);
-        let batch = Batch { size: self.lengths.len(), lengths, arrays: self.given.clone() };
+        let batch =
+            Batch { size: self.lengths.len(), lengths, arrays: self.given.clone(), ..Batch::default() };
         run_batch(exe, &batch).unwrap_or_else(|e| panic!("{e:?}"))
     }
 

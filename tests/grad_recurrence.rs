@@ -39,7 +39,7 @@ fn lags_on_both_sides_and_longer_than_the_chain() {
             let mut c = plain(offsets, distances);
             let s = c.graph.find_output("s").expect("s");
             let last = c.graph.states[0].init[0];
-            let last = c.op(Op::At { arg: s, point: Point::Last, empty: last });
+            let last = c.graph.at(s, Point::Last, last).unwrap();
             c.out("s_last", last);
             check(&c, &format!("offsets {offsets:?}, {distances} initial values"));
         }
@@ -62,7 +62,7 @@ fn the_adjoint_reads_named_values_after_it() {
     // One product for each use of U, and none over the sum of what arrives.
     assert_eq!(text.matches("transpose(U0)").count(), 1, "{text}");
     assert!(text.contains("lag(s_pre_adj, 1)"), "{text}");
-    assert!(text.contains("at(s_pre_adj, first"), "{text}");
+    assert!(text.contains("at(s_pre_adj, n, first"), "{text}");
     let forward = plain(&[-1], 1).graph;
     assert_eq!(joint.nodes[..forward.nodes.len()], forward.nodes, "forward nodes keep their ids");
 }
@@ -179,6 +179,7 @@ fn initial_values_of_every_kind() {
         ty: Ty::Real,
         def: None,
         init: vec![],
+        sides: vec![],
         span: None,
     });
     let old = c.lag(e, -1);
@@ -186,7 +187,7 @@ fn initial_values_of_every_kind() {
     let enc = c.un(Unary::Sin, sum);
     c.define(e, enc);
     let zero = c.graph.states[e.index()].init[0];
-    let last = c.op(Op::At { arg: enc, point: Point::Last, empty: zero });
+    let last = c.graph.at(enc, Point::Last, zero).unwrap();
     let s = c.state("s", &[2]);
     c.graph.states[s.index()].init = vec![last];
     let old = c.lag(s, -1);
@@ -244,9 +245,9 @@ fn both_directions_and_what_follows_them() {
         y
     };
     let forth = scan(&mut c, "fw", u, x);
-    let turned = c.op(Op::Reverse(x));
+    let turned = c.graph.reverse(x).unwrap();
     let back = scan(&mut c, "bw", v, turned);
-    let back = c.op(Op::Reverse(back));
+    let back = c.graph.reverse(back).unwrap();
     let both = c.op(Op::Concat(vec![forth, back]));
     c.name(both, "both");
     // A second layer over it, its last state, and a mean over the points.
@@ -255,7 +256,7 @@ fn both_directions_and_what_follows_them() {
     let top = scan(&mut c, "top", u, z);
     let start = c.graph.find_source("top0").expect("top0");
     let start = c.graph.node_ids().find(|n| c.graph.node(*n).op == Op::Source(start)).expect("a node");
-    let last = c.op(Op::At { arg: top, point: Point::Last, empty: start });
+    let last = c.graph.at(top, Point::Last, start).unwrap();
     c.out("last", last);
     let total = c.sum_over(top, Level::Example);
     let length = c.op(Op::Length(DomainId(0)));

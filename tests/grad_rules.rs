@@ -302,10 +302,10 @@ fn points_of_a_chain() {
         let mut c = Cell::new();
         let (x, e) = (c.input("x", &[2]), c.each("e", &[2]));
         let y = c.un(Unary::Sin, x);
-        let z = c.op(Op::At { arg: y, point, empty: e });
+        let z = c.graph.at(y, point, e).unwrap();
         c.out("z", z);
         let p = c.param("p", &[2]);
-        let w = c.op(Op::At { arg: y, point, empty: p });
+        let w = c.graph.at(y, point, p).unwrap();
         let w = c.mul(w, w);
         c.out("w", w);
         check(&c, &format!("{point:?}"));
@@ -316,9 +316,9 @@ fn points_of_a_chain() {
 fn a_chain_read_backwards() {
     let mut c = Cell::new();
     let x = c.input("x", &[2]);
-    let r = c.op(Op::Reverse(x));
+    let r = c.graph.reverse(x).unwrap();
     let y = c.mul(r, x);
-    let y = c.op(Op::Reverse(y));
+    let y = c.graph.reverse(y).unwrap();
     c.out("y", y);
     check(&c, "reverse");
 }

@@ -134,6 +134,7 @@ fn arrays(h: usize, lengths: &[usize]) -> Batch {
         size: b,
         lengths: BTreeMap::from([("n".into(), lengths.to_vec())]),
         arrays: BTreeMap::from([("x".into(), x.into_dyn()), ("U".into(), u)]),
+        ..Batch::default()
     }
 }
 

@@ -292,7 +292,7 @@ fn what_cannot_be_done_is_refused() {
                 %2 : [] over n = lag(h, -1)\n%3 : [] over n = lag(h, 1)\n%4 : [] over n = add(%2, %3)\n\
                 h : [] over n = add(%4, x)\nout h = h\n";
     assert_eq!(refused(both), "E0612");
-    let whole = both.replace("lag(h, 1)", "reverse(%2)");
+    let whole = both.replace("lag(h, 1)", "remap(%2, n to n start 1*n + 1 step -1)");
     assert_eq!(refused(&whole), "E0613");
     assert_eq!(refused("source x : [H] each = input\nx : [H] each = source(x)\nout x = x\n"), "E0611");
     assert_eq!(

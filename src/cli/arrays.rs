@@ -86,7 +86,7 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch
     }
     let mut wrong = Vec::new();
     let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
-    let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, arrays: BTreeMap::new() };
+    let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, ..Batch::default() };
     for source in &graph.sources {
         let own: Option<Vec<usize>> = source.shape.iter().map(extent).collect();
         let Some(own) = own else {
@@ -129,7 +129,7 @@ fn lengths(
 ) -> BTreeMap<String, Vec<usize>> {
     let mut all = BTreeMap::new();
     for (i, domain) in graph.domains.iter().enumerate() {
-        let DomainKind::Chain { fixed } = domain.kind;
+        let DomainKind::Chain { fixed } = domain.kind else { continue };
         if let Some(n) = fixed {
             sizes.steps.insert(i, n as usize);
         }

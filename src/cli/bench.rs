@@ -130,9 +130,9 @@ fn check_stream(graph: &Graph) -> Result<(), Failure> {
     for (i, node) in graph.nodes.iter().enumerate() {
         let result = graph.outputs.iter().any(|o| o.node.index() == i);
         let why = match node.op {
-            Op::Lag { offset, .. } if offset > 0 => "it reads ahead",
-            Op::Reverse(_) => "it reads a sequence backwards",
-            Op::SumOver(_) => "it sums over all steps",
+            Op::Lag { offset, .. } if offset.along_chain().is_none_or(|k| k > 0) => "it reads ahead",
+            Op::Remap { .. } => "it reads a sequence backwards",
+            Op::SumOver(_) | Op::FoldOver { .. } => "it sums over all steps",
             // The last states are there to be handed on.
             Op::At { .. } if !result => "it reads one step of all",
             _ => continue,

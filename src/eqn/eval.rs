@@ -6,35 +6,43 @@
 //!
 //! What it computes with is a [`Number`]: f64, or f64 that carries a bound of an error.
 //!
-//! Memory. A value over a domain has rows in the order of its array: row `t*B + b`. Values per
-//! example have B rows, Shared values one.
+//! Memory. A value over a domain has rows in the order of its array: the axes, slowest first, then the example (row
+//! `t*B + b` over a chain). Values per example have B rows, Shared values one.
+//!
+//! Order. A recurrence is unrolled: a value at a point is computed when another needs it there. So whatever system has
+//! a solution is solved, whatever its axes and edges, and what needs itself is found.
 
 pub mod number;
 pub(crate) mod ops;
 mod order;
+mod points;
 mod row;
 
+use super::tree::Tree;
 use super::*;
 use crate::shape::show_shape;
 use ndarray::{ArrayD, IxDyn};
 use number::Number;
 use order::Step;
+use points::{Place, Points};
 use std::collections::BTreeMap;
 
 /// Named arrays for one run. Shared values have their own shape, Example values `[B, ..]`, values
-/// over a domain `[T, B, ..]`. Ids and bools are whole numbers.
+/// over a domain `[T, B, ..]`, with one extent for each axis. Ids and bools are whole numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub size: usize,
     /// For each domain extent (`n`): every example's length. T is the greatest.
     pub lengths: BTreeMap<String, Vec<usize>>,
+    /// For each extent of nodes: every example's tree.
+    pub trees: BTreeMap<String, Vec<Tree>>,
     pub arrays: BTreeMap<String, ArrayD<f64>>,
 }
 
 /// What one evaluation may hold in memory, in elements of 8 bytes.
 const MAX_MEMORY: usize = 1 << 29;
 
-/// All outputs by name, shaped like [`Batch::arrays`]; 0 beyond an example's length. Missing `Initial`
+/// All outputs by name, shaped like [`Batch::arrays`], with as many points as those have; 0 beyond an example's length. Missing `Initial`
 /// sources take their default, missing `Cotangent`s 0 (1 for a scalar at level Example named `loss`).
 ///
 /// Lengths that are not given are those of the arrays: no padding. Arrays that no output needs are
@@ -60,13 +68,13 @@ pub struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     pub fn new(graph: &'a Graph) -> Result<Self, String> {
         super::verify::verify(graph)?;
-        let steps = order::order(graph)?;
+        let steps = order::order(graph);
         let mut shapes = vec![None; graph.nodes.len()];
         for id in steps.iter().flat_map(Step::nodes) {
             shapes[id.index()] = Some(extents(graph, id)?);
         }
         let sizes = shapes.iter().map(|s| s.as_ref().map_or(0, |s| s.iter().product())).collect();
-        let streamed = streamed(graph, &shapes);
+        let streamed = streamed(graph, &shapes, &steps);
         let done = done(graph, &steps, &streamed);
         Ok(Evaluator { graph, steps, shapes, sizes, streamed, done })
     }
@@ -108,7 +116,7 @@ impl Step {
     fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         let nodes = match self {
             Step::Node(id) => std::slice::from_ref(id),
-            Step::Recurrence { nodes, .. } => nodes.as_slice(),
+            Step::Recurrence(nodes) => nodes.as_slice(),
         };
         nodes.iter().copied()
     }
@@ -128,7 +136,7 @@ fn extents(graph: &Graph, id: NodeId) -> Result<Vec<usize>, String> {
 }
 
 /// Outer products and scatters over points or examples that nothing but one sum reads.
-fn streamed(graph: &Graph, shapes: &[Option<Vec<usize>>]) -> Vec<bool> {
+fn streamed(graph: &Graph, shapes: &[Option<Vec<usize>>], steps: &[Step]) -> Vec<bool> {
     let mut readers = vec![0usize; graph.nodes.len()];
     let mut sums = vec![0usize; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -139,9 +147,14 @@ fn streamed(graph: &Graph, shapes: &[Option<Vec<usize>>]) -> Vec<bool> {
             }
         }
     }
-    let defs = graph.states.iter().flat_map(|s| s.def.iter().chain(&s.init).copied());
+    let defs = graph.states.iter().flat_map(State::values);
     for id in graph.outputs.iter().map(|o| o.node).chain(defs) {
         readers[id.index()] += 1;
+    }
+    for step in steps {
+        if let Step::Recurrence(nodes) = step {
+            nodes.iter().for_each(|id| readers[id.index()] += 1);
+        }
     }
     let product = |op: &Op| matches!(op, Op::Outer(..) | Op::Scatter { .. });
     let is_streamed = |(i, node): (usize, &Node)| readers[i] == 1 && sums[i] == 1 && product(&node.op);
@@ -175,22 +188,11 @@ fn done(graph: &Graph, steps: &[Step], streamed: &[bool]) -> Vec<Vec<NodeId>> {
     done
 }
 
-/// One point of one example. `row` is its row in a value of the level at hand.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    row: usize,
-    example: usize,
-    /// From 0.
-    point: usize,
-}
-
 struct Run<'a, N> {
     plan: &'a Evaluator<'a>,
     graph: &'a Graph,
     batch: &'a Batch,
-    size: usize,
-    /// Of each domain, each example's length; empty for a domain that nothing needs.
-    lengths: Vec<Vec<usize>>,
+    points: Points<'a>,
     /// Of each node, all rows.
     values: Vec<Vec<N>>,
     memory: usize,
@@ -199,94 +201,29 @@ struct Run<'a, N> {
 impl<'a, N: Number> Run<'a, N> {
     fn new(plan: &'a Evaluator<'a>, batch: &'a Batch) -> Result<Self, String> {
         let graph = plan.graph;
-        let values = vec![Vec::new(); graph.nodes.len()];
-        let mut run = Run { plan, graph, batch, size: batch.size, lengths: Vec::new(), values, memory: 0 };
-        for i in 0..graph.domains.len() {
-            let lengths = run.find_lengths(DomainId(i as u32))?;
-            run.lengths.push(lengths);
+        let needed = plan.needed_axes();
+        let mut trees: Vec<&[Tree]> = Vec::new();
+        let mut lengths: Vec<Vec<usize>> = Vec::new();
+        for (i, needed) in needed.iter().enumerate() {
+            let id = DomainId(i as u32);
+            trees.push(match graph.domains[i].kind {
+                DomainKind::Tree { arity } if *needed => find_trees(graph, batch, id, arity)?,
+                _ => &[],
+            });
+            lengths.push(match needed {
+                true => find_lengths(graph, batch, id, &lengths, trees[i])?,
+                false => Vec::new(),
+            });
         }
-        Ok(run)
-    }
-
-    /// Given, fixed, or those of the first array over the domain.
-    fn find_lengths(&self, id: DomainId) -> Result<Vec<usize>, String> {
-        let domain = &self.graph.domains[id.index()];
-        let DomainKind::Chain { fixed } = domain.kind;
-        let fixed = fixed.map(|n| n as usize);
-        if let Some(given) = self.batch.lengths.get(&*domain.extent) {
-            if given.len() != self.size {
-                return Err(format!(
-                    "there are {} lengths of `{}` for a batch of {}",
-                    given.len(),
-                    domain.extent,
-                    self.size
-                ));
-            }
-            if let Some((b, n)) = given.iter().enumerate().find(|(_, n)| fixed.is_some_and(|f| f != **n)) {
-                return Err(format!(
-                    "example {b} has length {n}, but `{}` is {}",
-                    domain.extent,
-                    fixed.unwrap_or(0)
-                ));
-            }
-            return Ok(given.clone());
-        }
-        if let Some(n) = fixed {
-            return Ok(vec![n; self.size]);
-        }
-        let over = self.graph.sources.iter().filter(|s| s.level == Level::Over(id));
-        let given = over.filter_map(|s| self.batch.arrays.get(&*s.name)).next();
-        if let Some(steps) = given.and_then(|a| a.shape().first()) {
-            return Ok(vec![*steps; self.size]);
-        }
-        let needed = self.plan.steps.iter().flat_map(Step::nodes).any(|n| match self.graph.node(n).op {
-            Op::Length(d) => d == id,
-            _ => self.graph.level(n) == Level::Over(id),
-        });
-        match needed {
-            true => Err(format!("no lengths are given for `{}`, and no array over it", domain.extent)),
-            false => Ok(vec![0; self.size]),
-        }
-    }
-
-    fn greatest(&self, domain: DomainId) -> usize {
-        self.lengths[domain.index()].iter().copied().max().unwrap_or(0)
-    }
-
-    fn rows(&self, level: Level) -> usize {
-        match level {
-            Level::Shared => 1,
-            Level::Example => self.size,
-            Level::Over(d) => self.greatest(d).saturating_mul(self.size),
-        }
+        let extents = plan.given_extents(batch);
+        let points = Points::new(graph, batch.size, lengths, trees, &extents);
+        Ok(Run { plan, graph, batch, points, values: vec![Vec::new(); graph.nodes.len()], memory: 0 })
     }
 
     fn array_shape(&self, level: Level, element: &[usize]) -> Vec<usize> {
-        let mut shape = match level {
-            Level::Shared => vec![],
-            Level::Example => vec![self.size],
-            Level::Over(d) => vec![self.greatest(d), self.size],
-        };
+        let mut shape = self.points.extents(level);
         shape.extend(element);
         shape
-    }
-
-    /// All true positions of a level.
-    fn places(&self, level: Level) -> Vec<Place> {
-        match level {
-            Level::Shared => vec![Place::default()],
-            Level::Example => (0..self.size).map(|b| Place { row: b, example: b, point: 0 }).collect(),
-            Level::Over(d) => (0..self.greatest(d)).flat_map(|t| self.places_at(d, t)).collect(),
-        }
-    }
-
-    fn places_at(&self, domain: DomainId, point: usize) -> impl Iterator<Item = Place> + '_ {
-        let lengths = &self.lengths[domain.index()];
-        (0..self.size).filter(move |b| lengths[*b] > point).map(move |b| Place {
-            row: point * self.size + b,
-            example: b,
-            point,
-        })
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -297,19 +234,11 @@ impl<'a, N: Number> Run<'a, N> {
             Step::Node(id) if self.plan.streamed[id.index()] => Ok(()),
             Step::Node(id) => match self.graph.node(*id).op {
                 Op::Source(source) => self.load(*id, source),
-                _ => self.compute(*id, &self.places(self.graph.level(*id))),
-            },
-            Step::Recurrence { domain, backwards, nodes } => {
-                let steps = self.greatest(*domain);
-                for k in 0..steps {
-                    let point = if *backwards { steps - 1 - k } else { k };
-                    let places: Vec<Place> = self.places_at(*domain, point).collect();
-                    for id in nodes {
-                        self.compute(*id, &places)?;
-                    }
+                _ => {
+                    self.points.all(self.graph.level(*id)).into_iter().try_for_each(|p| self.compute(*id, p))
                 }
-                Ok(())
-            }
+            },
+            Step::Recurrence(nodes) => self.recurrence(nodes),
         }
     }
 
@@ -317,7 +246,7 @@ impl<'a, N: Number> Run<'a, N> {
         if self.plan.streamed[id.index()] {
             return Ok(());
         }
-        let elements = self.rows(self.graph.level(id)).saturating_mul(self.plan.elements(id));
+        let elements = self.points.rows(self.graph.level(id)).saturating_mul(self.plan.elements(id));
         self.memory = self.memory.saturating_add(elements);
         if self.memory > MAX_MEMORY {
             return Err("the evaluation would not fit into memory".into());
@@ -326,10 +255,78 @@ impl<'a, N: Number> Run<'a, N> {
         Ok(())
     }
 
+    /// Computes values that need one another, each when it is needed, along an explicit stack.
+    fn recurrence(&mut self, nodes: &[NodeId]) -> Result<(), String> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let member = |id: NodeId| nodes.binary_search(&id).ok();
+        let rows = |id: &NodeId| vec![Mark::New; self.points.rows(self.graph.level(*id))];
+        let mut marks: Vec<Vec<Mark>> = nodes.iter().map(rows).collect();
+        let mut places = Vec::new();
+        for id in nodes {
+            places.extend(self.points.all(self.graph.level(*id)).into_iter().map(|p| (*id, p)));
+        }
+        let mut open = Vec::new();
+        for start in places {
+            open.push(start);
+            while let Some((id, p)) = open.last().copied() {
+                let Some(i) = member(id) else {
+                    open.pop();
+                    continue;
+                };
+                let row = self.points.row(self.graph.level(id), p);
+                match marks[i][row] {
+                    Mark::Done => {
+                        open.pop();
+                    }
+                    Mark::Open => {
+                        self.compute(id, p)?;
+                        marks[i][row] = Mark::Done;
+                        open.pop();
+                    }
+                    Mark::New => {
+                        marks[i][row] = Mark::Open;
+                        let mut again = false;
+                        self.reads(id, p, &mut |to, q| {
+                            let Some(k) = member(to) else { return };
+                            match marks[k][self.points.row(self.graph.level(to), q)] {
+                                Mark::Done => {}
+                                Mark::New => open.push((to, q)),
+                                Mark::Open => again = true,
+                            }
+                        });
+                        if again {
+                            return Err(self.needs_itself(nodes, id));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn needs_itself(&self, nodes: &[NodeId], id: NodeId) -> String {
+        let label = |id: NodeId| match &self.graph.node(id).name {
+            Some(name) => format!("`{name}`"),
+            None => format!("%{} ({})", id.0, self.graph.node(id).op.word()),
+        };
+        let named = nodes.iter().copied().filter(|n| self.graph.node(*n).name.is_some() && *n != id);
+        let others: Vec<String> = named.take(3).map(label).collect();
+        match others.is_empty() {
+            true => format!("{} needs itself at one point", label(id)),
+            false => format!("{} needs itself at one point, by way of {}", label(id), others.join(", ")),
+        }
+    }
+
     /// Fills a source's value from the given array, or with its default.
     fn load(&mut self, id: NodeId, source: SourceId) -> Result<(), String> {
         let source = &self.graph.sources[source.index()];
         let name = &source.name;
+        let elements = self.plan.elements(id);
         let Some(array) = self.batch.arrays.get(&**name) else {
             let default = match source.kind {
                 SourceKind::Initial { default, .. } => default,
@@ -339,51 +336,170 @@ impl<'a, N: Number> Run<'a, N> {
                 }
                 _ => return Err(format!("the array `{name}` is missing")),
             };
-            let elements = self.plan.elements(id);
-            for p in self.places(source.level) {
-                self.values[id.index()][p.row * elements..][..elements].fill(N::given(default));
+            for p in self.points.all(source.level) {
+                let row = self.points.row(source.level, p);
+                self.values[id.index()][row * elements..][..elements].fill(N::given(default));
             }
             return Ok(());
         };
         let want = self.array_shape(source.level, self.plan.shape(id));
-        let over = matches!(source.level, Level::Over(_));
-        // More steps than the longest example has are padding.
+        let axes = self.points.axes(source.level).len();
+        // More points than the longest example has are padding.
         let fits = array.ndim() == want.len()
             && array.shape().iter().zip(&want).enumerate().all(
                 |(i, (a, w))| {
-                    if over && i == 0 { a >= w } else { a == w }
+                    if i < axes { a >= w } else { a == w }
                 },
             );
         if !fits {
             return Err(format!("the array `{name}` has shape {:?}, but {want:?} is needed", array.shape()));
         }
-        let elements = self.plan.elements(id);
         let given = array.as_standard_layout();
         let given = given.as_slice().unwrap_or(&[]);
-        for p in self.places(source.level) {
-            let row = &given[p.row * elements..][..elements];
-            for v in row {
-                check_value(&source.ty, *v)
-                    .map_err(|e| format!("`{name}`, example {}, position {}: {e}", p.example, p.point + 1))?;
+        for p in self.points.all(source.level) {
+            // The array may have more points along each axis than the value.
+            let along = array.shape().iter().zip(p.at).take(axes).fold(0, |row, (n, x)| row * n + x);
+            let from = match source.level {
+                Level::Shared => 0,
+                _ => along * self.points.size + p.example,
+            };
+            let values = &given[from * elements..][..elements];
+            for v in values {
+                check_value(&source.ty, *v).map_err(|e| {
+                    let at: Vec<String> = p.at[..axes].iter().map(|x| (x + 1).to_string()).collect();
+                    format!("`{name}`, example {}, position {}: {e}", p.example, at.join(", "))
+                })?;
             }
-            let to = &mut self.values[id.index()][p.row * elements..][..elements];
-            to.iter_mut().zip(row).for_each(|(to, v)| *to = N::given(*v));
+            let row = self.points.row(source.level, p);
+            let to = &mut self.values[id.index()][row * elements..][..elements];
+            to.iter_mut().zip(values).for_each(|(to, v)| *to = N::given(*v));
         }
         Ok(())
     }
 
-    fn compute(&mut self, id: NodeId, places: &[Place]) -> Result<(), String> {
-        let mut out = std::mem::take(&mut self.values[id.index()]);
+    fn compute(&mut self, id: NodeId, p: Place) -> Result<(), String> {
+        let mut all = std::mem::take(&mut self.values[id.index()]);
         let elements = self.plan.elements(id);
-        let mut result = Ok(());
-        for p in places {
-            result = self.row(id, *p, &mut out, elements);
-            if result.is_err() {
-                break;
+        let row = self.points.row(self.graph.level(id), p);
+        let result = self.row(id, p, row, &mut all, elements);
+        self.values[id.index()] = all;
+        result
+    }
+}
+
+fn find_trees<'a>(
+    graph: &Graph,
+    batch: &'a Batch,
+    id: DomainId,
+    arity: Option<u32>,
+) -> Result<&'a [Tree], String> {
+    let extent = &graph.domains[id.index()].extent;
+    let trees = batch.trees.get(&**extent).ok_or_else(|| format!("no trees are given for `{extent}`"))?;
+    if trees.len() != batch.size {
+        return Err(format!("there are {} trees of `{extent}` for a batch of {}", trees.len(), batch.size));
+    }
+    for (b, tree) in trees.iter().enumerate() {
+        if let (Some(n), Some(node)) =
+            (arity, (0..tree.nodes()).find(|k| arity.is_some_and(|n| tree.arity(*k) > n as usize)))
+        {
+            let has = tree.arity(node);
+            return Err(format!("example {b}: node {node} has {has} edges, but `{extent}` has at most {n}"));
+        }
+    }
+    Ok(trees)
+}
+
+/// Given, fixed, found from other axes, or those of the first array over the axis.
+fn find_lengths(
+    graph: &Graph,
+    batch: &Batch,
+    id: DomainId,
+    known: &[Vec<usize>],
+    trees: &[Tree],
+) -> Result<Vec<usize>, String> {
+    let domain = &graph.domains[id.index()];
+    let fixed = match &domain.kind {
+        DomainKind::Chain { fixed } => fixed.map(|n| n as usize),
+        DomainKind::Tree { .. } => return Ok(trees.iter().map(Tree::nodes).collect()),
+        DomainKind::Derived(extent) => {
+            let length = |b: usize| {
+                let n = extent.value(|axis| known[axis.index()].get(b).copied().unwrap_or(0));
+                usize::try_from(n.max(0)).ok().filter(|n| *n <= MAX_MEMORY)
+            };
+            let too_long = || format!("`{}` is too long", domain.extent);
+            return (0..batch.size).map(|b| length(b).ok_or_else(too_long)).collect();
+        }
+        DomainKind::Children { .. } | DomainKind::Product(_) => return Ok(Vec::new()),
+    };
+    if let Some(given) = batch.lengths.get(&*domain.extent) {
+        if given.len() != batch.size {
+            return Err(format!(
+                "there are {} lengths of `{}` for a batch of {}",
+                given.len(),
+                domain.extent,
+                batch.size
+            ));
+        }
+        if let Some((b, n)) = given.iter().enumerate().find(|(_, n)| fixed.is_some_and(|f| f != **n)) {
+            return Err(format!(
+                "example {b} has length {n}, but `{}` is {}",
+                domain.extent,
+                fixed.unwrap_or(0)
+            ));
+        }
+        return Ok(given.clone());
+    }
+    if let Some(n) = fixed {
+        return Ok(vec![n; batch.size]);
+    }
+    for source in &graph.sources {
+        let axis = graph.axes_of(source.level).iter().position(|a| *a == id);
+        let array = batch.arrays.get(&*source.name);
+        if let (Some(axis), Some(array)) = (axis, array)
+            && let Some(steps) = array.shape().get(axis)
+        {
+            return Ok(vec![*steps; batch.size]);
+        }
+    }
+    Err(format!("no lengths are given for `{}`, and no array over it", domain.extent))
+}
+
+impl Evaluator<'_> {
+    /// Of each axis, how many points the given arrays have: beyond an example's length they are padding.
+    fn given_extents(&self, batch: &Batch) -> Vec<usize> {
+        let mut extents = vec![0; self.graph.domains.len()];
+        for id in self.steps.iter().flat_map(Step::nodes) {
+            let Op::Source(source) = self.graph.node(id).op else { continue };
+            let source = &self.graph.sources[source.index()];
+            let Some(array) = batch.arrays.get(&*source.name) else { continue };
+            for (axis, n) in self.graph.axes_of(source.level).into_iter().zip(array.shape()) {
+                extents[axis.index()] = extents[axis.index()].max(*n);
             }
         }
-        self.values[id.index()] = out;
-        result
+        extents
+    }
+
+    /// The axes over which something is computed, or whose length is read.
+    fn needed_axes(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.graph.domains.len()];
+        let mut note = |d: DomainId| needed[d.index()] = true;
+        for id in self.steps.iter().flat_map(Step::nodes) {
+            self.graph.axes_of(self.graph.level(id)).into_iter().for_each(&mut note);
+            match &self.graph.node(id).op {
+                Op::Length(d) => note(*d),
+                Op::Remap { maps, .. } => maps.iter().flat_map(|m| m.start.axes()).for_each(&mut note),
+                _ => {}
+            }
+        }
+        // Lengths are found from earlier axes.
+        for i in (0..needed.len()).rev().filter(|i| needed[*i]).collect::<Vec<_>>() {
+            match &self.graph.domains[i].kind {
+                DomainKind::Derived(extent) => extent.axes().for_each(|d| needed[d.index()] = true),
+                DomainKind::Children { tree } => needed[tree.index()] = true,
+                _ => {}
+            }
+        }
+        needed
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 
 impl Graph {
     /// Adds an operation whose shape, type and level follow from its operands: all but
-    /// `Spread`, `Slice`, `Reshape` and `SumOver`. A `Literal` is taken as a vector.
+    /// `Spread`, `Slice`, `Reshape`, `SumOver` and `FoldOver`. A `Literal` is taken as a vector.
     pub fn add(&mut self, op: Op) -> Result<NodeId, TypeError> {
         let (shape, ty, level) = self.infer(&op)?;
         Ok(self.push(op, shape, ty, level))
@@ -135,8 +135,9 @@ impl Graph {
         self.add_as(Op::Literal(values.into()), shape, Level::Shared)
     }
 
-    pub fn lag(&mut self, state: StateId, offset: i32) -> Result<NodeId, TypeError> {
-        self.add(Op::Lag { state, offset })
+    /// A state `k` points further along its chain.
+    pub fn lag(&mut self, state: StateId, k: i32) -> Result<NodeId, TypeError> {
+        self.add(Op::Lag { state, offset: Offset::chain(k) })
     }
 
     pub fn unary(&mut self, kind: Unary, a: NodeId) -> Result<NodeId, TypeError> {
@@ -217,7 +218,32 @@ impl Graph {
         }
     }
 
+    /// One point of the only axis of a value.
     pub fn at(&mut self, arg: NodeId, point: Point, empty: NodeId) -> Result<NodeId, TypeError> {
-        self.add(Op::At { arg, point, empty })
+        let axis = match self.nodes.get(arg.index()).map(|n| n.level) {
+            Some(Level::Over(d)) => d,
+            _ => DomainId(u32::MAX),
+        };
+        self.add(Op::At { arg, axis, point, empty })
+    }
+
+    /// A chain read backwards, each example within its own length.
+    pub fn reverse(&mut self, arg: NodeId) -> Result<NodeId, TypeError> {
+        let maps = match self.nodes.get(arg.index()).map(|n| n.level) {
+            Some(Level::Over(d)) => vec![AxisMap::reverse(d)],
+            _ => Vec::new(),
+        };
+        self.add(Op::Remap { arg, maps })
+    }
+
+    /// The axis, if the node reads a whole chain backwards and does nothing else.
+    pub fn as_reverse(&self, op: &Op) -> Option<(NodeId, DomainId)> {
+        match op {
+            Op::Remap { arg, maps } => match &maps[..] {
+                [map] if map.is_reverse() => Some((*arg, map.from)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What every stage asks of an [`Op`]: its operands, its name.
 
-use super::{Binary, Fold, NodeId, Op, Unary};
+use super::{AxisMap, Binary, DomainId, Fold, NodeId, Offset, Op, Unary};
 
 impl Op {
     /// Operands in reading order. What a [`Op::Lag`] reads is not an operand.
@@ -21,7 +21,8 @@ impl Op {
             | Op::ArgMax(a)
             | Op::Reshape(a)
             | Op::SumOver(a)
-            | Op::Reverse(a)
+            | Op::FoldOver { arg: a, .. }
+            | Op::Remap { arg: a, .. }
             | Op::Slice { arg: a, .. }
             | Op::Reduce { arg: a, .. } => ([Some(*a), None, None], &[]),
             Op::Binary(_, a, b)
@@ -31,7 +32,7 @@ impl Op {
             | Op::Scatter { index: a, value: b }
             | Op::At { arg: a, empty: b, .. } => ([Some(*a), Some(*b), None], &[]),
             Op::Select(a, b, c) => ([Some(*a), Some(*b), Some(*c)], &[]),
-            Op::Concat(list) => ([None; 3], list),
+            Op::Concat(list) | Op::Stack { parts: list, .. } => ([None; 3], list),
         };
         fixed.into_iter().flatten().chain(list.iter().copied())
     }
@@ -82,12 +83,52 @@ impl Op {
             Op::ArgMax(a) => Op::ArgMax(f(*a)),
             Op::Reshape(a) => Op::Reshape(f(*a)),
             Op::SumOver(a) => Op::SumOver(f(*a)),
-            Op::At { arg, point, empty } => {
+            Op::FoldOver { fold, arg } => Op::FoldOver { fold: *fold, arg: f(*arg) },
+            Op::At { arg, axis, point, empty } => {
                 let arg = f(*arg);
-                Op::At { arg, point: *point, empty: f(*empty) }
+                Op::At { arg, axis: *axis, point: *point, empty: f(*empty) }
             }
-            Op::Reverse(a) => Op::Reverse(f(*a)),
+            Op::Remap { arg, maps } => Op::Remap { arg: f(*arg), maps: maps.clone() },
+            Op::Stack { parts, axis } => {
+                Op::Stack { parts: parts.iter().map(|a| f(*a)).collect(), axis: *axis }
+            }
         }
+    }
+
+    /// The domains it names.
+    pub fn domains(&self) -> Vec<DomainId> {
+        match self {
+            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Stack { axis: d, .. } => vec![*d],
+            Op::Lag { offset, .. } => offset.axis().into_iter().collect(),
+            Op::Remap { maps, .. } => {
+                maps.iter().flat_map(|m| [m.from, m.to].into_iter().chain(m.start.axes())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same operation with other numbers for domains.
+    pub fn map_domains(&self, f: impl Fn(DomainId) -> DomainId + Copy) -> Op {
+        let mut op = self.clone();
+        match &mut op {
+            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Stack { axis: d, .. } => {
+                *d = f(*d)
+            }
+            Op::Lag { offset: Offset::EachChild(d) | Offset::FromEach(d), .. } => *d = f(*d),
+            Op::Remap { maps, .. } => {
+                for map in maps {
+                    let start = map.start.renumbered(f);
+                    *map = AxisMap { from: f(map.from), to: f(map.to), start, step: map.step };
+                }
+            }
+            _ => {}
+        }
+        op
+    }
+
+    /// Whether it reads other points of its operand than its own.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. })
     }
 
     /// The word the text form uses.
@@ -116,8 +157,10 @@ impl Op {
             Op::ArgMax(_) => "argmax",
             Op::Reshape(_) => "reshape",
             Op::SumOver(_) => "sum_over",
+            Op::FoldOver { .. } => "fold_over",
             Op::At { .. } => "at",
-            Op::Reverse(_) => "reverse",
+            Op::Remap { .. } => "remap",
+            Op::Stack { .. } => "stack",
             Op::Literal(_) => "literal",
         }
     }
@@ -216,6 +259,16 @@ impl Binary {
 }
 
 impl Fold {
+    /// The fold of nothing.
+    pub fn empty(self) -> f64 {
+        match self {
+            Fold::Sum => 0.0,
+            Fold::Prod => 1.0,
+            Fold::Max => f64::NEG_INFINITY,
+            Fold::Min => f64::INFINITY,
+        }
+    }
+
     pub const ALL: [Fold; 4] = [Fold::Sum, Fold::Prod, Fold::Max, Fold::Min];
 
     pub fn word(self) -> &'static str {

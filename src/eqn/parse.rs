@@ -237,8 +237,8 @@ impl<'a> Cursor<'a> {
                 let extent = self.named_head()?;
                 self.want(':')?;
                 let var = self.name()?;
-                let fixed = if self.take('=') { Some(self.whole()?) } else { None };
-                graph.domains.push(Domain { extent, var, kind: DomainKind::Chain { fixed } });
+                let kind = self.domain_kind()?;
+                graph.domains.push(Domain { extent, var, kind });
             }
             Kind::Source => {
                 let name = self.named_head()?;
@@ -262,7 +262,12 @@ impl<'a> Cursor<'a> {
                 while self.take(',') {
                     init.push(self.node_id()?);
                 }
-                graph.states.push(State { name, domain, shape, ty, def, init, span: None });
+                let mut sides = Vec::new();
+                while let Some(after) = self.side_word() {
+                    let axis = self.domain_id()?;
+                    sides.push(Side { axis, after, value: self.node_id()? });
+                }
+                graph.states.push(State { name, domain, shape, ty, def, init, sides, span: None });
             }
             Kind::Node => {
                 let (_, name) = self.head()?;
@@ -280,6 +285,97 @@ impl<'a> Cursor<'a> {
             }
         }
         self.end()
+    }
+
+    fn domain_kind(&mut self) -> Read<DomainKind> {
+        if self.take('=') {
+            return Ok(DomainKind::Chain { fixed: Some(self.whole()?) });
+        }
+        if self.take_word("derived") {
+            return Ok(DomainKind::Derived(self.extent()?));
+        }
+        if self.take_word("tree") {
+            let arity = match self.peek() {
+                Some(Token::Digits(_)) => Some(self.whole()?),
+                _ => None,
+            };
+            return Ok(DomainKind::Tree { arity });
+        }
+        if self.take_word("children") {
+            return Ok(DomainKind::Children { tree: self.domain_id()? });
+        }
+        if self.take_word("product") {
+            let mut axes = vec![self.domain_id()?];
+            while self.take(',') {
+                axes.push(self.domain_id()?);
+            }
+            return Ok(DomainKind::Product(axes));
+        }
+        Ok(DomainKind::Chain { fixed: None })
+    }
+
+    fn extent(&mut self) -> Read<Extent> {
+        let mut terms = Vec::new();
+        loop {
+            let k = self.signed()?;
+            let mut axes = Vec::new();
+            while self.take('*') {
+                axes.push(self.domain_id()?);
+            }
+            if k != 0 {
+                terms.push((i64::from(k), axes));
+            }
+            if !self.take('+') {
+                return Ok(Extent(terms));
+            }
+        }
+    }
+
+    fn signed(&mut self) -> Read<i32> {
+        let sign = if self.take('-') { -1 } else { 1 };
+        let size = i32::try_from(self.whole()?).map_err(|_| "the number is too large")?;
+        Ok(sign * size)
+    }
+
+    fn side_word(&mut self) -> Option<bool> {
+        if self.take_word("before") {
+            return Some(false);
+        }
+        self.take_word("after").then_some(true)
+    }
+
+    fn offset(&mut self) -> Read<Offset> {
+        if self.take_word("child") {
+            return Ok(Offset::Child(self.whole()?));
+        }
+        if self.take_word("parent") {
+            return Ok(Offset::Parent(self.whole()?));
+        }
+        if self.take_word("each") {
+            return Ok(Offset::EachChild(self.domain_id()?));
+        }
+        if self.take_word("from") {
+            return Ok(Offset::FromEach(self.domain_id()?));
+        }
+        let mut by = [0; MAX_AXES];
+        by[0] = self.signed()?;
+        let mut axis = 1;
+        while self.take(',') {
+            *by.get_mut(axis).ok_or("too many axes")? = self.signed()?;
+            axis += 1;
+        }
+        Ok(Offset::By(by))
+    }
+
+    fn axis_map(&mut self) -> Read<AxisMap> {
+        let from = self.domain_id()?;
+        self.want_word("to")?;
+        let to = self.domain_id()?;
+        self.want_word("start")?;
+        let start = self.extent()?;
+        self.want_word("step")?;
+        let step = i8::try_from(self.signed()?).map_err(|_| "the step is too large")?;
+        Ok(AxisMap { from, to, start, step })
     }
 
     fn value_type(&mut self) -> Read<(Shape, Ty, Level)> {
@@ -378,9 +474,7 @@ impl<'a> Cursor<'a> {
             "lag" => {
                 let state = self.state_id()?;
                 self.want(',')?;
-                let sign = if self.take('-') { -1 } else { 1 };
-                let size = i32::try_from(self.whole()?).map_err(|_| "the offset is too large")?;
-                Op::Lag { state, offset: sign * size }
+                Op::Lag { state, offset: self.offset()? }
             }
             "position" => Op::Position(self.domain_id()?),
             "length" => Op::Length(self.domain_id()?),
@@ -415,6 +509,8 @@ impl<'a> Cursor<'a> {
             "at" => {
                 let arg = self.node_id()?;
                 self.want(',')?;
+                let axis = self.domain_id()?;
+                self.want(',')?;
                 let point = if self.take_word("first") {
                     Point::First
                 } else if self.take_word("last") {
@@ -423,9 +519,30 @@ impl<'a> Cursor<'a> {
                     Point::Fixed(self.whole()?)
                 };
                 self.want(',')?;
-                Op::At { arg, point, empty: self.node_id()? }
+                Op::At { arg, axis, point, empty: self.node_id()? }
             }
-            "reverse" => Op::Reverse(self.node_id()?),
+            "fold_over" => {
+                let arg = self.node_id()?;
+                self.want(',')?;
+                let fold = Fold::ALL.into_iter().find(|k| self.take_word(k.word()));
+                Op::FoldOver { fold: fold.ok_or("expected a fold")?, arg }
+            }
+            "remap" => {
+                let arg = self.node_id()?;
+                let mut maps = Vec::new();
+                while self.take(',') {
+                    maps.push(self.axis_map()?);
+                }
+                Op::Remap { arg, maps }
+            }
+            "stack" => {
+                let axis = self.domain_id()?;
+                let mut parts = Vec::new();
+                while self.take(',') {
+                    parts.push(self.node_id()?);
+                }
+                Op::Stack { parts, axis }
+            }
             "literal" => {
                 let mut values = Vec::new();
                 while !self.is(')') {

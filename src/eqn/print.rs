@@ -35,9 +35,8 @@ pub fn print(graph: &Graph) -> String {
     };
     line(format!("graph {}", quote(&graph.name)));
     for (i, d) in graph.domains.iter().enumerate() {
-        let DomainKind::Chain { fixed } = d.kind;
-        let fixed = fixed.map(|n| format!(" = {n}")).unwrap_or_default();
-        line(format!("domain {} : {}{fixed}", labels.domains.head(i), word_or_quoted(&d.var)));
+        let kind = labels.domain_kind(&d.kind);
+        line(format!("domain {} : {}{kind}", labels.domains.head(i), word_or_quoted(&d.var)));
     }
     for (i, s) in graph.sources.iter().enumerate() {
         let kind = labels.kind(&s.kind);
@@ -48,7 +47,13 @@ pub fn print(graph: &Graph) -> String {
         let def = s.def.map_or("_".into(), |d| labels.node(d));
         let init: Vec<String> = s.init.iter().map(|n| labels.node(*n)).collect();
         let ty = labels.value_type(&s.shape, &s.ty, Level::Over(s.domain));
-        line(format!("state {} : {ty} = {def} init {}", labels.states.head(i), init.join(", ")));
+        let sides: Vec<String> = s.sides.iter().map(|side| labels.side(side)).collect();
+        line(format!(
+            "state {} : {ty} = {def} init {}{}",
+            labels.states.head(i),
+            init.join(", "),
+            sides.concat()
+        ));
     }
     for (i, n) in graph.nodes.iter().enumerate() {
         let ty = labels.value_type(&n.shape, &n.ty, n.level);
@@ -104,6 +109,7 @@ impl<'a> Names<'a> {
 }
 
 struct Labels<'a> {
+    graph: &'a Graph,
     domains: Names<'a>,
     sources: Names<'a>,
     states: Names<'a>,
@@ -113,6 +119,7 @@ struct Labels<'a> {
 impl<'a> Labels<'a> {
     fn new(graph: &'a Graph) -> Self {
         Labels {
+            graph,
             domains: Names::new(graph.domains.iter().map(|d| Some(&*d.extent))),
             sources: Names::new(graph.sources.iter().map(|s| Some(&*s.name))),
             states: Names::new(graph.states.iter().map(|s| Some(&*s.name))),
@@ -122,6 +129,58 @@ impl<'a> Labels<'a> {
 
     fn node(&self, id: NodeId) -> String {
         self.nodes.label(id.index())
+    }
+
+    fn domain(&self, id: DomainId) -> String {
+        self.domains.label(id.index())
+    }
+
+    /// What follows the variable: nothing for a chain of free length.
+    fn domain_kind(&self, kind: &DomainKind) -> String {
+        match kind {
+            DomainKind::Chain { fixed: None } => String::new(),
+            DomainKind::Chain { fixed: Some(n) } => format!(" = {n}"),
+            DomainKind::Derived(extent) => format!(" derived {}", self.extent(extent)),
+            DomainKind::Tree { arity: None } => " tree".into(),
+            DomainKind::Tree { arity: Some(n) } => format!(" tree {n}"),
+            DomainKind::Children { tree } => format!(" children {}", self.domain(*tree)),
+            DomainKind::Product(axes) => {
+                let axes: Vec<String> = axes.iter().map(|d| self.domain(*d)).collect();
+                format!(" product {}", axes.join(", "))
+            }
+        }
+    }
+
+    /// `1 + 2*n*m`; 0 if nothing is added.
+    fn extent(&self, extent: &Extent) -> String {
+        let term = |(k, axes): &(i64, Vec<DomainId>)| {
+            let factors = axes.iter().map(|d| format!("*{}", self.domain(*d)));
+            std::iter::once(k.to_string()).chain(factors).collect::<String>()
+        };
+        match extent.0.is_empty() {
+            true => "0".into(),
+            false => extent.0.iter().map(term).collect::<Vec<_>>().join(" + "),
+        }
+    }
+
+    fn side(&self, side: &Side) -> String {
+        let word = if side.after { "after" } else { "before" };
+        format!(" {word} {} {}", self.domain(side.axis), self.node(side.value))
+    }
+
+    fn offset(&self, state: StateId, offset: Offset) -> String {
+        match offset {
+            Offset::By(by) => {
+                let axes =
+                    self.graph.states.get(state.index()).map_or(1, |s| self.graph.axes(s.domain).len());
+                let by: Vec<String> = by.iter().take(axes).map(i32::to_string).collect();
+                by.join(", ")
+            }
+            Offset::Child(k) => format!("child {k}"),
+            Offset::EachChild(axis) => format!("each {}", self.domain(axis)),
+            Offset::Parent(k) => format!("parent {k}"),
+            Offset::FromEach(axis) => format!("from {}", self.domain(axis)),
+        }
     }
 
     /// `[H, I] over n`, `[] id(K) shared`.
@@ -168,19 +227,25 @@ impl<'a> Labels<'a> {
             Op::Source(s) => args.push(self.sources.label(s.index())),
             Op::Lag { state, offset } => {
                 args.push(self.states.label(state.index()));
-                args.push(offset.to_string());
+                args.push(self.offset(*state, *offset));
             }
             Op::Position(d) | Op::Length(d) => args.push(self.domains.label(d.index())),
             Op::Slice { start, .. } => args.push(start.to_string()),
             Op::Reduce { axis, .. } => args.push(axis.to_string()),
-            Op::At { point, .. } => args.insert(
-                1,
-                match point {
+            Op::FoldOver { fold, .. } => args.push(fold.word().into()),
+            Op::At { axis, point, .. } => {
+                let point = match point {
                     Point::First => "first".into(),
                     Point::Last => "last".into(),
                     Point::Fixed(p) => p.to_string(),
-                },
-            ),
+                };
+                args.splice(1..1, [self.domain(*axis), point]);
+            }
+            Op::Remap { maps, .. } => args.extend(maps.iter().map(|m| {
+                let (from, to) = (self.domain(m.from), self.domain(m.to));
+                format!("{from} to {to} start {} step {}", self.extent(&m.start), m.step)
+            })),
+            Op::Stack { axis, .. } => args.insert(0, self.domain(*axis)),
             Op::Literal(values) => args.extend(values.iter().map(|v| number(*v))),
             Op::Unary(..)
             | Op::Binary(..)
@@ -196,8 +261,7 @@ impl<'a> Labels<'a> {
             | Op::LogSumExp(_)
             | Op::ArgMax(_)
             | Op::Reshape(_)
-            | Op::SumOver(_)
-            | Op::Reverse(_) => {}
+            | Op::SumOver(_) => {}
         }
         format!("{}({})", op.word(), args.join(", "))
     }

@@ -162,19 +162,24 @@ impl<'a> Checker<'a> {
             }
             Op::Lag { state, offset } => {
                 let s = self.graph.states.get(state.index()).ok_or(Fault::Missing("state"))?;
-                if *offset == 0 {
+                if offset.is_zero() {
                     return Err(Fault::Result("a lag must not be 0"));
                 }
-                Ok((s.shape.clone(), s.ty.clone(), Level::Over(s.domain)))
+                self.offset(s.domain, *offset)?;
+                let level = self.graph.lag_level(s.domain, *offset).ok_or(Fault::Missing("domain"))?;
+                Ok((s.shape.clone(), s.ty.clone(), level))
             }
-            Op::Position(d) => {
-                self.domain(*d)?;
-                real(Vec::new(), Level::Over(*d))
-            }
-            Op::Length(d) => {
-                self.domain(*d)?;
-                real(Vec::new(), Level::Example)
-            }
+            Op::Position(d) => match self.axis(*d)?.kind {
+                DomainKind::Children { tree } => {
+                    let level = self.graph.join(Level::Over(tree), Level::Over(*d));
+                    real(Vec::new(), level.ok_or(Fault::Missing("domain"))?)
+                }
+                _ => real(Vec::new(), Level::Over(*d)),
+            },
+            Op::Length(d) => match self.axis(*d)?.kind {
+                DomainKind::Children { tree } => real(Vec::new(), Level::Over(tree)),
+                _ => real(Vec::new(), Level::Example),
+            },
             Op::Literal(values) => real(vec![Dim::constant(values.len() as i64)], Level::Shared),
             Op::Unary(kind, _) => self.unary(*kind),
             Op::Binary(kind, ..) => self.binary(*kind),
@@ -237,10 +242,10 @@ impl<'a> Checker<'a> {
                     _ => Ok((Vec::new(), Ty::Id(shape[0].clone()), level)),
                 }
             }
-            Op::At { point, .. } => {
-                self.over(0)?;
-                if self.args[1].level > Level::Example {
-                    return Err(Fault::Level { operand: 1, want: "a value without a domain" });
+            Op::At { axis, point, .. } => {
+                let level = self.dropped(0, *axis)?;
+                if !self.graph.is_within(self.args[1].level, level) {
+                    return Err(Fault::Level { operand: 1, want: "a value without this axis" });
                 }
                 if self.args[0].shape != self.args[1].shape {
                     return Err(Fault::Shapes(0, 1));
@@ -251,16 +256,36 @@ impl<'a> Checker<'a> {
                 if *point == Point::Fixed(0) {
                     return Err(Fault::Result("positions count from 1"));
                 }
-                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), Level::Example))
+                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
             }
-            Op::Reverse(_) => {
-                self.over(0)?;
-                self.like(0, self.args[0].shape.clone())
+            Op::Remap { maps, .. } => {
+                let level = self.remapped(maps)?;
+                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
+            }
+            Op::Stack { parts, axis } => {
+                let DomainKind::Chain { fixed: Some(n) } = self.axis(*axis)?.kind else {
+                    return Err(Fault::Result("an axis of static length is stacked to"));
+                };
+                if n as usize != parts.len() || parts.is_empty() {
+                    return Err(Fault::Result("a stack has a part for each point of its axis"));
+                }
+                for i in 1..parts.len() {
+                    self.same_ty(0, i)?;
+                    if self.args[i].shape != self.args[0].shape {
+                        return Err(Fault::Shapes(0, i));
+                    }
+                }
+                let level = self.level()?;
+                if self.graph.axes_of(level).contains(axis) {
+                    return Err(Fault::Level { operand: 0, want: "a value without this axis" });
+                }
+                let level = self.graph.join(level, Level::Over(*axis)).ok_or(Fault::Missing("domain"))?;
+                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
             }
             Op::Spread(_) => Err(Fault::Result("the shape to spread to must be given")),
             Op::Slice { .. } => Err(Fault::Result("the length of a slice must be given")),
             Op::Reshape(_) => Err(Fault::Result("the new shape must be given")),
-            Op::SumOver(_) => Err(Fault::Result("the level to sum to must be given")),
+            Op::SumOver(_) | Op::FoldOver { .. } => Err(Fault::Result("the level to sum to must be given")),
         }
     }
 
@@ -294,12 +319,15 @@ impl<'a> Checker<'a> {
                 }
                 self.result(level)
             }
-            Op::SumOver(_) => {
+            Op::SumOver(_) | Op::FoldOver { .. } => {
                 self.real(0)?;
                 if *shape != self.args[0].shape {
                     return Err(Fault::Result("a sum over points keeps the shape"));
                 }
-                if matches!(level, Level::Over(_)) || level >= self.args[0].level {
+                if matches!(self.op, Op::FoldOver { fold: Fold::Sum, .. }) {
+                    return Err(Fault::Result("a sum is written as one"));
+                }
+                if level == self.args[0].level || !self.graph.is_within(level, self.args[0].level) {
                     return Err(Fault::Result("a sum over points goes to a lower level than its operand's"));
                 }
                 Ok(Ty::Real)
@@ -406,17 +434,81 @@ impl<'a> Checker<'a> {
         Ok(self.args[0].ty.clone())
     }
 
-    /// The highest level of the operands.
+    /// The lowest level at which all operands can be read.
     fn level(&self) -> Result<Level, Fault> {
-        let mut highest = (Level::Shared, 0);
+        let mut joined = (Level::Shared, 0);
         for (i, arg) in self.args.iter().enumerate() {
-            match (highest.0, arg.level) {
-                (Level::Over(a), Level::Over(b)) if a != b => return Err(Fault::Domains(highest.1, i)),
-                (a, b) if b > a => highest = (b, i),
-                _ => {}
+            let level = self.graph.join(joined.0, arg.level).ok_or(Fault::Domains(joined.1, i))?;
+            if level != joined.0 {
+                joined = (level, i);
             }
         }
-        Ok(highest.0)
+        Ok(joined.0)
+    }
+
+    /// The operand's level without one of its axes.
+    fn dropped(&self, i: usize, axis: DomainId) -> Result<Level, Fault> {
+        let level = self.args[i].level;
+        if !self.graph.axes_of(level).contains(&axis) {
+            return Err(Fault::Level { operand: i, want: "a value over the axis" });
+        }
+        self.graph.without(level, axis).ok_or(Fault::Missing("domain"))
+    }
+
+    fn remapped(&self, maps: &[AxisMap]) -> Result<Level, Fault> {
+        let mut axes = self.graph.axes_of(self.args[0].level);
+        for map in maps {
+            let at = axes.iter().position(|a| *a == map.from);
+            let at =
+                at.ok_or(Fault::Level { operand: 0, want: "a value over the axes that are replaced" })?;
+            axes.remove(at);
+            self.axis(map.from)?;
+            self.axis(map.to)?;
+            for axis in map.start.axes() {
+                self.axis(axis)?;
+            }
+            if map.step != 1 && map.step != -1 {
+                return Err(Fault::Result("points are read one after another"));
+            }
+        }
+        for map in maps {
+            if axes.contains(&map.to) {
+                return Err(Fault::Result("an axis would occur twice"));
+            }
+            axes.push(map.to);
+        }
+        self.graph.find_level(axes).ok_or(Fault::Missing("domain"))
+    }
+
+    /// Whether a state over `domain` can be read so.
+    fn offset(&self, domain: DomainId, offset: Offset) -> Result<(), Fault> {
+        self.domain(domain)?;
+        let axes = self.graph.axes(domain);
+        let tree =
+            || axes.iter().any(|a| matches!(self.graph.domains[a.index()].kind, DomainKind::Tree { .. }));
+        let children = |axis: DomainId| match self.domain(axis)?.kind {
+            DomainKind::Children { tree } => Ok(tree),
+            _ => Err(Fault::Result("this is no axis of children")),
+        };
+        let fits = match offset {
+            Offset::By(by) => {
+                let line = |a: &DomainId| {
+                    matches!(
+                        self.graph.domains[a.index()].kind,
+                        DomainKind::Chain { .. } | DomainKind::Derived(_)
+                    )
+                };
+                by[axes.len().min(MAX_AXES)..].iter().all(|k| *k == 0)
+                    && axes.iter().zip(by).all(|(a, k)| k == 0 || line(a))
+            }
+            Offset::Child(_) | Offset::Parent(_) => tree(),
+            Offset::EachChild(axis) => axes.contains(&children(axis)?) && !axes.contains(&axis),
+            Offset::FromEach(axis) => axes.contains(&children(axis)?) && axes.contains(&axis),
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(Fault::Result("the state's domain has no such neighbour")),
+        }
     }
 
     fn elementwise(&self, i: usize, j: usize) -> Result<Shape, Fault> {
@@ -463,10 +555,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn over(&self, i: usize) -> Result<DomainId, Fault> {
-        match self.args[i].level {
-            Level::Over(d) => Ok(d),
-            _ => Err(Fault::Level { operand: i, want: "a value over a domain" }),
+    /// A domain that is no product.
+    fn axis(&self, d: DomainId) -> Result<&Domain, Fault> {
+        match self.domain(d)? {
+            Domain { kind: DomainKind::Product(_), .. } => Err(Fault::Missing("axis")),
+            axis => Ok(axis),
         }
     }
 

@@ -13,6 +13,9 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
     names("domain", graph.domains.iter().map(|d| &d.extent))?;
     names("source", graph.sources.iter().map(|s| &s.name))?;
     names("output", graph.outputs.iter().map(|o| &o.name))?;
+    for d in &graph.domains {
+        domain(graph, d).map_err(|e| format!("domain `{}`: {e}", d.extent))?;
+    }
     for s in &graph.sources {
         source(graph, s).map_err(|e| format!("source `{}`: {e}", s.name))?;
     }
@@ -45,9 +48,49 @@ fn names<'a>(kind: &str, names: impl Iterator<Item = &'a Arc<str>>) -> Result<()
     Ok(())
 }
 
+/// Axes exist, in order, and no product is an axis; lengths are found from earlier axes, so none from itself.
+fn domain(graph: &Graph, domain: &Domain) -> Result<(), String> {
+    let own = graph.domains.iter().position(|d| std::ptr::eq(d, domain)).unwrap_or(0);
+    let axis = |d: DomainId| match graph.domains.get(d.index()).map(|d| &d.kind) {
+        None => Err("there is no such axis".to_string()),
+        Some(DomainKind::Product(_)) => Err("a product is no axis".into()),
+        Some(kind) => Ok(kind),
+    };
+    match &domain.kind {
+        DomainKind::Chain { .. } | DomainKind::Tree { .. } => Ok(()),
+        DomainKind::Derived(extent) => extent.axes().try_for_each(|d| match axis(d)? {
+            DomainKind::Children { .. } => Err("the number of children is no length of an example".into()),
+            _ if d.index() >= own => Err("its length is found from a later one".into()),
+            _ => Ok(()),
+        }),
+        DomainKind::Children { tree } => match axis(*tree)? {
+            DomainKind::Tree { .. } => Ok(()),
+            _ => Err("only nodes of a tree have children".into()),
+        },
+        DomainKind::Product(axes) => {
+            if axes.len() < 2 || axes.len() > MAX_AXES || axes.windows(2).any(|w| w[0] >= w[1]) {
+                return Err("the axes of a product are in order".into());
+            }
+            for d in axes {
+                if let DomainKind::Children { tree } = axis(*d)?
+                    && !axes.contains(tree)
+                {
+                    return Err("children occur only together with their tree".into());
+                }
+            }
+            let same = graph.domains.iter().filter(|d| d.kind == domain.kind).count();
+            if same > 1 { Err("it occurs twice".into()) } else { Ok(()) }
+        }
+    }
+}
+
 fn level(graph: &Graph, level: Level) -> Result<(), String> {
     match level {
-        Level::Over(d) if d.index() >= graph.domains.len() => Err("there is no such domain".into()),
+        Level::Over(d) => match graph.domains.get(d.index()).map(|d| &d.kind) {
+            None => Err("there is no such domain".into()),
+            Some(DomainKind::Children { .. }) => Err("children occur only together with their tree".into()),
+            Some(_) => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -104,7 +147,7 @@ fn state(graph: &Graph, state: &State) -> Result<(), String> {
     if def.shape != state.shape || def.ty != state.ty {
         return Err("its definition has another shape or type".into());
     }
-    if matches!(def.level, Level::Over(d) if d != state.domain) {
+    if !graph.is_within(def.level, Level::Over(state.domain)) {
         return Err("its definition is over another domain".into());
     }
     if state.init.is_empty() {
@@ -117,6 +160,22 @@ fn state(graph: &Graph, state: &State) -> Result<(), String> {
         }
         if init.level > Level::Example {
             return Err("an initial value is over a domain".into());
+        }
+    }
+    let axes = graph.axes(state.domain);
+    for (i, side) in state.sides.iter().enumerate() {
+        let value = graph.nodes.get(side.value.index()).ok_or("the value of a side is no node")?;
+        if value.shape != state.shape || (value.ty != state.ty && !is_constant(graph, value)) {
+            return Err("the value of a side has another shape or type".into());
+        }
+        let within = graph.is_within(value.level, Level::Over(state.domain));
+        if !axes.contains(&side.axis) || !within || graph.axes_of(value.level).contains(&side.axis) {
+            return Err(
+                "the value of a side is over the axis that is crossed, or over others than the state".into(),
+            );
+        }
+        if state.sides[..i].iter().any(|s| (s.axis, s.after) == (side.axis, side.after)) {
+            return Err("a side has two values".into());
         }
     }
     Ok(())

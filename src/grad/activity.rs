@@ -22,7 +22,7 @@ fn dependences(graph: &Graph, id: NodeId) -> Vec<(NodeId, Path)> {
         op.operands().enumerate().map(|(i, a)| (a, rules::path(op, i))).collect();
     if let Op::Lag { state, .. } = op {
         let state = &graph.states[state.index()];
-        all.extend(state.def.iter().chain(&state.init).map(|a| (*a, Path::Smooth)));
+        all.extend(state.values().map(|a| (a, Path::Smooth)));
     }
     all
 }
@@ -117,7 +117,7 @@ fn order(graph: &Graph, active: &[bool]) -> Step<Vec<NodeId>> {
         let op = &graph.node(id).op;
         let mut all: Vec<NodeId> = op.operands().collect();
         if let Op::Lag { state, .. } = op {
-            all.extend(&graph.states[state.index()].init);
+            all.extend(graph.states[state.index()].boundary());
         }
         all
     };

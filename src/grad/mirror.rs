@@ -10,14 +10,14 @@
 
 use super::errors::{self, Step};
 use super::sweep::Tape;
-use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, State, StateId, Unary};
+use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Offset, Op, Point, State, StateId, Unary};
 use crate::shape::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
-    Lag(i32),
+    Lag(Offset),
     First,
     Last,
     Fixed(u32),
@@ -176,7 +176,7 @@ impl Mirror<'_> {
         let node = self.tape.graph.node(id);
         if let (Op::Lag { state, offset }, Access::Lag(k)) = (&node.op, access)
             && !linear
-            && offset.checked_add(k) == Some(0)
+            && offset.then(k).is_some_and(Offset::is_zero)
         {
             let def = self.tape.graph.states[state.index()].def;
             return def.is_some_and(|d| !self.tape.traits[d.index()].wild);
@@ -227,9 +227,9 @@ impl Mirror<'_> {
                 let Access::Lag(k) = access else { return Ok(None) };
                 let Some(def) = self.tape.graph.states[state.index()].def else { return Ok(None) };
                 // Two reads in one direction are one; a forward value read back and forth is itself.
-                return match offset.checked_add(k) {
-                    Some(0) if !linear => Ok(Some(self.node(def)?)),
-                    Some(both) if linear && self.tape.movable.contains(&id) && (*offset > 0) == (k > 0) => {
+                return match offset.then(k) {
+                    Some(both) if both.is_zero() && !linear => Ok(Some(self.node(def)?)),
+                    Some(both) if linear && self.tape.movable.contains(&id) && offset.same_direction(k) => {
                         self.place(def, Access::Lag(both), domain, depth + 1).map(Some)
                     }
                     _ => Ok(None),
@@ -252,11 +252,17 @@ impl Mirror<'_> {
             return Err(stop);
         }
         let level = match access {
-            Access::Lag(_) => Level::Over(domain),
+            Access::Lag(offset) => self.out.lag_level(domain, offset).unwrap_or(Level::Over(domain)),
             _ => Level::Example,
         };
         // Values below the domain are the same at the other point: their operations may stay below.
-        let highest = op.operands().map(|a| self.out.level(a)).max().unwrap_or(level);
+        let mut highest = None;
+        for a in op.operands() {
+            let own = self.out.level(a);
+            let joined = highest.map_or(Some(own), |known| self.out.join(known, own));
+            highest = Some(joined.ok_or_else(|| errors::internal("two domains without a common one"))?);
+        }
+        let highest = highest.unwrap_or(level);
         Ok(Some(self.out.add_as(op, node.shape.clone(), highest)?))
     }
 
@@ -273,7 +279,7 @@ impl Mirror<'_> {
         let (arg, shape) = (self.node(id)?, self.tape.graph.shape(id).clone());
         let empty = self.zero(&shape);
         if let Level::Over(_) = self.tape.graph.level(id) {
-            return Ok(self.out.add(Op::At { arg, point, empty })?);
+            return Ok(self.out.add(Op::At { arg, axis: domain, point, empty })?);
         }
         let needed = match point {
             Point::First | Point::Last => 1,
@@ -306,6 +312,7 @@ impl Mirror<'_> {
             ty: node.ty.clone(),
             def: None,
             init,
+            sides: Vec::new(),
             span: node.span,
         };
         let state = self.out.state(state);
@@ -338,7 +345,7 @@ fn prune(graph: &Graph, forward: usize, states: usize) -> Graph {
             && kept_states.insert(state)
         {
             let state = &graph.states[state.index()];
-            open.extend(state.def.iter().chain(&state.init));
+            open.extend(state.values());
         }
     }
     let mut out = graph.clone();
@@ -365,6 +372,9 @@ fn prune(graph: &Graph, forward: usize, states: usize) -> Graph {
         state.def = state.def.map(|d| map[d.index()]);
         for init in &mut state.init {
             *init = map[init.index()];
+        }
+        for side in &mut state.sides {
+            side.value = map[side.value.index()];
         }
     }
     for output in &mut out.outputs {

@@ -418,7 +418,7 @@ impl<'a> Plan<'a> {
                 open.extend(state.def.iter().chain(&state.init));
             }
         }
-        let is_reverse = |id: &NodeId| seen[id.index()] && matches!(joint.node(*id).op, Op::Reverse(_));
+        let is_reverse = |id: &NodeId| seen[id.index()] && joint.as_reverse(&joint.node(*id).op).is_some();
         joint.node_ids().filter(is_reverse).collect()
     }
 
@@ -518,8 +518,8 @@ fn docs(title: &str, joint: &Graph, states: usize, writer: &Writer) -> String {
     });
     let (mut ahead, mut back) = (false, false);
     for offset in offsets {
-        ahead |= offset > 0;
-        back |= offset < 0;
+        ahead |= offset.along_chain().is_some_and(|k| k > 0);
+        back |= offset.along_chain().is_some_and(|k| k < 0);
     }
     let (t, n) = (&writer.variable, &writer.extent);
     let runs = match (ahead, back) {

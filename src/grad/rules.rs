@@ -10,7 +10,7 @@
 
 use super::errors::{self, Step};
 use super::sweep::Sweep;
-use crate::eqn::{Binary, Fold, Level, NodeId, Op, Point, Unary};
+use crate::eqn::{Binary, DomainId, Fold, NodeId, Op, Point, Unary};
 use crate::shape::Dim;
 
 /// How a value depends on an operand.
@@ -82,7 +82,9 @@ pub(super) fn path(op: &Op, operand: usize) -> Path {
         | Op::Reshape(_)
         | Op::SumOver(_)
         | Op::At { .. }
-        | Op::Reverse(_)
+        | Op::FoldOver { .. }
+        | Op::Remap { .. }
+        | Op::Stack { .. }
         | Op::Literal(_) => Smooth,
     }
 }
@@ -161,9 +163,12 @@ pub(super) fn adjoint(s: &mut Sweep, y: NodeId, g: NodeId) -> Step<()> {
         // y = Σ_t x[t]: x̄[t] += ȳ
         Op::SumOver(x) => s.give_from(s.level(x), x, y, |_| Ok(g)),
         // y = x[p]: x̄[t] += t = p ? ȳ : 0; if there is no such point, the other value gets all
-        Op::At { arg, point, empty } => at(s, arg, point, empty, y, g),
+        Op::At { arg, axis, point, empty } => at(s, arg, axis, point, empty, y, g),
         // y[t] = x[n+1−t]: x̄[t] += ȳ[n+1−t]
-        Op::Reverse(x) => s.give(x, y, |s| s.reverse(g)),
+        Op::Remap { arg, maps } => s.give(arg, y, |s| s.remap_back(g, &maps)),
+        Op::FoldOver { .. } | Op::Stack { .. } => {
+            Err(errors::internal("this is not differentiated yet").into())
+        }
     }
 }
 
@@ -429,25 +434,32 @@ fn reduce(s: &mut Sweep, fold: Fold, x: NodeId, axis: usize, y: NodeId, g: NodeI
     }
 }
 
-fn at(s: &mut Sweep, arg: NodeId, point: Point, empty: NodeId, y: NodeId, g: NodeId) -> Step<()> {
-    let Level::Over(domain) = s.level(arg) else { return Ok(()) };
-    s.give_from(Level::Over(domain), arg, y, |s| {
-        let here = s.add(Op::Position(domain))?;
+fn at(
+    s: &mut Sweep,
+    arg: NodeId,
+    axis: DomainId,
+    point: Point,
+    empty: NodeId,
+    y: NodeId,
+    g: NodeId,
+) -> Step<()> {
+    s.give_from(s.level(arg), arg, y, |s| {
+        let here = s.add(Op::Position(axis))?;
         let there = match point {
             Point::First => s.constant(1.0),
             Point::Fixed(k) => s.constant(f64::from(k)),
-            Point::Last => s.add(Op::Length(domain))?,
+            Point::Last => s.add(Op::Length(axis))?,
         };
         let hit = s.add(Op::Binary(Binary::Eq, here, there))?;
         let zero = s.constant(0.0);
         s.add(Op::Select(hit, g, zero))
     })?;
-    s.give_from(Level::Example, empty, y, |s| {
+    s.give_from(s.level(y), empty, y, |s| {
         let needed = match point {
             Point::First | Point::Last => 1,
             Point::Fixed(k) => k,
         };
-        let (length, needed) = (s.add(Op::Length(domain))?, s.constant(f64::from(needed)));
+        let (length, needed) = (s.add(Op::Length(axis))?, s.constant(f64::from(needed)));
         let short = s.add(Op::Binary(Binary::Lt, length, needed))?;
         let zero = s.constant(0.0);
         s.add(Op::Select(short, g, zero))

@@ -9,7 +9,9 @@ use super::activity::Activity;
 use super::errors::{self, Step, Stop};
 use super::rules;
 use super::traits::{self, Sign, Traits};
-use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, State, StateId, Ty, Unary};
+use crate::eqn::{
+    AxisMap, Binary, DomainId, Fold, Graph, Level, NodeId, Offset, Op, Point, State, StateId, Ty, Unary,
+};
 use crate::shape::{Dim, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -136,8 +138,16 @@ impl Sweep {
             let (shape, domain, span) = (of.shape.clone(), of.domain, of.span);
             let init = vec![self.zero(&shape)];
             let name: Arc<str> = format!("{}_via_{}_adj", of_name(&self.tape.graph, state), id.0).into();
-            let mirror =
-                self.tape.graph.state(State { name, domain, shape, ty: Ty::Real, def: None, init, span });
+            let mirror = self.tape.graph.state(State {
+                name,
+                domain,
+                shape,
+                ty: Ty::Real,
+                def: None,
+                init,
+                sides: Vec::new(),
+                span,
+            });
             self.mirrors.insert(id, mirror);
             readers.entry(def).or_default().push(id);
         }
@@ -145,8 +155,8 @@ impl Sweep {
     }
 
     /// `g[t−d]` of a read at `d`.
-    fn mirrored(&mut self, state: StateId, offset: i32) -> Step<NodeId> {
-        let offset = offset.checked_neg().ok_or_else(|| errors::internal("an offset is too large"))?;
+    fn mirrored(&mut self, state: StateId, offset: Offset) -> Step<NodeId> {
+        let offset = offset.mirrored().ok_or_else(|| errors::internal("an offset is too large"))?;
         let id = self.add(Op::Lag { state, offset })?;
         self.tape.linear[id.index()] = true;
         self.tape.movable.insert(id);
@@ -244,7 +254,9 @@ impl Sweep {
 
     /// What a read of a state sends: to the state's value through the mirrored read, and, where it read
     /// outside the domain, to the initial values.
-    pub fn give_state(&mut self, state: StateId, offset: i32, y: NodeId, g: NodeId) -> Step<()> {
+    pub fn give_state(&mut self, state: StateId, offset: Offset, y: NodeId, g: NodeId) -> Step<()> {
+        let offset =
+            offset.along_chain().ok_or_else(|| errors::internal("this is not differentiated yet"))?;
         if let Some(mirror) = self.mirrors.get(&y) {
             self.tape.graph.states[mirror.index()].def = Some(g);
         }
@@ -285,9 +297,9 @@ impl Sweep {
         }
         let id = if offset < 0 {
             let point = if distance == 1 { Point::First } else { Point::Fixed(distance) };
-            self.add(Op::At { arg: g, point, empty })?
+            self.add(Op::At { arg: g, axis: domain, point, empty })?
         } else if distance == 1 {
-            self.add(Op::At { arg: g, point: Point::Last, empty })?
+            self.add(Op::At { arg: g, axis: domain, point: Point::Last, empty })?
         } else {
             // From the end there is no fixed point: the last one looks back.
             let back = 1 - i32::try_from(distance).map_err(|_| errors::internal("an offset is too large"))?;
@@ -299,12 +311,13 @@ impl Sweep {
                 ty: Ty::Real,
                 def: Some(g),
                 init: vec![empty],
+                sides: Vec::new(),
                 span: None,
             });
-            let lag = self.add(Op::Lag { state, offset: back })?;
+            let lag = self.add(Op::Lag { state, offset: Offset::chain(back) })?;
             self.tape.linear[lag.index()] = true;
             self.tape.movable.insert(lag);
-            self.add(Op::At { arg: lag, point: Point::Last, empty })?
+            self.add(Op::At { arg: lag, axis: domain, point: Point::Last, empty })?
         };
         self.tape.movable.insert(id);
         Ok(id)
@@ -475,9 +488,12 @@ impl Sweep {
         self.add_as(Op::Reshape(arg), shape.to_vec(), level)
     }
 
-    pub fn reverse(&mut self, g: NodeId) -> Step<NodeId> {
+    /// What the points that were read receive.
+    pub fn remap_back(&mut self, g: NodeId, maps: &[AxisMap]) -> Step<NodeId> {
         match self.level(g) {
-            Level::Over(_) => self.add(Op::Reverse(g)),
+            Level::Over(_) => {
+                self.add(Op::Remap { arg: g, maps: maps.iter().map(AxisMap::inverted).collect() })
+            }
             _ => Ok(g),
         }
     }

@@ -32,8 +32,8 @@ pub(crate) fn of_graph(graph: &Graph) -> Vec<Traits> {
             let mut traits = of_op(graph, &graph.node(id).op, |a| all[a.index()]);
             if let Op::Lag { state, .. } = graph.node(id).op {
                 let state = &graph.states[state.index()];
-                let sources = state.def.iter().chain(&state.init);
-                traits.wild = round == 8 || sources.clone().any(|s| all[s.index()].wild);
+                let sources = state.values();
+                traits.wild = round == 8 || sources.clone().any(|s: NodeId| all[s.index()].wild);
             }
             changed |= traits != all[id.index()];
             all[id.index()] = traits;
@@ -109,8 +109,10 @@ pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> T
         | Op::Concat(_)
         | Op::Slice { .. }
         | Op::Reshape(_)
+        | Op::FoldOver { .. }
         | Op::At { .. }
-        | Op::Reverse(_) => keep(least),
+        | Op::Remap { .. }
+        | Op::Stack { .. } => keep(least),
         Op::MatMul(a, b) if a == b && graph.shape(*a).len() == 1 => keep(NonNegative),
         Op::MatMul(..) | Op::Outer(..) | Op::LogSumExp(_) | Op::ArgMax(_) => keep(Any),
     }

@@ -75,9 +75,9 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
 }
 
 fn domains(flow: &Flow) -> Vec<Domain> {
-    let fixed = |d: &eqn::Domain| {
-        let DomainKind::Chain { fixed } = d.kind;
-        fixed
+    let fixed = |d: &eqn::Domain| match d.kind {
+        DomainKind::Chain { fixed } => fixed,
+        _ => None,
     };
     flow.domains
         .iter()

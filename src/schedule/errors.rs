@@ -35,3 +35,10 @@ pub fn too_large(name: &str, span: Option<Span>) -> Diagnostic {
 pub fn malformed(what: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0601", format!("these equations cannot be scheduled: {what}")).at_some(span, "here")
 }
+
+/// A domain that is no chain.
+pub fn not_a_chain(span: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0615", "only chains have kernels yet")
+        .at_some(span, "this value lives on a grid, a tree or the positions of a second sequence")
+        .help("`rnnc run --interpret` computes it")
+}

@@ -91,7 +91,7 @@ impl<'a> Lowering<'a> {
             }
             if let eqn::Op::Lag { state, .. } = node.op {
                 let state = &graph.states[state.index()];
-                for s in state.def.iter().chain(&state.init) {
+                for s in state.values() {
                     pinned[s.index()] = true;
                 }
             }
@@ -261,10 +261,13 @@ impl<'a> Lowering<'a> {
                 v
             }
             eqn::Op::Lag { state, offset } => {
+                let Some(offset) = offset.along_chain() else {
+                    return Err(errors::not_a_chain(node.span));
+                };
                 let s = &mut self.flow.states[state.index()];
-                s.before = s.before.max(u32::try_from(-i64::from(*offset)).unwrap_or(0));
-                s.after = s.after.max(u32::try_from(*offset).unwrap_or(0));
-                self.push_at(Op::Lag { state: *state, offset: *offset }, shape, node.level)?
+                s.before = s.before.max(u32::try_from(-i64::from(offset)).unwrap_or(0));
+                s.after = s.after.max(u32::try_from(offset).unwrap_or(0));
+                self.push_at(Op::Lag { state: *state, offset }, shape, node.level)?
             }
             eqn::Op::Position(d) => self.push_at(Op::Position(*d), shape, node.level)?,
             eqn::Op::Length(d) => self.push_at(Op::Length(*d), shape, node.level)?,
@@ -357,13 +360,17 @@ impl<'a> Lowering<'a> {
                 self.reshape(a, shape)?
             }
             eqn::Op::SumOver(a) => self.sum_over(*a, shape, node.level)?,
-            eqn::Op::At { arg, point, empty } => {
+            eqn::Op::At { arg, point, empty, .. } => {
                 let (arg, empty) = (self.lowered(*arg)?, self.lowered(*empty)?);
                 let (arg, empty) = (self.as_numbers(arg)?, self.as_numbers(empty)?);
                 self.push_at(Op::At { arg, point: *point, empty }, shape, node.level)?
             }
-            eqn::Op::Reverse(a) => {
-                let a = self.lowered(*a)?;
+            eqn::Op::FoldOver { .. } | eqn::Op::Stack { .. } => return Err(errors::not_a_chain(node.span)),
+            op @ eqn::Op::Remap { .. } => {
+                let Some((a, _)) = self.graph.as_reverse(op) else {
+                    return Err(errors::not_a_chain(node.span));
+                };
+                let a = self.lowered(a)?;
                 let a = self.as_numbers(a)?;
                 self.push(Op::Reverse(a), shape)?
             }
@@ -789,12 +796,13 @@ pub fn operands(op: &eqn::Op) -> Vec<NodeId> {
     match op {
         Const(_) | DimValue(_) | Source(_) | Lag { .. } | Position(_) | Length(_) | Literal(_) => Vec::new(),
         Unary(_, a) | Spread(a) | Transpose(a) | Slice { arg: a, .. } | Reduce { arg: a, .. } => vec![*a],
-        Softmax(a) | LogSumExp(a) | ArgMax(a) | Reshape(a) | SumOver(a) | Reverse(a) => vec![*a],
+        Softmax(a) | LogSumExp(a) | ArgMax(a) | Reshape(a) | SumOver(a) => vec![*a],
+        FoldOver { arg: a, .. } | Remap { arg: a, .. } => vec![*a],
         Binary(_, a, b) | MatMul(a, b) | Outer(a, b) => vec![*a, *b],
         Gather { arg: a, index: b } | Scatter { index: a, value: b } => vec![*a, *b],
         At { arg: a, empty: b, .. } => vec![*a, *b],
         Select(a, b, c) => vec![*a, *b, *c],
-        Concat(parts) => parts.clone(),
+        Concat(parts) | Stack { parts, .. } => parts.clone(),
     }
 }
 
@@ -802,7 +810,7 @@ pub fn operands(op: &eqn::Op) -> Vec<NodeId> {
 fn dependencies(graph: &Graph, op: &eqn::Op) -> Vec<usize> {
     match op {
         eqn::Op::Lag { state, .. } => match graph.states.get(state.index()) {
-            Some(state) => state.def.iter().chain(&state.init).map(|n| n.index()).collect(),
+            Some(state) => state.values().map(|n| n.index()).collect(),
             None => Vec::new(),
         },
         op => operands(op).iter().map(|n| n.index()).collect(),
@@ -829,6 +837,7 @@ fn live_nodes(graph: &Graph) -> Res<Vec<bool>> {
         if let Some(d) = domain {
             match graph.domains.get(d.index()).map(|d| &d.kind) {
                 Some(DomainKind::Chain { .. }) => {}
+                Some(_) => return Err(errors::not_a_chain(node.span)),
                 None => return Err(errors::malformed("a domain does not exist", node.span)),
             }
         }

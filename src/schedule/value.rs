@@ -263,8 +263,7 @@ impl Flow {
 
     /// Whether all examples of a domain have the same length.
     pub fn is_fixed(&self, domain: DomainId) -> bool {
-        let crate::eqn::DomainKind::Chain { fixed } = self.domains[domain.index()].kind;
-        fixed.is_some()
+        matches!(self.domains[domain.index()].kind, crate::eqn::DomainKind::Chain { fixed: Some(_) })
     }
 
     /// A name for reading: the author's, or one made from the id.

@@ -118,9 +118,16 @@ impl Builder {
         self.add_as(Op::Spread(id), shape.to_vec(), level)
     }
 
+    /// The lowest level at which all operands can be read; `None` without operands, too.
+    pub fn join(&self, op: &Op) -> Option<Level> {
+        let mut levels = op.operands().map(|id| self.graph.level(id));
+        let first = levels.next()?;
+        levels.try_fold(first, |a, b| self.graph.join(a, b))
+    }
+
     /// A node like its operand, but for the shape.
     pub fn reshaped(&mut self, op: Op, shape: &[Dim]) -> Option<NodeId> {
-        let level = op.operands().map(|id| self.graph.level(id)).max()?;
+        let level = self.join(&op)?;
         self.add_as(op, shape.to_vec(), level)
     }
 }

@@ -73,7 +73,11 @@ pub(super) const RULES: &[Rule] = &[
             let inner = spread_of(b, *arg)?;
             b.fit(inner, &n.shape)
         }
-        Op::Gather { arg, .. } | Op::Reverse(arg) => {
+        Op::Gather { arg, .. } => {
+            let number = b.number(*arg)?;
+            b.filled(number, &n.shape)
+        }
+        Op::Remap { arg, .. } if b.graph.as_reverse(op).is_some() => {
             let number = b.number(*arg)?;
             b.filled(number, &n.shape)
         }
@@ -214,10 +218,11 @@ pub(super) const RULES: &[Rule] = &[
         _ => None,
     }),
     rule("reverse(reverse(x)) = x", |b, op, _| match op {
-        Op::Reverse(x) => match *b.op(*x) {
-            Op::Reverse(inner) => Some(inner),
-            _ => None,
-        },
+        Op::Remap { arg, .. } => {
+            let (_, axis) = b.graph.as_reverse(op)?;
+            let (inner, other) = b.graph.as_reverse(b.op(*arg))?;
+            (axis == other).then_some(inner)
+        }
         _ => None,
     }),
     rule("a reshape of a reshape is one reshape, or none", |b, op, n| match op {

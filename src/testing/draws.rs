@@ -4,7 +4,6 @@ use crate::eqn::eval::Batch;
 use crate::eqn::{DomainKind, Graph, Level, Source, SourceKind, Ty};
 use crate::train::draw;
 use ndarray::{ArrayD, IxDyn};
-use std::collections::BTreeMap;
 
 /// How real values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub fn unit(seed: u64, name: &str, counter: usize) -> f64 {
 /// two shorter, but at least one.
 pub fn batch(graph: &Graph, seed: u64, size: usize, steps: usize, range: Range) -> Batch {
     let lengths: Vec<usize> = (0..size).map(|b| steps.saturating_sub(2 * b).max(1)).collect();
-    let mut batch = Batch { size, lengths: BTreeMap::new(), arrays: BTreeMap::new() };
+    let mut batch = Batch { size, ..Batch::default() };
     for domain in &graph.domains {
         if domain.kind == (DomainKind::Chain { fixed: None }) {
             batch.lengths.insert(domain.extent.to_string(), lengths.clone());
@@ -60,6 +59,7 @@ pub fn array_shape(graph: &Graph, source: &Source, size: usize, steps: usize) ->
         Level::Over(domain) => {
             let fixed = graph.domains.get(domain.index()).and_then(|d| match d.kind {
                 DomainKind::Chain { fixed } => fixed,
+                _ => None,
             });
             vec![fixed.map_or(steps, |n| n as usize), size]
         }

@@ -60,6 +60,7 @@ pub fn random_graph(seed: u64) -> Graph {
             ty: Ty::Real,
             def: None,
             init: vec![],
+            sides: Vec::new(),
             span: None,
         });
         let kind = SourceKind::Initial { state, default: 0.25 };
@@ -126,7 +127,7 @@ fn grow(g: &mut Graph, rng: &mut ChaCha8Rng) {
             g.add_as(Op::SumOver(a), shape, level)
         }
         22 => match rng.random_range(0..3) {
-            0 => g.add(Op::Reverse(a)),
+            0 => g.reverse(a),
             1 => {
                 let point = [Point::First, Point::Last, Point::Fixed(2)][rng.random_range(0..3)];
                 let empty = g.filled(0.0, &g.shape(a).clone());
@@ -155,7 +156,7 @@ pub fn random_batch(g: &Graph, seed: u64) -> Batch {
     let size = rng.random_range(1..4usize);
     let mut batch = Batch { size, ..Batch::default() };
     for d in &g.domains {
-        let DomainKind::Chain { fixed } = d.kind;
+        let DomainKind::Chain { fixed } = d.kind else { continue };
         let lengths = (0..size).map(|_| fixed.map_or(rng.random_range(0..5), |n| n as usize)).collect();
         batch.lengths.insert(d.extent.to_string(), lengths);
     }

@@ -66,6 +66,7 @@ impl Cell {
             ty: Ty::Real,
             def: None,
             init: Vec::new(),
+            sides: Vec::new(),
             span: None,
         })
     }
@@ -91,7 +92,7 @@ impl Cell {
     }
 
     pub fn lag(&mut self, state: StateId, offset: i32) -> NodeId {
-        self.op(Op::Lag { state, offset })
+        self.op(Op::Lag { state, offset: rnnc::eqn::Offset::chain(offset) })
     }
 
     pub fn op(&mut self, op: Op) -> NodeId {
@@ -182,7 +183,7 @@ pub fn random_batch(graph: &Graph, lengths: &[(&str, &[usize])], seed: u64) -> B
         lengths.iter().map(|(n, l)| (n.to_string(), l.to_vec())).collect();
     let mut random = Random::new(seed);
     let size = lengths.values().next().map_or(0, Vec::len);
-    let mut batch = Batch { size, lengths, arrays: BTreeMap::new() };
+    let mut batch = Batch { size, lengths, ..Batch::default() };
     for s in &graph.sources {
         let shape = array_shape(s.level, &s.shape, &batch.lengths, graph);
         let draw = |r: &mut Random| match &s.ty {

@@ -118,7 +118,7 @@ pub fn batch(graph: &Graph, lengths: &[usize], seed: u64) -> Batch {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut batch = Batch { size: lengths.len(), ..Batch::default() };
     for d in &graph.domains {
-        let DomainKind::Chain { fixed } = d.kind;
+        let DomainKind::Chain { fixed } = d.kind else { continue };
         let all = lengths.iter().map(|n| fixed.map_or(*n, |n| n as usize)).collect();
         batch.lengths.insert(d.extent.to_string(), all);
     }

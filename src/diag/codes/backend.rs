@@ -34,6 +34,11 @@ pub const ENTRIES: &[Entry] = &[
                the midst of its own recurrence.",
     },
     Entry {
+        code: "E0615",
+        title: "no kernels for this domain",
+        text: "Kernels are made for chains; values over grids, trees and pairs of positions are computed by the interpreter only: `rnnc run --interpret`.",
+    },
+    Entry {
         code: "E0614",
         title: "a value with too many elements",
         text: "One value at one point may have at most 2147483647 elements.",

@@ -739,8 +739,7 @@ impl<'l> Builder<'l> {
                 self.frame_mut(frame).domain = Some(domain);
             }
             Some(d) => {
-                let DomainKind::Chain { fixed: known } = self.graph.domains[d.index()].kind;
-                if known != Some(fixed) {
+                if self.graph.domains[d.index()].kind != (DomainKind::Chain { fixed: Some(fixed) }) {
                     return self.fail(errors::fixed_chain(fixed, set.span, span));
                 }
             }

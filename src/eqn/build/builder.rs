@@ -10,7 +10,7 @@ use super::names::{AppNames, Callee, Ident2, name_apps};
 use super::value::*;
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
-use crate::eqn::{DomainId, Graph, Level, NodeId, Op, StateId, Ty};
+use crate::eqn::{DomainId, Graph, Level, NodeId, Offset, Op, StateId, Ty};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text};
 use crate::resolve::{ItemId, Library, item_statics};
@@ -294,7 +294,7 @@ impl<'l> Builder<'l> {
         if let Some(id) = self.lag_nodes.get(&(state, offset)) {
             return Ok(*id);
         }
-        let id = self.add(Op::Lag { state, offset }, span)?;
+        let id = self.add(Op::Lag { state, offset: Offset::chain(offset) }, span)?;
         self.lag_nodes.insert((state, offset), id);
         if let Some(info) = self.states.get_mut(state.index()) {
             match offset < 0 {

@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::errors;
 use super::value::*;
-use crate::eqn::{DomainId, Graph, Level, NodeId, Op, Point, SourceId, SourceKind, StateId};
+use crate::eqn::{Domain, DomainId, Graph, Level, NodeId, Op, Point, Side, SourceId, SourceKind, StateId};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Name;
@@ -150,7 +150,9 @@ impl<'l> Builder<'l> {
                 k => self.lag(id, -(k as i32), span)?,
             };
             let node = match self.graph.level(value) {
-                Level::Over(_) => self.add(Op::At { arg: value, point: Point::Last, empty }, span)?,
+                Level::Over(axis) => {
+                    self.add(Op::At { arg: value, axis, point: Point::Last, empty }, span)?
+                }
                 // The same at every point: only an empty sequence differs.
                 _ => {
                     let n = self.length(state.domain, span)?;
@@ -230,9 +232,10 @@ impl<'l> Builder<'l> {
             for node in &component {
                 match &self.graph.node(*node).op {
                     Op::Lag { state, offset } => {
-                        signs.entry(*offset < 0).or_insert((*state, *node));
+                        let back = offset.along_chain().is_some_and(|k| k < 0);
+                        signs.entry(back).or_insert((*state, *node));
                     }
-                    Op::SumOver(_) | Op::At { .. } | Op::Reverse(_) => whole = Some(*node),
+                    op if op.is_whole() => whole = Some(*node),
                     _ => {}
                 }
             }
@@ -337,8 +340,7 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
             && !std::mem::replace(&mut states[state.index()], true)
         {
             let s = &graph.states[state.index()];
-            work.extend(s.def);
-            work.extend(s.init.iter().copied());
+            work.extend(s.values());
         }
     }
     let mut used: Vec<usize> = Vec::new();
@@ -360,7 +362,7 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
         if let Level::Over(d) = node.level {
             domains[d.index()] = true;
         }
-        if let Op::Position(d) | Op::Length(d) = node.op {
+        for d in node.op.domains() {
             domains[d.index()] = true;
         }
     }
@@ -368,6 +370,10 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
         if states[i] {
             domains[s.domain.index()] = true;
         }
+    }
+    // What a domain is made of has been there before it.
+    for i in (0..domains.len()).rev().filter(|i| domains[*i]).collect::<Vec<_>>() {
+        graph.domains[i].kind.parts().iter().for_each(|d| domains[d.index()] = true);
     }
     let renumber = |kept: &[bool]| -> Vec<u32> {
         let mut next = 0;
@@ -391,7 +397,9 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
         l => l,
     };
     let mut out = Graph { name: graph.name.clone(), ..Graph::default() };
-    out.domains = graph.domains.iter().zip(&domains).filter(|(_, k)| **k).map(|(d, _)| d.clone()).collect();
+    for (domain, _) in graph.domains.iter().zip(&domains).filter(|(_, k)| **k) {
+        out.domains.push(Domain { kind: domain.kind.renumbered(domain_to), ..domain.clone() });
+    }
     for old in &used {
         let mut source = graph.sources[*old].clone();
         source.level = level_to(source.level);
@@ -405,16 +413,17 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
         state.domain = domain_to(state.domain);
         state.def = state.def.map(node_to);
         state.init = state.init.iter().map(|n| node_to(*n)).collect();
+        for side in &mut state.sides {
+            *side = Side { axis: domain_to(side.axis), value: node_to(side.value), ..*side };
+        }
         out.states.push(state);
     }
     for (node, _) in graph.nodes.iter().zip(&keep).filter(|(_, k)| **k) {
         let mut node = node.clone();
         node.level = level_to(node.level);
-        node.op = match node.op {
+        node.op = match node.op.map_domains(domain_to) {
             Op::Source(s) => Op::Source(SourceId(sources_to[s.index()])),
             Op::Lag { state, offset } => Op::Lag { state: StateId(states_to[state.index()]), offset },
-            Op::Position(d) => Op::Position(domain_to(d)),
-            Op::Length(d) => Op::Length(domain_to(d)),
             op => op.map_operands(node_to),
         };
         out.nodes.push(node);

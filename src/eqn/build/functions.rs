@@ -5,7 +5,7 @@ use super::builder::Builder;
 use super::errors;
 use super::names::AppName;
 use super::value::*;
-use crate::eqn::{Binary, Fold, Level, Op, Point, Ty, Unary};
+use crate::eqn::{AxisMap, Binary, Fold, Level, Op, Point, Ty, Unary};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
@@ -218,7 +218,7 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        let Level::Over(_) = self.graph.level(arr.node) else {
+        let Level::Over(axis) = self.graph.level(arr.node) else {
             return self.fail(errors::wants_sequence(f, first.1));
         };
         if f == "shift" {
@@ -252,7 +252,10 @@ impl<'l> Builder<'l> {
             ));
         }
         match f {
-            "reverse" => Ok(Val::node(self.add(Op::Reverse(arr.node), span)?)),
+            "reverse" => {
+                let maps = vec![AxisMap::reverse(axis)];
+                Ok(Val::node(self.add(Op::Remap { arg: arr.node, maps }, span)?))
+            }
             "last" => {
                 if let Val::Instance(inner) = first.0
                     && let Some((frame, name, index)) = self.first_out_name(inner)?
@@ -264,7 +267,7 @@ impl<'l> Builder<'l> {
             _ => {
                 let shape = self.graph.shape(arr.node).clone();
                 let empty = self.filled(0.0, &shape, span)?;
-                Ok(Val::node(self.add(Op::At { arg: arr.node, point: Point::First, empty }, span)?))
+                Ok(Val::node(self.add(Op::At { arg: arr.node, axis, point: Point::First, empty }, span)?))
             }
         }
     }

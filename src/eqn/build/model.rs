@@ -339,7 +339,7 @@ fn at_this_point(graph: &Graph, source: crate::eqn::SourceId) -> Vec<bool> {
             let node = graph.node(id);
             let now = match &node.op {
                 Op::Source(s) => *s == source,
-                Op::Lag { state, offset } if *offset > 0 => {
+                Op::Lag { state, offset } if offset.along_chain().is_none_or(|k| k > 0) => {
                     graph.states[state.index()].def.is_some_and(|d| depends(&seen, d))
                 }
                 Op::Lag { .. } => false,

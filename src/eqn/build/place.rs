@@ -380,7 +380,10 @@ impl<'l> Builder<'l> {
             }
         };
         let point = if k == 1 { Point::First } else { Point::Fixed(k) };
-        self.add(Op::At { arg: node, point, empty }, span)
+        let Level::Over(axis) = self.graph.level(node) else {
+            return self.fail(errors::wants_sequence("a position", span));
+        };
+        self.add(Op::At { arg: node, axis, point, empty }, span)
     }
 
     /// One component or range of the first axis.

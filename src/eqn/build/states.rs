@@ -159,6 +159,7 @@ impl<'l> Builder<'l> {
             ty,
             def: None,
             init: Vec::new(),
+            sides: Vec::new(),
             span: Some(span),
         })
     }
@@ -448,6 +449,9 @@ impl<'l> Builder<'l> {
                 self.filled(0.0, &shape, span)?
             }
         };
-        self.add(Op::At { arg: node, point: Point::Last, empty }, span)
+        let Level::Over(axis) = self.graph.level(node) else {
+            return self.fail(errors::wants_sequence("last", span));
+        };
+        self.add(Op::At { arg: node, axis, point: Point::Last, empty }, span)
     }
 }

@@ -1,24 +1,20 @@
 //! In which order the nodes of a graph are computed.
 //!
 //! In: a verified graph. Out: [`Step`]s, each of which needs only earlier ones. A step is one node
-//! at all its points, or a recurrence: nodes that need one another through lags, point after point.
+//! at all its points, or a recurrence: nodes that need one another through lags, of which each point is computed when
+//! it is needed.
 
-use crate::eqn::{DomainId, Graph, Level, NodeId, Op};
+use crate::eqn::{Graph, NodeId, Op};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Node(NodeId),
-    Recurrence {
-        domain: DomainId,
-        /// From the last point to the first: the states are read ahead.
-        backwards: bool,
-        /// In the order of computation at one point.
-        nodes: Vec<NodeId>,
-    },
+    /// In the order of computation at one point.
+    Recurrence(Vec<NodeId>),
 }
 
 /// The steps that the outputs need.
-pub(super) fn order(graph: &Graph) -> Result<Vec<Step>, String> {
+pub(super) fn order(graph: &Graph) -> Vec<Step> {
     components(graph).into_iter().map(|nodes| step(graph, nodes)).collect()
 }
 
@@ -28,52 +24,22 @@ pub(super) fn needs(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let mut needs: Vec<NodeId> = op.operands().collect();
     if let Op::Lag { state, .. } = op {
         let state = &graph.states[state.index()];
-        needs.extend(state.def);
-        needs.extend(&state.init);
+        needs.extend(state.values());
     }
     needs
 }
 
-fn step(graph: &Graph, nodes: Vec<NodeId>) -> Result<Step, String> {
-    let lags: Vec<i32> = nodes
-        .iter()
-        .filter_map(|id| match graph.node(*id).op {
-            Op::Lag { state, offset }
-                if graph.states[state.index()].def.is_some_and(|d| nodes.contains(&d)) =>
-            {
-                Some(offset)
-            }
-            _ => None,
-        })
-        .collect();
-    if lags.is_empty() {
-        // Operands come before their node, so without a lag there is no cycle.
-        return Ok(Step::Node(nodes[0]));
-    }
-    let described = || {
-        let named = nodes.iter().find_map(|id| graph.node(*id).name.as_deref());
-        named.map_or_else(|| format!("%{}", nodes[0].0), |name| format!("`{name}`"))
+fn step(graph: &Graph, mut nodes: Vec<NodeId>) -> Step {
+    // Operands come before their node, so without a lag there is no cycle.
+    let own = |id: &NodeId| match graph.node(*id).op {
+        Op::Lag { state, .. } => graph.states[state.index()].def.is_some_and(|d| nodes.contains(&d)),
+        _ => false,
     };
-    if let Some(id) =
-        nodes.iter().find(|id| matches!(graph.node(**id).op, Op::SumOver(_) | Op::At { .. } | Op::Reverse(_)))
-    {
-        return Err(format!(
-            "{} and %{} ({}) need one another: a whole sequence is read before it is known",
-            described(),
-            id.0,
-            graph.node(*id).op.word()
-        ));
+    if !nodes.iter().any(own) {
+        return Step::Node(nodes[0]);
     }
-    let backwards = lags[0] > 0;
-    if lags.iter().any(|offset| (*offset > 0) != backwards) {
-        return Err(format!("{} needs values both before and after its own point", described()));
-    }
-    let Level::Over(domain) = graph.level(nodes[0]) else {
-        return Err(format!("{} needs itself", described()));
-    };
-    let mut nodes = nodes;
     nodes.sort();
-    Ok(Step::Recurrence { domain, backwards, nodes })
+    Step::Recurrence(nodes)
 }
 
 /// Strongly connected components of what the outputs need, each after those it needs

@@ -2,60 +2,117 @@
 
 use super::number::Number;
 use super::{Place, Run, ops};
-use crate::eqn::{Level, NodeId, Op, Point};
+use crate::eqn::{Level, NodeId, Op, Point, Side, State};
 
 impl<N: Number> Run<'_, N> {
-    /// Computes one row of a node into `out`, which holds all its rows.
-    pub(super) fn row(&self, id: NodeId, p: Place, all: &mut [N], elements: usize) -> Result<(), String> {
-        if let Op::Lag { state, offset } = self.graph.node(id).op {
-            let state = &self.graph.states[state.index()];
-            let length = self.lengths[state.domain.index()][p.example] as i64;
-            let to = p.point as i64 + i64::from(offset);
-            let from = if (0..length).contains(&to) {
-                let to = to as usize;
-                let def = state.def.ok_or("a state has no definition")?;
-                let there = Place { row: to * self.size + p.example, point: to, ..p };
+    /// Computes one row of a node into `all`, which holds all its rows.
+    pub(super) fn row(
+        &self,
+        id: NodeId,
+        p: Place,
+        row: usize,
+        all: &mut [N],
+        elements: usize,
+    ) -> Result<(), String> {
+        if let Op::Lag { .. } = self.graph.node(id).op {
+            let (from, q) = self.lagged(id, p)?;
+            let there = self.points.row(self.graph.level(from), q);
+            if from == id {
                 // A state may be defined as nothing but its own past.
-                if def == id {
-                    for i in 0..elements {
-                        all[p.row * elements + i] = all[there.row * elements + i].stored();
-                    }
-                    return Ok(());
+                for i in 0..elements {
+                    all[row * elements + i] = all[there * elements + i].stored();
                 }
-                self.at(def, there)
-            } else {
-                let outside = if to < 0 { -to } else { to - length + 1 } as usize;
-                let init = state.init[outside.min(state.init.len()) - 1];
-                self.at(init, p)
-            };
-            let to = &mut all[p.row * elements..][..elements];
-            to.iter_mut().zip(from).for_each(|(to, v)| *to = v.stored());
+                return Ok(());
+            }
+            let value = &self.values[from.index()][there * elements..][..elements];
+            let to = &mut all[row * elements..][..elements];
+            to.iter_mut().zip(value).for_each(|(to, v)| *to = v.stored());
             return Ok(());
         }
-        self.value(id, p, &mut all[p.row * elements..][..elements])
+        self.value(id, p, &mut all[row * elements..][..elements])
+    }
+
+    /// The node and the place that a lag reads.
+    fn lagged(&self, id: NodeId, p: Place) -> Result<(NodeId, Place), String> {
+        let Op::Lag { state, offset } = self.graph.node(id).op else {
+            return Err("this is no lag".into());
+        };
+        let state: &State = &self.graph.states[state.index()];
+        let own = Level::Over(state.domain);
+        let (node, q, level) = match self.points.lag(state.domain, offset, self.graph.level(id), p) {
+            Ok(q) => (state.def.ok_or("a state has no definition")?, q, own),
+            Err(outside) => {
+                let of = |s: &&Side| outside.side == Some((s.axis, s.after));
+                let node = match state.sides.iter().find(of) {
+                    Some(side) => side.value,
+                    None => state.init[outside.distance.min(state.init.len()) - 1],
+                };
+                (node, p, self.graph.level(id))
+            }
+        };
+        Ok((node, self.points.project(level, q, self.graph.level(node))))
+    }
+
+    /// Calls `f` with everything that is read to compute a node at a place.
+    pub(super) fn reads(&self, id: NodeId, p: Place, f: &mut dyn FnMut(NodeId, Place)) {
+        let (graph, points) = (self.graph, &self.points);
+        let level = graph.level(id);
+        let mut here = |x: NodeId| f(x, points.project(level, p, graph.level(x)));
+        match &graph.node(id).op {
+            Op::Lag { .. } => {
+                if let Ok((node, q)) = self.lagged(id, p) {
+                    f(node, q);
+                }
+            }
+            Op::SumOver(x) | Op::FoldOver { arg: x, .. } => {
+                points.below(graph.level(*x), level, p).into_iter().for_each(|q| f(*x, q));
+            }
+            Op::At { arg, empty, .. } => match self.point_of(id, p) {
+                Some(q) => f(*arg, q),
+                None => here(*empty),
+            },
+            Op::Remap { arg, maps } => {
+                if let Some(q) = points.remap(maps, graph.level(*arg), level, p) {
+                    f(*arg, q);
+                }
+            }
+            Op::Stack { parts, axis } => here(parts[points.position(level, p, *axis)]),
+            op => op.operands().for_each(here),
+        }
+    }
+
+    /// The point that an `at` reads, if the example has it.
+    fn point_of(&self, id: NodeId, p: Place) -> Option<Place> {
+        let Op::At { arg, axis, point, .. } = self.graph.node(id).op else { return None };
+        let (from, to) = (self.graph.level(id), self.graph.level(arg));
+        let length = self.points.length(axis, from, p);
+        let x = match point {
+            Point::First => 0,
+            Point::Last => length.wrapping_sub(1),
+            Point::Fixed(k) => (k as usize).wrapping_sub(1),
+        };
+        (x < length).then(|| self.points.with(from, p, to, axis, x))
     }
 
     /// A node's value as it is read from a place of a level that is not lower.
-    fn at(&self, id: NodeId, p: Place) -> &[N] {
-        let row = match self.graph.level(id) {
-            Level::Shared => 0,
-            Level::Example => p.example,
-            Level::Over(_) => p.row,
-        };
+    fn at(&self, id: NodeId, level: Level, p: Place) -> &[N] {
+        let own = self.graph.level(id);
+        let row = self.points.row(own, self.points.project(level, p, own));
         let elements = self.plan.elements(id);
         &self.values[id.index()][row * elements..][..elements]
     }
 
     fn value(&self, id: NodeId, p: Place, out: &mut [N]) -> Result<(), String> {
         let node = self.graph.node(id);
-        let a = |id: NodeId| self.at(id, p);
+        let level = node.level;
+        let a = |id: NodeId| self.at(id, level, p);
         match &node.op {
             Op::Const(c) => out.fill(N::given(*c)),
             Op::DimValue(d) => out.fill(N::given(d.as_constant().ok_or("a dimension is not bound")? as f64)),
             // Loaded from arrays, or handled with the other rows at hand.
             Op::Source(_) | Op::Lag { .. } => {}
-            Op::Position(_) => out.fill(N::given(p.point as f64 + 1.0)),
-            Op::Length(d) => out.fill(N::given(self.lengths[d.index()][p.example] as f64)),
+            Op::Position(d) => out.fill(N::given(self.points.position(level, p, *d) as f64 + 1.0)),
+            Op::Length(d) => out.fill(N::given(self.points.length(*d, level, p) as f64)),
             Op::Unary(kind, x) => {
                 let f = N::unary(*kind);
                 out.iter_mut().zip(a(*x)).for_each(|(o, x)| *o = f(*x));
@@ -131,31 +188,28 @@ impl<N: Number> Run<'_, N> {
             Op::LogSumExp(x) => out.fill(ops::logsumexp(a(*x))),
             Op::ArgMax(x) => out.fill(ops::argmax(a(*x))),
             Op::Reshape(x) => out.copy_from_slice(a(*x)),
-            Op::SumOver(x) => return self.sum(*x, node.level, p, out),
-            Op::At { arg, point, empty } => {
-                let Level::Over(domain) = self.graph.level(*arg) else {
-                    return Err("a point is read of a value without a domain".into());
-                };
-                let length = self.lengths[domain.index()][p.example];
-                let point = match point {
-                    Point::First => 0,
-                    Point::Last => length.wrapping_sub(1),
-                    Point::Fixed(k) => (*k as usize).wrapping_sub(1),
-                };
-                let value = if point < length {
-                    self.at(*arg, Place { row: point * self.size + p.example, example: p.example, point })
-                } else {
-                    a(*empty)
-                };
-                out.copy_from_slice(value);
+            Op::SumOver(x) => return self.sum(*x, level, p, out),
+            Op::FoldOver { fold, arg } => {
+                let from = self.graph.level(*arg);
+                let places = self.points.below(from, level, p);
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o = ops::fold(*fold, places.iter().map(|q| self.at(*arg, from, *q)[i]));
+                }
             }
-            Op::Reverse(x) => {
-                let Level::Over(domain) = node.level else {
-                    return Err("a value without a domain is read backwards".into());
-                };
-                let point = self.lengths[domain.index()][p.example] - 1 - p.point;
-                let mirrored = Place { row: point * self.size + p.example, example: p.example, point };
-                out.copy_from_slice(self.at(*x, mirrored));
+            Op::At { arg, empty, .. } => out.copy_from_slice(match self.point_of(id, p) {
+                Some(q) => self.at(*arg, self.graph.level(*arg), q),
+                None => a(*empty),
+            }),
+            Op::Remap { arg, maps } => {
+                let from = self.graph.level(*arg);
+                match self.points.remap(maps, from, level, p) {
+                    Some(q) => out.copy_from_slice(self.at(*arg, from, q)),
+                    None => out.fill(N::given(0.0)),
+                }
+            }
+            Op::Stack { parts, axis } => {
+                let part = parts.get(self.points.position(level, p, *axis));
+                out.copy_from_slice(a(*part.ok_or("a stack has too few parts")?));
             }
             Op::Literal(values) => out.iter_mut().zip(values.iter()).for_each(|(o, v)| *o = N::given(*v)),
         }
@@ -169,15 +223,10 @@ impl<N: Number> Run<'_, N> {
         if self.plan.streamed[x.index()] {
             product.resize(out.len(), N::given(0.0));
         }
-        let places: Vec<Place> = match (self.graph.level(x), level) {
-            (Level::Over(d), Level::Example) => (0..self.lengths[d.index()][p.example])
-                .map(|t| Place { row: t * self.size + p.example, point: t, ..p })
-                .collect(),
-            (from, _) => self.places(from),
-        };
-        for place in places {
+        let from = self.graph.level(x);
+        for place in self.points.below(from, level, p) {
             if product.is_empty() {
-                add(out, self.at(x, place));
+                add(out, self.at(x, from, place));
             } else {
                 self.value(x, place, &mut product)?;
                 add(out, &product);

@@ -134,7 +134,10 @@ impl Writer<'_> {
             Op::Literal(values) => self.literal(id, values),
             Op::Position(_) => Ok(self.position(at)),
             Op::Length(_) => Ok(tree::name(&self.extent)),
-            Op::Lag { state, offset } => self.lag(state.index(), *offset, at),
+            Op::Lag { state, offset } => match offset.along_chain() {
+                Some(k) => self.lag(state.index(), k, at),
+                None => self.refuse(id, "a value is read at another point than of a chain"),
+            },
             Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub, ..) => self.sum(id, at),
             Op::Binary(Binary::Mul | Binary::MulZero | Binary::Div, ..) => {
                 let (negative, product) = self.product(id, at)?;
@@ -267,8 +270,14 @@ impl Writer<'_> {
                 self.expr(*arg, at)
             }
             // It has an equation of its own, so at other places it is read by its name.
-            Op::Reverse(a) if at == Place::Here(0) => Ok(tree::call("reverse", vec![self.expr(*a, at)?])),
-            Op::Reverse(_) => self.refuse(id, "a chain that is turned round is read at another point"),
+            op @ Op::Remap { .. } => match self.graph.as_reverse(op) {
+                Some((a, _)) if at == Place::Here(0) => Ok(tree::call("reverse", vec![self.expr(a, at)?])),
+                Some(_) => self.refuse(id, "a chain that is turned round is read at another point"),
+                None => self.refuse(id, "other points are read than those of a chain"),
+            },
+            Op::FoldOver { .. } | Op::Stack { .. } => {
+                self.refuse(id, "other points are read than those of a chain")
+            }
         }
     }
 

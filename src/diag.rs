@@ -4,6 +4,7 @@
 //! Invariant: no stage prints; only `cli` renders. This is the only file that names `miette`.
 
 pub mod codes;
+pub mod near;
 
 use crate::source::{FileId, Sources, Span};
 use std::fmt;

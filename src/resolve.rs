@@ -12,6 +12,7 @@ mod imports;
 pub mod inherit;
 pub mod text;
 
+pub use crate::diag::near::nearest;
 pub use imports::load;
 
 use crate::source::{FileId, Span};
@@ -182,40 +183,4 @@ pub fn item_statics(item: &Item) -> &[Static] {
 /// Where an item's name stands.
 pub fn item_span(item: &Item) -> Span {
     item_name(item).map_or(item.span, |name| name.span)
-}
-
-/// The nearest of some names, if it is near enough to be meant.
-pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
-    candidates.filter_map(|c| Some((distance(name, c)?, c))).min_by_key(|(d, _)| *d).map(|(_, c)| c)
-}
-
-/// How far two names are apart: the case, an ending after `_`, or a few letters, but never all of them.
-fn distance(a: &str, b: &str) -> Option<usize> {
-    let (small, other) = (a.to_lowercase(), b.to_lowercase());
-    if small == other {
-        return Some(0);
-    }
-    let ends = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
-    if ends(&small, &other) || ends(&other, &small) {
-        return Some(1);
-    }
-    let letters = b.chars().count();
-    Some(strsim::osa_distance(a, b)).filter(|d| *d <= 1 + letters / 4 && *d < letters.min(a.chars().count()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_may_be_meant_is_suggested() {
-        let names: Vec<Name> = ["x", "z_i", "Gated", "reset", "W_f"].map(Name::from).to_vec();
-        let near = |name: &str| nearest(name, names.iter()).map(|n| &**n);
-        assert_eq!(near("q"), None);
-        assert_eq!(near("X"), Some("x"));
-        assert_eq!(near("z"), Some("z_i"));
-        assert_eq!(near("rest"), Some("reset"));
-        assert_eq!(near("Gaetd"), Some("Gated"));
-        assert_eq!(near("W_g"), Some("W_f"));
-    }
 }

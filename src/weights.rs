@@ -9,7 +9,7 @@ pub mod find;
 pub mod npz;
 pub mod safetensors;
 
-pub use find::Finder;
+pub use find::{Finder, Misfit, What};
 
 use std::collections::BTreeMap;
 

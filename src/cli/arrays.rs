@@ -5,11 +5,12 @@
 //! every array has the shape the graph asks for.
 
 use super::errors;
-use crate::diag::Diagnostic;
+use crate::diag::near::nearest;
+use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::Batch;
 use crate::eqn::{DomainKind, Graph, Level, Source, SourceKind};
 use crate::shape::{Bindings, Dim};
-use crate::weights::{Array, Arrays, Finder};
+use crate::weights::{Array, Arrays, Finder, Misfit, What};
 use std::collections::BTreeMap;
 
 /// Sizes that arrays agree on.
@@ -45,10 +46,26 @@ impl Sizes {
             Level::Over(d) => vec![self.steps.get(&d.index()).copied().unwrap_or(0), batch],
         }
     }
+
+    /// The shape of a source's array, with names for sizes that are not known.
+    fn wanted(&self, graph: &Graph, source: &Source) -> String {
+        let known = |n: Option<usize>, name: &str| n.map_or(name.to_string(), |n| n.to_string());
+        let batch = known(self.batch, "batch");
+        let mut extents = match source.level {
+            Level::Shared => vec![],
+            Level::Example => vec![batch],
+            Level::Over(d) => {
+                let extent = graph.domains.get(d.index()).map_or("steps", |d| &d.extent);
+                vec![known(self.steps.get(&d.index()).copied(), extent), batch]
+            }
+        };
+        extents.extend(source.shape.iter().map(|d| d.to_string()));
+        format!("[{}]", extents.join(", "))
+    }
 }
 
 /// Values for open dimensions, as the shapes of the arrays have them.
-pub fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
+fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
     let mut bindings = Bindings::new();
     let mut sizes = Sizes::default();
     for source in &graph.sources {
@@ -64,6 +81,25 @@ pub fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
         }
     }
     bindings
+}
+
+/// The graph with the numbers that the arrays give its dimensions. Where they give too few, it is said which
+/// arrays are missing or do not fit, if any are.
+pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Fallible<Graph> {
+    let open = graph.dims();
+    let known: Bindings = dims(graph, finder.arrays).into_iter().filter(|(n, _)| open.contains(n)).collect();
+    if open.iter().all(|n| known.contains_key(n)) {
+        return graph.bind(&known);
+    }
+    let numbers = known.iter().map(|(name, n)| (name.clone(), Dim::constant(*n))).collect();
+    let mut partly = graph.clone();
+    for dim in partly.sources.iter_mut().flat_map(|s| &mut s.shape) {
+        if let Ok(d) = dim.substitute(&numbers) {
+            *dim = d;
+        }
+    }
+    batch(&partly, finder, draw)?;
+    graph.bind(&known)
 }
 
 /// Makes a parameter of some shape.
@@ -84,19 +120,27 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch
             sizes.leading(source.level, array);
         }
     }
-    let mut wrong = Vec::new();
+    let (mut misfits, mut wrong) = (Vec::new(), Vec::new());
     let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
     let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, ..Batch::default() };
     for source in &graph.sources {
+        let given = finder.arrays.get(&*source.name);
+        let needed = matches!(source.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Noise(_));
+        let is_param = matches!(source.kind, SourceKind::Param(_));
         let own: Option<Vec<usize>> = source.shape.iter().map(extent).collect();
         let Some(own) = own else {
-            wrong.push(errors::open_dimension(&source.name, &crate::shape::show_shape(&source.shape)));
+            let wanted = sizes.wanted(graph, source);
+            match given {
+                Some(array) => misfits.push(finder.misshaped(&source.name, &wanted, &array.shape)),
+                None if needed && !(is_param && draw.is_some()) => {
+                    misfits.push(finder.missing(&source.name, &wanted));
+                }
+                None => wrong.push(errors::open_dimension(&source.name, &wanted)),
+            }
             continue;
         };
         let mut shape = sizes.shape(source.level);
         shape.extend(&own);
-        let needed = matches!(source.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Noise(_));
-        let is_param = matches!(source.kind, SourceKind::Param(_));
         match (finder.optional(&source.name, &shape), draw) {
             (Ok(Some(array)), _) => {
                 all.arrays.extend(array.to_ndarray().map(|a| (source.name.to_string(), a)));
@@ -108,12 +152,32 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch
                 }
                 Err(e) => wrong.push(e),
             },
-            (Ok(None), _) if needed => wrong.push(finder.missing(&source.name, &shape)),
+            (Ok(None), _) if needed => {
+                misfits.push(finder.missing(&source.name, &sizes.wanted(graph, source)));
+            }
             (Ok(None), _) => {}
-            (Err(e), _) => wrong.push(e),
+            (Err(misfit), _) => misfits.push(misfit),
         }
     }
-    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+    if misfits.is_empty() && wrong.is_empty() {
+        return Ok(all);
+    }
+    if !misfits.is_empty() {
+        // How long a sequence is, and how great an open dimension, the missing arrays would say.
+        wrong.retain(|d| d.code != errors::NO_STEPS && d.code != errors::OPEN);
+        let suggested: Vec<String> = misfits.iter().filter_map(suggested).collect();
+        misfits.extend(unread(graph, finder).into_iter().filter(|m| !suggested.contains(&m.name)));
+    }
+    wrong.splice(0..0, finder.refusal(&misfits));
+    Err(wrong)
+}
+
+/// The array of the file that a missing one may be.
+fn suggested(misfit: &Misfit) -> Option<String> {
+    match &misfit.what {
+        What::Missing { near, .. } => near.as_ref().map(|(name, _)| name.clone()),
+        _ => None,
+    }
 }
 
 fn extent(dim: &Dim) -> Option<usize> {
@@ -162,11 +226,15 @@ fn lengths(
 }
 
 /// Arrays of the file that nothing reads.
-pub fn unread(graph: &Graph, finder: Finder) -> Vec<Diagnostic> {
+pub fn unread(graph: &Graph, finder: Finder) -> Vec<Misfit> {
     let known =
         |name: &String| name.starts_with("lengths") || graph.sources.iter().any(|s| *s.name == **name);
-    let names: Vec<&str> = graph.sources.iter().map(|s| &*s.name).collect();
-    finder.arrays.keys().filter(|n| !known(n)).map(|n| errors::unread(finder.file, n, &names)).collect()
+    let unread = finder.arrays.keys().filter(|n| !known(n));
+    let misfits = unread.map(|name| {
+        let near = nearest(name, graph.sources.iter().map(|s| &s.name)).map(|n| n.to_string());
+        Misfit { name: name.clone(), what: What::Unread { near } }
+    });
+    misfits.collect()
 }
 
 #[cfg(test)]
@@ -195,9 +263,9 @@ out h = h
     }
 
     fn read(arrays: &Arrays) -> Result<Batch, Vec<Diagnostic>> {
-        let graph = parse::parse(SUM).unwrap();
-        let graph = graph.bind(&dims(&graph, arrays)).map_err(|e| e.clone())?;
-        batch(&graph, Finder { file: "in.npz", arrays }, None)
+        let finder = Finder { file: "in.npz", arrays };
+        let graph = bound(&parse::parse(SUM).unwrap(), finder, None)?;
+        batch(&graph, finder, None)
     }
 
     #[test]
@@ -212,14 +280,35 @@ out h = h
     }
 
     #[test]
-    fn missing_and_misshaped_arrays_are_all_told() {
+    fn missing_misshaped_and_unread_arrays_are_one_message() {
         let wrong = read(&file(&[("x", &[5, 2, 3]), ("W", &[4, 3]), ("h0", &[3, 4])])).unwrap_err();
         assert_eq!(wrong[0].message, "array `h0` of `in.npz`: [2, 4] expected, the file has [3, 4]");
-        let wrong = read(&file(&[("X", &[5, 2, 3]), ("W", &[4, 3])])).unwrap_err();
-        assert!(wrong.iter().any(|d| d.message.contains("missing array `x`")), "{wrong:?}");
+        let wrong = read(&file(&[("X", &[5, 2, 3]), ("h0", &[2, 4, 1]), ("spare", &[1])])).unwrap_err();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert_eq!(
+            wrong[0].message,
+            "the arrays of `in.npz` do not fit: 2 missing, 1 of another shape, 1 read by nothing"
+        );
+        let note = wrong[0].note.as_deref().unwrap();
+        assert_eq!(
+            note.lines().collect::<Vec<_>>(),
+            [
+                "`x` [n, 2, H] is missing; the file has `X` [5, 2, 3]: did you mean that one?",
+                "`W` [G, H] is missing",
+                "`h0`: [2, G] expected, the file has [2, 4, 1]",
+                "`spare` is read by nothing",
+                "the file has `X`, `h0`, `spare`",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_array_that_nothing_reads_names_what_may_be_meant() {
         let graph = parse::parse(SUM).unwrap();
         let arrays = file(&[("h_0", &[1])]);
-        let warnings = unread(&graph, Finder { file: "in.npz", arrays: &arrays });
-        assert_eq!(warnings[0].help.as_deref(), Some("did you mean `h0`?"));
+        let finder = Finder { file: "in.npz", arrays: &arrays };
+        let warning = finder.refusal_of(&unread(&graph, finder)[0]);
+        assert!(!warning.is_error());
+        assert_eq!(warning.help.as_deref(), Some("did you mean `h0`?"));
     }
 }

@@ -64,32 +64,24 @@ pub fn too_many_paths(given: usize, read: usize) -> Diagnostic {
     .help("`--data` replaces the paths of the block in their order")
 }
 
+/// The code of a dimension without a number.
+pub const OPEN: &str = "E0737";
+/// The code of an unknown number of steps.
+pub const NO_STEPS: &str = "E0738";
+
 pub fn open_dimension(name: &str, shape: &str) -> Diagnostic {
-    Diagnostic::error("E0737", format!("the shape {shape} of `{name}` is not known"))
+    Diagnostic::error(OPEN, format!("the shape {shape} of `{name}` is not known"))
         .help("give the dimension a number, in the recipe or with `--set H=64`, or give the array")
 }
 
 pub fn no_steps(file: &str, extent: &str) -> Diagnostic {
-    Diagnostic::error("E0738", format!("`{file}` does not say how many steps `{extent}` has"))
+    Diagnostic::error(NO_STEPS, format!("`{file}` does not say how many steps `{extent}` has"))
         .help("give an input over it, `[steps, batch, …]`, or an array `lengths` [batch]")
 }
 
 pub fn bad_lengths(file: &str, name: &str, batch: usize, most: Option<usize>) -> Diagnostic {
     let range = most.map_or(String::new(), |m| format!(" of 0..{m}"));
     Diagnostic::error("E0738", format!("`{name}` of `{file}` must be {batch} whole numbers{range}"))
-}
-
-pub fn unread(file: &str, name: &str, known: &[&str]) -> Diagnostic {
-    let near = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(k, name), *k))
-        .filter(|(d, k)| *d <= 1 + k.chars().count() / 4)
-        .min();
-    let d = Diagnostic::warning("E0739", format!("array `{name}` of `{file}` is read by nothing"));
-    match near {
-        Some((_, k)) => d.help(format!("did you mean `{k}`?")),
-        None => d,
-    }
 }
 
 pub fn failed(why: &str) -> Diagnostic {

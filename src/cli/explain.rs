@@ -3,6 +3,7 @@
 use super::errors;
 use super::session::{Failure, Session, say};
 use crate::diag::codes;
+use crate::diag::near::nearest;
 
 /// What a diagnostic code means, with a wrong and a right example
 #[derive(clap::Args)]
@@ -22,11 +23,8 @@ impl Explain {
         match codes::table().find(|e| e.code == wanted) {
             Some(e) => say(&format!("{}: {}\n\n{}\n", e.code, e.title, e.text.trim_end())),
             None => {
-                let near = codes::table()
-                    .map(|e| (strsim::damerau_levenshtein(e.code, &wanted), e.code))
-                    .filter(|(distance, _)| *distance <= 2)
-                    .min();
-                Err(errors::unknown_code(&code, near.map(|(_, c)| c)).into())
+                let near = nearest(&wanted, codes::table().map(|e| e.code));
+                Err(errors::unknown_code(&code, near).into())
             }
         }
     }

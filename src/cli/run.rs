@@ -58,10 +58,6 @@ impl Run {
         if self.grad {
             graph = grad::differentiate(&graph, &grad::Options::default())?;
         }
-        let open = graph.dims();
-        let dims = arrays::dims(&graph, &given);
-        let graph = graph.bind(&dims.into_iter().filter(|(n, _)| open.contains(n)).collect())?;
-        session.report(&arrays::unread(&graph, finder));
         let draw = self.seed.map(|seed| {
             move |source: &Source, shape: &[usize]| match &source.kind {
                 SourceKind::Param(info) => draw::parameter(seed, &source.name, &info.init, shape),
@@ -69,7 +65,10 @@ impl Run {
             }
         });
         let draw = draw.as_ref().map(|d| d as &arrays::Draw);
+        let graph = arrays::bound(&graph, finder, draw)?;
         let batch = arrays::batch(&graph, finder, draw)?;
+        let unread = arrays::unread(&graph, finder);
+        session.report(&unread.iter().map(|m| finder.refusal_of(m)).collect::<Vec<_>>());
         let results = if self.f64 {
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {

@@ -39,12 +39,15 @@ pub fn give(workspace: &mut Workspace, folder: &RunDir, checkpoint: &Checkpoint)
     let file = folder.path.display().to_string();
     let finder = Finder { file: &file, arrays: &checkpoint.arrays };
     let exe = workspace.executable().clone();
-    let mut wrong = Vec::new();
+    let mut misfits = Vec::new();
     for input in exe.program().inputs.iter().filter(|i| matches!(i.kind, InputKind::Param(_))) {
         match finder.required(&input.name, &input.shape) {
             Ok(array) => workspace.set_input(&input.name, &array.to_f32())?,
-            Err(e) => wrong.push(e),
+            Err(e) => misfits.push(e),
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    match finder.refusal(&misfits) {
+        None => Ok(()),
+        Some(refusal) => Err(vec![refusal]),
+    }
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with arrays and sizes at run time, one function per mistake.
 
 use crate::diag::Diagnostic;
-use strsim::damerau_levenshtein;
+use crate::diag::near::nearest;
 
 /// `[T, B, 64]`.
 pub fn show_extents(extents: &[usize]) -> String {
@@ -25,14 +25,10 @@ pub fn missing(name: &str) -> Diagnostic {
 }
 
 pub fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-    let near = known
-        .into_iter()
-        .map(|k| (damerau_levenshtein(name, k), k))
-        .filter(|(d, k)| *d <= 1 + k.chars().count() / 4)
-        .min();
+    let near = nearest(name, known.into_iter());
     let error = Diagnostic::error("E0702", format!("nothing here is called `{name}`"));
     match near {
-        Some((_, k)) => error.help(format!("did you mean `{k}`?")),
+        Some(k) => error.help(format!("did you mean `{k}`?")),
         None => error,
     }
 }

@@ -7,6 +7,7 @@ use super::nesting::{self, Fault, MAX_LENGTH, MAX_NESTING};
 use super::text::Text;
 use super::{Rule, is_code};
 use crate::diag::Diagnostic;
+use crate::diag::near::nearest;
 use crate::source::Span;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -28,12 +29,7 @@ pub fn no_item(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
         return error;
     }
     let word = tokens.get(at).map_or("", |t| t.text);
-    let near = ITEM
-        .iter()
-        .map(|item| (strsim::damerau_levenshtein(item, word), *item))
-        .filter(|(distance, _)| *distance <= word.len() / 3)
-        .min();
-    errors::no_item(place(text, tokens, at), word, near.map(|(_, word)| word))
+    errors::no_item(place(text, tokens, at), word, nearest(word, ITEM.iter()).copied())
 }
 
 /// Something stands in column one at `at` inside a bracket.

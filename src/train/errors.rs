@@ -1,6 +1,7 @@
 //! What can be wrong with data, settings and the training itself.
 
 use crate::diag::Diagnostic;
+use crate::diag::near::nearest;
 use crate::source::Span;
 
 // ---- data ------------------------------------------------------------------------------------
@@ -18,7 +19,7 @@ pub fn no_source(span: Span, readers: &[&str]) -> Diagnostic {
 
 pub fn unknown_source(span: Span, name: &str, readers: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0821", format!("there is no data source `{name}`")).at(span, "not known");
-    match nearest(name, readers) {
+    match nearest(name, readers.iter().copied()) {
         Some(near) => d.help(format!("did you mean `{near}`?")),
         None => d.help(format!("sources are {}", readers.join(", "))),
     }
@@ -35,7 +36,7 @@ pub fn bad_argument(reader: &str, what: &str) -> Diagnostic {
 
 pub fn unknown_argument(reader: &str, name: &str, known: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0822", format!("`{reader}` has no argument `{name}`"));
-    match (nearest(name, known), known) {
+    match (nearest(name, known.iter().copied()), known) {
         (Some(near), _) => d.help(format!("did you mean `{near}`?")),
         (None, []) => d.help(format!("`{reader}` takes no named argument")),
         _ => d.help(format!("it takes {}", known.join(", "))),
@@ -89,18 +90,13 @@ pub fn unknown_symbol(path: &str, symbol: &str, position: usize) -> Diagnostic {
     )
 }
 
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), *k));
-    close.filter(|(d, k)| *d <= 1 + k.chars().count() / 4).min().map(|(_, k)| k)
-}
-
 // ---- fitting data to a model -----------------------------------------------------------------
 
 pub fn input_without_data(span: Option<Span>, input: &str, names: &[String]) -> Diagnostic {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let d = Diagnostic::error("E0827", format!("the data give no values for the input `{input}`"))
         .at_some(span, "declared here");
-    match (nearest(input, &known), names) {
+    match (nearest(input, known.iter().copied()), names) {
         (Some(near), _) => d.help(format!("they give `{near}`; did you mean that one?")),
         (None, []) => d.help("add a line to the `data` block"),
         _ => d.help(format!("they give {}", names.join(", "))),
@@ -151,7 +147,7 @@ pub fn missing_key(key: &str, example: &str) -> Diagnostic {
 
 pub fn unknown_key(span: Span, key: &str, known: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0802", format!("`train` has no key `{key}`")).at(span, "set here");
-    match nearest(key, known) {
+    match nearest(key, known.iter().copied()) {
         Some(near) => d.help(format!("did you mean `{near}`?")),
         None => d.help(format!("its keys are {}", known.join(", "))),
     }

@@ -144,11 +144,11 @@ impl<'a> Trainer<'a> {
         self.comparable(&checkpoint.record.about).map_err(|e| vec![e])?;
         let finder = Finder { file, arrays: &checkpoint.arrays };
         let progress = &checkpoint.record.progress;
-        let mut wrong = Vec::new();
+        let (mut misfits, mut wrong) = (Vec::new(), Vec::new());
         for p in &mut self.params {
             match finder.required(&p.name, &p.shape) {
                 Ok(array) => self.training.workspace.set_input(&p.name, &array.to_f32())?,
-                Err(e) => wrong.push(e),
+                Err(e) => misfits.push(e),
             }
             p.states.clear();
             if progress.steps == 0 {
@@ -158,10 +158,11 @@ impl<'a> Trainer<'a> {
             for (state, shape) in rule.states().zip(rule.state_shapes()?) {
                 match finder.required(&state_name(state, &p.name), &shape) {
                     Ok(array) => p.states.push(array.to_f32()),
-                    Err(e) => wrong.push(e),
+                    Err(e) => misfits.push(e),
                 }
             }
         }
+        wrong.extend(finder.refusal(&misfits));
         if progress.step > 0 {
             let found = self
                 .training

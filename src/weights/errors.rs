@@ -1,7 +1,11 @@
 //! What can be wrong with files of arrays.
 
+use super::find::{Misfit, What};
 use super::show;
 use crate::diag::Diagnostic;
+
+/// So many arrays are listed in one message.
+const MOST_LINES: usize = 40;
 
 pub fn unreadable(file: &str, why: &str) -> Diagnostic {
     Diagnostic::error("E0721", format!("cannot read `{file}`: {why}"))
@@ -21,37 +25,88 @@ pub fn element_type(file: &str, array: &str, descr: &str) -> Diagnostic {
         .help("float32, float64, int32, int64, smaller integers and bool are read; convert it with `.astype(numpy.float32)`")
 }
 
-pub fn missing(
-    file: &str,
-    name: &str,
-    shape: &[usize],
-    near: Option<(&str, &[usize])>,
-    has: &[&str],
-) -> Diagnostic {
-    let d = Diagnostic::error("E0724", format!("missing array `{name}` {} in `{file}`", show(shape)));
-    let d = match near {
-        Some((near, near_shape)) => {
-            d.help(format!("the file has `{near}` {}; did you mean that one?", show(near_shape)))
+/// One array that does not fit. `has` are the names in the file.
+pub fn misfit(file: &str, misfit: &Misfit, has: &[&str]) -> Diagnostic {
+    let name = &misfit.name;
+    match &misfit.what {
+        What::Missing { wanted, near } => {
+            let d = Diagnostic::error("E0724", format!("missing array `{name}` {wanted} in `{file}`"));
+            let d = match near {
+                Some((near, shape)) => {
+                    d.help(format!("the file has `{near}` {}; did you mean that one?", show(shape)))
+                }
+                None => d.help(format!("store an array of that name and shape in `{file}`")),
+            };
+            d.with_note(contents(has))
         }
-        None => d.help(format!("store an array of that name and shape in `{file}`")),
-    };
-    match has {
-        [] => d.with_note("the file holds no array"),
-        names => {
-            let shown: Vec<String> = names.iter().take(12).map(|n| format!("`{n}`")).collect();
-            let more =
-                if names.len() > 12 { format!(" and {} more", names.len() - 12) } else { String::new() };
-            d.with_note(format!("the file has {}{more}", shown.join(", ")))
+        What::Shape { wanted, found, transposed } => {
+            let d = Diagnostic::error(
+                "E0725",
+                format!("array `{name}` of `{file}`: {wanted} expected, the file has {}", show(found)),
+            );
+            match transposed {
+                true => d.help("it fits transposed; store its transpose, or see `layout`"),
+                false => d,
+            }
+        }
+        What::Unread { near } => unread(file, name, near.as_deref()),
+    }
+}
+
+pub fn unread(file: &str, name: &str, near: Option<&str>) -> Diagnostic {
+    let d = Diagnostic::warning("E0739", format!("array `{name}` of `{file}` is read by nothing"));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
+/// All arrays of a file that do not fit.
+pub fn misfits(file: &str, misfits: &[Misfit], has: &[&str]) -> Diagnostic {
+    let kinds: [(fn(&What) -> bool, &str); 3] = [
+        (|w| matches!(w, What::Missing { .. }), "missing"),
+        (|w| matches!(w, What::Shape { .. }), "of another shape"),
+        (|w| matches!(w, What::Unread { .. }), "read by nothing"),
+    ];
+    let count = |is: fn(&What) -> bool| misfits.iter().filter(|m| is(&m.what)).count();
+    let counts = kinds.iter().map(|(is, word)| (count(*is), word)).filter(|(n, _)| *n > 0);
+    let counts: Vec<String> = counts.map(|(n, word)| format!("{n} {word}")).collect();
+    let mut lines: Vec<String> = misfits.iter().take(MOST_LINES).map(line).collect();
+    if misfits.len() > MOST_LINES {
+        lines.push(format!("and {} more", misfits.len() - MOST_LINES));
+    }
+    lines.push(contents(has));
+    Diagnostic::error("E0745", format!("the arrays of `{file}` do not fit: {}", counts.join(", ")))
+        .with_note(lines.join("\n"))
+        .help("arrays are found by name; nothing is broadcast, and nothing transposed silently")
+}
+
+fn line(misfit: &Misfit) -> String {
+    let name = &misfit.name;
+    match &misfit.what {
+        What::Missing { wanted, near: None } => format!("`{name}` {wanted} is missing"),
+        What::Missing { wanted, near: Some((near, shape)) } => {
+            let shape = show(shape);
+            format!("`{name}` {wanted} is missing; the file has `{near}` {shape}: did you mean that one?")
+        }
+        What::Shape { wanted, found, transposed } => {
+            let hint = if *transposed { "; it fits transposed" } else { "" };
+            format!("`{name}`: {wanted} expected, the file has {}{hint}", show(found))
+        }
+        What::Unread { near: None } => format!("`{name}` is read by nothing"),
+        What::Unread { near: Some(near) } => {
+            format!("`{name}` is read by nothing; did you mean `{near}`?")
         }
     }
 }
 
-pub fn shape(file: &str, name: &str, wanted: &str, found: &[usize], transposed: bool) -> Diagnostic {
-    let d = Diagnostic::error(
-        "E0725",
-        format!("array `{name}` of `{file}`: {wanted} expected, the file has {}", show(found)),
-    );
-    if transposed { d.help("it fits transposed; store its transpose, or see `layout`") } else { d }
+fn contents(has: &[&str]) -> String {
+    if has.is_empty() {
+        return "the file holds no array".to_string();
+    }
+    let shown: Vec<String> = has.iter().take(12).map(|n| format!("`{n}`")).collect();
+    let more = if has.len() > 12 { format!(" and {} more", has.len() - 12) } else { String::new() };
+    format!("the file has {}{more}", shown.join(", "))
 }
 
 pub fn unwritable(file: &str, why: &str) -> Diagnostic {

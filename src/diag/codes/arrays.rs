@@ -73,6 +73,12 @@ pub const ENTRIES: &[Entry] = &[
         text: "Shapes must agree in every extent; nothing is broadcast or transposed silently.",
     },
     Entry {
+        code: "E0745",
+        title: "several arrays of a file that do not fit",
+        text: "The list names each array that is missing, has another shape or is read by nothing. Missing ones and those of \
+               another shape are refused; alone, an array that nothing reads is only a warning.",
+    },
+    Entry {
         code: "E0726",
         title: "a file that cannot be written",
         text: "Files are written beside their place and then renamed over it, so what was there before is untouched: on a full \

@@ -152,10 +152,11 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     let mut examples: Option<usize> = None;
     for name in &call.names {
         let known = declared.iter().find(|d| d.name == *name);
-        let array = arrays.get(name).ok_or_else(|| finder.missing(name, &[]))?;
+        let array =
+            arrays.get(name).ok_or_else(|| finder.refusal_of(&finder.missing(name, "[examples, …]")))?;
         let (sequential, is_id) = known.map_or((false, false), |d| (d.sequential, d.is_id));
         let Some((n, rest)) = array.shape.split_first() else {
-            return Err(finder.misfit(name, "[examples, …]", &array.shape));
+            return Err(finder.refusal_of(&finder.misshaped(name, "[examples, …]", &array.shape)));
         };
         if *examples.get_or_insert(*n) != *n {
             return Err(errors::bad_file(
@@ -166,7 +167,10 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
         let (steps, shape) = match (sequential, rest.split_first()) {
             (false, _) => (1, rest.to_vec()),
             (true, Some((steps, shape))) => (*steps, shape.to_vec()),
-            (true, None) => return Err(finder.misfit(name, "[examples, steps, …]", &array.shape)),
+            (true, None) => {
+                let wanted = "[examples, steps, …]";
+                return Err(finder.refusal_of(&finder.misshaped(name, wanted, &array.shape)));
+            }
         };
         let lengths = match arrays.get(&format!("{name}_lengths")).or_else(|| arrays.get("lengths")) {
             Some(lengths) if sequential => Some(whole_lengths(path, lengths, *n, steps)?),

@@ -123,6 +123,20 @@ fn a_state_starts_from_a_source_and_ends_in_an_output() {
 }
 
 #[test]
+fn the_last_group_of_a_layer_is_that_of_its_inputs() {
+    let text = "
+layer Next(x) = x + 1
+layer Both(C : cell)(x) = C(x) + Next(x)
+layer Bias(H)() { param b : [H] = 0; out b }
+";
+    assert_eq!(sources(&graph(text, "Next()")), ["x"]);
+    assert_eq!(sources(&graph(text, "Bias(3)")), ["b"]);
+    let g = graph(&format!("{ACC}{text}"), "Both(Acc(1))");
+    let x = array(&[2, 1, 1], &[1.0, 2.0]);
+    assert_eq!(values(&run(&g, 2, &[("x", x)]), "out"), [3.0, 6.0]);
+}
+
+#[test]
 fn a_lag_of_two_keeps_two_states_newest_first() {
     let text = "
 cell Fib {

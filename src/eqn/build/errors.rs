@@ -206,8 +206,13 @@ pub fn cannot_infer(name: &str, title: &str, at: Span) -> Diagnostic {
         .help(format!("give {name} a value"))
 }
 
-pub fn static_input_missing(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0232", format!("`{name}` has no value")).at(at, "give it by name, or a default here")
+pub fn static_input_missing(name: &str, in_layer: bool, at: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0232", format!("`{name}` has no value"))
+        .at(at, "give it by name, or a default here");
+    match in_layer {
+        true => d.help("static parameters of a layer have a group of their own before its inputs: `layer F(C : cell)(x)`"),
+        false => d,
+    }
 }
 
 pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {

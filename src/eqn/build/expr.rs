@@ -184,7 +184,7 @@ impl<'l> Builder<'l> {
                 Val::Dim(_) | Val::Num(_) => {
                     return self.fail(errors::not_a_dim("fraction", setting.value.span));
                 }
-                other => return self.fail(errors::not_a_dim(other.kind(), setting.value.span)),
+                other => return self.no_dim(other, &setting.value, &env),
             }
             self.frame_mut(env.frame).free.insert(name.clone(), val.clone());
             return Ok(Some(val));

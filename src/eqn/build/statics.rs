@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use super::errors;
+use super::names::children;
 use super::value::*;
 use crate::eqn::{Dist, DomainId, Scalar};
 use crate::resolve::nearest;
@@ -249,9 +250,27 @@ impl<'l> Builder<'l> {
                     expr.span,
                 )),
                 Some(d) => Ok(d),
-                None => self.fail(errors::not_a_dim(val.kind(), expr.span)),
+                None => self.no_dim(&val, expr, env),
             },
         }
+    }
+
+    /// Refuses a value in place of a dimension.
+    pub fn no_dim<T>(&mut self, val: &Val<'l>, expr: &Expr, env: &Env) -> R<T> {
+        match self.input_in(expr, env) {
+            Some(input) => self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span)),
+            None => self.fail(errors::not_a_dim(val.kind(), expr.span)),
+        }
+    }
+
+    /// An input of a layer that an expression mentions.
+    fn input_in(&self, expr: &Expr, env: &Env) -> Option<&'l InputDecl> {
+        let f = self.frame(env.frame);
+        if let (ExprKind::Name(p), FrameKind::Layer) = (&expr.kind, f.kind) {
+            let name = plain(p);
+            return f.text.inputs.iter().find(|i| i.name.name == name);
+        }
+        children(expr).into_iter().find_map(|e| self.input_in(e, env))
     }
 
     /// Whether a bare name in a type can still be decided by an argument.

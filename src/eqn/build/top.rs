@@ -187,7 +187,14 @@ impl<'l> Builder<'l> {
         if !input.kind.is_empty() {
             let val = match &input.default {
                 Some(e) => self.eval(e, &Env::new(frame, 0))?,
-                None => return self.fail(errors::static_input_missing(&input.name.written, input.span)),
+                None => {
+                    let in_layer = self.frame(frame).kind == FrameKind::Layer;
+                    return self.fail(errors::static_input_missing(
+                        &input.name.written,
+                        in_layer,
+                        input.span,
+                    ));
+                }
             };
             self.frame_mut(frame).given.insert(name.clone(), val);
             return Ok(());

@@ -31,7 +31,7 @@ impl Printer {
             }
             ItemKind::Layer(layer) => {
                 self.head("layer ", &layer.name, &layer.statics);
-                if !layer.inputs.is_empty() {
+                if !layer.inputs.is_empty() || !layer.statics.is_empty() {
                     self.inputs(&layer.inputs);
                 }
                 self.definition(&layer.def);

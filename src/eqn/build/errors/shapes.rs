@@ -195,6 +195,13 @@ pub fn ragged_list(at: Span) -> Diagnostic {
 
 // Dimensions.
 
+pub fn input_as_dim(name: &str, input: Span, at: Span) -> Diagnostic {
+    Diagnostic::error("E0313", format!("`{name}` is an input of this layer, so it is no dimension"))
+        .at(input, "the last group of a layer is that of its inputs")
+        .at(at, "a dimension is wanted here")
+        .help("static parameters have a group of their own before it: `layer F(L)(x)`")
+}
+
 pub fn not_a_dim(kind: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0313", format!("a {kind} stands where a dimension is wanted"))
         .at(at, "no whole number or dimension")

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// A run that is killed loses at most this much.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(60);
 
+/// Often enough to read along.
+const BETWEEN_DRAWINGS: Duration = Duration::from_millis(100);
+
 /// What the record of a run says beside the numbers.
 pub struct Shown {
     pub model: String,
@@ -34,6 +37,7 @@ pub struct Keeper<'a> {
     /// Units of the epoch that were over when we began to count.
     counted_from: Option<(Instant, u64)>,
     kept: Instant,
+    drawn: Option<Instant>,
     last: Option<Seconds>,
 }
 
@@ -51,7 +55,8 @@ impl<'a> Keeper<'a> {
     ) -> Keeper<'a> {
         let bar = session.shows_progress().then(|| {
             let bar = ProgressBar::new(0);
-            let style = ProgressStyle::with_template("{prefix} [{bar:24}] {percent:>3} % {msg}");
+            // The message is cut where the line ends: a bar of two lines would be drawn below itself.
+            let style = ProgressStyle::with_template("{prefix} [{bar:8}] {percent:>3}% {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
             bar
         });
@@ -59,7 +64,17 @@ impl<'a> Keeper<'a> {
             complain(&format!("going on after epoch {}, step {}\n", progress.epoch, progress.step));
         }
         let now = Instant::now();
-        Keeper { folder, shown, signals, bar, started: now, counted_from: None, kept: now, last: None }
+        Keeper {
+            folder,
+            shown,
+            signals,
+            bar,
+            started: now,
+            counted_from: None,
+            kept: now,
+            drawn: None,
+            last: None,
+        }
     }
 
     pub fn finish(&self) {
@@ -107,20 +122,22 @@ impl Observer for Keeper<'_> {
         let seconds = now.duration_since(since).as_secs_f64().max(1e-9);
         let speed = done / seconds;
         self.last = Some(Seconds { units_per_second: speed });
-        if let Some(bar) = &self.bar {
+        let due = self.drawn.is_none_or(|at| now.duration_since(at) >= BETWEEN_DRAWINGS);
+        if let (Some(bar), true) = (&self.bar, due) {
+            self.drawn = Some(now);
             let epochs_left = seen.epochs.saturating_sub(seen.epoch) as f64;
             let units_left =
                 seen.units_in_all.saturating_sub(seen.units) as f64 + epochs_left * seen.units_in_all as f64;
             let left = Duration::from_secs_f64((units_left / speed.max(1e-9)).min(1e9));
+            bar.set_prefix(format!("epoch {}/{}", seen.epoch, seen.epochs));
             bar.set_length(seen.steps);
             bar.set_position(seen.step);
-            bar.set_prefix(format!("epoch {}/{}", seen.epoch, seen.epochs));
             bar.set_message(format!(
-                "{}, {:.0} {}/s, {} left",
+                "{}, {} left, {:.0} {}/s",
                 Self::numbers(seen.loss, seen.metrics.iter().cloned()),
+                clock(left.as_secs()),
                 speed,
                 self.shown.units,
-                indicatif::HumanDuration(Duration::from_secs(left.as_secs()))
             ));
         }
         if self.signals.code().is_some() {
@@ -165,6 +182,12 @@ impl Observer for Keeper<'_> {
     fn goes_on(&mut self) -> bool {
         self.signals.code().is_none()
     }
+}
+
+/// `1:02:03`, or `2:03` without hours.
+fn clock(seconds: u64) -> String {
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
 }
 
 /// `loss 1.2345, bits 1.7810`, for other commands.

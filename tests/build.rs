@@ -6,7 +6,7 @@ use rnnc::diag::{Diagnostic, Severity};
 use rnnc::eqn::build::{Model, Options, build, build_model, check};
 use rnnc::eqn::eval::{Batch, eval};
 use rnnc::eqn::{Graph, SourceKind, verify};
-use rnnc::resolve::{Library, load};
+use rnnc::resolve::{Library, LibraryFile, load};
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::ast::ItemKind;
 use rnnc::syntax::parse_recipe;
@@ -20,15 +20,16 @@ impl Loader for Memory {
     }
 }
 
-fn files(list: &[(&str, &str)]) -> (Sources, Library, Vec<Diagnostic>) {
+fn files(list: &[(&str, &str)], roots: &[&str]) -> (Sources, Library, Vec<Diagnostic>) {
     let mut sources = Sources::default();
     let map = list.iter().map(|(p, t)| (p.to_string(), t.to_string())).collect();
-    let (library, diagnostics) = load(&mut sources, &Memory(map), &["main.rnn".to_string()]);
+    let roots: Vec<String> = roots.iter().map(|p| p.to_string()).collect();
+    let (library, diagnostics) = load(&mut sources, &Memory(map), &roots);
     (sources, library, diagnostics)
 }
 
 fn library(text: &str) -> (Sources, Library, Vec<Diagnostic>) {
-    files(&[("main.rnn", text)])
+    files(&[("main.rnn", text)], &["main.rnn"])
 }
 
 fn try_build(text: &str, recipe: &str, options: &Options) -> (Option<Graph>, Vec<Diagnostic>) {
@@ -60,11 +61,27 @@ fn model(text: &str, name: &str, options: &Options) -> (Option<Model>, Vec<Diagn
 
 /// The error code and message of a recipe that must be refused.
 fn refusal(text: &str, recipe: &str) -> (String, String) {
-    let (graph, diagnostics) = try_build(text, recipe, &Options::default());
-    assert!(graph.is_none(), "{recipe} was not refused");
-    let error = diagnostics.into_iter().find(|d| d.severity == Severity::Error).expect("an error");
-    assert!(!error.labels.is_empty() || error.help.is_some(), "a place or a mend: {error:?}");
-    (error.code.to_string(), error.message)
+    refusals(&[(text.to_string(), recipe.to_string())]).remove(0)
+}
+
+/// The same for many, each a file with its recipe. Names differ or mean the same: all are in one library, as
+/// reading the stdlib takes longer than everything else here.
+fn refusals(cases: &[(String, String)]) -> Vec<(String, String)> {
+    let paths: Vec<String> = (0..cases.len()).map(|i| format!("{i}.rnn")).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let list: Vec<(&str, &str)> = paths.iter().zip(cases).map(|(path, (text, _))| (*path, &**text)).collect();
+    let (mut sources, library, loaded) = files(&list, &paths);
+    let refusal = |(root, (_, recipe)): (&LibraryFile, &(String, String))| {
+        let id = sources.add("recipe", recipe.as_str());
+        let (graph, found) =
+            build(&library, &parse_recipe(&sources, id).expect("a recipe"), &Options::default());
+        assert!(graph.is_none(), "{recipe} was not refused");
+        let own = loaded.iter().filter(|d| d.labels.iter().any(|l| l.span.file == root.file));
+        let error = own.chain(&found).find(|d| d.severity == Severity::Error).expect("an error");
+        assert!(!error.labels.is_empty() || error.help.is_some(), "a place or a mend: {error:?}");
+        (error.code.to_string(), error.message.clone())
+    };
+    library.roots().zip(cases).map(refusal).collect()
 }
 
 fn sources(graph: &Graph) -> Vec<String> {
@@ -414,8 +431,7 @@ model Text(V = _) {
 
 #[test]
 fn mistakes_are_told() {
-    let cell = |body: &str| format!("cell C(I, H) {{\n  in x : [I]\n  param W : [H, I] = 1\n  {body}\n}}");
-    let cases: &[(&str, &str, &str)] = &[
+    let bodies: &[(&str, &str, &str)] = &[
         ("state h : [H] = 0\n  h = W * x\n  out h", "E0301", "`⊙` wants equal shapes, got [H, I] and [I]"),
         ("y = W @ (W @ x)\n  out y", "E0303", "`@` joins I of [H, I] with H of [H]"),
         ("y = W @ x + x\n  out y", "E0301", "`+` wants equal shapes, got [H] and [I]"),
@@ -436,13 +452,6 @@ fn mistakes_are_told() {
         ("dim M = 7 div 2\n  y = x + M\n  out y", "E0314", "7 div 2 is no whole number"),
         ("y[k in 1..1000000000] = x\n  out y[1]", "E0921", "the limit is 100000"),
     ];
-    let mut wrong = Vec::new();
-    for (body, code, message) in cases {
-        let (found, text) = refusal(&cell(body), "C(I, H)");
-        if found != *code || !text.contains(message) {
-            wrong.push(format!("{body}: {found} {text}"));
-        }
-    }
     let other: &[(&str, &str, &str, &str)] = &[
         (ACC, "Acc()", "E0232", "Acc(H) misses H"),
         (ACC, "Acc(2, G = 3)", "E0231", "Acc has no parameter `G`"),
@@ -463,12 +472,20 @@ fn mistakes_are_told() {
         ),
         ("cell N { in w : id(4); y = w + 1; out y }", "N()", "E0307", "an id is a symbol, not a number"),
     ];
-    for (text, recipe, code, message) in other {
-        let (found, said) = refusal(text, recipe);
-        if found != *code || !said.contains(message) {
-            wrong.push(format!("{recipe}: {found} {said}"));
-        }
-    }
+    let cell = |i: usize, body: &str| {
+        let text = format!("cell C{i}(I, H) {{\n  in x : [I]\n  param W : [H, I] = 1\n  {body}\n}}");
+        (text, format!("C{i}(I, H)"))
+    };
+    let mut cases: Vec<_> = bodies.iter().enumerate().map(|(i, (body, ..))| cell(i, body)).collect();
+    cases.extend(other.iter().map(|(text, recipe, ..)| (text.to_string(), recipe.to_string())));
+    let bodies = bodies.iter().map(|(_, code, message)| (code, message));
+    let expected = bodies.chain(other.iter().map(|(_, _, code, message)| (code, message)));
+    let told = refusals(&cases);
+    assert_eq!(told.len(), cases.len());
+    let wrong: Vec<String> = (told.iter().zip(expected).zip(&cases))
+        .filter(|(((found, said), (code, message)), _)| found != *code || !said.contains(*message))
+        .map(|(((found, said), _), (text, recipe))| format!("{recipe} of {text}: {found} {said}"))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -476,10 +493,11 @@ fn mistakes_are_told() {
 fn files_use_each_other_but_not_in_a_circle() {
     let part = "cell Part { in x : []; y = x + 1; out y }";
     let main = "use \"lib/a.rnn\"\ncell Main { in x : []; y = Part(x); out y }";
-    let (_, lib, d) = files(&[("main.rnn", main), ("lib/a.rnn", part)]);
+    let (_, lib, d) = files(&[("main.rnn", main), ("lib/a.rnn", part)], &["main.rnn"]);
     assert!(d.is_empty() && lib.find_cell("Part").is_some() && lib.find_cell("Main").is_some(), "{d:?}");
     assert!(check(&lib, lib.roots().next().expect("a root").file).is_empty());
-    let code = |list: &[(&str, &str)]| files(list).2.iter().map(|d| d.code).collect::<Vec<_>>();
+    let code =
+        |list: &[(&str, &str)]| files(list, &["main.rnn"]).2.iter().map(|d| d.code).collect::<Vec<_>>();
     assert_eq!(code(&[("main.rnn", "use \"a.rnn\""), ("a.rnn", "use \"main.rnn\"")]), ["E0201"]);
     assert_eq!(code(&[("main.rnn", "use \"../a.rnn\"")]), ["E0203"]);
     assert_eq!(code(&[("main.rnn", "use \"b.rnn\"")]), ["E0202"]);

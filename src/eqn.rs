@@ -227,7 +227,7 @@ pub enum Op {
         maps: Vec<AxisMap>,
     },
     /// Of an axis of static length: part k is the value at point k. Over the parts' axes and `axis`.
-    Stack {
+    Points {
         parts: Vec<NodeId>,
         axis: DomainId,
     },

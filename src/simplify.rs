@@ -86,7 +86,7 @@ fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) 
         return (id, true);
     }
     let level = match op {
-        Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. } | Op::Stack { .. } => {
+        Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. } | Op::Points { .. } => {
             node.level
         }
         _ => b.join(&op).unwrap_or(node.level),

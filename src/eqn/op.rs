@@ -32,7 +32,7 @@ impl Op {
             | Op::Scatter { index: a, value: b }
             | Op::At { arg: a, empty: b, .. } => ([Some(*a), Some(*b), None], &[]),
             Op::Select(a, b, c) => ([Some(*a), Some(*b), Some(*c)], &[]),
-            Op::Concat(list) | Op::Stack { parts: list, .. } => ([None; 3], list),
+            Op::Concat(list) | Op::Points { parts: list, .. } => ([None; 3], list),
         };
         fixed.into_iter().flatten().chain(list.iter().copied())
     }
@@ -89,8 +89,8 @@ impl Op {
                 Op::At { arg, axis: *axis, point: *point, empty: f(*empty) }
             }
             Op::Remap { arg, maps } => Op::Remap { arg: f(*arg), maps: maps.clone() },
-            Op::Stack { parts, axis } => {
-                Op::Stack { parts: parts.iter().map(|a| f(*a)).collect(), axis: *axis }
+            Op::Points { parts, axis } => {
+                Op::Points { parts: parts.iter().map(|a| f(*a)).collect(), axis: *axis }
             }
         }
     }
@@ -98,7 +98,7 @@ impl Op {
     /// The domains it names.
     pub fn domains(&self) -> Vec<DomainId> {
         match self {
-            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Stack { axis: d, .. } => vec![*d],
+            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Points { axis: d, .. } => vec![*d],
             Op::Lag { offset, .. } => offset.axis().into_iter().collect(),
             Op::Remap { maps, .. } => {
                 maps.iter().flat_map(|m| [m.from, m.to].into_iter().chain(m.start.axes())).collect()
@@ -111,7 +111,7 @@ impl Op {
     pub fn map_domains(&self, f: impl Fn(DomainId) -> DomainId + Copy) -> Op {
         let mut op = self.clone();
         match &mut op {
-            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Stack { axis: d, .. } => {
+            Op::Position(d) | Op::Length(d) | Op::At { axis: d, .. } | Op::Points { axis: d, .. } => {
                 *d = f(*d)
             }
             Op::Lag { offset: Offset::EachChild(d) | Offset::FromEach(d), .. } => *d = f(*d),
@@ -160,7 +160,7 @@ impl Op {
             Op::FoldOver { .. } => "fold_over",
             Op::At { .. } => "at",
             Op::Remap { .. } => "remap",
-            Op::Stack { .. } => "stack",
+            Op::Points { .. } => "points",
             Op::Literal(_) => "literal",
         }
     }

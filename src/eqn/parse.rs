@@ -535,13 +535,13 @@ impl<'a> Cursor<'a> {
                 }
                 Op::Remap { arg, maps }
             }
-            "stack" => {
+            "points" => {
                 let axis = self.domain_id()?;
                 let mut parts = Vec::new();
                 while self.take(',') {
                     parts.push(self.node_id()?);
                 }
-                Op::Stack { parts, axis }
+                Op::Points { parts, axis }
             }
             "literal" => {
                 let mut values = Vec::new();

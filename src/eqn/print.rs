@@ -245,7 +245,7 @@ impl<'a> Labels<'a> {
                 let (from, to) = (self.domain(m.from), self.domain(m.to));
                 format!("{from} to {to} start {} step {}", self.extent(&m.start), m.step)
             })),
-            Op::Stack { axis, .. } => args.insert(0, self.domain(*axis)),
+            Op::Points { axis, .. } => args.insert(0, self.domain(*axis)),
             Op::Literal(values) => args.extend(values.iter().map(|v| number(*v))),
             Op::Unary(..)
             | Op::Binary(..)

@@ -262,7 +262,7 @@ impl<'a> Checker<'a> {
                 let level = self.remapped(maps)?;
                 Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
             }
-            Op::Stack { parts, axis } => {
+            Op::Points { parts, axis } => {
                 let DomainKind::Chain { fixed: Some(n) } = self.axis(*axis)?.kind else {
                     return Err(Fault::Result("an axis of static length is stacked to"));
                 };

@@ -84,7 +84,7 @@ pub(super) fn path(op: &Op, operand: usize) -> Path {
         | Op::At { .. }
         | Op::FoldOver { .. }
         | Op::Remap { .. }
-        | Op::Stack { .. }
+        | Op::Points { .. }
         | Op::Literal(_) => Smooth,
     }
 }
@@ -166,7 +166,7 @@ pub(super) fn adjoint(s: &mut Sweep, y: NodeId, g: NodeId) -> Step<()> {
         Op::At { arg, axis, point, empty } => at(s, arg, axis, point, empty, y, g),
         // y[t] = x[n+1−t]: x̄[t] += ȳ[n+1−t]
         Op::Remap { arg, maps } => s.give(arg, y, |s| s.remap_back(g, &maps)),
-        Op::FoldOver { .. } | Op::Stack { .. } => {
+        Op::FoldOver { .. } | Op::Points { .. } => {
             Err(errors::internal("this is not differentiated yet").into())
         }
     }

@@ -365,7 +365,7 @@ impl<'a> Lowering<'a> {
                 let (arg, empty) = (self.as_numbers(arg)?, self.as_numbers(empty)?);
                 self.push_at(Op::At { arg, point: *point, empty }, shape, node.level)?
             }
-            eqn::Op::FoldOver { .. } | eqn::Op::Stack { .. } => return Err(errors::not_a_chain(node.span)),
+            eqn::Op::FoldOver { .. } | eqn::Op::Points { .. } => return Err(errors::not_a_chain(node.span)),
             op @ eqn::Op::Remap { .. } => {
                 let Some((a, _)) = self.graph.as_reverse(op) else {
                     return Err(errors::not_a_chain(node.span));
@@ -802,7 +802,7 @@ pub fn operands(op: &eqn::Op) -> Vec<NodeId> {
         Gather { arg: a, index: b } | Scatter { index: a, value: b } => vec![*a, *b],
         At { arg: a, empty: b, .. } => vec![*a, *b],
         Select(a, b, c) => vec![*a, *b, *c],
-        Concat(parts) | Stack { parts, .. } => parts.clone(),
+        Concat(parts) | Points { parts, .. } => parts.clone(),
     }
 }
 

@@ -76,7 +76,7 @@ impl<N: Number> Run<'_, N> {
                     f(*arg, q);
                 }
             }
-            Op::Stack { parts, axis } => here(parts[points.position(level, p, *axis)]),
+            Op::Points { parts, axis } => here(parts[points.position(level, p, *axis)]),
             op => op.operands().for_each(here),
         }
     }
@@ -207,7 +207,7 @@ impl<N: Number> Run<'_, N> {
                     None => out.fill(N::given(0.0)),
                 }
             }
-            Op::Stack { parts, axis } => {
+            Op::Points { parts, axis } => {
                 let part = parts.get(self.points.position(level, p, *axis));
                 out.copy_from_slice(a(*part.ok_or("a stack has too few parts")?));
             }

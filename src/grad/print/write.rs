@@ -275,7 +275,7 @@ impl Writer<'_> {
                 Some(_) => self.refuse(id, "a chain that is turned round is read at another point"),
                 None => self.refuse(id, "other points are read than those of a chain"),
             },
-            Op::FoldOver { .. } | Op::Stack { .. } => {
+            Op::FoldOver { .. } | Op::Points { .. } => {
                 self.refuse(id, "other points are read than those of a chain")
             }
         }

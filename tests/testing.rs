@@ -151,6 +151,65 @@ fn a_test_computes_with_lists_parts_and_functions() {
 }
 
 #[test]
+fn a_test_takes_one_step_of_a_cell() {
+    passes(with_leaky!(
+        "cell Two(H) {\n  in x : [H]\n  state a, b : [H] = 0\n  a = x + b[t-1]\n  b = 2 * a[t-1]\n  out a, b\n}
+test \"step\" {
+  part net = Leaky(2, 1)
+  set net.W = [[1, 2]]
+  y1 = net([1, 1], prev h = [4])
+  y2 = net([0, -1], prev h = y1.h)
+  both = net([[1, 1], [0, -1]], h0 = [4])
+  expect y1 ≈ both[1]
+  expect y2 ≈ both[2]
+  a, b = Two(1)([1], prev a = [3], prev b = [5])
+  expect a ≈ [6]
+  expect b ≈ [6]
+}
+"
+    ));
+    for (line, code) in [
+        ("expect Two(1)([1], prev a = [3]) ≈ 0", "E1005"),
+        ("expect Two(1)([[1]], prev a = [3], prev b = [1]) ≈ 0", "E1004"),
+        ("expect Two(1)([1], prev a = [3], prev b = [1], prev c = [1]) ≈ 0", "E1005"),
+        ("expect Far(1)([1], prev h = [3]) ≈ 0", "E1005"),
+    ] {
+        let text = format!(
+            "cell Two(H) {{\n  in x : [H]\n  state a, b : [H] = 0\n  a = x + b[t-1]\n  b = a[t-1]\n  out a, b\n}}\n\
+             cell Far(H) {{\n  in x : [H]\n  state h : [H] = 0\n  h = x + h[t-2]\n  out h\n}}\n\
+             test \"t\" {{\n  {line}\n}}\n"
+        );
+        assert_eq!(codes(text.leak()), [code], "{line}");
+    }
+}
+
+#[test]
+fn equations_of_a_test_may_define_several_names() {
+    passes(
+        "test \"many\" {
+  a, b = split([1, 2, 3, 4])
+  expect a ≈ [1, 2]
+  expect b ≈ [3, 4]
+  w_{f i} = 2 * v_{f i}
+  v_f = 1
+  v_i = 10
+  expect w_f ≈ 2
+  expect w_i ≈ 20
+}
+",
+    );
+    for (lines, code) in [
+        ("a, b, c = split([1, 2])\n  expect a ≈ 0", "E1004"),
+        ("a, b = [1, 2]\n  expect a ≈ 0", "E1004"),
+        ("a_{f i} = 1\n  expect max(a_{f i}) ≈ 1", "E1003"),
+        ("a[k in 1..2] = k\n  expect a ≈ 0", "E1002"),
+    ] {
+        let text = format!("test \"t\" {{\n  {lines}\n}}\n");
+        assert_eq!(codes(text.leak()), [code], "{lines}");
+    }
+}
+
+#[test]
 fn a_test_says_what_is_wrong() {
     for (text, expected) in [
         (with_leaky!("test \"t\" {\n  expect 1 ≈ 1.1 ± 0.01\n  expect 2 < 1\n}\n"), vec!["E1001", "E1001"]),

@@ -5,11 +5,11 @@ use super::value::{Applied, Value};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Batch, eval};
 use crate::eqn::{Graph, Level, Source, SourceKind, build};
-use crate::resolve::text::Kind;
+use crate::resolve::text::{Kind, expand};
 use crate::resolve::{ItemId, Library, inherit};
 use crate::shape::{Bindings, show_shape};
 use crate::source::Span;
-use crate::syntax::ast::{ArgName, Expr, ItemKind};
+use crate::syntax::ast::{ArgName, Expr, ExprKind, ItemKind};
 use crate::train::draw;
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::borrow::Cow;
@@ -40,9 +40,18 @@ pub struct Given<'l> {
 }
 
 impl Instance<'_> {
-    /// Names of the inputs in order, and of all that can be given by name.
-    fn inputs(&self) -> (Vec<String>, BTreeSet<String>) {
+    /// Names of the inputs in order, of all that can be given by name, and how many `out`s there are.
+    fn inputs(&self) -> Fallible<(Vec<String>, BTreeSet<String>, usize)> {
         let (text, _) = inherit::text_of(self.library, self.item);
+        let mut outs = usize::from(text.result.is_some());
+        for (_, item) in &text.outs {
+            let pattern = match (&item.name, &item.value.kind) {
+                (Some(p), _) => Some(p),
+                (None, ExprKind::Name(p)) => Some(p),
+                _ => None,
+            };
+            outs += pattern.map_or(Ok(1), |p| expand(p).map(|names| names.len())).map_err(|d| vec![d])?;
+        }
         let mut order: Vec<String> = Vec::new();
         let mut all = BTreeSet::new();
         if let ItemKind::Cell(_) = self.library.item(self.item).kind {
@@ -53,11 +62,12 @@ impl Instance<'_> {
             order.extend(values.map(|i| i.name.name.to_string()));
         }
         all.extend(order.iter().cloned());
-        (order, all)
+        Ok((order, all, outs))
     }
 
     pub fn apply(&self, given: Vec<Given>, at: Span) -> Fallible<Applied> {
-        let (order, known) = self.inputs();
+        let (order, known, outs) = self.inputs()?;
+        let mut step: BTreeMap<String, Span> = BTreeMap::new();
         let mut arrays: BTreeMap<String, (Value, Span)> = BTreeMap::new();
         let mut states = BTreeSet::new();
         let mut positions = order.iter();
@@ -68,7 +78,11 @@ impl Instance<'_> {
                     None => return one(errors::too_many(&self.title, order.len(), given.span)),
                 },
                 Some(name) if name.prev => {
-                    return one(errors::not_in_a_test("a step from given predecessors", name.span));
+                    // One step is a sequence of one that begins with what was before.
+                    let path: Vec<&str> = name.path.iter().map(|p| &*p.name).collect();
+                    let state = path.join(".");
+                    step.insert(state.clone(), name.span);
+                    format!("{state}0")
                 }
                 Some(name) => {
                     let path: Vec<&str> = name.path.iter().map(|p| &*p.name).collect();
@@ -89,10 +103,38 @@ impl Instance<'_> {
                 return one(errors::no_argument(name, &self.title, span));
             }
         }
-        self.run(&graph, &arrays, at)
+        if let Some(span) = step.values().next() {
+            self.all_before(&graph, &step, *span)?;
+        }
+        let mut applied = self.run(&graph, &arrays, !step.is_empty(), at)?;
+        applied.outs = graph.outputs.iter().take(outs).map(|o| o.name.to_string()).collect();
+        Ok(applied)
     }
 
-    fn run(&self, graph: &Graph, arrays: &BTreeMap<String, (Value, Span)>, at: Span) -> Fallible<Applied> {
+    /// One step wants what every carried state was before, one point back.
+    fn all_before(&self, graph: &Graph, step: &BTreeMap<String, Span>, at: Span) -> Fallible<()> {
+        for state in &graph.states {
+            if graph.find_output(&format!("{}_last", state.name)).is_none() {
+                continue;
+            }
+            match step.get(&*state.name) {
+                None => return one(errors::missing(&format!("prev {}", state.name), &self.title, at)),
+                Some(span) if state.init.len() > 1 => {
+                    return one(errors::several_before(&state.name, *span));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        graph: &Graph,
+        arrays: &BTreeMap<String, (Value, Span)>,
+        is_step: bool,
+        at: Span,
+    ) -> Fallible<Applied> {
         // One value instead of a sequence is a sequence of one.
         let single = |source: &Source, array: &ArrayD<f64>| {
             matches!(source.level, Level::Over(_)) && array.ndim() == source.shape.len()
@@ -102,10 +144,17 @@ impl Instance<'_> {
         for source in &graph.sources {
             let Some((value, span)) = arrays.get(&*source.name) else { continue };
             if single(source, value.array()) {
-                if !graph.states.is_empty() {
+                if !graph.states.is_empty() && !is_step {
                     return one(errors::plain_value(&self.title, *span));
                 }
                 plain = true;
+            } else if is_step && matches!(source.level, Level::Over(_)) {
+                return one(errors::argument(
+                    &source.name,
+                    "one value for one step",
+                    value.array().shape(),
+                    *span,
+                ));
             }
             let outer = value.array().ndim().saturating_sub(source.shape.len());
             for (dim, extent) in source.shape.iter().zip(value.array().shape().iter().skip(outer)) {
@@ -134,8 +183,12 @@ impl Instance<'_> {
         }
         self.set_parameters(&bound, &mut batch)?;
         let outputs = eval(&bound, &batch).map_err(|what| vec![errors::evaluation(&what, at)])?;
-        let mut applied =
-            Applied { title: self.title.clone(), first: ArrayD::zeros(IxDyn(&[])), outputs: BTreeMap::new() };
+        let mut applied = Applied {
+            title: self.title.clone(),
+            first: ArrayD::zeros(IxDyn(&[])),
+            outs: Vec::new(),
+            outputs: BTreeMap::new(),
+        };
         for (i, output) in bound.outputs.iter().enumerate() {
             let Some(mut array) = outputs.get(&*output.name).cloned() else { continue };
             match bound.level(output.node) {

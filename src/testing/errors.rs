@@ -66,7 +66,23 @@ pub fn no_parameter(path: &str, title: &str, known: &[String], at: Span) -> Diag
 pub fn plain_value(title: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E1005", format!("`{title}` carries a state, so it wants a sequence"))
         .at(at, "this is one value")
-        .help("a sequence is a list of values: `[[1, 2], [3, 4]]`")
+        .help("a sequence is a list of values, `[[1, 2], [3, 4]]`; one step is `C(I, H)(x, prev h = a)`")
+}
+
+pub fn several_before(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{name}` is read more than one point back"))
+        .at(at, "`prev` gives one point")
+        .help("apply the cell to a sequence, with its values before the first point as `NAME0`")
+}
+
+pub fn target_count(wanted: usize, found: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E1004", format!("{wanted} names for {found} values")).at(at, "this equation")
+}
+
+pub fn braces_alone(written: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1003", format!("`{written}` is several values"))
+        .at(at, "here")
+        .help("braces stand in equations whose left side has braces of as many words")
 }
 
 pub fn evaluation(what: &str, at: Span) -> Diagnostic {

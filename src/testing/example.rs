@@ -6,7 +6,7 @@ use super::apply::{Given, Instance, Setting};
 use super::errors;
 use super::value::{self, Value};
 use crate::diag::{Diagnostic, Fallible};
-use crate::resolve::text::plain;
+use crate::resolve::text::{Brace, Equated, expand_equation, group_count, pick, plain};
 use crate::resolve::{Library, nearest};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -27,6 +27,8 @@ pub fn run(library: &Library, test: &Test) -> Fallible<usize> {
         parts: BTreeMap::new(),
         settings: BTreeMap::new(),
         equations: BTreeMap::new(),
+        whole: BTreeMap::new(),
+        brace: None,
         known: BTreeMap::new(),
         open: Vec::new(),
         bound: Vec::new(),
@@ -50,12 +52,23 @@ struct Block<'l> {
     parts: BTreeMap<Name, &'l Expr>,
     /// By part.
     settings: BTreeMap<Name, Vec<Setting>>,
-    equations: BTreeMap<Name, &'l Expr>,
+    equations: BTreeMap<Name, Source<'l>>,
+    /// Values of equations for several names, by their place and the word of their braces.
+    whole: BTreeMap<(u32, Brace), Value>,
+    /// Which word of braces, in an equation that has them on its left side.
+    brace: Brace,
     known: BTreeMap<Name, Value>,
     /// Names that are being evaluated.
     open: Vec<Name>,
     /// Index variables of reductions around.
     bound: Vec<(Name, f64)>,
+}
+
+/// Where the value of a name comes from.
+#[derive(Clone)]
+enum Source<'l> {
+    Expr(&'l Expr),
+    Equation(Equated<'l>),
 }
 
 impl<'l> Block<'l> {
@@ -67,20 +80,18 @@ impl<'l> Block<'l> {
                     self.parts.insert(name.name.clone(), recipe);
                 }
                 StmtKind::Equation(equation) => {
-                    let [Target { name, index, .. }] = equation.targets.as_slice() else {
-                        return one(errors::not_in_a_test("an equation for several names", equation.span));
-                    };
-                    if !index.is_empty() || name.pieces.iter().any(|p| matches!(p, Piece::Group(_))) {
-                        return one(errors::not_in_a_test("a family", name.span));
+                    for (name, equated) in expand_equation(equation, 0).map_err(|d| vec![d])? {
+                        if !equated.index().is_empty() {
+                            return one(errors::not_in_a_test("a family with indices", equated.span));
+                        }
+                        self.new_name(&name, equated.span)?;
+                        self.equations.insert(name, Source::Equation(equated));
                     }
-                    let plain_name = plain(name);
-                    self.new_name(&plain_name, name.span)?;
-                    self.equations.insert(plain_name, &equation.value);
                 }
                 StmtKind::Dims(settings) => {
                     for setting in settings {
                         self.new_name(&setting.name.name, setting.name.span)?;
-                        self.equations.insert(setting.name.name.clone(), &setting.value);
+                        self.equations.insert(setting.name.name.clone(), Source::Expr(&setting.value));
                     }
                 }
                 _ => {}
@@ -282,22 +293,74 @@ impl<'l> Block<'l> {
         Ok(())
     }
 
+    /// A name, with the word of the equation's braces in its own.
+    fn spelled(&self, pattern: &Pattern) -> Fallible<Name> {
+        match (group_count(pattern).map_err(|d| vec![d])?, self.brace) {
+            (None, _) => Ok(plain(pattern)),
+            (Some(n), Some((k, of))) if n == of => Ok(pick(pattern, k)),
+            _ => one(errors::braces_alone(&pattern.written, pattern.span)),
+        }
+    }
+
+    /// The value of one name of an equation; `f, i = split(v)` and `a, b = C(x)` are evaluated once.
+    fn defined(&mut self, source: &Source<'l>) -> Fallible<Value> {
+        let (expr, target, targets, brace) = match source {
+            Source::Expr(expr) => (*expr, 0, 1, None),
+            Source::Equation(e) => (&e.equation.value, e.target, e.targets, e.brace),
+        };
+        let outside = std::mem::replace(&mut self.brace, brace);
+        let value = if targets == 1 { self.eval(expr) } else { self.one_of_many(expr, target, targets) };
+        self.brace = outside;
+        value
+    }
+
+    fn one_of_many(&mut self, expr: &'l Expr, target: usize, targets: usize) -> Fallible<Value> {
+        let split = match &expr.kind {
+            ExprKind::Call { callee, args } => match (&callee.kind, args.as_slice()) {
+                (ExprKind::Name(p), [Arg { name: None, value, .. }]) if &*plain(p) == "split" => Some(value),
+                _ => None,
+            },
+            _ => None,
+        };
+        let key = (expr.span.start, self.brace);
+        let whole = match self.whole.get(&key) {
+            Some(value) => value.clone(),
+            None => {
+                let value = self.eval(split.unwrap_or(expr))?;
+                self.whole.insert(key, value.clone());
+                value
+            }
+        };
+        match &whole {
+            _ if split.is_some() => value::part(&whole, target, targets, expr.span).map_err(|d| vec![d]),
+            Value::Applied(applied) if applied.outs.len() == targets => {
+                let out = applied.outs.get(target).and_then(|name| applied.outputs.get(name));
+                out.map_or_else(
+                    || one(errors::target_count(targets, applied.outs.len(), expr.span)),
+                    |array| Ok(Value::Array(array.clone())),
+                )
+            }
+            Value::Applied(applied) => one(errors::target_count(targets, applied.outs.len(), expr.span)),
+            Value::Array(_) => one(errors::target_count(targets, 1, expr.span)),
+        }
+    }
+
     fn name(&mut self, pattern: &'l Pattern) -> Fallible<Value> {
-        let name = plain(pattern);
+        let name = self.spelled(pattern)?;
         if let Some((_, x)) = self.bound.iter().rev().find(|(n, _)| *n == name) {
             return Ok(Value::scalar(*x));
         }
         if let Some(value) = self.known.get(&name) {
             return Ok(value.clone());
         }
-        if let Some(equation) = self.equations.get(&name).copied() {
+        if let Some(equation) = self.equations.get(&name).cloned() {
             if self.open.contains(&name) {
                 return one(errors::cycle(&pattern.written, pattern.span));
             }
             self.open.push(name.clone());
             // What is bound where the name is read means nothing in its equation.
             let outside = std::mem::take(&mut self.bound);
-            let value = self.eval(equation);
+            let value = self.defined(&equation);
             self.bound = outside;
             self.open.pop();
             let value = value?;

@@ -22,6 +22,8 @@ pub enum Value {
 pub struct Applied {
     pub title: String,
     pub first: ArrayD<f64>,
+    /// Names of the `out`s, in order.
+    pub outs: Vec<String>,
     pub outputs: BTreeMap<String, ArrayD<f64>>,
 }
 
@@ -173,6 +175,17 @@ pub fn pick(x: &Value, position: f64, at: Span) -> Result<Value, Diagnostic> {
         return Err(errors::range(at, &format!("position {position} of {rows}")));
     }
     Ok(Value::Array(x.array().index_axis(Axis(0), position as usize - 1).to_owned()))
+}
+
+/// Part `k` of `n` equal ones of the first axis.
+pub fn part(x: &Value, k: usize, n: usize, at: Span) -> Result<Value, Diagnostic> {
+    let rows = x.array().shape().first().copied().unwrap_or(0);
+    if n == 0 || k >= n || rows == 0 || rows % n != 0 {
+        return Err(errors::range(at, &format!("{rows} elements do not make {n} equal parts")));
+    }
+    let size = (rows / n) as isize;
+    let slice = ndarray::Slice::from(size * k as isize..size * (k as isize + 1));
+    Ok(Value::Array(x.array().slice_axis(Axis(0), slice).as_standard_layout().into_owned()))
 }
 
 /// All values folded to one.

@@ -199,9 +199,12 @@ fn constant_state(b: &mut Builder, old: &Graph, node: &Node, map: &[NodeId]) -> 
     }
 }
 
+/// What makes two states one.
+type Definition<'a> = (DomainId, Option<NodeId>, &'a [NodeId], &'a [Side]);
+
 /// For each state the first one that is defined alike.
 fn merge_states(graph: &Graph) -> Vec<StateId> {
-    let mut first: BTreeMap<(DomainId, Option<NodeId>, &[NodeId], &[Side]), StateId> = BTreeMap::new();
+    let mut first: BTreeMap<Definition, StateId> = BTreeMap::new();
     let ids = (0..graph.states.len() as u32).map(StateId);
     ids.map(|id| {
         let s = &graph.states[id.index()];

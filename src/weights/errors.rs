@@ -63,13 +63,14 @@ pub fn unread(file: &str, name: &str, near: Option<&str>) -> Diagnostic {
 
 /// All arrays of a file that do not fit.
 pub fn misfits(file: &str, misfits: &[Misfit], has: &[&str]) -> Diagnostic {
-    let kinds: [(fn(&What) -> bool, &str); 3] = [
-        (|w| matches!(w, What::Missing { .. }), "missing"),
-        (|w| matches!(w, What::Shape { .. }), "of another shape"),
-        (|w| matches!(w, What::Unread { .. }), "read by nothing"),
-    ];
-    let count = |is: fn(&What) -> bool| misfits.iter().filter(|m| is(&m.what)).count();
-    let counts = kinds.iter().map(|(is, word)| (count(*is), word)).filter(|(n, _)| *n > 0);
+    let kind = |what: &What| match what {
+        What::Missing { .. } => "missing",
+        What::Shape { .. } => "of another shape",
+        What::Unread { .. } => "read by nothing",
+    };
+    let count = |word: &str| misfits.iter().filter(|m| kind(&m.what) == word).count();
+    let words = ["missing", "of another shape", "read by nothing"];
+    let counts = words.iter().map(|word| (count(word), word)).filter(|(n, _)| *n > 0);
     let counts: Vec<String> = counts.map(|(n, word)| format!("{n} {word}")).collect();
     let mut lines: Vec<String> = misfits.iter().take(MOST_LINES).map(line).collect();
     if misfits.len() > MOST_LINES {

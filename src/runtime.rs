@@ -18,9 +18,9 @@ pub mod kernel;
 
 mod workspace;
 
-pub use arrays::run_batch;
+pub use arrays::{run_batch, run_batch_within};
 pub use exec::Activity;
-pub use workspace::{MEMORY_LIMIT, Workspace};
+pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
 
 use crate::codegen;
 use crate::diag::Fallible;

@@ -36,7 +36,9 @@ fn codes_are_explained() {
     let place = Place::new();
     assert!(place.good(&["explain", "e0830"]).out.contains("vocabulary"));
     assert!(place.good(&["explain"]).out.contains("E0724"));
-    place.bad(&["explain", "E0xyz"], &["there is no code `E0xyz`"]);
+    place.bad(&["explain", "E0xyz"], &["there is no code `E0xyz`", "codes are of E0101 to E"]);
+    let ran = place.run(&["explain", "E9999"]);
+    assert!(!ran.err.contains("did you mean"), "{}", ran.err);
 }
 
 #[test]
@@ -130,6 +132,119 @@ fn run_evaluates_and_differentiates() {
     let out = npz::read("out.npz", &place.read("out.npz")).expect("arrays");
     // dL/dW = sum of h_adj summed over later steps: 1*1.75 + 3*1.5 + 5 and 2*1.5 + 4.
     assert_eq!(out["W_adj"].to_f64(), [18.25, 18.25]);
+}
+
+#[test]
+fn the_number_of_steps_comes_from_the_arrays() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK).write("count.rnn", COUNT);
+    let mut given = inputs();
+    given.insert("lengths".to_string(), Array { shape: vec![2], data: Data::I64(vec![1, 2]) });
+    given.insert("h_adj".to_string(), array(&[3, 2, 2], |_| 1.0));
+    place.write("in.npz", npz::write(&given).expect("bytes"));
+    let args = ["run", "leak.rnn", "--cell", "Leak(1, 2)", "--in", "in.npz", "--out", "out.npz", "--grad"];
+    for mode in [&[][..], &["--interpret"], &["--f64"]] {
+        place.good(&[&args[..], mode].concat());
+        let out = npz::read("out.npz", &place.read("out.npz")).expect("arrays");
+        assert_eq!(
+            (&out["h"].shape[..], &out["x_adj"].shape[..]),
+            (&[3, 2, 2][..], &[3, 2, 1][..]),
+            "{mode:?}"
+        );
+        // Example 0: 1; example 1: 2, 5.
+        let h = [1.0, -1.0, 2.0, -2.0, 0.0, 0.0, 5.0, -5.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(out["h"].to_f64(), h, "{mode:?}");
+        assert_eq!(out["W_adj"].to_f64(), [1.0 + 2.0 * 1.5 + 4.0; 2], "{mode:?}");
+    }
+    // An array that changes nothing has its steps, too.
+    let mut given = inputs();
+    given.insert("lengths".to_string(), Array { shape: vec![2], data: Data::I64(vec![1, 0]) });
+    place.write("in.npz", npz::write(&given).expect("bytes"));
+    for mode in [&[][..], &["--f64"]] {
+        let args = ["run", "count.rnn", "--cell", "Count(1)", "--in", "in.npz", "--out", "out.npz"];
+        place.good(&[&args[..], mode].concat());
+        let out = npz::read("out.npz", &place.read("out.npz")).expect("arrays");
+        assert_eq!((&out["h"].shape[..], out["h"].to_f64()[0]), (&[3, 2, 1][..], 2.0), "{mode:?}");
+    }
+}
+
+/// A cell whose input changes nothing, one of a static number of steps, one without input, one that looks up ids.
+const COUNT: &str = "cell Count(I) {
+  in    x : [I]
+  state h : [I] = 1
+  h = 2 * h[t-1] + 0 * x
+  out h
+}
+cell Long(N) over chain(t in 1..N) {
+  state h : [] = 1
+  h = 0.5 * h[t-1] + t
+  out h
+}
+cell Free(H) {
+  state h : [H] = 1
+  h = 0.5 * h[t-1]
+  out h
+}
+cell Pick(V) {
+  in w : id(V)
+  param table : [V, 2] = 1
+  out y = table[w]
+}
+";
+
+#[test]
+fn a_run_is_refused_before_it_costs_too_much() {
+    let place = Place::new();
+    place.write("count.rnn", COUNT);
+    let refused = |cell: &str, given: Arrays, extra: &[&str], parts: &[&str]| {
+        place.write("in.npz", npz::write(&given).expect("bytes"));
+        let args = ["run", "count.rnn", "--cell", cell, "--in", "in.npz", "--out", "out.npz"];
+        for mode in [&[][..], &["--f64"]] {
+            place.bad(&[&args[..], mode, extra].concat(), parts);
+        }
+    };
+    let lengths = |n: f64| Arrays::from([("lengths".to_string(), array(&[1], |_| n as f32))]);
+    refused("Long(100000000)", Arrays::new(), &[], &["E0913", "100000000 steps, more than 16777216"]);
+    refused("Free(1)", lengths(1e9), &[], &["E0747", "from 0 to 16777216, and not hold 1000000000"]);
+    refused("Free(1000)", lengths(1e7), &[], &["E0911", "more than the limit of 4.0 GiB", "--memory"]);
+    refused("Free(1000)", lengths(1e4), &["--memory", "0.01"], &["E0911", "`--memory` raises the limit"]);
+    let w = Arrays::from([("w".to_string(), array(&[2, 0], |_| 0.0))]);
+    refused("Pick(5)", w, &["--seed", "1"], &["E0746", "has no example"]);
+}
+
+#[test]
+fn what_is_no_symbol_is_shown_with_its_place() {
+    let place = Place::new();
+    place.write("count.rnn", COUNT);
+    for (wrong, shown) in [(5.0, "5"), (1.5, "1.5"), (f32::NAN, "NaN"), (-2.0, "-2")] {
+        let w = array(&[2, 3], |i| if i == 4 { wrong } else { 4.0 });
+        let lengths = Array { shape: vec![3], data: Data::I64(vec![2, 2, 1]) };
+        let mut given = Arrays::from([("w".to_string(), w), ("lengths".to_string(), lengths)]);
+        place.write("in.npz", npz::write(&given).expect("bytes"));
+        let args =
+            ["run", "count.rnn", "--cell", "Pick(5)", "--in", "in.npz", "--out", "out.npz", "--seed", "1"];
+        place.bad(&args, &[&format!("`w` holds {shown} at [1, 1]"), "from 0 to 4"]);
+        place.bad(&[&args[..], &["--f64"]].concat(), &[&format!("{shown} is no symbol from 0 to 4")]);
+        given.insert("lengths".to_string(), Array { shape: vec![3], data: Data::I64(vec![2, 1, 1]) });
+        place.write("in.npz", npz::write(&given).expect("bytes"));
+        place.good(&args);
+    }
+}
+
+#[test]
+fn settings_that_a_recipe_does_not_read_are_refused() {
+    let place = Place::new();
+    place.write("leak.rnn", LEAK);
+    let show = ["show", "leak.rnn", "--stage", "eqn", "--cell"];
+    place.good(&[&show[..], &["Leak(I, H)", "--set", "H=4"]].concat());
+    place.good(&[&show[..], &["Leak", "--set", "H=4"]].concat());
+    place.good(&[&show[..], &["Leak(_, 2 * K)", "--set", "K=4", "--set", "I=2"]].concat());
+    let near = ["E0231", "no open dimension `h`", "did you mean `H`?", "--set h"];
+    place.bad(&[&show[..], &["Leak(I, H)", "--set", "h=4"]].concat(), &near);
+    place.bad(&[&show[..], &["Leak(I, H)", "--set", "Q=4"]].concat(), &["it leaves open I, H"]);
+    place.bad(&["bench", "leak.rnn", "--cell", "Leak(2, 3)", "--set", "H=4"], &["E0231", "`H`"]);
+    let twice = ["Leak(I, H)", "--set", "H=4", "--set", "H=5"];
+    place.bad(&[&show[..], &twice].concat(), &["`H` is given twice", "first", "and again"]);
 }
 
 #[test]

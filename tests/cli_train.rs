@@ -51,7 +51,10 @@ fn a_run_goes_on_bit_for_bit_and_is_recorded() {
     assert_eq!(record["epochs"].as_array().expect("a list").len(), 2);
     place.bad(&["train", "w.rnn", "--out", "a"], &["`a` holds a run already", "--resume"]);
     place.bad(&["train", "w.rnn", "--out", "a", "--resume", "--set", "train.clip=2"], &["`clip` differs"]);
-    place.bad(&["train", "w.rnn", "--out", "a", "--resume", "--set", "H=7"], &["another program"]);
+    place.bad(
+        &["train", "w.rnn", "--out", "a", "--resume", "--set", "H=7"],
+        &["another program", "`H` was 6 when it was trained and is 7 now"],
+    );
     let again = ["train", "w.rnn", "--out", "c", "--seed", "2", "--set", "train.window=31"];
     assert!(!place.good(&again).err.contains("NaN"), "a lane that is empty at the end does no harm");
     assert!(place.read("c/best.safetensors") != place.read("a/best.safetensors"), "another seed, other bits");
@@ -100,6 +103,12 @@ fn mistakes_in_settings_and_data_are_told() {
     bad(&["train.epoch=1"], &["no key `epoch`", "did you mean `epochs`"]);
     bad(&["train.batch=0"], &["`batch` wants a whole number"]);
     bad(&["H"], &["no `name=value`"]);
+    bad(&["train.epochs=1", "train.epochs=2"], &["`train.epochs` is given twice", "<--set train.epochs>"]);
+    bad(&["V=3"], &["`V` is set to 3, the data have 5", "<--set V>", "w.rnn:2", "the input `text`"]);
+    bad(&["V=3", "H=4"], &["`V` is set to 3"]);
+    place.write("text.txt", "ab");
+    bad(&[], &["E0826", "the test part of the data is empty: `split` gives it 0.2 of 2 positions"]);
+    place.write("text.txt", text());
     bad(&["train.optimizer=Dense(2, 2)"], &["no optimiser"]);
     place.write("text.txt", "");
     bad(&[], &["text.txt", "empty"]);
@@ -112,6 +121,16 @@ fn mistakes_in_settings_and_data_are_told() {
     bad(&[], &["no `loss`"]);
     place.write("w.rnn", WRITER.replace("; window = 10", ""));
     bad(&[], &["misses `window`"]);
+}
+
+#[test]
+fn a_greater_table_and_data_without_a_held_out_part_train() {
+    let place = place();
+    let once = ["--set", "train.epochs=1"];
+    place.good(&[&["train", "w.rnn", "--out", "wide", "--set", "V=9"][..], &once].concat());
+    place.write("w.rnn", WRITER.replace("    split = [0.8, 0.2]\n", ""));
+    let ran = place.good(&[&["train", "w.rnn", "--out", "all"][..], &once].concat());
+    assert!(ran.err.contains("best training loss") && !ran.err.contains("held"), "{}", ran.err);
 }
 
 #[test]

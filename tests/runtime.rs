@@ -212,12 +212,50 @@ fn wrong_arrays_are_refused_by_name() {
     wrong.arrays.remove("x");
     assert_eq!(code(&wrong), "E0701");
     let mut wrong = batch.clone();
-    wrong.lengths.clear();
-    assert_eq!(code(&wrong), "E0706");
     wrong.lengths.insert("n".into(), vec![1]);
     assert_eq!(code(&wrong), "E0707");
-    wrong.lengths.insert("n".into(), vec![usize::MAX, 1]);
-    assert_eq!(code(&wrong), "E0911");
+    wrong.lengths.insert("n".into(), vec![3, 1]);
+    assert_eq!(code(&wrong), "E0707");
+}
+
+#[test]
+fn sizes_are_limited_before_memory_is_taken() {
+    let exe = Executable::interpreted(recurrence(3)).unwrap();
+    let code = |limit: usize, lengths: Vec<usize>| {
+        let mut ws = Workspace::with_limit(&exe, limit).unwrap();
+        let lengths = BTreeMap::from([("n".into(), lengths)]);
+        ws.resize(2, &lengths).map_err(|e| e[0].code)
+    };
+    assert_eq!(code(10_000, vec![usize::MAX, 1]), Err("E0913"));
+    assert_eq!(code(10_000, vec![1 << 24, 1]), Err("E0911"));
+    assert_eq!(code(10_000, vec![100, 1]), Ok(()));
+    let mut ws = Workspace::new(&exe).unwrap();
+    assert_eq!(ws.resize(1, &BTreeMap::new()).unwrap_err()[0].code, "E0706");
+}
+
+#[test]
+fn arrays_may_have_more_steps_than_the_longest_example() {
+    let (h, batch) = (3, arrays(3, &[4, 4]));
+    let exe = Executable::interpreted(recurrence(h)).unwrap();
+    let mut cut = batch.clone();
+    cut.lengths.insert("n".into(), vec![2, 0]);
+    let (found, all) = (run_batch(&exe, &cut).unwrap(), expected(&batch, h, 0.0));
+    assert_eq!(found["h"].shape(), [4, 2, h]);
+    for i in 0..h {
+        for (t, step) in all.iter().enumerate() {
+            close(found["h"][[t, 0, i]], if t < 2 { step[0][i] } else { 0.0 });
+            close(found["h"][[t, 1, i]], 0.0);
+        }
+        close(found["h_last"][[0, i]], all[1][0][i]);
+        close(found["h_last"][[1, i]], 0.5);
+        close(found["total"][[i]], all[0][0][i] + all[1][0][i]);
+    }
+    // Without lengths every example has all steps; of no examples there is an empty result.
+    cut.lengths.clear();
+    close(run_batch(&exe, &cut).unwrap()["h"][[3, 1, 0]], all[3][1][0]);
+    cut.size = 0;
+    cut.arrays.insert("x".into(), ArrayD::zeros(IxDyn(&[4, 0, h])));
+    assert_eq!(run_batch(&exe, &cut).unwrap()["h"].shape(), [4, 0, h]);
 }
 
 #[test]

@@ -2,20 +2,23 @@
 //!
 //! In: a graph, perhaps with open dimensions, and arrays: inputs `[T, B, …]`, values per example
 //! `[B, …]`, parameters as declared, `lengths` `[B]`. Out: the dimensions, and a [`Batch`] in which
-//! every array has the shape the graph asks for.
+//! every array has the shape the graph asks for. What a run would need is reckoned before anything is drawn.
 
 use super::errors;
 use crate::diag::near::nearest;
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::Batch;
-use crate::eqn::{DomainKind, Graph, Level, Source, SourceKind};
+use crate::eqn::{Domain, DomainId, DomainKind, Graph, Level, Source, SourceKind};
+use crate::runtime::MOST_STEPS;
+use crate::runtime::errors::too_many_steps;
 use crate::shape::{Bindings, Dim};
-use crate::weights::{Array, Arrays, Finder, Misfit, What};
+use crate::weights::{Array, Arrays, Finder, Misfit, What, show};
+use ndarray::ArrayD;
 use std::collections::BTreeMap;
 
 /// Sizes that arrays agree on.
-#[derive(Debug, Default)]
-struct Sizes {
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
     batch: Option<usize>,
     /// Steps, by the domain's index.
     steps: BTreeMap<usize, usize>,
@@ -23,42 +26,69 @@ struct Sizes {
 
 impl Sizes {
     /// Extents of an array that stand before those of one value.
-    fn leading(&mut self, level: Level, array: &Array) -> Option<usize> {
-        match level {
-            Level::Shared => Some(0),
-            Level::Example => {
-                self.batch.get_or_insert(*array.shape.first()?);
-                Some(1)
-            }
-            Level::Over(d) => {
-                self.steps.entry(d.index()).or_insert(*array.shape.first()?);
-                self.batch.get_or_insert(*array.shape.get(1)?);
-                Some(2)
-            }
+    fn leading(&mut self, graph: &Graph, level: Level, array: &Array) -> Option<usize> {
+        if level == Level::Shared {
+            return Some(0);
         }
+        let axes = graph.axes_of(level);
+        let batch = *array.shape.get(axes.len())?;
+        for (axis, n) in axes.iter().zip(&array.shape) {
+            self.steps.entry(axis.index()).or_insert(*n);
+        }
+        self.batch.get_or_insert(batch);
+        Some(axes.len() + 1)
     }
 
-    fn shape(&self, level: Level) -> Vec<usize> {
-        let batch = self.batch.unwrap_or(1);
-        match level {
-            Level::Shared => vec![],
-            Level::Example => vec![batch],
-            Level::Over(d) => vec![self.steps.get(&d.index()).copied().unwrap_or(0), batch],
+    fn shape(&self, graph: &Graph, level: Level) -> Vec<usize> {
+        let steps = |axis: &DomainId| self.steps.get(&axis.index()).copied().unwrap_or(0);
+        let mut shape: Vec<usize> = graph.axes_of(level).iter().map(steps).collect();
+        shape.extend((level != Level::Shared).then(|| self.batch.unwrap_or(1)));
+        shape
+    }
+
+    /// Bytes of values of a shape, at a level, in f64; open dimensions count as 1.
+    fn bytes(&self, graph: &Graph, level: Level, shape: &[Dim]) -> u128 {
+        let own = shape.iter().map(|d| extent(d).unwrap_or(1));
+        self.shape(graph, level).into_iter().chain(own).fold(8, |bytes, n| bytes.saturating_mul(n as u128))
+    }
+
+    /// Of all arrays that go in and out.
+    fn bytes_outside(&self, graph: &Graph) -> u128 {
+        let sources = graph.sources.iter().map(|s| self.bytes(graph, s.level, &s.shape));
+        let outputs =
+            graph.outputs.iter().map(|o| self.bytes(graph, graph.level(o.node), graph.shape(o.node)));
+        sources.chain(outputs).fold(0, u128::saturating_add)
+    }
+
+    /// Of all values, as the reference interpreter would need if it forgot none.
+    pub fn bytes_inside(&self, graph: &Graph) -> u128 {
+        let values = graph.node_ids().map(|id| self.bytes(graph, graph.level(id), graph.shape(id)));
+        values.fold(0, u128::saturating_add)
+    }
+
+    /// A result with as many steps as the arrays have: 0 where no example has any.
+    pub fn grown(&self, graph: &Graph, output: &str, array: ArrayD<f64>) -> ArrayD<f64> {
+        let Some(node) = graph.find_output(output) else { return array };
+        let mut shape = array.shape().to_vec();
+        match (self.shape(graph, graph.level(node)).as_slice(), shape.first_mut()) {
+            ([steps, _batch], Some(first)) if steps > first => *first = *steps,
+            _ => return array,
         }
+        let mut values: Vec<f64> = array.iter().copied().collect();
+        values.resize(shape.iter().product(), 0.0);
+        ArrayD::from_shape_vec(shape, values).unwrap_or(array)
     }
 
     /// The shape of a source's array, with names for sizes that are not known.
     fn wanted(&self, graph: &Graph, source: &Source) -> String {
         let known = |n: Option<usize>, name: &str| n.map_or(name.to_string(), |n| n.to_string());
         let batch = known(self.batch, "batch");
-        let mut extents = match source.level {
-            Level::Shared => vec![],
-            Level::Example => vec![batch],
-            Level::Over(d) => {
-                let extent = graph.domains.get(d.index()).map_or("steps", |d| &d.extent);
-                vec![known(self.steps.get(&d.index()).copied(), extent), batch]
-            }
+        let axis = |d: &DomainId| {
+            let extent = graph.domains.get(d.index()).map_or("steps", |d| &d.extent);
+            known(self.steps.get(&d.index()).copied(), extent)
         };
+        let mut extents: Vec<String> = graph.axes_of(source.level).iter().map(axis).collect();
+        extents.extend((source.level != Level::Shared).then_some(batch));
         extents.extend(source.shape.iter().map(|d| d.to_string()));
         format!("[{}]", extents.join(", "))
     }
@@ -70,7 +100,7 @@ fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
     let mut sizes = Sizes::default();
     for source in &graph.sources {
         let Some(array) = arrays.get(&*source.name) else { continue };
-        let Some(leading) = sizes.leading(source.level, array) else { continue };
+        let Some(leading) = sizes.leading(graph, source.level, array) else { continue };
         let own = array.shape.get(leading..).unwrap_or(&[]);
         if own.len() == source.shape.len() {
             for (dim, n) in source.shape.iter().zip(own) {
@@ -85,7 +115,7 @@ fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
 
 /// The graph with the numbers that the arrays give its dimensions. Where they give too few, it is said which
 /// arrays are missing or do not fit, if any are.
-pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Fallible<Graph> {
+pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -> Fallible<Graph> {
     let open = graph.dims();
     let known: Bindings = dims(graph, finder.arrays).into_iter().filter(|(n, _)| open.contains(n)).collect();
     if open.iter().all(|n| known.contains_key(n)) {
@@ -98,7 +128,7 @@ pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Fallible<Gra
             *dim = d;
         }
     }
-    batch(&partly, finder, draw)?;
+    batch(&partly, finder, draw, limit)?;
     graph.bind(&known)
 }
 
@@ -106,22 +136,33 @@ pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Fallible<Gra
 pub type Draw<'a> = dyn Fn(&Source, &[usize]) -> Result<Vec<f32>, Diagnostic> + 'a;
 
 /// The batch for a graph without open dimensions. Parameters that are missing are drawn by `draw`, if
-/// it is given.
-pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch, Vec<Diagnostic>> {
+/// it is given. What goes in and out must fit into `limit` bytes.
+pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -> Fallible<(Batch, Sizes)> {
     let mut sizes = Sizes::default();
     // Inputs fix the sizes; what else the file holds must agree with them.
     for source in graph.sources.iter().filter(|s| s.kind == SourceKind::Input) {
         if let Some(array) = finder.arrays.get(&*source.name) {
-            sizes.leading(source.level, array);
+            sizes.leading(graph, source.level, array);
         }
     }
     for source in graph.sources.iter().filter(|s| s.kind != SourceKind::Input) {
         if let Some(array) = finder.arrays.get(&*source.name) {
-            sizes.leading(source.level, array);
+            sizes.leading(graph, source.level, array);
         }
+    }
+    if sizes.batch == Some(0) {
+        return Err(vec![errors::no_examples(finder.file)]);
     }
     let (mut misfits, mut wrong) = (Vec::new(), Vec::new());
     let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
+    if sizes.steps.values().any(|n| *n > MOST_STEPS) {
+        // Nothing of that size is looked at any further.
+        return Err(wrong);
+    }
+    let bytes = sizes.bytes_outside(graph);
+    if bytes > limit as u128 {
+        return Err(vec![errors::too_large(bytes, limit)]);
+    }
     let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, ..Batch::default() };
     for source in &graph.sources {
         let given = finder.arrays.get(&*source.name);
@@ -139,7 +180,7 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch
             }
             continue;
         };
-        let mut shape = sizes.shape(source.level);
+        let mut shape = sizes.shape(graph, source.level);
         shape.extend(&own);
         match (finder.optional(&source.name, &shape), draw) {
             (Ok(Some(array)), _) => {
@@ -160,7 +201,7 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>) -> Result<Batch
         }
     }
     if misfits.is_empty() && wrong.is_empty() {
-        return Ok(all);
+        return Ok((all, sizes));
     }
     if !misfits.is_empty() {
         // How long a sequence is, and how great an open dimension, the missing arrays would say.
@@ -197,10 +238,12 @@ fn lengths(
         if let Some(n) = fixed {
             sizes.steps.insert(i, n as usize);
         }
-        let own = format!("lengths_{}", domain.extent);
-        let name = if finder.arrays.contains_key(&own) { own.as_str() } else { "lengths" };
-        let given = finder.arrays.get(name).filter(|_| fixed.is_none());
-        let Some(array) = given else {
+        if let Some(steps) = sizes.steps.get(&i).filter(|n| **n > MOST_STEPS) {
+            wrong.push(too_many_steps(&domain.extent, *steps, MOST_STEPS));
+            continue;
+        }
+        let given = lengths_name(domain, finder).and_then(|name| Some((finder.arrays.get(&name)?, name)));
+        let Some((array, name)) = given else {
             match sizes.steps.get(&i) {
                 Some(steps) => {
                     all.insert(domain.extent.to_string(), vec![*steps; sizes.batch.unwrap_or(1)]);
@@ -212,10 +255,14 @@ fn lengths(
         };
         let values = array.to_f64();
         let batch = *sizes.batch.get_or_insert(values.len());
-        let most = sizes.steps.get(&i).copied();
-        let fits = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= most.map_or(1e9, |m| m as f64);
-        if array.shape != [batch] || !values.iter().all(fits) {
-            wrong.push(errors::bad_lengths(finder.file, name, batch, most));
+        let most = sizes.steps.get(&i).copied().unwrap_or(MOST_STEPS);
+        let fits = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= most as f64;
+        if array.shape != [batch] {
+            wrong.push(errors::bad_lengths(finder.file, &name, batch, most, &show(&array.shape)));
+            continue;
+        }
+        if let Some(bad) = values.iter().find(|v| !fits(v)) {
+            wrong.push(errors::bad_lengths(finder.file, &name, batch, most, &bad.to_string()));
             continue;
         }
         let values: Vec<usize> = values.iter().map(|v| *v as usize).collect();
@@ -225,13 +272,20 @@ fn lengths(
     all
 }
 
+/// The array of the file that gives a domain's lengths, if one can.
+fn lengths_name(domain: &Domain, finder: Finder) -> Option<String> {
+    let DomainKind::Chain { fixed: None } = domain.kind else { return None };
+    let own = format!("lengths_{}", domain.extent);
+    Some(if finder.arrays.contains_key(&own) { own } else { "lengths".to_string() })
+}
+
 /// Arrays of the file that nothing reads.
 pub fn unread(graph: &Graph, finder: Finder) -> Vec<Misfit> {
-    let known =
-        |name: &String| name.starts_with("lengths") || graph.sources.iter().any(|s| *s.name == **name);
-    let unread = finder.arrays.keys().filter(|n| !known(n));
+    let mut known: Vec<String> = graph.sources.iter().map(|s| s.name.to_string()).collect();
+    known.extend(graph.domains.iter().filter_map(|d| lengths_name(d, finder)));
+    let unread = finder.arrays.keys().filter(|n| !known.contains(n));
     let misfits = unread.map(|name| {
-        let near = nearest(name, graph.sources.iter().map(|s| &s.name)).map(|n| n.to_string());
+        let near = nearest(name, known.iter()).cloned();
         Misfit { name: name.clone(), what: What::Unread { near } }
     });
     misfits.collect()
@@ -264,8 +318,8 @@ out h = h
 
     fn read(arrays: &Arrays) -> Result<Batch, Vec<Diagnostic>> {
         let finder = Finder { file: "in.npz", arrays };
-        let graph = bound(&parse::parse(SUM).unwrap(), finder, None)?;
-        batch(&graph, finder, None)
+        let graph = bound(&parse::parse(SUM).unwrap(), finder, None, 1 << 20)?;
+        batch(&graph, finder, None, 1 << 20).map(|(batch, _)| batch)
     }
 
     #[test]
@@ -276,7 +330,43 @@ out h = h
         arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![5, 0]) });
         assert_eq!(read(&arrays).unwrap().lengths["n"], [5, 0]);
         arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![6, 0]) });
-        assert_eq!(read(&arrays).unwrap_err()[0].code, "E0738");
+        let wrong = read(&arrays).unwrap_err();
+        assert_eq!(
+            wrong[0].message,
+            "`lengths` of `in.npz` must be 2 whole numbers from 0 to 5, and not hold 6"
+        );
+    }
+
+    #[test]
+    fn an_empty_batch_and_a_run_beyond_its_limit_are_refused() {
+        let code = |x: &[usize], lengths: i64| {
+            let mut arrays = file(&[("x", x), ("W", &[4, 3])]);
+            arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![0, lengths]) });
+            read(&arrays).unwrap_err()[0].code
+        };
+        assert_eq!(code(&[5, 0, 3], 5), "E0746");
+        // Of `x`, of `h`, 8 bytes each.
+        assert_eq!(code(&[20_000, 2, 3], 1), "E0911");
+        let mut arrays = file(&[("W", &[4, 3])]);
+        for length in [1e9, f64::NAN] {
+            arrays.insert("lengths".into(), Array { shape: vec![1], data: Data::F64(vec![length]) });
+            let wrong = read(&arrays).unwrap_err();
+            let messages: Vec<&str> = wrong.iter().map(|d| d.message.as_str()).collect();
+            let both =
+                ["missing array `x` [n, 1, 3] in `in.npz`", "`lengths` of `in.npz` must be 1 whole number"];
+            assert!(
+                messages.len() == 2 && messages.iter().zip(both).all(|(m, b)| m.starts_with(b)),
+                "{messages:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn lengths_of_no_sequence_are_read_by_nothing() {
+        let graph = parse::parse(SUM).unwrap();
+        let arrays = file(&[("lengths", &[2]), ("lengths_q", &[2]), ("lengthsX", &[2])]);
+        let unread = unread(&graph, Finder { file: "in.npz", arrays: &arrays });
+        assert_eq!(unread.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["lengthsX", "lengths_q"]);
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Mistakes in what a command was given.
 
 use crate::diag::Diagnostic;
+use crate::diag::near::nearest;
+use crate::runtime;
 use crate::source::Span;
 
 pub fn output(why: &str) -> Diagnostic {
     Diagnostic::error("E0730", format!("cannot write the output: {why}"))
 }
 
-pub fn unknown_code(code: &str, near: Option<&str>) -> Diagnostic {
-    let d = Diagnostic::error("E0731", format!("there is no code `{code}`"));
-    match near {
-        Some(near) => d.help(format!("did you mean `{near}`? `rnnc explain` lists all")),
-        None => d.help("`rnnc explain` lists all codes"),
-    }
+pub fn unknown_code(code: &str, first: &str, last: &str) -> Diagnostic {
+    Diagnostic::error("E0731", format!("there is no code `{code}`"))
+        .help(format!("codes are of {first} to {last}; `rnnc explain` lists all"))
 }
 
 pub fn bad_setting(text: &str) -> Diagnostic {
@@ -20,8 +19,27 @@ pub fn bad_setting(text: &str) -> Diagnostic {
         .help("`--set H=512` changes a static parameter, `--set train.batch=64` a line of the `train` block")
 }
 
-pub fn setting_twice(name: &str) -> Diagnostic {
-    Diagnostic::error("E0732", format!("`--set` gives `{name}` twice"))
+pub fn setting_twice(name: &str, first: Span, second: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0732", format!("`{name}` is given twice"))
+        .at(first, "first")
+        .at(second, "and again");
+    match name {
+        "train.seed" => d.help("leave one out; `--seed 2` is short for `--set train.seed=2`"),
+        _ => d.help("leave one out"),
+    }
+}
+
+/// `open` are the names a recipe leaves open.
+pub fn setting_unread(recipe: &str, name: &str, open: &[String], at: Span) -> Diagnostic {
+    let d =
+        Diagnostic::error("E0231", format!("`{recipe}` has no open dimension `{name}`")).at(at, "set here");
+    match (nearest(name, open.iter()), open) {
+        (Some(near), _) => d.help(format!("did you mean `{near}`?")),
+        (None, []) => {
+            d.help("write a name in place of a number in the recipe: `--cell 'Mine(64, H)' --set H=64`")
+        }
+        (None, open) => d.help(format!("it leaves open {}", open.join(", "))),
+    }
 }
 
 pub fn setting_not_here(name: &str) -> Diagnostic {
@@ -79,9 +97,28 @@ pub fn no_steps(file: &str, extent: &str) -> Diagnostic {
         .help("give an input over it, `[steps, batch, …]`, or an array `lengths` [batch]")
 }
 
-pub fn bad_lengths(file: &str, name: &str, batch: usize, most: Option<usize>) -> Diagnostic {
-    let range = most.map_or(String::new(), |m| format!(" of 0..{m}"));
-    Diagnostic::error("E0738", format!("`{name}` of `{file}` must be {batch} whole numbers{range}"))
+pub fn bad_lengths(file: &str, name: &str, batch: usize, most: usize, found: &str) -> Diagnostic {
+    let s = if batch == 1 { "" } else { "s" };
+    let wanted = format!("{batch} whole number{s} from 0 to {most}");
+    let but = if found.starts_with('[') { "have the shape" } else { "hold" };
+    Diagnostic::error("E0747", format!("`{name}` of `{file}` must be {wanted}, and not {but} {found}"))
+}
+
+pub fn no_examples(file: &str) -> Diagnostic {
+    Diagnostic::error("E0746", format!("the batch of `{file}` has no example"))
+        .help("sequences are [steps, batch, …], values per example [batch, …], with a batch of 1 or more")
+}
+
+pub fn too_large(bytes: u128, limit: usize) -> Diagnostic {
+    with_flag(runtime::errors::too_large(Some(bytes), limit))
+}
+
+/// Names the flag that raises the limit of memory, where that is what ran out.
+pub fn with_flag(d: Diagnostic) -> Diagnostic {
+    match d.code {
+        "E0911" => d.help("fewer examples or shorter sequences need less; `--memory` raises the limit"),
+        _ => d,
+    }
 }
 
 pub fn failed(why: &str) -> Diagnostic {

@@ -3,7 +3,6 @@
 use super::errors;
 use super::session::{Failure, Session, say};
 use crate::diag::codes;
-use crate::diag::near::nearest;
 
 /// What a diagnostic code means, with a wrong and a right example
 #[derive(clap::Args)]
@@ -23,8 +22,10 @@ impl Explain {
         match codes::table().find(|e| e.code == wanted) {
             Some(e) => say(&format!("{}: {}\n\n{}\n", e.code, e.title, e.text.trim_end())),
             None => {
-                let near = nearest(&wanted, codes::table().map(|e| e.code));
-                Err(errors::unknown_code(&code, near).into())
+                let mut all: Vec<&str> = codes::table().map(|e| e.code).collect();
+                all.sort_unstable();
+                let (first, last) = (all.first().unwrap_or(&""), all.last().unwrap_or(&""));
+                Err(errors::unknown_code(&code, first, last).into())
             }
         }
     }

@@ -5,10 +5,12 @@ use super::loader::folder_of;
 use super::select::{Settings, model_name};
 use super::session::{Failure, Session};
 use super::{errors, files};
+use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Model, Options};
-use crate::eqn::{Graph, print};
+use crate::eqn::{Graph, Ty, print};
 use crate::resolve::Library;
 use crate::runtime::Executable;
+use crate::shape::Dim;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
@@ -87,6 +89,42 @@ impl Opened {
         }
         hasher.update(format!("{shares:?}").as_bytes());
         Ok(Loaded { data, shares, hash: hasher.finalize().to_hex().to_string() })
+    }
+
+    /// Ties the data to the model's inputs. A setting that contradicts the data is told as such.
+    pub fn fit(&self, data: &Dataset) -> Fallible<fit::Fit> {
+        fit::fit(&self.model.graph, data).map_err(|wrong| {
+            let contradictions = self.contradictions(data);
+            if contradictions.is_empty() { wrong } else { contradictions }
+        })
+    }
+
+    /// Settings without which the data fit, and what the data have instead.
+    fn contradictions(&self, data: &Dataset) -> Vec<Diagnostic> {
+        let all: Vec<&String> = self.settings.statics.keys().collect();
+        let without = std::iter::once(all.clone()).chain(all.into_iter().map(|name| vec![name]));
+        for names in without {
+            let mut statics = self.settings.statics.clone();
+            statics.retain(|name, _| !names.contains(&name));
+            let options = Options { statics, ..Options::default() };
+            let (Some(model), _) = build::build_model(&self.library, &self.name, &options) else { continue };
+            let Ok(found) = fit::fit(&model.graph, data) else { continue };
+            let told = names.into_iter().filter_map(|name| self.contradiction(name, &model.graph, &found));
+            return told.collect();
+        }
+        Vec::new()
+    }
+
+    fn contradiction(&self, name: &str, open: &Graph, found: &fit::Fit) -> Option<Diagnostic> {
+        let expr = self.settings.statics.get(name)?;
+        let (value, given) = (Constant::of(expr)?.number()?, *found.dims.get(name)?);
+        let is = |dim: &Dim| dim.as_sym().is_some_and(|n| **n == *name);
+        let by_shape = open.sources.iter().find(|s| s.shape.iter().any(is));
+        let by_symbols = open.sources.iter().find(|s| matches!(&s.ty, Ty::Id(k) if is(k)));
+        // A table may have more rows than there are symbols.
+        let fits = value == given as f64 || (by_shape.is_none() && value > given as f64);
+        let input = by_symbols.or(by_shape).map(|s| (&*s.name, s.span));
+        (!fits).then(|| train_errors::setting_contradicts_data(name, expr.span, value, input, given))
     }
 
     /// The model with numbers for what was open; `dims` are values found from data or a checkpoint.

@@ -40,9 +40,19 @@ pub struct Run {
     /// Interpret the kernels instead of compiling them
     #[arg(long, conflicts_with = "f64")]
     interpret: bool,
+    /// The most memory the arrays of the run may take, in GiB
+    #[arg(long, value_name = "GIB", default_value_t = 4.0, value_parser = gibibytes)]
+    memory: f64,
     /// Draw parameters that the file lacks, with this seed
     #[arg(long)]
     seed: Option<u64>,
+}
+
+fn gibibytes(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(v) if v > 0.0 && v.is_finite() => Ok(v),
+        _ => Err("a number above 0 is wanted".into()),
+    }
 }
 
 impl Run {
@@ -65,18 +75,25 @@ impl Run {
             }
         });
         let draw = draw.as_ref().map(|d| d as &arrays::Draw);
-        let graph = arrays::bound(&graph, finder, draw)?;
-        let batch = arrays::batch(&graph, finder, draw)?;
+        let limit = (self.memory * f64::from(1 << 30)) as usize;
+        let graph = arrays::bound(&graph, finder, draw, limit)?;
+        let (batch, sizes) = arrays::batch(&graph, finder, draw, limit)?;
         let unread = arrays::unread(&graph, finder);
         session.report(&unread.iter().map(|m| finder.refusal_of(m)).collect::<Vec<_>>());
         let results = if self.f64 {
+            let bytes = sizes.bytes_inside(&graph);
+            if bytes > limit as u128 {
+                return Err(errors::too_large(bytes, limit).into());
+            }
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {
-            runtime::run_batch(&super::compile::compile_as(&graph, self.interpret)?, &batch)?
+            let exe = super::compile::compile_as(&graph, self.interpret)?;
+            let ran = runtime::run_batch_within(&exe, &batch, limit);
+            ran.map_err(|wrong| wrong.into_iter().map(errors::with_flag).collect::<Vec<_>>())?
         };
         let mut out = Arrays::new();
         for (name, array) in results {
-            let array = Array::from_f64(&array);
+            let array = Array::from_f64(&sizes.grown(&graph, &name, array));
             let array = if self.f64 { array } else { Array::f32(array.shape.clone(), array.to_f32()) };
             out.insert(name, array);
         }

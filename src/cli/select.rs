@@ -2,9 +2,9 @@
 
 use super::errors;
 use super::session::{Failure, Session};
-use crate::diag::Fallible;
-use crate::eqn::Graph;
+use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Model, Options};
+use crate::eqn::{Graph, print};
 use crate::resolve::Library;
 use crate::source::{FileId, Sources};
 use crate::syntax::{self, ast};
@@ -62,7 +62,11 @@ impl Selected {
             Some(cell) => {
                 let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;
                 let (graph, diagnostics) = build::build(library, &recipe, &options);
-                Ok(Built::Cell(session.accept(graph, diagnostics)?))
+                let graph = session.accept(graph, diagnostics)?;
+                match unread(library, &recipe, &options, &graph) {
+                    wrong if wrong.is_empty() => Ok(Built::Cell(graph)),
+                    wrong => Err(wrong.into()),
+                }
             }
             None => {
                 let name = model_name(library, self.file.as_deref(), self.model.as_deref())?;
@@ -71,6 +75,23 @@ impl Selected {
             }
         }
     }
+}
+
+/// Settings that a recipe does not read: without them it builds the same.
+fn unread(library: &Library, recipe: &ast::Expr, options: &Options, graph: &Graph) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for (name, value) in &options.statics {
+        let mut others = options.clone();
+        others.statics.remove(name);
+        if let (Some(open), _) = build::build(library, recipe, &others)
+            && !open.dims().iter().any(|d| **d == **name)
+            && print::print(&open) == print::print(graph)
+        {
+            let dims: Vec<String> = open.dims().iter().map(ToString::to_string).collect();
+            wrong.push(errors::setting_unread(&graph.name, name, &dims, value.span));
+        }
+    }
+    wrong
 }
 
 impl Selected {
@@ -129,8 +150,9 @@ impl Settings {
                 None => (&mut settings.statics, name),
             };
             let key = canonical(session, key)?;
-            if map.insert(key, value).is_some() {
-                return Err(errors::setting_twice(name).into());
+            let span = value.span;
+            if let Some(before) = map.insert(key, value) {
+                return Err(errors::setting_twice(name, before.span, span).into());
             }
         }
         Ok(settings)

@@ -10,11 +10,11 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::resolve::Library;
 use crate::syntax::ast::Expr;
 use crate::train::checkpoint::About;
-use crate::train::data::split::{self, Parts};
+use crate::train::data::split;
+use crate::train::errors;
 use crate::train::optimiser::{self, Rule};
 use crate::train::run::{Ended, Plan, Trainer};
 use crate::train::settings::Settings;
-use crate::train::{errors, fit};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -57,9 +57,10 @@ impl Train {
         }
         let loaded = opened.load(&self.data)?;
         let data = &loaded.data;
-        let fit = fit::fit(&opened.model.graph, data)?;
+        let fit = opened.fit(data)?;
         let parts = split::split(data, loaded.shares.as_deref());
-        fitting(&settings, data.is_stream(), &parts)?;
+        split::check(data, loaded.shares.as_deref(), &parts)?;
+        fitting(&settings, data.is_stream())?;
         let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
         let closed = opened.close(session, &dims)?;
         let carry = data.is_stream();
@@ -109,7 +110,8 @@ impl Train {
         }
         match &trainer.progress().best {
             Some(best) => complain(&format!(
-                "best held-out loss {:.4} in epoch {}; everything is in {}\n",
+                "best {} loss {:.4} in epoch {}; everything is in {}\n",
+                if parts.held_out().is_empty() { "training" } else { "held-out" },
                 best.loss,
                 best.epoch,
                 folder.path.display()
@@ -121,10 +123,7 @@ impl Train {
 }
 
 /// Do the settings suit the data?
-fn fitting(settings: &Settings, is_stream: bool, parts: &Parts) -> Result<(), Vec<Diagnostic>> {
-    if parts.train.is_empty() {
-        return Err(vec![errors::empty_part("training")]);
-    }
+fn fitting(settings: &Settings, is_stream: bool) -> Result<(), Vec<Diagnostic>> {
     match (is_stream, settings.window) {
         (true, None) => Err(vec![errors::missing_key("window", "window=100")]),
         (false, Some(_)) => Err(vec![errors::window_wants_stream()]),

@@ -24,12 +24,7 @@ pub fn close<'a>(
     }
     let closed = opened.close(session, &about.statics)?;
     if closed.hash != about.program {
-        let differs = about.statics.iter().find(|(n, v)| closed.values.get(*n) != Some(*v));
-        let what = match differs {
-            Some((name, v)) => format!("`{name}` was {v} when it was trained"),
-            None => "the equations of the model have changed since it was trained".to_string(),
-        };
-        return Err(train_errors::other_program(&what).into());
+        return Err(train_errors::other_program(&about.difference(&opened.name, &closed.values)).into());
     }
     Ok(closed)
 }

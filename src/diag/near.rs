@@ -11,6 +11,10 @@ pub fn nearest<'a, S: AsRef<str> + ?Sized>(
 
 /// How far two names are apart: the case, an ending after `_`, or a few letters, but never all of them.
 fn distance(a: &str, b: &str) -> Option<usize> {
+    // Whoever asks has found that this very name is not meant.
+    if a == b {
+        return None;
+    }
     let (small, other) = (a.to_lowercase(), b.to_lowercase());
     if small == other {
         return Some(0);
@@ -19,8 +23,17 @@ fn distance(a: &str, b: &str) -> Option<usize> {
     if ends(&small, &other) || ends(&other, &small) {
         return Some(1);
     }
-    let letters = b.chars().count();
-    Some(strsim::osa_distance(a, b)).filter(|d| *d <= 1 + letters / 4 && *d < letters.min(a.chars().count()))
+    let (a, b) = without_shared_ending(a, b);
+    let letters = b.chars().count().min(a.chars().count());
+    Some(strsim::osa_distance(a, b)).filter(|d| *d <= 1.max(letters / 3) && *d < letters)
+}
+
+/// What stands before an ending after `_` that both have: `s_adj` and `x_adj` are no nearer than `s` and `x`.
+fn without_shared_ending<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
+    match (a.rsplit_once('_'), b.rsplit_once('_')) {
+        (Some((first, ending)), Some((second, other))) if ending == other => (first, second),
+        _ => (a, b),
+    }
 }
 
 #[cfg(test)]
@@ -36,5 +49,11 @@ mod tests {
         assert_eq!(near("rest"), Some("reset"));
         assert_eq!(near("Gaetd"), Some("Gated"));
         assert_eq!(near("W_g"), Some("W_f"));
+        assert_eq!(near("reset"), None, "the name itself");
+        let near = |name: &str| nearest(name, ["x_adj", "x_adj0", "h0"].into_iter());
+        assert_eq!(near("s_adj"), None);
+        assert_eq!(near("x_agj"), Some("x_adj"));
+        assert_eq!(near("h_0"), Some("h0"));
+        assert_eq!(near("W"), None);
     }
 }

@@ -1,20 +1,46 @@
 //! A whole run on named f64 arrays, with the conventions of the reference interpreter.
 
+use super::workspace::{MEMORY_LIMIT, place_of};
 use super::{Executable, Workspace, errors};
 use crate::diag::Fallible;
 use crate::eqn::eval::Batch;
-use crate::loops::InputKind;
+use crate::loops::{InputKind, Place, Program};
 use ndarray::{ArrayD, IxDyn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs once. Arrays are named and shaped as for [`eval`](crate::eqn::eval::eval); those that nothing reads are ignored.
 pub fn run_batch(exe: &Arc<Executable>, batch: &Batch) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
-    let mut workspace = Workspace::new(exe)?;
-    workspace.resize(batch.size, &batch.lengths)?;
+    run_batch_within(exe, batch, MEMORY_LIMIT)
+}
+
+/// [`run_batch`] in at most so many bytes.
+pub fn run_batch_within(
+    exe: &Arc<Executable>,
+    batch: &Batch,
+    limit: usize,
+) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
+    let mut workspace = Workspace::with_limit(exe, limit)?;
+    workspace.resize_to(batch.size, &steps(exe.program(), batch), &batch.lengths)?;
     load(&mut workspace, batch)?;
     workspace.run()?;
     outputs(&workspace)
+}
+
+/// How many steps the arrays have that the program reads, for domains whose extent is not static. What lies beyond
+/// an example's length is padding.
+fn steps(program: &Program, batch: &Batch) -> BTreeMap<String, usize> {
+    let mut steps = BTreeMap::new();
+    for input in &program.inputs {
+        let Place::Over { domain, .. } = program.buffers[input.at.buffer.index()].place else { continue };
+        let domain = &program.domains[domain.index()];
+        let first = batch.arrays.get(&*input.name).and_then(|a| a.shape().first());
+        if let (None, Some(n)) = (domain.fixed, first) {
+            let most = steps.entry(domain.extent.to_string()).or_insert(0);
+            *most = (*most).max(*n);
+        }
+    }
+    steps
 }
 
 /// Gives every array of a batch that the program reads.
@@ -55,6 +81,10 @@ fn load_one(
             // Padding is not looked at, so what is no id at all becomes -1 and is refused only where it counts.
             let whole = |x: f64| (x.fract() == 0.0 && x >= 0.0 && x < symbols as f64).then_some(x as i32);
             let ids: Vec<i32> = array.iter().map(|x| whole(*x).unwrap_or(-1)).collect();
+            if let Some(at) = workspace.wrong_id(name, &ids)? {
+                let id = array.iter().nth(at).copied().unwrap_or(f64::NAN);
+                return Err(vec![errors::id_out_of_range(name, id, &place_of(at, &shape), symbols)]);
+            }
             workspace.set_ids(name, &ids)
         }
     }

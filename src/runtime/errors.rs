@@ -48,9 +48,13 @@ pub fn wrong_kind(name: &str, ids: bool) -> Diagnostic {
     Diagnostic::error("E0704", format!("array `{name}` holds {is}")).help(format!("give it as {as_}"))
 }
 
-pub fn id_out_of_range(name: &str, id: f64, symbols: usize) -> Diagnostic {
-    Diagnostic::error("E0705", format!("array `{name}` holds {id}, which is no symbol of 0..{symbols}"))
-        .help("symbols count from 0")
+/// `place` is where the array has it, `[3, 0]`.
+pub fn id_out_of_range(name: &str, id: f64, place: &str, symbols: usize) -> Diagnostic {
+    let d = Diagnostic::error("E0705", format!("array `{name}` holds {id} at {place}, which is no symbol"));
+    match symbols {
+        0 => d.help("there are no symbols at all"),
+        n => d.help(format!("symbols are whole numbers from 0 to {}", n - 1)),
+    }
 }
 
 pub fn missing_lengths(extent: &str) -> Diagnostic {
@@ -60,6 +64,11 @@ pub fn missing_lengths(extent: &str) -> Diagnostic {
 
 pub fn wrong_lengths(extent: &str, why: &str) -> Diagnostic {
     Diagnostic::error("E0707", format!("the lengths of `{extent}` are wrong: {why}"))
+}
+
+pub fn too_many_steps(extent: &str, steps: usize, most: usize) -> Diagnostic {
+    Diagnostic::error("E0913", format!("`{extent}` has {steps} steps, more than {most}"))
+        .help("cut the sequence into windows")
 }
 
 pub fn too_large(bytes: Option<u128>, limit: usize) -> Diagnostic {

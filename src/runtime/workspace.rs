@@ -8,12 +8,15 @@ use super::gemm::{Isa, Packed};
 use super::kernel::Buf;
 use super::{Executable, errors, rows_of};
 use crate::diag::{Diagnostic, Fallible};
-use crate::loops::{Elem, InputKind, Operand, Place, Program};
+use crate::loops::{Domain, Elem, InputKind, Operand, Place, Program};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bytes that the buffers of one workspace may have together, unless told otherwise.
 pub const MEMORY_LIMIT: usize = 16 << 30;
+
+/// Positions are numbers in 32-bit floating point, which are exact up to here.
+pub const MOST_STEPS: usize = 1 << 24;
 
 /// Packed weights have at most so many columns more than they need.
 const PANEL: u128 = 64;
@@ -85,7 +88,7 @@ impl Workspace {
         for domain in 0..domains {
             workspace.allocate(position_buffer(program, domain), 1).map_err(|e| vec![e])?;
         }
-        workspace.give_defaults(|place| place == Place::Shared);
+        workspace.give_defaults(|_| true);
         Ok(workspace)
     }
 
@@ -97,32 +100,38 @@ impl Workspace {
         self.batch
     }
 
-    /// Fixes batch size and lengths (by the name of a domain's extent; those of static extent may be left out). Does
-    /// nothing if all stay as they are. If rows must be laid out anew, what is not shared by all examples is
-    /// forgotten; parameters stay.
+    /// [`Workspace::resize_to`] as many steps as the longest example has.
     pub fn resize(&mut self, batch: usize, lengths: &BTreeMap<String, Vec<usize>>) -> Fallible<()> {
+        self.resize_to(batch, &BTreeMap::new(), lengths)
+    }
+
+    /// Fixes batch size, steps of the arrays and each example's length (by the name of a domain's extent). Steps that
+    /// are left out are those of the longest example, lengths that are left out all steps; both may be left out where
+    /// the extent is static. Does nothing if all stay as they are. If rows must be laid out anew, what is not shared by all
+    /// examples is forgotten; parameters stay.
+    pub fn resize_to(
+        &mut self,
+        batch: usize,
+        steps: &BTreeMap<String, usize>,
+        lengths: &BTreeMap<String, Vec<usize>>,
+    ) -> Fallible<()> {
         let mut errors = Vec::new();
-        let mut all = Vec::new();
+        let (mut all_steps, mut all_lengths) = (Vec::new(), Vec::new());
         let exe = self.exe.clone();
         for domain in &exe.program.domains {
             let extent: &str = &domain.extent;
-            match (lengths.get(extent), domain.fixed) {
-                (None, Some(n)) => all.push(vec![n as usize; batch]),
-                (None, None) => errors.push(errors::missing_lengths(extent)),
-                (Some(l), _) if l.len() != batch => {
-                    let why = format!("there are {} of them for {batch} examples", l.len());
-                    errors.push(errors::wrong_lengths(extent, &why));
+            match fit_lengths(domain, batch, steps.get(extent).copied(), lengths.get(extent)) {
+                Ok((steps, lengths)) => {
+                    all_steps.push(steps);
+                    all_lengths.push(lengths);
                 }
-                (Some(l), Some(n)) if l.iter().any(|l| *l != n as usize) => {
-                    errors.push(errors::wrong_lengths(extent, &format!("every example has {n} steps")));
-                }
-                (Some(l), _) => all.push(l.clone()),
+                Err(e) => errors.push(e),
             }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        self.lay_out(batch, all).map_err(|e| {
+        self.lay_out(batch, all_steps, all_lengths).map_err(|e| {
             self.forget();
             vec![e]
         })
@@ -139,13 +148,15 @@ impl Workspace {
                 *buf = Buf::default();
             }
         }
-        for (input, given) in exe.program.inputs.iter().zip(&mut self.given) {
-            *given &= exe.program.buffers[input.at.buffer.index()].place == Place::Shared;
-        }
+        self.give_defaults(|place| place != Place::Shared);
     }
 
-    fn lay_out(&mut self, batch: usize, lengths: Vec<Vec<usize>>) -> Result<(), Diagnostic> {
-        let steps: Vec<usize> = lengths.iter().map(|l| l.iter().copied().max().unwrap_or(0)).collect();
+    fn lay_out(
+        &mut self,
+        batch: usize,
+        steps: Vec<usize>,
+        lengths: Vec<Vec<usize>>,
+    ) -> Result<(), Diagnostic> {
         let exe = self.exe.clone();
         let program = exe.program();
         if (batch, &steps) != (self.batch, &self.steps) {
@@ -320,7 +331,26 @@ impl Workspace {
 
     /// Gives an array of ids; each must be one of the declared symbols.
     pub fn set_ids(&mut self, name: &str, ids: &[i32]) -> Fallible<()> {
+        // All are looked at before the first is taken, so that a refused array changes nothing.
+        if let Some(at) = self.wrong_id(name, ids)? {
+            let info = &self.exe.program.inputs[self.input_index(name)?];
+            let place = place_of(at, &self.shape_at(&info.at, &info.shape));
+            let symbols = info.symbols.unwrap_or(0);
+            return Err(vec![errors::id_out_of_range(name, f64::from(ids[at]), &place, symbols)]);
+        }
         self.put(name, true, ids.len(), |_| 0.0, |i| ids[i]).map_err(|e| vec![e])
+    }
+
+    /// The first of an array's ids that is no declared symbol; padding may hold anything.
+    pub(super) fn wrong_id(&self, name: &str, ids: &[i32]) -> Fallible<Option<usize>> {
+        let info = &self.exe.program.inputs[self.input_index(name)?];
+        let Some(symbols) = info.symbols else { return Ok(None) };
+        let place = self.exe.program.buffers[info.at.buffer.index()].place;
+        let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        let width = info.shape.iter().product::<usize>().max(1);
+        // An array of another size is refused for that.
+        let bad = |i: &usize| self.is_point(place, i / width) && !fits(ids[*i], symbols);
+        Ok(if ids.len() == expected { (0..expected).find(bad) } else { None })
     }
 
     fn put(
@@ -345,14 +375,6 @@ impl Workspace {
         let width: usize = info.shape.iter().product();
         let (all, stride) = self.rows(&info.at);
         let rows = expected.checked_div(width).unwrap_or(0);
-        let symbols = info.symbols.unwrap_or(usize::MAX);
-        if are_ids {
-            // All are looked at before the first is taken, so that a refused array changes nothing.
-            let bad = |i: &usize| self.is_point(buffer.place, i / width) && !fits(id(*i), symbols);
-            if let Some(bad) = (0..count).find(bad) {
-                return Err(errors::id_out_of_range(name, f64::from(id(bad)), symbols));
-            }
-        }
         for row in 0..rows {
             let at = all.start + row * stride;
             let there = self.is_point(buffer.place, row);
@@ -442,6 +464,47 @@ impl Workspace {
         let width: usize = info.shape.iter().product();
         Ok(&self.bufs[info.at.buffer.index()].f32()[info.at.column..info.at.column + width])
     }
+}
+
+/// A domain's steps and each example's length, from what is given of them.
+fn fit_lengths(
+    domain: &Domain,
+    batch: usize,
+    steps: Option<usize>,
+    lengths: Option<&Vec<usize>>,
+) -> Result<(usize, Vec<usize>), Diagnostic> {
+    let extent: &str = &domain.extent;
+    let wrong = |why: String| Err(errors::wrong_lengths(extent, &why));
+    let fixed = domain.fixed.map(|n| n as usize);
+    if let Some(lengths) = lengths.filter(|l| l.len() != batch) {
+        return wrong(format!("there are {} of them for {batch} examples", lengths.len()));
+    }
+    let longest = lengths.map(|l| l.iter().copied().max().unwrap_or(0));
+    let Some(all) = fixed.or(steps).or(longest) else { return Err(errors::missing_lengths(extent)) };
+    if all > MOST_STEPS {
+        return Err(errors::too_many_steps(extent, all, MOST_STEPS));
+    }
+    if let Some(n) = fixed
+        && (steps.is_some_and(|s| s != n) || lengths.is_some_and(|l| l.iter().any(|l| *l != n)))
+    {
+        return wrong(format!("every example has {n} steps"));
+    }
+    match lengths {
+        Some(_) if longest.is_some_and(|l| l > all) => {
+            wrong(format!("one is {}, but the arrays have {all} steps", longest.unwrap_or(0)))
+        }
+        Some(lengths) => Ok((all, lengths.clone())),
+        None => Ok((all, vec![all; batch])),
+    }
+}
+
+/// `[3, 0]`: where an element of an array lies.
+pub(super) fn place_of(mut at: usize, shape: &[usize]) -> String {
+    let mut index = vec![0; shape.len()];
+    for (i, n) in index.iter_mut().zip(shape).rev() {
+        (*i, at) = (at % n.max(&1), at / n.max(&1));
+    }
+    errors::show_extents(&index)
 }
 
 fn fits(id: i32, symbols: usize) -> bool {

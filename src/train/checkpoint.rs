@@ -39,6 +39,25 @@ pub struct About {
     pub settings: BTreeMap<String, String>,
 }
 
+impl About {
+    /// What makes a model of that name and those static parameters another program than this one.
+    pub fn difference(&self, model: &str, statics: &BTreeMap<String, f64>) -> String {
+        if self.model != model {
+            return format!("it was written by the model `{}`, this is `{model}`", self.model);
+        }
+        let changed = |(name, was): (&String, &f64)| match statics.get(name) {
+            Some(now) if now == was => None,
+            Some(now) => Some(format!("`{name}` was {was} when it was trained and is {now} now")),
+            None => Some(format!("`{name}` was {was} when it was trained and is none of the parameters now")),
+        };
+        let changes: Vec<String> = self.statics.iter().filter_map(changed).collect();
+        match changes.as_slice() {
+            [] => "the equations of the model have changed since it was trained".to_string(),
+            changes => changes.join("; "),
+        }
+    }
+}
+
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

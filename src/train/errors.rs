@@ -80,6 +80,15 @@ pub fn empty_part(part: &str) -> Diagnostic {
         .help("change `split`, or give more data")
 }
 
+/// A part that `split` asks for gets nothing.
+pub fn too_little_data(part: &str, share: f64, of: &str) -> Diagnostic {
+    Diagnostic::error(
+        "E0826",
+        format!("the {part} part of the data is empty: `split` gives it {share} of {of}"),
+    )
+    .help("give more data, or a greater share; without `split` everything trains")
+}
+
 pub fn unknown_symbol(path: &str, symbol: &str, position: usize) -> Diagnostic {
     Diagnostic::error(
         "E0830",
@@ -109,9 +118,37 @@ pub fn wrong_kind(span: Option<Span>, input: &str, declared: &str, given: &str) 
 }
 
 pub fn wrong_extent(span: Option<Span>, input: &str, dim: &str, declared: i64, given: usize) -> Diagnostic {
-    Diagnostic::error("E0828", format!("`{dim}` of the input `{input}` is {declared}, the data have {given}"))
+    let what = match dim.parse::<i64>() {
+        Ok(_) => format!("an extent of the input `{input}`"),
+        Err(_) => format!("`{dim}` of the input `{input}`"),
+    };
+    Diagnostic::error("E0828", format!("{what} is {declared}, the data have {given}"))
         .at_some(span, "declared here")
         .help("write `_` for a static parameter that is to be found from the data")
+}
+
+pub fn too_few_symbols(span: Option<Span>, input: &str, declared: i64, given: usize) -> Diagnostic {
+    let s = if declared == 1 { "" } else { "s" };
+    Diagnostic::error("E0828", format!("the input `{input}` has {declared} symbol{s}, the data have {given}"))
+        .at_some(span, "declared here")
+        .help("write `_` for a static parameter that is to be found from the data")
+}
+
+/// `set` is where the setting stands, `input` an input that decides the parameter.
+pub fn setting_contradicts_data(
+    name: &str,
+    set: Span,
+    value: f64,
+    input: Option<(&str, Option<Span>)>,
+    given: i64,
+) -> Diagnostic {
+    let d = Diagnostic::error("E0828", format!("`{name}` is set to {value}, the data have {given}"))
+        .at(set, "set here")
+        .help(format!("leave the setting out: `{name}` is found from the data"));
+    match input {
+        Some((input, span)) => d.at_some(span, format!("the input `{input}` reads the data by `{name}`")),
+        None => d,
+    }
 }
 
 pub fn bad_dimension(span: Option<Span>, input: &str, dim: &str) -> Diagnostic {

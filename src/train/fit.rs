@@ -102,6 +102,7 @@ fn solve(equations: Vec<(&Source, &Dim, usize, bool)>, wrong: &mut Vec<Diagnosti
         match dim.eval(&dims) {
             // A table may have more rows than there are symbols.
             Ok(v) if v == n as i64 || (is_symbols && v > n as i64) => {}
+            Ok(v) if is_symbols => wrong.push(errors::too_few_symbols(source.span, &source.name, v, n)),
             Ok(v) => wrong.push(errors::wrong_extent(source.span, &source.name, &dim.to_string(), v, n)),
             Err(_) => {
                 wrong.push(errors::bad_dimension(source.span, &source.name, &dim.to_string()));
@@ -181,8 +182,14 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let one = |g: &Graph, d: &Dataset| fit(g, d).unwrap_err()[0].message.clone();
         let d = data();
-        assert!(one(&graph(Dim::sym("V"), Dim::constant(4)), &d).contains("is 4, the data have 3"));
-        assert!(one(&graph(Dim::constant(1), Dim::sym("C")), &d).contains("the data have 2"));
+        assert_eq!(
+            one(&graph(Dim::sym("V"), Dim::constant(4)), &d),
+            "an extent of the input `x` is 4, the data have 3"
+        );
+        assert_eq!(
+            one(&graph(Dim::constant(1), Dim::sym("C")), &d),
+            "the input `k` has 1 symbol, the data have 2"
+        );
         let mut renamed = data();
         renamed.names[0] = "X".into();
         assert!(one(&graph(Dim::sym("V"), Dim::sym("C")), &renamed).contains("no values for the input `x`"));

@@ -178,8 +178,7 @@ impl<'a> Trainer<'a> {
     fn comparable(&self, theirs: &About) -> Result<(), Diagnostic> {
         let ours = &self.plan.about;
         if ours.program != theirs.program {
-            let what = format!("it was written by the model `{}`, this is `{}`", theirs.model, ours.model);
-            return Err(errors::other_program(&what));
+            return Err(errors::other_program(&theirs.difference(&ours.model, &ours.statics)));
         }
         if ours.data != theirs.data || ours.vocabulary != theirs.vocabulary {
             return Err(errors::other_data());

@@ -139,7 +139,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0738",
         title: "lengths of sequences in a file",
-        text: "`lengths` [batch] gives each example's steps; without it every example has all steps of the arrays. With \
+        text: "`lengths` [batch] gives each example's steps, at most those of the arrays; without it every example has all of them. With \
                sequences of several lengths (`seq<n>`, `seq<m>`) they are called lengths_n and lengths_m.",
     },
     Entry {
@@ -174,5 +174,16 @@ pub const ENTRIES: &[Entry] = &[
         text: "A cell can run step by step, as its input arrives, if each step needs nothing that comes later: it reads no \
                input or state ahead (`x[t+1]`), reverses nothing, and neither sums over all steps nor reads their last one. \
                Its number of steps is not fixed, either.",
+    },
+    Entry {
+        code: "E0746",
+        title: "a batch of no examples",
+        text: "The second extent of a sequence, and the first of a value per example, is the number of examples: at least 1.",
+    },
+    Entry {
+        code: "E0747",
+        title: "wrong lengths in a file",
+        text: "`lengths` (or `lengths_n` for `seq<n>`) has one whole number for each example, at most the number of steps of \
+               the arrays.",
     },
 ];

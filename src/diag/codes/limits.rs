@@ -35,6 +35,12 @@ pub const ENTRIES: &[Entry] = &[
         text: "The system refused memory for the buffers of a run. A smaller batch or a shorter window needs less.",
     },
     Entry {
+        code: "E0913",
+        title: "too many steps",
+        text: "A run has at most 2^24 steps: positions are exact in 32-bit floating point up to there. A longer sequence is cut into \
+               windows that hand on their states, as `window` in a `train` block does.",
+    },
+    Entry {
         code: "E0930",
         title: "an array beyond all reason",
         text: "One value may have at most 2^29 elements at a point, all together at most 2^32. This guards against a slip in a dimension.",

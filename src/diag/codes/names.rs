@@ -122,7 +122,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0231",
         title: "unknown static parameter",
-        text: "The first argument group gives the static parameters, in order or by name.",
+        text: "The first argument group gives the static parameters, in order or by name. With `--cell`, `--set` gives numbers to \
+               what the recipe leaves open.",
     },
     Entry {
         code: "E0232",

@@ -46,6 +46,24 @@ impl Parts {
     }
 }
 
+/// Has every part something that `shares` gives a share? What would be measured on nothing is no measure.
+pub fn check(data: &Dataset, shares: Option<&[f64]>, parts: &Parts) -> Result<(), Diagnostic> {
+    if parts.train.is_empty() && shares.is_none() {
+        return Err(errors::empty_part("training"));
+    }
+    let [a, b, c] = shares.unwrap_or(&[]) else { return Ok(()) };
+    let all = [("training", a, &parts.train), ("validation", b, &parts.valid), ("test", c, &parts.test)];
+    let (n, unit) = match data.is_stream() {
+        true => (data.fields.first().map_or(0, |f| f.range(0).len()), "position"),
+        false => (data.test_from.unwrap_or(data.examples), "example"),
+    };
+    for (part, share, _) in all.into_iter().filter(|(_, share, part)| **share > 0.0 && part.is_empty()) {
+        let s = if n == 1 { "" } else { "s" };
+        return Err(errors::too_little_data(part, *share, &format!("{n} {unit}{s}")));
+    }
+    Ok(())
+}
+
 /// `split = [train, valid, test]`, or `[train, test]`, as three shares.
 pub fn shares(e: &Expr) -> Result<Vec<f64>, Diagnostic> {
     let bad = || errors::bad_split(e.span);
@@ -131,6 +149,24 @@ mod tests {
         let p = split(&stream(101), Some(&[0.8, 0.1, 0.1]));
         assert_eq!(*p.held_out(), Part::Stream { example: 0, positions: 81..91 });
         assert_eq!(cuts(10, 0.5, 0.5, 0.0), [5, 10, 10]);
+    }
+
+    #[test]
+    fn a_part_that_is_asked_for_must_not_be_empty() {
+        let told = |n: usize, shares: Option<&[f64]>| {
+            let data = stream(n);
+            check(&data, shares, &split(&data, shares)).map_err(|d| d.message)
+        };
+        let empty = "the test part of the data is empty: `split` gives it 0.1 of 4 positions";
+        assert_eq!(told(4, Some(&[0.9, 0.0, 0.1])).unwrap_err(), empty);
+        assert!(told(4, Some(&[0.5, 0.1, 0.4])).unwrap_err().contains("validation part"));
+        assert!(told(0, None).unwrap_err().contains("training part"));
+        assert_eq!(told(4, Some(&[0.5, 0.0, 0.5])), Ok(()));
+        assert_eq!(told(4, None), Ok(()));
+    }
+
+    #[test]
+    fn parts_of_a_stream_with_a_share_left_over() {
         assert_eq!(cuts(10, 0.5, 0.0, 0.2), [5, 5, 7]);
     }
 

@@ -82,12 +82,14 @@ fn pass(old: &Graph) -> (Graph, bool) {
 
 /// The node in the new graph; true if a rule made it.
 fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) {
-    if let Some(id) = without_domain(b, old, node, &op) {
+    if let Some(id) = without_axes(b, old, node, &op) {
         return (id, true);
     }
     let level = match op {
-        Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. } | Op::Points { .. } => {
-            node.level
+        Op::SumOver(_) | Op::FoldOver { .. } => node.level,
+        Op::At { .. } | Op::Remap { .. } | Op::Points { .. } => {
+            b.graph.make_room(&op);
+            b.graph.infer(&op).map_or(node.level, |(_, _, level)| level)
         }
         _ => b.join(&op).unwrap_or(node.level),
     };
@@ -104,53 +106,112 @@ fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) 
     (b.put(op, node.shape.clone(), node.ty.clone(), level), false)
 }
 
-/// An operation on a domain whose operand turned out to be the same at all its points.
-fn without_domain(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<NodeId> {
-    let arg = node.op.operands().next()?;
-    let new = op.operands().next()?;
+/// An operation on points whose operand turned out to be the same along some axes.
+fn without_axes(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<NodeId> {
+    if !op.is_whole() {
+        return None;
+    }
+    let (arg, new) = (node.op.operands().next()?, op.operands().next()?);
     let (before, now) = (old.level(arg), b.graph.level(new));
     if now == before {
         return None;
     }
+    let gone: Vec<DomainId> = {
+        let left = b.graph.axes_of(now);
+        old.axes_of(before).into_iter().filter(|a| !left.contains(a)).collect()
+    };
     match op {
-        _ if !old.axes_of(before).iter().all(|d| old.is_chain(*d)) => None,
-        Op::Remap { .. } if b.graph.as_reverse(op).is_some() => Some(new),
-        Op::SumOver(_) if b.graph.as_const(new) == Some(0.0) => Some(new),
-        Op::SumOver(_) => {
-            let Level::Over(domain) = before else {
-                let lifted = lift(b, new, before);
-                return b.add_as(Op::SumOver(lifted), node.shape.clone(), node.level);
-            };
-            // ∑ over n points of one value is n times the value.
-            let length = b.add(Op::Length(domain))?;
-            match (node.level, now) {
-                (Level::Shared, Level::Shared) => {
-                    let count = b.add_as(Op::SumOver(length), Vec::new(), Level::Shared)?;
-                    b.add(Op::Binary(Binary::Mul, count, new))
-                }
-                (Level::Shared, _) => {
-                    let each = b.add(Op::Binary(Binary::Mul, length, new))?;
-                    b.add_as(Op::SumOver(each), node.shape.clone(), Level::Shared)
-                }
-                _ => b.add(Op::Binary(Binary::Mul, length, new)),
-            }
+        Op::SumOver(_) => sum_of_same(b, node, new, before),
+        // Of no point a fold is another value than of one.
+        Op::FoldOver { fold, .. } => {
+            let lifted = lift(b, new, before);
+            b.add_as(Op::FoldOver { fold: *fold, arg: lifted }, node.shape.clone(), node.level)
         }
-        Op::At { axis, point, empty, .. } => {
+        Op::At { axis, point, empty, .. } if gone.contains(axis) => {
             if let (Some(value), Some(other)) = (b.number(new), b.number(*empty))
                 && value.to_bits() == other.to_bits()
             {
                 return b.filled(value, &node.shape);
             }
-            let lifted = lift(b, new, before);
-            b.add(Op::At { arg: lifted, axis: *axis, point: *point, empty: *empty })
+            let mut axes = b.graph.axes_of(now);
+            axes.push(*axis);
+            let wide = b.graph.make_level(axes)?;
+            let lifted = lift(b, new, wide);
+            let at = Op::At { arg: lifted, axis: *axis, point: *point, empty: *empty };
+            b.add(at).or_else(|| at_full(b, op, new, before))
+        }
+        // The other value may be over more than what is left.
+        Op::At { .. } => b.add(op.clone()).or_else(|| at_full(b, op, new, before)),
+        Op::Remap { maps, .. } => {
+            // Read backwards, what is the same at all points is the same; other maps leave points out.
+            let kept: Vec<AxisMap> =
+                maps.iter().filter(|m| !(m.is_reverse() && gone.contains(&m.from))).cloned().collect();
+            let mut axes = b.graph.axes_of(now);
+            axes.extend(kept.iter().map(|m| m.from));
+            axes.sort();
+            axes.dedup();
+            match kept.is_empty() {
+                true => Some(new),
+                false => {
+                    let wide = b.graph.make_level(axes)?;
+                    let arg = lift(b, new, wide);
+                    b.add(Op::Remap { arg, maps: kept })
+                }
+            }
         }
         _ => None,
     }
 }
 
+/// An `at` of a value that is lifted to where it was.
+fn at_full(b: &mut Builder, op: &Op, new: NodeId, before: Level) -> Option<NodeId> {
+    let lifted = lift(b, new, before);
+    let mut first = true;
+    let op = op.map_operands(|a| if std::mem::take(&mut first) { lifted } else { a });
+    b.add(op)
+}
+
+/// ∑ over n points of one value is n times the value.
+fn sum_of_same(b: &mut Builder, node: &Node, value: NodeId, before: Level) -> Option<NodeId> {
+    if b.graph.as_const(value) == Some(0.0) {
+        return Some(value);
+    }
+    let (counted, to) = b.graph.tally(b.graph.level(value), before, node.level)?;
+    // A number for each example, added up on its own, keeps the value out of the sum.
+    if b.graph.level(value) == Level::Shared && to == Level::Shared {
+        let mut count = None;
+        for axis in &counted {
+            let length = b.add(Op::Length(*axis))?;
+            count = Some(match count {
+                None => length,
+                Some(others) => b.add(Op::Binary(Binary::Mul, others, length))?,
+            });
+        }
+        return match count {
+            Some(count) => {
+                let count = b.add_as(Op::SumOver(count), Vec::new(), Level::Shared)?;
+                b.add(Op::Binary(Binary::Mul, count, value))
+            }
+            None => {
+                let lifted = lift(b, value, before);
+                b.add_as(Op::SumOver(lifted), node.shape.clone(), node.level)
+            }
+        };
+    }
+    let mut value = value;
+    for axis in counted {
+        let length = b.add(Op::Length(axis))?;
+        value = b.add(Op::Binary(Binary::Mul, length, value))?;
+    }
+    if b.graph.level(value) == to {
+        return Some(value);
+    }
+    b.add_as(Op::SumOver(value), node.shape.clone(), to)
+}
+
 /// The same value at a higher level, by a choice whose condition always holds there.
 fn lift(b: &mut Builder, value: NodeId, to: Level) -> NodeId {
-    if b.graph.level(value) >= to {
+    if b.graph.is_within(to, b.graph.level(value)) {
         return value;
     }
     lifted(b, value, to).unwrap_or(value)
@@ -160,25 +221,35 @@ fn lifted(b: &mut Builder, value: NodeId, to: Level) -> Option<NodeId> {
     let always = match to {
         Level::Over(domain) => {
             let one = b.constant(1.0);
-            let here = b.add(Op::Position(domain))?;
-            b.add(Op::Binary(Binary::Le, one, here))?
-        }
-        _ if !b.graph.domains.is_empty() => {
-            let zero = b.constant(0.0);
-            let length = b.add(Op::Length(DomainId(0)))?;
-            b.add(Op::Binary(Binary::Le, zero, length))?
-        }
-        _ => {
-            // Without a domain, a source of the example says whether there is an example.
-            let id = b.graph.sources.iter().position(|s| s.level == to)?;
-            let mut some = b.add(Op::Source(SourceId(id as u32)))?;
-            while !b.graph.is_scalar(some) {
-                some = b.add(Op::Reduce { fold: Fold::Sum, arg: some, axis: 0 })?;
+            let mut always = None;
+            for axis in b.graph.axes(domain) {
+                let here = b.add(Op::Position(axis))?;
+                let on_axis = b.add(Op::Binary(Binary::Le, one, here))?;
+                always = Some(match always {
+                    None => on_axis,
+                    Some(others) => b.add(Op::Binary(Binary::And, others, on_axis))?,
+                });
             }
-            let same = b.add(Op::Binary(Binary::Eq, some, some))?;
-            let other = b.add(Op::Binary(Binary::Ne, some, some))?;
-            b.add(Op::Binary(Binary::Or, same, other))?
+            always?
         }
+        _ => match b.graph.measured_axis() {
+            Some(axis) => {
+                let zero = b.constant(0.0);
+                let length = b.add(Op::Length(axis))?;
+                b.add(Op::Binary(Binary::Le, zero, length))?
+            }
+            None => {
+                // Without a domain, a source of the example says whether there is an example.
+                let id = b.graph.sources.iter().position(|s| s.level == to)?;
+                let mut some = b.add(Op::Source(SourceId(id as u32)))?;
+                while !b.graph.is_scalar(some) {
+                    some = b.add(Op::Reduce { fold: Fold::Sum, arg: some, axis: 0 })?;
+                }
+                let same = b.add(Op::Binary(Binary::Eq, some, some))?;
+                let other = b.add(Op::Binary(Binary::Ne, some, some))?;
+                b.add(Op::Binary(Binary::Or, same, other))?
+            }
+        },
     };
     b.add(Op::Select(always, value, value))
 }
@@ -190,7 +261,10 @@ fn constant_state(b: &mut Builder, old: &Graph, node: &Node, map: &[NodeId]) -> 
     let def = state.def?;
     let number = |id: NodeId| old.as_const(id).map(f64::to_bits);
     let alike = |id: &NodeId| *id == def || number(def).is_some() && number(*id) == number(def);
-    if old.level(def) > Level::Example || old.ty(def) != &Ty::Real || !state.boundary().all(|n| alike(&n)) {
+    if matches!(old.level(def), Level::Over(_))
+        || old.ty(def) != &Ty::Real
+        || !state.boundary().all(|n| alike(&n))
+    {
         return None;
     }
     match old.as_const(def) {

@@ -241,6 +241,12 @@ impl Graph {
         matches!(self.domains.get(domain.index()).map(|d| &d.kind), Some(DomainKind::Chain { .. }))
     }
 
+    /// An axis whose length every example has.
+    pub fn measured_axis(&self) -> Option<DomainId> {
+        let measured = |d: &Domain| !matches!(d.kind, DomainKind::Product(_) | DomainKind::Children { .. });
+        self.domains.iter().position(measured).map(|i| DomainId(i as u32))
+    }
+
     /// Whether a value at `low` can be read at `high` as it is.
     pub fn is_within(&self, low: Level, high: Level) -> bool {
         match (low, high) {
@@ -304,6 +310,39 @@ impl Graph {
             return Some(Level::Example);
         }
         self.find_product(axes).map(Level::Over)
+    }
+
+    /// The same, its domain new if there is none; `None` with more than [`MAX_AXES`].
+    pub fn make_level(&mut self, axes: Vec<DomainId>) -> Option<Level> {
+        match axes.is_empty() {
+            true => Some(Level::Example),
+            false => self.product(axes).map(Level::Over),
+        }
+    }
+
+    /// How a value at level `own`, read at every point of `level`, adds up to `to`: times the lengths of these axes, in
+    /// this order, and then summed to the level that is given. `None` if no domain can be made for that.
+    pub fn tally(&mut self, own: Level, level: Level, to: Level) -> Option<(Vec<DomainId>, Level)> {
+        let (mut have, keep) = (self.axes_of(own), self.axes_of(to));
+        let mut dropped = self.axes_of(level);
+        dropped.retain(|a| !keep.contains(a));
+        let tree = |graph: &Graph, axis: DomainId| match graph.domains.get(axis.index()).map(|d| &d.kind) {
+            Some(DomainKind::Children { tree }) => Some(*tree),
+            _ => None,
+        };
+        // How many children there are depends on the node: with them, the nodes are there to be summed.
+        dropped.sort_by_key(|a| tree(self, *a).is_none());
+        let mut counted = Vec::new();
+        for axis in dropped {
+            if have.contains(&axis) {
+                continue;
+            }
+            counted.push(axis);
+            have.extend(tree(self, axis).filter(|t| !have.contains(t)));
+        }
+        have.retain(|a| keep.contains(a));
+        let to = if to == Level::Shared { to } else { self.make_level(have)? };
+        Some((counted, to))
     }
 
     /// The level without an axis, if the graph has it.

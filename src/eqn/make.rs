@@ -21,6 +21,42 @@ impl Graph {
         Ok(self.push(op, shape, ty, level))
     }
 
+    /// Makes the domain that an operation's value is over, if it is a product that the graph does not have yet. The
+    /// operands exist.
+    pub fn make_room(&mut self, op: &Op) {
+        if self.domains.len() < 2 {
+            return;
+        }
+        let mut axes: Vec<DomainId> = op.operands().flat_map(|a| self.axes_of(self.level(a))).collect();
+        match op {
+            Op::Lag { state, offset } => {
+                let Some(state) = self.states.get(state.index()) else { return };
+                axes.extend(self.axes(state.domain));
+                match offset {
+                    Offset::EachChild(axis) => axes.push(*axis),
+                    Offset::FromEach(axis) => axes.retain(|a| a != axis),
+                    Offset::By(_) | Offset::Child(_) | Offset::Parent(_) => {}
+                }
+            }
+            Op::Position(axis) => {
+                axes.push(*axis);
+                if let Some(DomainKind::Children { tree }) = self.domains.get(axis.index()).map(|d| &d.kind) {
+                    axes.push(*tree);
+                }
+            }
+            Op::At { axis, .. } => axes.retain(|a| a != axis),
+            Op::Remap { maps, .. } => {
+                axes.retain(|a| maps.iter().all(|m| m.from != *a));
+                axes.extend(maps.iter().map(|m| m.to));
+            }
+            Op::Points { axis, .. } => axes.push(*axis),
+            _ => {}
+        }
+        if axes.len() > 1 {
+            self.product(axes);
+        }
+    }
+
     pub(crate) fn push(&mut self, op: Op, shape: Shape, ty: Ty, level: Level) -> NodeId {
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { op, shape, ty, level, name: None, span: None });

@@ -10,7 +10,9 @@
 
 use super::errors::{self, Step};
 use super::sweep::Tape;
-use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Offset, Op, Point, State, StateId, Unary};
+use crate::eqn::{
+    Binary, DomainId, DomainKind, Fold, Graph, Level, NodeId, Offset, Op, Point, State, StateId, Unary,
+};
 use crate::shape::Shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -116,11 +118,17 @@ impl Mirror<'_> {
                 };
                 self.place(def, Access::Lag(*offset), state.domain, 0)?
             }
-            Op::At { arg, point, .. } if self.tape.movable.contains(&id) => match self.tape.graph.level(*arg)
-            {
-                Level::Over(domain) => self.place(*arg, Access::of(*point), domain, 0)?,
-                _ => return Err(errors::internal("a point of a value without points").into()),
-            },
+            Op::At { arg, axis, point, .. } if self.tape.movable.contains(&id) => {
+                self.place(*arg, Access::of(*point), *axis, 0)?
+            }
+            // Of a state that the sweep made: 0 outside the domain, but not linear.
+            Op::Lag { state, offset } => {
+                let state = &self.tape.graph.states[state.index()];
+                let Some(def) = state.def else {
+                    return Err(errors::internal("a mirrored read has no value").into());
+                };
+                self.leaf(def, Access::Lag(*offset), state.domain)?
+            }
             op => {
                 let mut missing = false;
                 let op = op.map_operands(|a| {
@@ -132,6 +140,7 @@ impl Mirror<'_> {
                 if missing {
                     return Err(errors::internal("an operand comes after its consumer").into());
                 }
+                self.out.make_room(&op);
                 self.out.add_as(op, node.shape.clone(), node.level)?
             }
         };
@@ -150,19 +159,19 @@ impl Mirror<'_> {
     }
 
     /// The value of a tape node at another point, as nodes of `out`. Of a linear value it is 0 if there is no
-    /// such point; of any other it is then some finite number.
+    /// such point; of any other it is then some finite number. `domain` is that of the state which is read, or the axis
+    /// of the one point.
     fn place(&mut self, id: NodeId, access: Access, domain: DomainId, depth: u32) -> Step<NodeId> {
         if let Some(known) = self.placed.get(&(id, access, domain)) {
             return Ok(*known);
         }
         let linear = self.tape.linear[id.index()];
-        let placed = match self.tape.graph.level(id) {
-            Level::Over(_) if depth < DEPTH && self.may_move(id, linear, access) => {
-                self.take_apart(id, access, domain, depth, linear)?
-            }
-            Level::Over(_) => None,
-            _ if linear => None,
-            _ => Some(self.node(id)?),
+        let placed = if !self.varies(id, access, domain) {
+            if linear { None } else { Some(self.node(id)?) }
+        } else if depth < DEPTH && self.may_move(id, linear, access, domain) {
+            self.take_apart(id, access, domain, depth, linear)?
+        } else {
+            None
         };
         let placed = match placed {
             Some(placed) => placed,
@@ -172,14 +181,54 @@ impl Mirror<'_> {
         Ok(placed)
     }
 
-    fn may_move(&self, id: NodeId, linear: bool, access: Access) -> bool {
+    /// Whether the value may be another one at the other point: it is over an axis along which that lies.
+    fn varies(&self, id: NodeId, access: Access, domain: DomainId) -> bool {
+        let axes = self.tape.graph.axes_of(self.tape.graph.level(id));
+        match access {
+            Access::Lag(offset) => self.moved(offset, domain).iter().any(|a| axes.contains(a)),
+            Access::First | Access::Last | Access::Fixed(_) => axes.contains(&domain),
+        }
+    }
+
+    /// The axes along which an offset leads elsewhere.
+    fn moved(&self, offset: Offset, domain: DomainId) -> Vec<DomainId> {
+        let graph = &self.tape.graph;
+        let axes = graph.axes(domain).into_iter();
+        match offset {
+            Offset::By(by) => axes.zip(by).filter(|(_, k)| *k != 0).map(|(a, _)| a).collect(),
+            _ => {
+                let is_tree = |a: &DomainId| matches!(graph.domains[a.index()].kind, DomainKind::Tree { .. });
+                axes.filter(is_tree).take(1).collect()
+            }
+        }
+    }
+
+    /// The value of the state, if a read of it at this offset is read at the other point that leads back.
+    fn back_and_forth(&self, id: NodeId, access: Access, domain: DomainId) -> Option<NodeId> {
+        let graph = &self.tape.graph;
+        let (Op::Lag { state, offset }, Access::Lag(back)) = (&graph.node(id).op, access) else {
+            return None;
+        };
+        let state = &graph.states[state.index()];
+        let leads_back = match (*offset, back) {
+            // Along axes that the state does not have, it is the same.
+            (Offset::By(by), Offset::By(back)) => {
+                let outer = graph.axes(domain);
+                let along = |a| outer.iter().position(|b| *b == a).map_or(0, |i| back[i]);
+                let sums = graph.axes(state.domain).into_iter().zip(by).map(|(a, k)| k.checked_add(along(a)));
+                sums.into_iter().all(|sum| sum == Some(0))
+            }
+            (there, back) => {
+                there.mirrored() == Some(back) && self.moved(there, state.domain) == self.moved(back, domain)
+            }
+        };
+        state.def.filter(|_| leads_back)
+    }
+
+    fn may_move(&self, id: NodeId, linear: bool, access: Access, domain: DomainId) -> bool {
         let node = self.tape.graph.node(id);
-        if let (Op::Lag { state, offset }, Access::Lag(k)) = (&node.op, access)
-            && !linear
-            && offset.then(k).is_some_and(Offset::is_zero)
-        {
-            let def = self.tape.graph.states[state.index()].def;
-            return def.is_some_and(|d| !self.tape.traits[d.index()].wild);
+        if !linear && let Some(def) = self.back_and_forth(id, access, domain) {
+            return !self.tape.traits[def.index()].wild;
         }
         let is_product = matches!(node.op, Op::MatMul(..) | Op::Outer(..) | Op::Reduce { .. });
         if linear {
@@ -224,12 +273,17 @@ impl Mirror<'_> {
             | Op::Concat(_)
             | Op::Reduce { fold: Fold::Sum, .. } => linear || self.for_reading,
             Op::Lag { state, offset } => {
+                // A forward value read back and forth is itself; two reads in one direction are one.
+                if !linear {
+                    let same = self.back_and_forth(id, access, domain);
+                    return same.map(|def| self.node(def)).transpose();
+                }
                 let Access::Lag(k) = access else { return Ok(None) };
-                let Some(def) = self.tape.graph.states[state.index()].def else { return Ok(None) };
-                // Two reads in one direction are one; a forward value read back and forth is itself.
-                return match offset.then(k) {
-                    Some(both) if both.is_zero() && !linear => Ok(Some(self.node(def)?)),
-                    Some(both) if linear && self.tape.movable.contains(&id) && offset.same_direction(k) => {
+                let state = &self.tape.graph.states[state.index()];
+                let one_way =
+                    self.tape.movable.contains(&id) && state.domain == domain && offset.same_direction(k);
+                return match (state.def, offset.then(k)) {
+                    (Some(def), Some(both)) if one_way => {
                         self.place(def, Access::Lag(both), domain, depth + 1).map(Some)
                     }
                     _ => Ok(None),
@@ -251,26 +305,22 @@ impl Mirror<'_> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        let level = match access {
-            Access::Lag(offset) => self.out.lag_level(domain, offset).unwrap_or(Level::Over(domain)),
-            _ => Level::Example,
-        };
         // Values below the domain are the same at the other point: their operations may stay below.
-        let mut highest = None;
+        self.out.make_room(&op);
+        let mut level = Level::Shared;
         for a in op.operands() {
-            let own = self.out.level(a);
-            let joined = highest.map_or(Some(own), |known| self.out.join(known, own));
-            highest = Some(joined.ok_or_else(|| errors::internal("two domains without a common one"))?);
+            let joined = self.out.join(level, self.out.level(a));
+            level = joined.ok_or_else(|| errors::internal("two domains without a common one"))?;
         }
-        let highest = highest.unwrap_or(level);
-        Ok(Some(self.out.add_as(op, node.shape.clone(), highest)?))
+        Ok(Some(self.out.add_as(op, node.shape.clone(), level)?))
     }
 
     fn leaf(&mut self, id: NodeId, access: Access, domain: DomainId) -> Step<NodeId> {
         let point = match access {
             Access::Lag(offset) => {
-                let state = self.alias(id, domain);
-                return Ok(self.out.add(Op::Lag { state, offset })?);
+                let op = Op::Lag { state: self.alias(id, domain), offset };
+                self.out.make_room(&op);
+                return Ok(self.out.add(op)?);
             }
             Access::First => Point::First,
             Access::Last => Point::Last,
@@ -278,8 +328,10 @@ impl Mirror<'_> {
         };
         let (arg, shape) = (self.node(id)?, self.tape.graph.shape(id).clone());
         let empty = self.zero(&shape);
-        if let Level::Over(_) = self.tape.graph.level(id) {
-            return Ok(self.out.add(Op::At { arg, axis: domain, point, empty })?);
+        if self.varies(id, access, domain) {
+            let op = Op::At { arg, axis: domain, point, empty };
+            self.out.make_room(&op);
+            return Ok(self.out.add(op)?);
         }
         let needed = match point {
             Point::First | Point::Last => 1,
@@ -288,7 +340,9 @@ impl Mirror<'_> {
         let length = self.out.add(Op::Length(domain))?;
         let needed = self.out.constant(f64::from(needed));
         let there = self.out.binary(Binary::Le, needed, length)?;
-        Ok(self.out.select(there, arg, empty)?)
+        let op = Op::Select(there, arg, empty);
+        self.out.make_room(&op);
+        Ok(self.out.add(op)?)
     }
 
     /// A state over a value, 0 outside the domain.

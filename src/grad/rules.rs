@@ -10,7 +10,7 @@
 
 use super::errors::{self, Step};
 use super::sweep::Sweep;
-use crate::eqn::{Binary, DomainId, Fold, NodeId, Op, Point, Unary};
+use crate::eqn::{Binary, DomainId, Fold, Level, NodeId, Op, Point, Unary};
 use crate::shape::Dim;
 
 /// How a value depends on an operand.
@@ -164,11 +164,11 @@ pub(super) fn adjoint(s: &mut Sweep, y: NodeId, g: NodeId) -> Step<()> {
         Op::SumOver(x) => s.give_from(s.level(x), x, y, |_| Ok(g)),
         // y = x[p]: x̄[t] += t = p ? ȳ : 0; if there is no such point, the other value gets all
         Op::At { arg, axis, point, empty } => at(s, arg, axis, point, empty, y, g),
-        // y[t] = x[n+1−t]: x̄[t] += ȳ[n+1−t]
-        Op::Remap { arg, maps } => s.give(arg, y, |s| s.remap_back(g, &maps)),
-        Op::FoldOver { .. } | Op::Points { .. } => {
-            Err(errors::internal("this is not differentiated yet").into())
-        }
+        // y[p] = x[f(p)]: x̄[q] += ȳ[f⁻¹(q)], as f takes no point twice
+        Op::Remap { arg, maps } => s.give_from(s.level(arg), arg, y, |s| s.remap_back(g, &maps)),
+        Op::FoldOver { fold, arg } => fold_over(s, fold, arg, y, g),
+        // y[k] = x_k: x̄_k += ȳ[k]
+        Op::Points { parts, axis } => points(s, &parts, axis, y, g),
     }
 }
 
@@ -464,6 +464,54 @@ fn at(
         let zero = s.constant(0.0);
         s.add(Op::Select(short, g, zero))
     })
+}
+
+/// y = fold of x[p] over points p; of max and min the first of tied points takes all, in the order of the axes.
+fn fold_over(s: &mut Sweep, fold: Fold, x: NodeId, y: NodeId, g: NodeId) -> Step<()> {
+    let (from, to, shape) = (s.level(x), s.level(y), s.shape(x));
+    match fold {
+        Fold::Sum => s.give_from(from, x, y, |_| Ok(g)),
+        // x̄[p] += ȳ Π_{q≠p} x[q] (Note [Products without division by 0])
+        Fold::Prod => s.give_from(from, x, y, |s| {
+            let (zero, one) = (s.constant(0.0), s.constant(1.0));
+            let is_zero = s.add(Op::Binary(Binary::Eq, x, zero))?;
+            let count = s.add(Op::Unary(Unary::ToReal, is_zero))?;
+            let count = s.sum_over(count, to)?;
+            let safe = s.add(Op::Select(is_zero, one, x))?;
+            let product = s.add_as(Op::FoldOver { fold, arg: safe }, shape, to)?;
+            let at_least_one = s.add(Op::Binary(Binary::Lt, zero, count))?;
+            let two_or_more = s.add(Op::Binary(Binary::Lt, one, count))?;
+            let at_zero = s.add(Op::Select(two_or_more, zero, product))?;
+            let elsewhere = s.add(Op::Select(at_least_one, zero, product))?;
+            let elsewhere = s.add(Op::Binary(Binary::Div, elsewhere, safe))?;
+            let slope = s.add(Op::Select(is_zero, at_zero, elsewhere))?;
+            s.tame(slope, &[x]);
+            s.times(g, slope)
+        }),
+        Fold::Max | Fold::Min => s.give_from(from, x, y, |s| {
+            if to == Level::Shared {
+                return Err(s.no_rule(y, "examples have no order that says which of equal ones is the first"));
+            }
+            let (zero, none) = (s.constant(0.0), s.constant(f64::INFINITY));
+            let mut first = s.add(Op::Binary(Binary::Eq, x, y))?;
+            for axis in s.dropped_axes(x, y) {
+                let here = s.add(Op::Position(axis))?;
+                let place = s.add(Op::Select(first, here, none))?;
+                let least = s.add_as(Op::FoldOver { fold: Fold::Min, arg: place }, shape.clone(), to)?;
+                let least = s.add(Op::Binary(Binary::Eq, here, least))?;
+                first = s.add(Op::Binary(Binary::And, first, least))?;
+            }
+            s.add(Op::Select(first, g, zero))
+        }),
+    }
+}
+
+fn points(s: &mut Sweep, parts: &[NodeId], axis: DomainId, y: NodeId, g: NodeId) -> Step<()> {
+    let rest = s.without(s.level(y), axis)?;
+    for (point, part) in (1..).zip(parts) {
+        s.give_from(rest, *part, y, |s| s.point(g, axis, Point::Fixed(point)))?;
+    }
+    Ok(())
 }
 
 // Note [Products without division by 0]

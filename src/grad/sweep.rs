@@ -16,6 +16,8 @@ use crate::shape::{Dim, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod boundary;
+
 /// The naive joint graph, and what the next pass must know of it.
 pub(super) struct Tape {
     pub graph: Graph,
@@ -135,7 +137,9 @@ impl Sweep {
             if !self.is_active(id) {
                 continue;
             }
-            let (shape, domain, span) = (of.shape.clone(), of.domain, of.span);
+            // What the read receives is over what the read is over, which with children is not the state's domain.
+            let Level::Over(domain) = self.level(id) else { continue };
+            let (shape, span) = (of.shape.clone(), of.span);
             let init = vec![self.zero(&shape)];
             let name: Arc<str> = format!("{}_via_{}_adj", of_name(&self.tape.graph, state), id.0).into();
             let mirror = self.tape.graph.state(State {
@@ -252,92 +256,6 @@ impl Sweep {
         Ok(())
     }
 
-    /// What a read of a state sends: to the state's value through the mirrored read, and, where it read
-    /// outside the domain, to the initial values.
-    pub fn give_state(&mut self, state: StateId, offset: Offset, y: NodeId, g: NodeId) -> Step<()> {
-        let offset =
-            offset.along_chain().ok_or_else(|| errors::internal("this is not differentiated yet"))?;
-        if let Some(mirror) = self.mirrors.get(&y) {
-            self.tape.graph.states[mirror.index()].def = Some(g);
-        }
-        let domain = self.tape.graph.states[state.index()].domain;
-        let init = self.tape.graph.states[state.index()].init.clone();
-        let reach = offset.unsigned_abs();
-        for (k, init_k) in init.iter().enumerate() {
-            // init[k] is read from the point that is `reach − k` from the end it looks over, the last
-            // initial value from all points nearer to that end, too.
-            let k = u32::try_from(k).unwrap_or(u32::MAX);
-            if k >= reach || !self.is_active(*init_k) {
-                continue;
-            }
-            let is_last = k as usize + 1 == init.len();
-            let farthest = reach - k;
-            let nearest = if is_last { 1 } else { farthest };
-            if farthest - nearest < 4 {
-                for distance in nearest..=farthest {
-                    self.give_from(Level::Example, *init_k, y, |s| s.end_point(domain, offset, distance, g))?;
-                }
-            } else {
-                self.give_from(Level::Example, *init_k, y, |s| s.end_points(domain, offset, farthest, g))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// `g` at the point with this distance (from 1) from the end that a read at `offset` looks over; 0 if
-    /// there is none.
-    fn end_point(&mut self, domain: DomainId, offset: i32, distance: u32, g: NodeId) -> Step<NodeId> {
-        let shape = self.shape(g);
-        let empty = self.zero(&shape);
-        if !matches!(self.level(g), Level::Over(_)) {
-            let (length, needed) = (self.add(Op::Length(domain))?, self.constant(f64::from(distance)));
-            let there = self.add(Op::Binary(Binary::Le, needed, length))?;
-            let zero = self.constant(0.0);
-            return self.add(Op::Select(there, g, zero));
-        }
-        let id = if offset < 0 {
-            let point = if distance == 1 { Point::First } else { Point::Fixed(distance) };
-            self.add(Op::At { arg: g, axis: domain, point, empty })?
-        } else if distance == 1 {
-            self.add(Op::At { arg: g, axis: domain, point: Point::Last, empty })?
-        } else {
-            // From the end there is no fixed point: the last one looks back.
-            let back = 1 - i32::try_from(distance).map_err(|_| errors::internal("an offset is too large"))?;
-            let name: Arc<str> = format!("part{}_adj", g.0).into();
-            let state = self.tape.graph.state(State {
-                name,
-                domain,
-                shape: shape.clone(),
-                ty: Ty::Real,
-                def: Some(g),
-                init: vec![empty],
-                sides: Vec::new(),
-                span: None,
-            });
-            let lag = self.add(Op::Lag { state, offset: Offset::chain(back) })?;
-            self.tape.linear[lag.index()] = true;
-            self.tape.movable.insert(lag);
-            self.add(Op::At { arg: lag, axis: domain, point: Point::Last, empty })?
-        };
-        self.tape.movable.insert(id);
-        Ok(id)
-    }
-
-    /// The sum of `g` over all points up to this distance from that end.
-    fn end_points(&mut self, domain: DomainId, offset: i32, distance: u32, g: NodeId) -> Step<NodeId> {
-        let (here, bound) = (self.add(Op::Position(domain))?, self.constant(f64::from(distance)));
-        let zero = self.constant(0.0);
-        let near = if offset < 0 {
-            self.add(Op::Binary(Binary::Le, here, bound))?
-        } else {
-            let length = self.add(Op::Length(domain))?;
-            let before = self.add(Op::Binary(Binary::Sub, length, bound))?;
-            self.add(Op::Binary(Binary::Lt, before, here))?
-        };
-        let masked = self.add(Op::Select(near, g, zero))?;
-        self.sum_over(masked, Level::Example)
-    }
-
     /// A contribution in the target's shape and level: summed over the array if the target is a scalar, over
     /// the points of `level` if the target has one value for all of them.
     fn fit(&mut self, value: NodeId, level: Level, target: NodeId) -> Step<NodeId> {
@@ -354,17 +272,17 @@ impl Sweep {
             return Err(errors::internal("an adjoint has another shape than its value").into());
         }
         let to = self.level(target);
-        if to >= level {
+        if self.tape.graph.is_within(level, to) {
             return Ok(value);
         }
-        // A value that is the same at all points is taken as often as there are points.
-        if let Level::Over(domain) = level
-            && self.level(value) < level
-        {
-            let length = self.add(Op::Length(domain))?;
+        // A value that is the same along an axis is taken as often as the axis has points.
+        let tally = self.tape.graph.tally(self.level(value), level, to);
+        let (counted, to) = tally.ok_or_else(|| errors::internal("a value has too many axes"))?;
+        for axis in counted {
+            let length = self.add(Op::Length(axis))?;
             value = self.times(value, length)?;
         }
-        if self.level(value) == Level::Shared {
+        if self.level(value) == Level::Shared && to == Level::Shared {
             value = self.lift(value, Level::Example)?;
         }
         self.sum_over(value, to)
@@ -372,33 +290,11 @@ impl Sweep {
 
     /// The same value at a higher level.
     pub fn lift(&mut self, value: NodeId, to: Level) -> Step<NodeId> {
-        if self.level(value) >= to {
+        if self.tape.graph.is_within(to, self.level(value)) {
             return Ok(value);
         }
-        let (zero, one) = (self.constant(0.0), self.constant(1.0));
-        let always = match to {
-            Level::Over(domain) => {
-                let here = self.add(Op::Position(domain))?;
-                self.add(Op::Binary(Binary::Le, one, here))?
-            }
-            _ if !self.tape.graph.domains.is_empty() => {
-                let length = self.add(Op::Length(DomainId(0)))?;
-                self.add(Op::Binary(Binary::Le, zero, length))?
-            }
-            // Without any domain, some value of the example says whether there is an example.
-            _ => {
-                let graph = &self.tape.graph;
-                let some = graph.node_ids().find(|n| graph.level(*n) == to && graph.is_scalar(*n));
-                let Some(some) = some else {
-                    return Err(errors::internal("no value tells one example from another").into());
-                };
-                let (same, other) = (
-                    self.add(Op::Binary(Binary::Eq, some, some))?,
-                    self.add(Op::Binary(Binary::Ne, some, some))?,
-                );
-                self.add(Op::Binary(Binary::Or, same, other))?
-            }
-        };
+        let zero = self.constant(0.0);
+        let always = self.always(to)?;
         if self.tape.graph.as_const(value) == Some(0.0) {
             let never = self.add(Op::Unary(Unary::Not, always))?;
             let shape = self.shape(value);
@@ -406,6 +302,35 @@ impl Sweep {
             return if shape.is_empty() { Ok(value) } else { self.add_as(Op::Spread(value), shape, to) };
         }
         self.add(Op::Select(always, value, zero))
+    }
+
+    /// A condition that holds at every point of a level.
+    fn always(&mut self, level: Level) -> Step<NodeId> {
+        let (zero, one) = (self.constant(0.0), self.constant(1.0));
+        let axes = self.tape.graph.axes_of(level);
+        let mut always = None;
+        for axis in axes {
+            let here = self.add(Op::Position(axis))?;
+            let on_axis = self.add(Op::Binary(Binary::Le, one, here))?;
+            always = Some(match always {
+                None => on_axis,
+                Some(others) => self.add(Op::Binary(Binary::And, others, on_axis))?,
+            });
+        }
+        if let Some(always) = always {
+            return Ok(always);
+        }
+        if let Some(axis) = self.tape.graph.measured_axis() {
+            let length = self.add(Op::Length(axis))?;
+            return self.add(Op::Binary(Binary::Le, zero, length));
+        }
+        // Without any domain, some value of the example says whether there is an example.
+        let graph = &self.tape.graph;
+        let some = graph.node_ids().find(|n| graph.level(*n) == level && graph.is_scalar(*n));
+        let some = some.ok_or_else(|| errors::internal("no value tells one example from another"))?;
+        let same = self.add(Op::Binary(Binary::Eq, some, some))?;
+        let other = self.add(Op::Binary(Binary::Ne, some, some))?;
+        self.add(Op::Binary(Binary::Or, same, other))
     }
 
     // What the rules are written with.
@@ -490,12 +415,23 @@ impl Sweep {
 
     /// What the points that were read receive.
     pub fn remap_back(&mut self, g: NodeId, maps: &[AxisMap]) -> Step<NodeId> {
-        match self.level(g) {
-            Level::Over(_) => {
-                self.add(Op::Remap { arg: g, maps: maps.iter().map(AxisMap::inverted).collect() })
-            }
-            _ => Ok(g),
+        if self.as_const(g) == Some(0.0) {
+            return Ok(g);
         }
+        let axes = self.tape.graph.axes_of(self.level(g));
+        let (there, missing): (Vec<&AxisMap>, Vec<&AxisMap>) =
+            maps.iter().partition(|m| axes.contains(&m.to));
+        let mut back: Vec<AxisMap> = there.into_iter().map(AxisMap::inverted).collect();
+        let mut g = g;
+        // Read backwards, what is the same at all points is the same; other maps leave points out.
+        for map in missing.into_iter().filter(|m| !m.is_reverse()) {
+            let mut axes = self.tape.graph.axes_of(self.level(g));
+            axes.push(map.to);
+            let wide = self.tape.graph.make_level(axes);
+            g = self.lift(g, wide.ok_or_else(|| errors::internal("a value has too many axes"))?)?;
+            back.push(map.inverted());
+        }
+        if back.is_empty() { Ok(g) } else { self.add(Op::Remap { arg: g, maps: back }) }
     }
 
     /// `g`, which lacks the axis, repeated along it.
@@ -534,9 +470,37 @@ impl Sweep {
         self.reshape(wide, shape)
     }
 
+    /// One point of an axis, if the value is over it; else the value, which is the same at all points.
+    pub fn point(&mut self, value: NodeId, axis: DomainId, point: Point) -> Step<NodeId> {
+        if !self.tape.graph.axes_of(self.level(value)).contains(&axis) {
+            return Ok(value);
+        }
+        let shape = self.shape(value);
+        let empty = self.zero(&shape);
+        self.add(Op::At { arg: value, axis, point, empty })
+    }
+
+    /// The axes of `x` that `y` is not over.
+    pub fn dropped_axes(&self, x: NodeId, y: NodeId) -> Vec<DomainId> {
+        let kept = self.tape.graph.axes_of(self.level(y));
+        self.tape.graph.axes_of(self.level(x)).into_iter().filter(|a| !kept.contains(a)).collect()
+    }
+
+    /// A level without one of its axes.
+    pub fn without(&mut self, level: Level, axis: DomainId) -> Step<Level> {
+        let mut rest = self.tape.graph.axes_of(level);
+        rest.retain(|a| *a != axis);
+        let rest = self.tape.graph.make_level(rest);
+        rest.ok_or_else(|| errors::internal("a value has too many axes").into())
+    }
+
     pub fn sum_over(&mut self, arg: NodeId, to: Level) -> Step<NodeId> {
         let shape = self.shape(arg);
-        if self.level(arg) <= to { Ok(arg) } else { self.add_as(Op::SumOver(arg), shape, to) }
+        if self.tape.graph.is_within(self.level(arg), to) {
+            Ok(arg)
+        } else {
+            self.add_as(Op::SumOver(arg), shape, to)
+        }
     }
 
     pub fn constant(&mut self, value: f64) -> NodeId {
@@ -568,6 +532,7 @@ impl Sweep {
     }
 
     pub fn add(&mut self, op: Op) -> Step<NodeId> {
+        self.tape.graph.make_room(&op);
         let id = self.tape.graph.add(op)?;
         self.note(id);
         Ok(id)

@@ -101,6 +101,10 @@ pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> T
         }
         Op::Softmax(_) => keep(NonNegative),
         Op::Reduce { fold: Fold::Sum, .. } | Op::SumOver(_) => keep(least.min(NonNegative)),
+        // Of no point it is infinite.
+        Op::FoldOver { fold: Fold::Max | Fold::Min, .. } => Traits { wild: true, sign: Any },
+        // 0 where a map finds no point.
+        Op::Remap { .. } if graph.as_reverse(op).is_none() => keep(least.min(NonNegative)),
         Op::Scatter { value, .. } => keep(get(*value).sign.min(NonNegative)),
         Op::Gather { arg, .. } => keep(get(*arg).sign),
         Op::Reduce { .. }

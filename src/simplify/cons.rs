@@ -90,6 +90,7 @@ impl Builder {
 
     /// `None` where the operation does not fit: then the rule does not apply.
     pub fn add(&mut self, op: Op) -> Option<NodeId> {
+        self.graph.make_room(&op);
         let (shape, ty, level) = self.graph.infer(&op).ok()?;
         Some(self.put(op, shape, ty, level))
     }
@@ -119,7 +120,8 @@ impl Builder {
     }
 
     /// The lowest level at which all operands can be read; `None` without operands, too.
-    pub fn join(&self, op: &Op) -> Option<Level> {
+    pub fn join(&mut self, op: &Op) -> Option<Level> {
+        self.graph.make_room(op);
         let mut levels = op.operands().map(|id| self.graph.level(id));
         let first = levels.next()?;
         levels.try_fold(first, |a, b| self.graph.join(a, b))

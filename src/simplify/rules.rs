@@ -34,7 +34,9 @@ pub(super) const RULES: &[Rule] = &[
         _ => None,
     }),
     rule("if c then x else x = x, if c is not known at more points than x", |b, op, n| match op {
-        Op::Select(c, x, y) if x == y && b.graph.level(*c) <= b.graph.level(*x) => b.fit(*x, &n.shape),
+        Op::Select(c, x, y) if x == y && b.graph.is_within(b.graph.level(*c), b.graph.level(*x)) => {
+            b.fit(*x, &n.shape)
+        }
         _ => None,
     }),
     // Spreads: numbers and scalars stay scalars as long as possible.
@@ -178,8 +180,11 @@ pub(super) const RULES: &[Rule] = &[
         Op::MatMul(x, y) | Op::Outer(x, y) if b.is(*x, 0.0) || b.is(*y, 0.0) => b.filled(0.0, &n.shape),
         _ => None,
     }),
-    rule("sums, scatters and points of 0 = 0", |b, op, n| match op {
-        Op::SumOver(x) | Op::Scatter { value: x, .. } | Op::Reduce { fold: Fold::Sum, arg: x, .. }
+    rule("sums, scatters and other points of 0 = 0", |b, op, n| match op {
+        Op::SumOver(x)
+        | Op::Remap { arg: x, .. }
+        | Op::Scatter { value: x, .. }
+        | Op::Reduce { fold: Fold::Sum, arg: x, .. }
             if b.is(*x, 0.0) =>
         {
             b.filled(0.0, &n.shape)
@@ -217,12 +222,20 @@ pub(super) const RULES: &[Rule] = &[
         },
         _ => None,
     }),
-    rule("reverse(reverse(x)) = x", |b, op, _| match op {
-        Op::Remap { arg, .. } => {
-            let (_, axis) = b.graph.as_reverse(op)?;
-            let (inner, other) = b.graph.as_reverse(b.op(*arg))?;
-            (axis == other).then_some(inner)
-        }
+    rule("other points of other points, one of them reversed, are other points", remap_of_remap),
+    rule("points that are all alike are the one value", |_, op, _| match op {
+        Op::Points { parts, .. } if parts.iter().all(|p| *p == parts[0]) => parts.first().copied(),
+        _ => None,
+    }),
+    rule("point k of given points is its part k", |b, op, _| match op {
+        Op::At { arg, axis, point, .. } => match b.op(*arg) {
+            Op::Points { parts, axis: given } if axis == given => match point {
+                Point::First => parts.first().copied(),
+                Point::Last => parts.last().copied(),
+                Point::Fixed(k) => parts.get((*k as usize).checked_sub(1)?).copied(),
+            },
+            _ => None,
+        },
         _ => None,
     }),
     rule("a reshape of a reshape is one reshape, or none", |b, op, n| match op {
@@ -323,6 +336,23 @@ fn negated(b: &Builder, id: NodeId) -> Option<NodeId> {
         Op::Unary(Unary::Neg, x) if !b.is_named(id) => Some(x),
         _ => None,
     }
+}
+
+/// A reversed axis has all its points, so nothing is found outside by one map that the joined map would find inside.
+fn remap_of_remap(b: &mut Builder, op: &Op, _: &Node) -> Option<NodeId> {
+    let Op::Remap { arg, maps } = op else { return None };
+    let Op::Remap { arg: inner, maps: first } = b.op(*arg) else { return None };
+    let ([outer], [first]) = (&maps[..], &first[..]) else { return None };
+    if first.to != outer.from || !(first.is_reverse() || outer.is_reverse()) {
+        return None;
+    }
+    let start = first.start.clone().plus(&outer.start.times(i64::from(first.step)));
+    let map = AxisMap { from: first.from, to: outer.to, start, step: first.step * outer.step };
+    let arg = *inner;
+    if map == AxisMap::rename(map.from, map.from) {
+        return Some(arg);
+    }
+    b.add(Op::Remap { arg, maps: vec![map] })
 }
 
 fn part_of_join(b: &mut Builder, op: &Op, n: &Node) -> Option<NodeId> {

@@ -5,6 +5,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::eqn::eval::{Batch, Evaluator, eval};
+use rnnc::eqn::tree::Tree;
 use rnnc::eqn::*;
 use rnnc::grad::{Options, differentiate};
 use rnnc::shape::Dim;
@@ -158,34 +159,61 @@ impl Random {
     }
 }
 
-fn array_shape(
-    level: Level,
-    shape: &[Dim],
-    lengths: &BTreeMap<String, Vec<usize>>,
-    graph: &Graph,
-) -> Vec<usize> {
-    let size = lengths.values().next().map_or(0, Vec::len);
-    let mut all = match level {
-        Level::Shared => vec![],
-        Level::Example => vec![size],
-        Level::Over(d) => {
-            let n = &lengths[&*graph.domains[d.index()].extent];
-            vec![n.iter().copied().max().unwrap_or(0), size]
-        }
+/// The extent of each axis of a batch: that of the greatest example.
+fn axis_extent(axis: DomainId, batch: &Batch, graph: &Graph) -> usize {
+    let domain = &graph.domains[axis.index()];
+    let longest = |lengths: Vec<usize>| lengths.into_iter().max().unwrap_or(0);
+    let length_in = |axis: DomainId, example: usize| match graph.domains[axis.index()].kind {
+        DomainKind::Chain { fixed: Some(n) } => n as usize,
+        DomainKind::Tree { .. } => batch.trees[&*graph.domains[axis.index()].extent][example].nodes(),
+        _ => batch.lengths[&*graph.domains[axis.index()].extent][example],
     };
+    match &domain.kind {
+        DomainKind::Chain { fixed: Some(n) } => *n as usize,
+        DomainKind::Chain { fixed: None } => longest(batch.lengths[&*domain.extent].clone()),
+        DomainKind::Derived(extent) => {
+            let length = |b| extent.value(|axis| length_in(axis, b)).max(0) as usize;
+            longest((0..batch.size).map(length).collect())
+        }
+        DomainKind::Tree { .. } => longest(batch.trees[&*domain.extent].iter().map(Tree::nodes).collect()),
+        DomainKind::Children { tree } => {
+            let trees = &batch.trees[&*graph.domains[tree.index()].extent];
+            longest(trees.iter().flat_map(|t| (0..t.nodes()).map(|n| t.children(n).len())).collect())
+        }
+        DomainKind::Product(_) => panic!("a product is no axis"),
+    }
+}
+
+fn array_shape(level: Level, shape: &[Dim], batch: &Batch, graph: &Graph) -> Vec<usize> {
+    let mut all: Vec<usize> =
+        graph.axes_of(level).into_iter().map(|axis| axis_extent(axis, batch, graph)).collect();
+    if level != Level::Shared {
+        all.push(batch.size);
+    }
     all.extend(shape.iter().map(|d| d.as_constant().expect("a number") as usize));
     all
 }
 
 /// Random arrays for all sources. Truth values and symbols are drawn, too.
 pub fn random_batch(graph: &Graph, lengths: &[(&str, &[usize])], seed: u64) -> Batch {
+    random_arrays(graph, lengths, &[], seed)
+}
+
+/// The same for graphs over trees, too.
+pub fn random_arrays(
+    graph: &Graph,
+    lengths: &[(&str, &[usize])],
+    trees: &[(&str, &[Tree])],
+    seed: u64,
+) -> Batch {
     let lengths: BTreeMap<String, Vec<usize>> =
         lengths.iter().map(|(n, l)| (n.to_string(), l.to_vec())).collect();
+    let trees: BTreeMap<String, Vec<Tree>> = trees.iter().map(|(n, t)| (n.to_string(), t.to_vec())).collect();
     let mut random = Random::new(seed);
-    let size = lengths.values().next().map_or(0, Vec::len);
-    let mut batch = Batch { size, lengths, ..Batch::default() };
+    let size = lengths.values().map(Vec::len).chain(trees.values().map(Vec::len)).next().unwrap_or(0);
+    let mut batch = Batch { size, lengths, trees, ..Batch::default() };
     for s in &graph.sources {
-        let shape = array_shape(s.level, &s.shape, &batch.lengths, graph);
+        let shape = array_shape(s.level, &s.shape, &batch, graph);
         let draw = |r: &mut Random| match &s.ty {
             Ty::Real => r.next(),
             Ty::Bool => (r.next() > 0.0) as u8 as f64,
@@ -214,7 +242,7 @@ pub fn with_cotangents(graph: &Graph, batch: &Batch, seed: u64) -> Batch {
     let mut batch = batch.clone();
     for o in &graph.outputs {
         if *graph.ty(o.node) == Ty::Real {
-            let shape = array_shape(graph.level(o.node), graph.shape(o.node), &batch.lengths, graph);
+            let shape = array_shape(graph.level(o.node), graph.shape(o.node), &batch, graph);
             let array = ArrayD::from_shape_simple_fn(IxDyn(&shape), || random.next());
             batch.arrays.insert(format!("{}_adj", o.name), array);
         }

@@ -403,7 +403,7 @@ out y = y
     assert_eq!(gradient("reduce_prod", &[1.0, 0.0, 0.0, 3.0, 1.0, 1.0]), [0.0; 6]);
 }
 
-/// Padded, joined, cut, reversed, renamed, exchanged, stacked; also of values that are the same along an axis.
+/// Padded, joined, cut, reversed, renamed, exchanged, given one by one; also of values that are the same along an axis.
 #[test]
 fn other_points_of_the_same_values() {
     let text = "domain n : t
@@ -436,8 +436,8 @@ zz : [] over n×m = tanh(z)
 zback : [] over m×l = remap(zz, n to l start 1*n + 1 step -1)
 flip : [] over n×m = remap(zz, m to m start 1*m + 1 step -1)
 ab : [2] over n×m = mul(x, flip)
-stacked : [2] over n×f = stack(f, x, e)
-s : [2] over n×f = tanh(stacked)
+parts : [2] over n×f = points(f, x, e)
+s : [2] over n×f = tanh(parts)
 second : [2] over n = at(s, f, 2, w)
 end : [2] over f = at(s, n, last, w)
 last : [2] over n = at(ab, m, 2, x)

@@ -21,8 +21,8 @@ use std::time::Instant;
 /// with --mode stream one step. GFLOP/s counts matrix products only: two for each multiply-add of the forward pass, and
 /// three times that when training. The peak is what this core does with multiply-adds on registers alone.
 ///
-/// Other work on the machine slows calls and peak alike, so the two are measured in turn, a spell of the peak before
-/// every 20 ms of calls (before every call that takes longer), and the share of the peak is a ratio of medians.
+/// Other work on the machine slows calls and peak alike, so the two are measured in turn, 20 ms of calls (or one that
+/// takes longer) and then the peak for as long, and the share of the peak is a ratio of medians.
 ///
 /// The object that --json prints has: cell, steps, batch, threads, mode; median_s and min_s, the median and the least
 /// time of a call, of runs timed ones; gflops, at the median time; peak_gflops, the median of the spells;

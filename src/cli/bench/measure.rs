@@ -15,14 +15,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Measured for so long, but at least `FEWEST` calls.
-const BUDGET: Duration = Duration::from_millis(1500);
+/// Calls and peak are measured for so long, but at least `FEWEST` calls.
+const BUDGET: Duration = Duration::from_millis(2500);
 const WARM_UP: Duration = Duration::from_millis(150);
 const FEWEST: usize = 5;
 
-/// A spell of measuring the peak in seconds, and how long calls then take their turn (at least one does).
-const SPELL: f64 = 0.002;
+/// Calls take turns of so long (the last begun is finished) with spells of measuring the peak.
 const TURN: Duration = Duration::from_millis(20);
+/// A spell is as long as the turn before, so that interruptions by other programs meet both, but at most this.
+const LONGEST_SPELL: Duration = Duration::from_millis(200);
 
 const SEED: u64 = 0;
 
@@ -80,15 +81,16 @@ pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<
     let (mut times, mut peaks) = (Vec::new(), Vec::new());
     let start = Instant::now();
     while start.elapsed() < BUDGET || times.len() < FEWEST {
-        peaks.push(peak_gflops(isa, SPELL, clock));
         let turn = Instant::now();
-        while times.len() < peaks.len() || turn.elapsed() < TURN {
+        while turn.elapsed() < TURN {
             let start = Instant::now();
             for _ in 0..calls {
                 call(None)?;
             }
             times.push(start.elapsed().as_secs_f64() / calls as f64);
         }
+        let spell = turn.elapsed().min(LONGEST_SPELL);
+        peaks.push(peak_gflops(isa, spell.as_secs_f64(), clock));
     }
     let mut activities: BTreeMap<&'static str, f64> = BTreeMap::new();
     for _ in 0..FEWEST * calls {

@@ -17,14 +17,14 @@ pub enum Severity {
 }
 
 /// A place with what is to be said about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     pub span: Span,
     pub text: String,
 }
 
 /// One message. Built by one small function per mistake, in the error file of its stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// A stable code of [`codes::table`], such as `E0301`.
     pub code: &'static str,

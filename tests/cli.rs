@@ -346,3 +346,11 @@ check grad Leak(I = 2, H = 3), steps = 3
     assert!(ran.err.contains("bad.rnn:"), "{}", ran.err);
     place.bad(&["test", "nowhere"], &["nowhere"]);
 }
+
+#[test]
+fn of_many_messages_the_first_are_shown() {
+    let place = Place::new();
+    let cells: String = (0..80).map(|i| format!("cell A{i} {{\n  out q\n}}\n")).collect();
+    place.write("many.rnn", cells);
+    place.bad(&["check", "many.rnn"], &["many.rnn:2:7", "30 more messages are not shown", "80 errors"]);
+}

@@ -78,9 +78,15 @@ impl Session {
     /// Shows diagnostics on standard error.
     pub fn report(&self, diagnostics: &[Diagnostic]) {
         let mut text = String::new();
-        for d in diagnostics {
+        // Errors first where not all are shown.
+        let cut = diagnostics.len() > MOST_SHOWN;
+        let (errors, others): (Vec<_>, Vec<_>) = diagnostics.iter().partition(|d| cut && d.is_error());
+        for d in errors.into_iter().chain(others).take(MOST_SHOWN) {
             text.push_str(&diag::render(&self.sources, d, self.style));
             text.push('\n');
+        }
+        if cut {
+            text.push_str(&format!("{} more messages are not shown\n", diagnostics.len() - MOST_SHOWN));
         }
         let errors = diagnostics.iter().filter(|d| d.is_error()).count();
         if errors > 1 {
@@ -123,6 +129,9 @@ impl Session {
         shown.collect()
     }
 }
+
+/// So many messages are drawn at once; the first ones are those to mend.
+const MOST_SHOWN: usize = 50;
 
 /// Writes to standard output.
 pub fn say(text: &str) -> Result<(), Failure> {

@@ -132,6 +132,11 @@ impl<'a> Text<'a> {
         self.index.get(name).map(|i| &self.entries[*i])
     }
 
+    /// Where a name's entry stands among all.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
     /// The entry of a name, made if there is none.
     pub(super) fn entry(&mut self, name: &Name) -> &mut Entry<'a> {
         let next = self.entries.len();

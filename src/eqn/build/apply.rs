@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// So deep instances stand in each other; an application inside itself would never end.
 const MAX_NESTING: usize = 64;
 /// So many instances and function calls make up one program at most.
-const MAX_FRAMES: usize = 50_000;
+const MAX_FRAMES: usize = 10_000;
 
 /// Evaluated arguments of a call.
 #[derive(Default)]
@@ -328,7 +328,7 @@ impl<'l> Builder<'l> {
     /// The place of an application among all of its frame and outside.
     fn order_in(&self, env: &Env, start: u32) -> Vec<i64> {
         let f = self.frame(env.frame);
-        let entry = env.owner.as_ref().and_then(|o| f.text.entries.iter().position(|e| e.name == *o));
+        let entry = env.owner.as_ref().and_then(|o| f.text.position(o));
         let mut order = f.order.clone();
         order.push(entry.map_or(i64::MAX, |e| e as i64));
         order.extend(&env.suffix);
@@ -875,7 +875,10 @@ impl<'l> Builder<'l> {
     pub fn outs_of(&mut self, frame: FrameId) -> R<Vec<OutRef<'l>>> {
         let text = self.frame(frame).text.clone();
         let mut out: Vec<OutRef<'l>> = Vec::new();
+        // How often each name has been taken.
+        let mut taken: BTreeMap<Name, usize> = BTreeMap::new();
         if let Some(expr) = text.result {
+            taken.insert("out".into(), 1);
             out.push(OutRef { name: "out".into(), layer: 0, expr, brace: None });
         }
         for (layer, item) in &text.outs {
@@ -892,14 +895,15 @@ impl<'l> Builder<'l> {
             };
             for (name, brace) in names {
                 let mut own = name.clone();
-                let mut n = 2;
-                while out.iter().any(|o| o.name == own) {
+                while taken.contains_key(&own) {
                     if item.name.is_some() {
                         return self.fail(errors::two_outs(&name, item.span));
                     }
-                    own = format!("{name}{n}").into();
-                    n += 1;
+                    let times = taken.entry(name.clone()).or_insert(1);
+                    *times += 1;
+                    own = format!("{name}{times}").into();
                 }
+                taken.insert(own.clone(), 1);
                 out.push(OutRef { name: own, layer: *layer, expr: &item.value, brace });
             }
         }

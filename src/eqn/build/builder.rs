@@ -17,7 +17,7 @@ use crate::resolve::{ItemId, Library, item_statics};
 use crate::shape::{Dim, DimError, Shape};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{ItemKind, Name};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 /// No graph has more equations than this.
@@ -37,6 +37,8 @@ pub struct Builder<'l> {
     pub options: &'l Options,
     pub graph: Graph,
     pub diagnostics: Vec<Diagnostic>,
+    /// The same, for looking up.
+    said: HashSet<Diagnostic>,
     pub frames: Vec<Frame<'l>>,
     pub texts: BTreeMap<ItemId, (Rc<Text<'l>>, Rc<AppNames>)>,
     pub stack: Vec<Place>,
@@ -86,6 +88,7 @@ impl<'l> Builder<'l> {
             options,
             graph: Graph::default(),
             diagnostics: Vec::new(),
+            said: HashSet::new(),
             frames: Vec::new(),
             texts: BTreeMap::new(),
             stack: Vec::new(),
@@ -118,9 +121,7 @@ impl<'l> Builder<'l> {
 
     pub fn report(&mut self, diagnostic: Diagnostic) -> Reported {
         let reported = Reported::new(&diagnostic);
-        if !self.diagnostics.contains(&diagnostic) {
-            self.diagnostics.push(diagnostic);
-        }
+        self.warn(diagnostic);
         reported
     }
 
@@ -129,7 +130,7 @@ impl<'l> Builder<'l> {
     }
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
-        if !self.diagnostics.contains(&diagnostic) {
+        if self.said.insert(diagnostic.clone()) {
             self.diagnostics.push(diagnostic);
         }
     }
@@ -326,7 +327,7 @@ impl<'l> Builder<'l> {
     /// Adds a source in the order of its frame's text.
     pub fn source(&mut self, source: crate::eqn::Source, frame: FrameId, name: &str) -> NodeId {
         let f = self.frame(frame);
-        let entry = f.text.entries.iter().position(|e| &*e.name == name);
+        let entry = f.text.position(name);
         let mut key = f.order.clone();
         key.push(entry.map_or(i64::MAX, |e| e as i64));
         self.source_keys.push(key);

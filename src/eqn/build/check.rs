@@ -12,7 +12,7 @@ use crate::resolve::text::{Kind, Text};
 use crate::resolve::{ItemId, Library, STAND_IN};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Up to so many combinations of options are tried; of more, each option alone.
 const MAX_COMBINATIONS: usize = 64;
@@ -24,13 +24,19 @@ pub fn check(library: &Library, file: FileId) -> Vec<Diagnostic> {
     on_large_stack(|| {
         let ids = library.file(file).map(|f| f.items.clone()).unwrap_or_default();
         let mut out: Vec<Diagnostic> = Vec::new();
+        let (mut said, mut places) = (HashSet::new(), HashSet::new());
         for id in ids {
-            for d in check_item(library, id) {
-                let place = |d: &Diagnostic| d.labels.first().map(|l| l.span);
-                let known = out.iter().any(|o| *o == d || (o.code == d.code && place(o) == place(&d)));
-                if !known {
+            let found = check_item(library, id);
+            let beyond = found.iter().any(|d| d.code == errors::TOO_MANY);
+            for d in found {
+                let place = d.labels.first().map(|l| (d.code, l.span));
+                if said.insert(d.clone()) && place.is_none_or(|p| places.insert(p)) {
                     out.push(d);
                 }
+            }
+            // What reads a program beyond the limits is beyond them too, and each costs as much.
+            if beyond {
+                break;
             }
         }
         out
@@ -100,6 +106,7 @@ fn check_recipes(library: &Library, id: ItemId, name: &Ident, statics: &[Static]
 #[derive(Default)]
 struct Found {
     diagnostics: Vec<Diagnostic>,
+    said: HashSet<Diagnostic>,
     read: BTreeSet<Name>,
     failed: bool,
 }
@@ -108,7 +115,7 @@ impl Found {
     fn add(&mut self, builder: Builder<'_>) {
         for d in builder.diagnostics {
             self.failed |= d.is_error();
-            if !self.diagnostics.contains(&d) {
+            if self.said.insert(d.clone()) {
                 self.diagnostics.push(d);
             }
         }

@@ -468,16 +468,19 @@ pub fn not_yet(what: &str, at: Span) -> Diagnostic {
 
 // Limits.
 
+/// The code of a program beyond the limits.
+pub const TOO_MANY: &str = "E0921";
+
 pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnostic {
     let message = match would {
         Some(n) => format!("the program would have {n} equations; the limit is {limit}"),
         None => format!("the program would have more than {limit} equations, which is the limit"),
     };
-    Diagnostic::error("E0921", message).at(at, "expanded here").help("make the family or the stack smaller")
+    Diagnostic::error(TOO_MANY, message).at(at, "expanded here").help("make the family or the stack smaller")
 }
 
 pub fn too_many_instances(limit: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0921", format!("the program has more than {limit} instances, which is the limit"))
+    Diagnostic::error(TOO_MANY, format!("the program has more than {limit} instances, which is the limit"))
         .at(at, "one too many")
 }
 

@@ -12,6 +12,9 @@ use crate::source::Span;
 use crate::syntax::ast::*;
 use std::rc::Rc;
 
+/// For so many messages a name that may be meant is looked for.
+const MOST_SEARCHED: usize = 100;
+
 impl<'l> Builder<'l> {
     pub fn eval(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
         self.nested(e.span, |b| b.eval_here(e, env))
@@ -276,18 +279,21 @@ impl<'l> Builder<'l> {
         {
             return self.fail(errors::function_without_argument(kind, span));
         }
-        let mut candidates: Vec<Name> = f.text.names().cloned().collect();
-        candidates.extend(f.text.inputs.iter().map(|i| i.name.name.clone()));
-        candidates.extend(f.statics.iter().flat_map(|s| s.keys().cloned()));
-        candidates.extend(f.free.keys().cloned());
         let words =
             f.statics.iter().flat_map(|s| s.values()).find(|s| s.words.iter().any(|w| w.name == *name));
         if let Some(s) = words {
             let d = errors::word_outside_choice(written, s.words, span);
             return self.fail(d);
         }
-        let near = nearest(name, candidates.iter()).cloned();
-        self.fail(errors::unknown_name(written, near, span))
+        // Each search costs as much as there are names.
+        let mut near = None;
+        if self.diagnostics.len() < MOST_SEARCHED {
+            let candidates = f.text.names().chain(f.text.inputs.iter().map(|i| &i.name.name));
+            let candidates = candidates.chain(f.statics.iter().flat_map(|s| s.keys())).chain(f.free.keys());
+            near = nearest(name, candidates).cloned();
+        }
+        let d = errors::unknown_name(written, near, span);
+        self.fail(d)
     }
 
     // Operators.

@@ -343,14 +343,13 @@ pub fn prune(graph: &Graph, keys: &[Vec<i64>]) -> Graph {
             work.extend(s.values());
         }
     }
-    let mut used: Vec<usize> = Vec::new();
-    for (i, node) in graph.nodes.iter().enumerate() {
-        if let (true, Op::Source(s)) = (keep[i], &node.op)
-            && !used.contains(&s.index())
-        {
-            used.push(s.index());
+    let mut read = vec![false; graph.sources.len()];
+    for (node, _) in graph.nodes.iter().zip(&keep).filter(|(_, k)| **k) {
+        if let Op::Source(s) = node.op {
+            read[s.index()] = true;
         }
     }
+    let mut used: Vec<usize> = (0..read.len()).filter(|i| read[*i]).collect();
     let rank = |s: &usize| match graph.sources[*s].kind {
         SourceKind::Input => 0,
         SourceKind::Initial { .. } => 1,

@@ -57,11 +57,13 @@ pub fn check(data: &Dataset, shares: Option<&[f64]>, parts: &Parts) -> Result<()
         true => (data.fields.first().map_or(0, |f| f.range(0).len()), "position"),
         false => (data.test_from.unwrap_or(data.examples), "example"),
     };
-    for (part, share, _) in all.into_iter().filter(|(_, share, part)| **share > 0.0 && part.is_empty()) {
-        let s = if n == 1 { "" } else { "s" };
-        return Err(errors::too_little_data(part, *share, &format!("{n} {unit}{s}")));
+    match all.into_iter().find(|(_, share, part)| **share > 0.0 && part.is_empty()) {
+        Some((part, share, _)) => {
+            let s = if n == 1 { "" } else { "s" };
+            Err(errors::too_little_data(part, *share, &format!("{n} {unit}{s}")))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// `split = [train, valid, test]`, or `[train, test]`, as three shares.

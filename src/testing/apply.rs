@@ -1,10 +1,11 @@
 //! Applying a cell, layer or function to concrete values: a graph of its own, for one example.
 
 use super::errors;
-use super::value::{Applied, Value};
+use super::value::{Applied, Branch, Value};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Batch, eval};
-use crate::eqn::{Graph, Level, Source, SourceKind, build};
+use crate::eqn::tree::Tree;
+use crate::eqn::{DomainKind, Graph, Level, Source, SourceKind, build};
 use crate::resolve::text::{Kind, expand};
 use crate::resolve::{ItemId, Library, inherit};
 use crate::shape::{Bindings, show_shape};
@@ -14,6 +15,7 @@ use crate::train::draw;
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// `set PATH = v`; `all` also for everything below the path.
 #[derive(Clone, Debug)]
@@ -71,7 +73,15 @@ impl Instance<'_> {
         let mut arrays: BTreeMap<String, (Value, Span)> = BTreeMap::new();
         let mut states = BTreeSet::new();
         let mut positions = order.iter();
+        let mut tree: Option<(Rc<Branch>, Span)> = None;
         for given in given {
+            if let Value::Tree(branch) = &given.value {
+                // A tree brings all values that live on its nodes.
+                if tree.replace((branch.clone(), given.span)).is_some() {
+                    return one(errors::too_many(&self.title, 1, given.span));
+                }
+                continue;
+            }
             let name = match given.name {
                 None => match positions.next() {
                     Some(name) => name.clone(),
@@ -106,7 +116,11 @@ impl Instance<'_> {
         if let Some(span) = step.values().next() {
             self.all_before(&graph, &step, *span)?;
         }
-        let mut applied = self.run(&graph, &arrays, !step.is_empty(), at)?;
+        if let Some((branch, span)) = &tree {
+            plant(&graph, &order, branch, *span, &self.title, &mut arrays)?;
+        }
+        let planted = tree.as_ref().map(|(branch, span)| (&**branch, *span));
+        let mut applied = self.run(&graph, &arrays, planted, !step.is_empty(), at)?;
         applied.outs = graph.outputs.iter().take(outs).map(|o| o.name.to_string()).collect();
         Ok(applied)
     }
@@ -132,12 +146,13 @@ impl Instance<'_> {
         &self,
         graph: &Graph,
         arrays: &BTreeMap<String, (Value, Span)>,
+        tree: Option<(&Branch, Span)>,
         is_step: bool,
         at: Span,
     ) -> Fallible<Applied> {
         // One value instead of a sequence is a sequence of one.
         let single = |source: &Source, array: &ArrayD<f64>| {
-            matches!(source.level, Level::Over(_)) && array.ndim() == source.shape.len()
+            matches!(source.level, Level::Over(d) if graph.is_chain(d)) && array.ndim() == source.shape.len()
         };
         let mut plain = false;
         let mut bindings = Bindings::new();
@@ -165,11 +180,22 @@ impl Instance<'_> {
         }
         let bound = graph.bind(&bindings)?;
         let mut batch = Batch { size: 1, ..Batch::default() };
+        for domain in &bound.domains {
+            if let DomainKind::Tree { .. } = domain.kind {
+                let Some((branch, span)) = tree else {
+                    return one(errors::tree_wanted(&domain.extent, &self.title, at));
+                };
+                let edges: Vec<Vec<i64>> = branch.nodes().into_iter().map(|(_, edges)| edges).collect();
+                let tree = Tree::new(edges.iter().map(Vec::as_slice));
+                let tree = tree.map_err(|e| vec![errors::evaluation(&e.to_string(), span)])?;
+                batch.trees.insert(domain.extent.to_string(), vec![tree]);
+            }
+        }
         for source in &bound.sources {
             let own: Vec<usize> =
                 source.shape.iter().filter_map(|d| Some(d.as_constant()? as usize)).collect();
             let array = match (&source.kind, arrays.get(&*source.name)) {
-                (_, Some((value, span))) => self.given(source, &own, value.array(), *span)?,
+                (_, Some((value, span))) => self.given(&bound, source, &own, value.array(), *span)?,
                 (SourceKind::Param(info), None) => {
                     let values = draw::parameter(0, &source.name, &info.init, &own).map_err(|d| vec![d])?;
                     let values = values.into_iter().map(f64::from).collect();
@@ -191,15 +217,13 @@ impl Instance<'_> {
         };
         for (i, output) in bound.outputs.iter().enumerate() {
             let Some(mut array) = outputs.get(&*output.name).cloned() else { continue };
-            match bound.level(output.node) {
-                Level::Over(_) => {
-                    array = array.index_axis_move(Axis(1), 0);
-                    if plain {
-                        array = array.index_axis_move(Axis(0), 0);
-                    }
-                }
-                Level::Example => array = array.index_axis_move(Axis(0), 0),
-                Level::Shared => {}
+            let level = bound.level(output.node);
+            let axes = bound.axes_of(level).len();
+            if level != Level::Shared {
+                array = array.index_axis_move(Axis(axes), 0);
+            }
+            if plain && axes == 1 {
+                array = array.index_axis_move(Axis(0), 0);
             }
             let array = array.as_standard_layout().into_owned();
             if i == 0 {
@@ -211,28 +235,39 @@ impl Instance<'_> {
     }
 
     /// As the interpreter wants it: with the axes of steps and examples.
-    fn given(&self, source: &Source, own: &[usize], array: &ArrayD<f64>, at: Span) -> Fallible<ArrayD<f64>> {
+    fn given(
+        &self,
+        graph: &Graph,
+        source: &Source,
+        own: &[usize],
+        array: &ArrayD<f64>,
+        at: Span,
+    ) -> Fallible<ArrayD<f64>> {
+        let axes = graph.axes_of(source.level).len();
         let wrong = || {
-            let wanted = match source.level {
-                Level::Over(_) => format!("a sequence of {}", show_shape(&source.shape)),
-                _ => show_shape(&source.shape),
+            let wanted = match axes {
+                0 => show_shape(&source.shape),
+                1 => format!("a sequence of {}", show_shape(&source.shape)),
+                n => format!("a grid with {n} axes of {}", show_shape(&source.shape)),
             };
             vec![errors::argument(&source.name, &wanted, array.shape(), at)]
         };
-        let over = matches!(source.level, Level::Over(_));
-        let sequence = over && array.ndim() == own.len() + 1;
-        let steps = match (over, sequence) {
-            (true, true) => vec![array.shape().first().copied().unwrap_or(0), 1],
-            (true, false) => vec![1, 1],
-            (false, _) if source.level == Level::Example => vec![1],
-            _ => vec![],
+        let over = axes > 0;
+        let sequence = over && array.ndim() == own.len() + axes;
+        let mut steps = match sequence {
+            // An empty list has no further extents.
+            true => array.shape()[..axes].to_vec(),
+            false => vec![1; axes],
         };
+        if source.level != Level::Shared {
+            steps.push(1);
+        }
         let shape: Vec<usize> = steps.into_iter().chain(own.iter().copied()).collect();
         if array.ndim() == 0 && !over {
             let value = array.iter().next().copied().unwrap_or(0.0);
             return Ok(ArrayD::from_elem(IxDyn(&shape), value));
         }
-        let inner = array.shape().iter().skip(usize::from(sequence));
+        let inner = array.shape().iter().skip(if sequence { axes } else { 0 });
         if !inner.eq(own.iter()) {
             return Err(wrong());
         }
@@ -275,6 +310,57 @@ impl Instance<'_> {
         }
         Ok(())
     }
+}
+
+/// The values at the nodes of a tree as arrays, 0 where a node has none.
+fn plant(
+    graph: &Graph,
+    order: &[String],
+    branch: &Branch,
+    at: Span,
+    title: &str,
+    arrays: &mut BTreeMap<String, (Value, Span)>,
+) -> Fallible<()> {
+    let on_tree = |source: &&Source| {
+        source.kind == SourceKind::Input
+            && graph
+                .axes_of(source.level)
+                .iter()
+                .any(|a| matches!(graph.domains[a.index()].kind, DomainKind::Tree { .. }))
+    };
+    let sources: Vec<&Source> = graph.sources.iter().filter(on_tree).collect();
+    if !graph.domains.iter().any(|d| matches!(d.kind, DomainKind::Tree { .. })) {
+        return one(errors::no_tree(title, at));
+    }
+    let nodes = branch.nodes();
+    let mut found: BTreeMap<&str, Vec<Option<&ArrayD<f64>>>> =
+        sources.iter().map(|s| (&*s.name, vec![None; nodes.len()])).collect();
+    for (i, (node, _)) in nodes.iter().enumerate() {
+        let mut positions = order.iter();
+        for (name, value) in &node.inputs {
+            let name = match name {
+                Some(name) => name.as_str(),
+                None => match positions.next() {
+                    Some(name) => name.as_str(),
+                    None => return one(errors::too_many(title, order.len(), at)),
+                },
+            };
+            match found.get_mut(name) {
+                Some(values) => values[i] = Some(value),
+                // What nothing reads may still be given.
+                None if order.iter().any(|o| o == name) => {}
+                None => return one(errors::no_argument(name, title, at)),
+            }
+        }
+    }
+    for (name, values) in found {
+        let Some(like) = values.iter().flatten().next() else { continue };
+        let zero = ArrayD::zeros(like.raw_dim());
+        let views: Vec<_> = values.iter().map(|v| v.unwrap_or(&zero).view()).collect();
+        let array = ndarray::stack(Axis(0), &views).map_err(|_| vec![errors::ragged(at)])?;
+        arrays.insert(name.to_string(), (Value::Array(array), at));
+    }
+    Ok(())
 }
 
 fn one<T>(diagnostic: Diagnostic) -> Fallible<T> {

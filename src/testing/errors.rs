@@ -7,6 +7,16 @@ pub fn not_met(at: Span, why: &str) -> Diagnostic {
     Diagnostic::error("E1001", "an expectation is not met").at(at, why)
 }
 
+pub fn nothing_expected(at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E1001", "this test expects nothing")
+        .at_some(at, "it cannot fail")
+        .help("say what must hold: `expect y.h ≈ [1, 2] ± 1e-6`")
+}
+
+pub fn never_applied(part: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1003", format!("`{part}` is set, but never applied")).at(at, "set here")
+}
+
 pub fn not_in_a_test(what: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E1002", format!("{what} cannot stand in a test")).at(at, "here").help(
         "a test computes with numbers and lists; put the rest into a `fn`, `cell` or `layer` and apply it",
@@ -87,6 +97,16 @@ pub fn braces_alone(written: &str, at: Span) -> Diagnostic {
 
 pub fn evaluation(what: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E1007", format!("it cannot be evaluated: {what}")).at(at, "here")
+}
+
+pub fn no_tree(title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{title}` takes no tree")).at(at, "a tree is given here")
+}
+
+pub fn tree_wanted(name: &str, title: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1005", format!("`{name}` of `{title}` lives on the nodes of a tree"))
+        .at(at, "this is no tree")
+        .help("write one as `node(leaf([1]), leaf([2]), x = [3])`")
 }
 
 pub fn setting(name: &str, at: Span) -> Diagnostic {

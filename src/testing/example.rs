@@ -4,7 +4,7 @@
 
 use super::apply::{Given, Instance, Setting};
 use super::errors;
-use super::value::{self, Value};
+use super::value::{self, Branch, Value};
 use crate::diag::{Diagnostic, Fallible};
 use crate::resolve::text::{Brace, Equated, expand_equation, group_count, pick, plain};
 use crate::resolve::{Library, nearest};
@@ -12,7 +12,7 @@ use crate::source::Span;
 use crate::syntax::ast::*;
 use crate::syntax::print::{Style, print_expr};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// `≈` without `±`.
@@ -32,15 +32,34 @@ pub fn run(library: &Library, test: &Test) -> Fallible<usize> {
         known: BTreeMap::new(),
         open: Vec::new(),
         bound: Vec::new(),
+        applied: BTreeSet::new(),
     };
     block.collect(&test.body)?;
     let (mut count, mut failures) = (0, Vec::new());
+    if !test.body.stmts.iter().any(|s| matches!(s.kind, StmtKind::Expect { .. })) {
+        return one(errors::nothing_expected(test.body.span));
+    }
     for stmt in &test.body.stmts {
         if let StmtKind::Expect { value, about } = &stmt.kind {
             count += 1;
             match block.expect(value, about.as_ref(), stmt.span) {
                 Ok(()) => {}
                 Err(diagnostics) => failures.extend(diagnostics),
+            }
+        }
+    }
+    if failures.is_empty() {
+        // What no expectation reads is still meant.
+        for (name, source) in block.equations.clone() {
+            if !block.known.contains_key(&name)
+                && let Err(diagnostics) = block.defined(&source)
+            {
+                failures.extend(diagnostics);
+            }
+        }
+        for (part, settings) in &block.settings {
+            if let (false, Some(setting)) = (block.applied.contains(part), settings.first()) {
+                failures.push(errors::never_applied(part, setting.span));
             }
         }
     }
@@ -62,6 +81,8 @@ struct Block<'l> {
     open: Vec<Name>,
     /// Index variables of reductions around.
     bound: Vec<(Name, f64)>,
+    /// Parts that were applied.
+    applied: BTreeSet<Name>,
 }
 
 /// Where the value of a name comes from.
@@ -131,6 +152,9 @@ impl<'l> Block<'l> {
             None => TOLERANCE,
             Some(tolerance) => self.number(tolerance)?,
         };
+        if !(tolerance.is_finite() && tolerance >= 0.0) {
+            return one(errors::range(at, "a tolerance is a finite number, at least 0"));
+        }
         // Infinities of one sign are equal, and a NaN equals nothing.
         let error = |a: f64, b: f64| if a == b { 0.0 } else { (a - b).abs() };
         let errors = value::zip(&value, &other, at, error).map_err(|d| vec![d])?;
@@ -206,7 +230,9 @@ impl<'l> Block<'l> {
                             one(errors::unknown(&name, near.map(|n| &**n), at))
                         }
                     },
-                    Value::Array(_) => one(errors::not_in_a_test("a field of a plain value", base.span)),
+                    Value::Array(_) | Value::Tree(_) => {
+                        one(errors::not_in_a_test("a field of a plain value", base.span))
+                    }
                 }
             }
             ExprKind::Index { base, places } => {
@@ -341,7 +367,7 @@ impl<'l> Block<'l> {
                 )
             }
             Value::Applied(applied) => one(errors::target_count(targets, applied.outs.len(), expr.span)),
-            Value::Array(_) => one(errors::target_count(targets, 1, expr.span)),
+            Value::Array(_) | Value::Tree(_) => one(errors::target_count(targets, 1, expr.span)),
         }
     }
 
@@ -388,7 +414,10 @@ impl<'l> Block<'l> {
     ) -> Fallible<Value> {
         let (head, settings) = match &callee.kind {
             ExprKind::Name(pattern) => match self.parts.get(&plain(pattern)).copied() {
-                Some(recipe) => (recipe, self.settings.get(&plain(pattern)).cloned().unwrap_or_default()),
+                Some(recipe) => {
+                    self.applied.insert(plain(pattern));
+                    (recipe, self.settings.get(&plain(pattern)).cloned().unwrap_or_default())
+                }
                 None => (callee, Vec::new()),
             },
             _ => (callee, Vec::new()),
@@ -401,6 +430,9 @@ impl<'l> Block<'l> {
             given.push(Given { name: arg.name.as_ref(), value: self.eval(&arg.value)?, span: arg.span });
         }
         let Some(item) = self.library.lookup(head.span.file, &name) else {
+            if matches!(&*name, "leaf" | "node") {
+                return branch(&name, given, at).map(|b| Value::Tree(Rc::new(b)));
+            }
             let values: Vec<Value> = given.iter().map(|g| g.value.clone()).collect();
             return match value::function(&name, &values, at) {
                 Some(result) => result.map_err(|d| vec![d]),
@@ -449,6 +481,29 @@ impl<'l> Block<'l> {
             }
         }
         (statics, values)
+    }
+}
+
+/// `leaf(v)` is given values alone, `node(a, b, x = v)` its children first.
+fn branch(name: &str, given: Vec<Given>, at: Span) -> Fallible<Branch> {
+    let (mut children, mut inputs) = (Vec::new(), Vec::new());
+    for given in given {
+        let path = given.name.map(|n| n.path.iter().map(|p| &*p.name).collect::<Vec<_>>().join("."));
+        match (given.value, path) {
+            (Value::Tree(child), None) if name == "node" => children.push(child),
+            (Value::Tree(_), _) => return one(errors::range(given.span, "a leaf has no children")),
+            (_, None) if name == "node" => {
+                return one(errors::range(
+                    given.span,
+                    "the children of a node are trees; values have names: `x = …`",
+                ));
+            }
+            (value, path) => inputs.push((path, value.array().clone())),
+        }
+    }
+    match children.is_empty() && name == "node" {
+        true => one(errors::range(at, "a node has children; `leaf(…)` has none")),
+        false => Ok(Branch::new(children, inputs)),
     }
 }
 

@@ -13,7 +13,7 @@ use super::errors::{self, Wrong};
 use super::{Checked, Options, kernels};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Batch, Evaluator};
-use crate::eqn::{Graph, Level, Ty, build};
+use crate::eqn::{Graph, Ty, build};
 use crate::grad;
 use crate::resolve::Library;
 use crate::shape::Bindings;
@@ -222,20 +222,17 @@ impl Subject {
             if !gradients.contains_key(&format!("{name}_adj")) {
                 continue;
             }
-            let lengths = match source.level {
-                Level::Over(domain) => {
-                    self.forward.domains.get(domain.index()).and_then(|d| batch.lengths.get(&*d.extent))
-                }
-                _ => None,
-            };
-            let inner: usize = array.shape().iter().skip(2).product();
+            let axes = self.forward.axes_of(source.level);
             for flat in 0..array.len() {
-                let row = flat / inner.max(1);
-                let is_true = lengths.is_none_or(|lengths| {
-                    let (t, b) = (row / batch.size.max(1), row % batch.size.max(1));
-                    lengths.get(b).is_some_and(|n| t < *n)
+                let index = unravel(flat, array.shape());
+                let example = index.get(axes.len()).copied().unwrap_or(0);
+                let inside = axes.iter().zip(&index).all(|(axis, x)| {
+                    let extent = &*self.forward.domains[axis.index()].extent;
+                    let nodes = batch.trees.get(extent).and_then(|all| Some(all.get(example)?.nodes()));
+                    let length = batch.lengths.get(extent).and_then(|all| all.get(example).copied());
+                    nodes.or(length).is_none_or(|n| *x < n)
                 });
-                if is_true {
+                if inside {
                     places.push((name.clone(), flat));
                 }
             }

@@ -15,6 +15,36 @@ pub enum Value {
     /// Numbers; truth values are 0 and 1.
     Array(ArrayD<f64>),
     Applied(Rc<Applied>),
+    Tree(Rc<Branch>),
+}
+
+/// A tree: `leaf(v)`, `node(a, b, x = v)`.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    pub children: Vec<Rc<Branch>>,
+    /// What the root is given: by name, or the inputs in order.
+    pub inputs: Vec<(Option<String>, ArrayD<f64>)>,
+    /// As a plain value it is nothing.
+    nothing: ArrayD<f64>,
+}
+
+impl Branch {
+    pub fn new(children: Vec<Rc<Branch>>, inputs: Vec<(Option<String>, ArrayD<f64>)>) -> Branch {
+        Branch { children, inputs, nothing: ArrayD::zeros(IxDyn(&[0])) }
+    }
+
+    /// All nodes with their children, children before their parents.
+    pub fn nodes(&self) -> Vec<(&Branch, Vec<i64>)> {
+        let mut nodes = Vec::new();
+        self.extend(&mut nodes);
+        nodes
+    }
+
+    fn extend<'a>(&'a self, nodes: &mut Vec<(&'a Branch, Vec<i64>)>) -> i64 {
+        let children = self.children.iter().map(|c| c.extend(nodes)).collect();
+        nodes.push((self, children));
+        nodes.len() as i64 - 1
+    }
 }
 
 /// What an application offers. As a plain value it is its first `out`.
@@ -36,6 +66,7 @@ impl Value {
         match self {
             Value::Array(array) => array,
             Value::Applied(applied) => &applied.first,
+            Value::Tree(branch) => &branch.nothing,
         }
     }
 
@@ -147,7 +178,8 @@ pub fn function(name: &str, args: &[Value], at: Span) -> Option<Result<Value, Di
         (_, "max", [a, b]) => zip(a, b, at, ops::binary(Binary::Max)),
         (_, "min", [a, b]) => zip(a, b, at, ops::binary(Binary::Min)),
         (_, "norm", [x]) => Ok(Value::scalar(x.array().iter().map(|v| v * v).sum::<f64>().sqrt())),
-        (_, "first" | "last", [x]) => {
+        // The root of a tree is its last node.
+        (_, "first" | "last" | "root", [x]) => {
             let rows = x.array().shape().first().copied().unwrap_or(0);
             let row = if name == "first" { 1 } else { rows };
             pick(x, row as f64, at)

@@ -158,11 +158,13 @@ yy : [] over r = tanh(y)
 next : [] over c = lag(s, -1)
 later : [] over r = lag(q, -1)
 past : [] over r×c = lag(h, -1, -2)
+read : [] over c = sum_over(past)
 gate : [] over r×c = mul(next, later)
 keep : [] over r×c = mul(gate, past)
 in : [] over r×c = mul(xx, yy)
 h : [] over r×c = add(keep, in)
 out h = h
+out read = read
 ";
     check_text(text, &[("r", &[3, 2, 0]), ("c", &[2, 4, 1])], &[], "axes");
 }
@@ -208,8 +210,12 @@ low : [2] over v = add(lrp, up)
 down : [2] over v = tanh(low)
 zero : [2] shared = spread(z)
 root : [2] each = at(up, v, last, zero)
+read : [2] each = sum_over(a)
+asked : [2] each = sum_over(q)
 out root = root
 out down = down
+out read = read
+out asked = asked
 ";
     let text = text.replace("zero : [2]", "z : [] shared = const(0.0)\nzero : [2]");
     check_text(&text, &[], &[("v", &binary_trees())], "binary");
@@ -265,8 +271,12 @@ down : [2] over v = lag(m, from k)
 hd : [2] over v = add(h, down)
 message : [2] over v×k = mul(hd, gate)
 out h = h
+read : [2] each = sum_over(child)
+asked : [2] each = sum_over(down)
 out message = message
 out down = down
+out read = read
+out asked = asked
 ";
     check_text(text, &[], &[("v", &wide_trees())], "children");
 }

@@ -40,5 +40,5 @@ pub fn malformed(what: &str, span: Option<Span>) -> Diagnostic {
 pub fn not_a_chain(span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0615", "only chains have kernels yet")
         .at_some(span, "this value lives on a grid, a tree or the positions of a second sequence")
-        .help("`rnnc run --interpret` computes it")
+        .help("`rnnc run --f64` computes it")
 }

@@ -36,7 +36,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0615",
         title: "no kernels for this domain",
-        text: "Kernels are made for chains; values over grids, trees and pairs of positions are computed by the interpreter only: `rnnc run --interpret`.",
+        text: "Kernels are made for chains; values over grids, trees and pairs of positions are computed by the interpreter only: `rnnc run --f64`.",
     },
     Entry {
         code: "E0614",

@@ -4,10 +4,10 @@
 //! path. Out: a [`Dataset`] with a [`Field`] for each name. Invariant: all fields have the same number
 //! of examples; every number is finite; every id is below its field's number of symbols.
 
-pub mod adding;
 pub mod source;
 pub mod split;
 pub mod table;
+pub mod task;
 pub mod text;
 pub mod ts;
 

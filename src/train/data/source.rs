@@ -3,7 +3,7 @@
 //! In: the source expression as written. Out: a [`Call`] with constant arguments, and the reader's
 //! [`Dataset`]. This table of readers is the one place where data formats have names.
 
-use super::{Dataset, Declared, Open, adding, table, text, ts};
+use super::{Dataset, Declared, Open, table, task, text, ts};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Piece};
@@ -128,7 +128,7 @@ impl Call {
             "ts" => ts::read(self, open)?,
             "csv" => table::csv(self, declared, open)?,
             "npz" => table::npz(self, declared, open)?,
-            _ => adding::task(self)?,
+            _ => task::task(self)?,
         };
         dataset.names.clone_from(&self.names);
         Ok(dataset)

@@ -13,6 +13,7 @@ mod errors;
 mod eval;
 mod explain;
 mod files;
+mod flow;
 mod generate;
 mod grad;
 mod loader;
@@ -50,6 +51,7 @@ enum Command {
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
+    Flow(flow::FlowCommand),
     Run(run::Run),
     Bench(bench::Bench),
     Test(test::Test),
@@ -65,6 +67,7 @@ impl Command {
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
+            Command::Flow(c) => c.run(session),
             Command::Run(c) => c.run(session),
             Command::Bench(c) => c.run(session),
             Command::Test(c) => c.run(session),

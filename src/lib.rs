@@ -18,6 +18,7 @@ pub mod cli;
 pub mod codegen;
 pub mod diag;
 pub mod eqn;
+pub mod flow;
 pub mod grad;
 pub mod loops;
 pub mod pipeline;

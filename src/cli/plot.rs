@@ -1,6 +1,7 @@
-//! The picture of a run: loss over epochs, of training and held-out data.
+//! Pictures: loss over epochs, of training and held-out data; gradients over steps.
 
 use crate::diag::Diagnostic;
+use crate::flow::Flow;
 use crate::train::checkpoint::Epoch;
 use plotters::prelude::*;
 
@@ -52,6 +53,64 @@ fn draw(
                 .label(name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
         }
+    }
+    chart.configure_series_labels().background_style(WHITE).border_style(BLACK.mix(0.3)).draw()?;
+    area.present()?;
+    Ok(())
+}
+
+/// Norms of gradients over steps, and of the product of Jacobians, on a logarithmic scale.
+pub fn flow(title: &str, flow: &Flow) -> Result<String, Diagnostic> {
+    let points = |values: &mut dyn Iterator<Item = f64>| -> Vec<(f64, f64)> {
+        // A logarithm has no 0: what has vanished is not drawn.
+        let all = values.enumerate().map(|(t, v)| (t as f64 + 1.0, v));
+        all.filter(|(_, v)| v.is_finite() && *v > 0.0).collect()
+    };
+    let mut lines: Vec<(String, Vec<(f64, f64)>)> = flow
+        .states
+        .iter()
+        .map(|(name, norms)| (format!("gradient of {name}"), points(&mut norms.iter().copied())))
+        .collect();
+    if let Ok(steps) = &flow.jacobians {
+        lines.push(("product of Jacobians".into(), points(&mut steps.iter().map(|s| s.product))));
+    }
+    let mut text = String::new();
+    draw_flow(&mut text, title, flow.steps, &lines)
+        .map_err(|e| crate::weights::errors::unwritable("picture", &e.to_string()))?;
+    Ok(text)
+}
+
+fn draw_flow(
+    text: &mut String,
+    title: &str,
+    steps: usize,
+    lines: &[(String, Vec<(f64, f64)>)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let values = || lines.iter().flat_map(|(_, points)| points).map(|(_, v)| *v);
+    let (lo, hi) = values().fold((f64::INFINITY, 0.0f64), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    let (lo, hi) = if lo <= hi { (lo / 2.0, hi * 2.0) } else { (0.1, 1.0) };
+    let area = SVGBackend::with_string(text, (720, 420)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(16)
+        .caption(title, ("sans-serif", 20))
+        .x_label_area_size(36)
+        .y_label_area_size(64)
+        .build_cartesian_2d(1.0..(steps as f64).max(2.0), (lo..hi).log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("step")
+        .y_desc("norm")
+        .x_label_formatter(&|v| format!("{v:.0}"))
+        .y_label_formatter(&|v| format!("{v:.0e}"))
+        .light_line_style(WHITE)
+        .draw()?;
+    for (k, (name, points)) in lines.iter().enumerate() {
+        let colour = Palette99::pick(k).to_rgba();
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     chart.configure_series_labels().background_style(WHITE).border_style(BLACK.mix(0.3)).draw()?;
     area.present()?;

@@ -51,6 +51,12 @@ pub const ENTRIES: &[Entry] = &[
                has an adjoint too (`run --grad` computes it), but not one that fits into a single cell.",
     },
     Entry {
+        code: "E0508",
+        title: "no gradient to follow through steps",
+        text: "`rnnc flow` follows the gradient of the last step's output back along one chain, through the states that are\n\
+               carried: it wants a cell (or a layer over one sequence) with a carried state and a real output.",
+    },
+    Entry {
         code: "E0599",
         title: "internal: ill-formed derived equations",
         text: "A derived operation does not fit its operands. This is a mistake of the compiler, not of the program.",

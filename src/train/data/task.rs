@@ -30,8 +30,18 @@ struct Size {
 
 const TASKS: &[Task] = &[
     Task { name: "adding", names: "the sequence and the sum", more: &[], make: |_, size| adding(size) },
-    Task { name: "copy", names: "what is shown and what is wanted", more: &["symbols", "length"], make: copy },
-    Task { name: "permutations", names: "the factors and the products", more: &["degree"], make: permutations },
+    Task {
+        name: "copy",
+        names: "what is shown and what is wanted",
+        more: &["symbols", "length"],
+        make: copy,
+    },
+    Task {
+        name: "permutations",
+        names: "the factors and the products",
+        more: &["degree"],
+        make: permutations,
+    },
 ];
 
 /// `x, y = task("adding", steps = 100, count = 10000, seed = 1)`.
@@ -144,10 +154,8 @@ fn permutations(call: &Call, Size { steps, count, seed }: Size) -> Result<Datase
     }
     let written = |p: &Vec<usize>| p.iter().map(|i| (i + 1).to_string()).collect::<String>();
     let symbols = |list: &[Vec<usize>]| Arc::new(list.iter().map(written).collect::<Vec<_>>());
-    let fields = vec![
-        ids(shown, &symbols(&factors), steps, count),
-        ids(wanted, &symbols(&all), steps, count),
-    ];
+    let fields =
+        vec![ids(shown, &symbols(&factors), steps, count), ids(wanted, &symbols(&all), steps, count)];
     Ok(dataset(fields, count))
 }
 

@@ -130,6 +130,30 @@ pub fn place(sources: &Sources, span: Span) -> String {
     format!("{}:{line}:{column}", file.path)
 }
 
+/// Whether a character has no picture of its own: it is named by its number.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+        | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// A text to draw: invisible characters, which may turn a whole line round, are replaced by visible ones of as
+/// many bytes, so that places stay.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match (is_invisible(c), c.len_utf8()) {
+            (false, _) => out.push(c),
+            (true, 2) => out.push('·'),
+            (true, 3) => out.push('\u{FFFD}'),
+            (true, _) => out.push_str("\u{FFFD}?"),
+        }
+    }
+    out
+}
+
 /// What `miette` draws. It knows one source text for all labels, so places in other files than the
 /// first label's become lines of the note.
 #[derive(Debug)]
@@ -166,7 +190,7 @@ impl Shown {
             note: Some(note.join("\n")).filter(|n| !n.is_empty()),
             labels: labels.collect(),
             source: home
-                .map(|f| miette::NamedSource::new(&sources.get(f).path, sources.get(f).text.to_string())),
+                .map(|f| miette::NamedSource::new(&sources.get(f).path, visible(&sources.get(f).text))),
         }
     }
 }
@@ -238,6 +262,17 @@ mod tests {
         }
         assert!(!text.contains('\u{1b}'), "no colour was asked for");
         assert!(render(&sources, &d, Style { colour: true, width: 80 }).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn invisible_characters_are_drawn() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.rnn", "a\u{AD}b\u{202E}c\u{E0001}d = x\n");
+        let at = |start, end| Diagnostic::error("E0103", "no").at(Span { file, start, end }, "here");
+        for (start, end) in [(1, 3), (4, 7), (8, 12)] {
+            let text = render(&sources, &at(start, end), Style::default());
+            assert!(text.contains("a·b\u{FFFD}c\u{FFFD}?d = x") && !text.chars().any(is_invisible), "{text}");
+        }
     }
 
     #[test]

@@ -95,6 +95,11 @@ impl Library {
         self.scope(from).get(name).copied().flatten()
     }
 
+    /// Whether a text of this file is that of [`STAND_IN`].
+    pub fn is_stand_in(&self, file: FileId) -> bool {
+        self.stand_in.is_some_and(|id| item_span(self.item(id)).file == file)
+    }
+
     /// Whether a name means an item that could not be read.
     pub fn is_unread(&self, from: FileId, name: &str) -> bool {
         self.scope(from).get(name) == Some(&None)

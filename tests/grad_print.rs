@@ -71,9 +71,10 @@ fn agree(text: &str, recipes: &[&str]) {
         let syntax::ast::ItemKind::Cell(cell) = &item.kind else { panic!("no cell") };
         let name = format!("{}{i}", cell.name.name);
         let statics: Vec<&str> = cell.statics.iter().map(|s| &*s.name.name).collect();
-        let printed = printed.replacen(&format!("cell {}(", cell.name.name), &format!("cell {name}("), 1);
+        let printed = printed.replacen(&format!("cell {}", cell.name.name), &format!("cell {name}"), 1);
         all += &format!("\n{printed}");
-        cells.push((primal, options, format!("{name}({})", statics.join(", ")), printed));
+        let given = if statics.is_empty() { String::new() } else { format!("({})", statics.join(", ")) };
+        cells.push((primal, options, format!("{name}{given}"), printed));
     }
     let mut sources = Sources::default();
     let library = self::library(&all, &mut sources);
@@ -103,6 +104,13 @@ fn compare(primal: &Graph, derived: &Graph, options: &Options, printed: &str) {
             && all.find_output(name).is_none()
         {
             all.output(name.clone(), id);
+        }
+    }
+    for state in &primal.states {
+        if let Some(def) = state.def
+            && all.find_output(&state.name).is_none()
+        {
+            all.output(state.name.clone(), def);
         }
     }
     let values = run(&all, &batch);
@@ -315,4 +323,69 @@ fn what_is_no_cell_is_refused() {
     let graph = built(&library, "Two(I)", &mut sources);
     let errors = adjoint_cell(&graph, &Options::default()).expect_err("two chains");
     assert_eq!(errors[0].code, "E0507");
+}
+
+/// Two families of states in one declaration, members with rows of their own, states read ahead.
+#[test]
+fn printed_families_and_reads_ahead_are_legal_and_right() {
+    agree("", &["DRNN(I, H)", "DRNN(2, 3, 2)", "Clockwork(2, 3, 2)", "Clockwork(2, 3, 3, even = true)"]);
+    agree("", &["RHN(2, 3, 2)", "RHN(2, 3, 3, coupled = true)", "BRNN(I, H, F)"]);
+    let ahead = r#"
+cell Ahead(I, H) {
+  in    x : [I]
+  state h, g : [H] = 0.5
+  param W : [H, I] ~ uniform(1)
+  param U, V : [H, H] ~ uniform(1)
+  g = tanh(W @ x + U @ g[t+1] + V @ g[t+3])
+  h = tanh(g + U @ h[t-2])
+  out h
+}
+"#;
+    agree(ahead, &["Ahead(I, H)"]);
+}
+
+/// The recipes that the stdlib checks the gradients of, in the order of the text.
+fn recipes() -> Vec<String> {
+    let mut sources = Sources::default();
+    let library = library("", &mut sources);
+    let mut recipes = Vec::new();
+    for file in library.files() {
+        for item in library.items(file.file) {
+            let syntax::ast::ItemKind::Check(check) = &item.kind else { continue };
+            recipes.push(sources.text(check.recipe.span).to_string());
+        }
+    }
+    recipes
+}
+
+/// No adjoint of the stdlib is refused, and each is a legal cell.
+#[test]
+fn every_printed_adjoint_is_legal() {
+    let mut sources = Sources::default();
+    let library = library("", &mut sources);
+    let (mut all, mut printed) = (String::new(), 0);
+    for (i, recipe) in recipes().into_iter().enumerate() {
+        let graph = built(&library, &recipe, &mut sources);
+        let item = adjoint_cell(&graph, &Options::default());
+        let item = item.unwrap_or_else(|e| panic!("{recipe}: {}", plainly(&e)));
+        let text = print_item(&item, Style::UNICODE);
+        let syntax::ast::ItemKind::Cell(cell) = &item.kind else { panic!("no cell") };
+        let head = format!("cell {}", cell.name.name);
+        all += &text.replacen(&head, &format!("{head}{i}"), 1);
+        all += "\n";
+        printed += 1;
+    }
+    assert!(printed > 80, "{printed}");
+    let texts = Texts([("text.rnn".to_string(), all.clone())].into());
+    let mut sources = Sources::default();
+    let (library, mut errors) = resolve::load(&mut sources, &texts, &["text.rnn".to_string()]);
+    for root in library.roots() {
+        errors.extend(rnnc::pipeline::mistakes(&library, root.file));
+    }
+    errors.retain(Diagnostic::is_error);
+    let places = errors.iter().map(|d| {
+        let places = d.labels.iter().map(|l| (rnnc::diag::place(&sources, l.span), sources.text(l.span)));
+        format!("{} {}: {:?}", d.code, d.message, places.collect::<Vec<_>>())
+    });
+    assert!(errors.is_empty(), "{}", places.collect::<Vec<_>>().join("\n"));
 }

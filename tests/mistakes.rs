@@ -76,3 +76,52 @@ fn each_mistake_has_one_message_with_a_place_and_a_mend() {
     assert_eq!(wrong, [""; 0], "{all}");
     insta::assert_snapshot!("mistakes", all);
 }
+
+/// What is no mistake: several families in one declaration, what only a real cell offers, parameters of a part,
+/// positions from the end.
+#[test]
+fn what_is_right_has_no_message() {
+    const RIGHT: &str = r#"
+cell Families(I, H) over chain(t in 1..T) {
+  in x : [I]
+  state p_{a b}, q_{c d e} : [H] = 0
+  p_{a b} = tanh(p_{b a}[t-1] + x[t][1])
+  q_{c d e} = q_{d e c}[t-1] ⊙ p_a
+  out q_c + p_b, z = q_d[T-1]
+}
+layer Enc(C : cell)(x : seq<n>) {
+  param b : [3] = 0
+  e = C(x, scale = 2)
+  out e.h_last + b
+}
+cell Outer(I, H, C : cell) {
+  in x : [I]
+  state s : [H] = 0
+  part m = C
+  a = m(x ++ s[t-1])
+  s = a.q + m.W @ x
+  out s
+}
+model Tied(V = _, E = 8) {
+  in text : seq<n> of id(V)
+  part e = Embed(V, E)
+  h = LSTM(E, E)(shift(e(text), 1))
+  y = Dense(E, V)(h, W = e.table)
+  out y
+  loss cross_entropy(y, text)
+}
+"#;
+    struct One;
+    impl Loader for One {
+        fn load(&self, _: &str) -> Result<String, String> {
+            Ok(RIGHT.to_string())
+        }
+    }
+    let mut sources = Sources::default();
+    let (library, mut found) = load(&mut sources, &One, &["right.rnn".to_string()]);
+    for root in library.roots() {
+        found.extend(mistakes(&library, root.file));
+    }
+    found.retain(|d| d.severity != rnnc::diag::Severity::Note);
+    assert_eq!(found, []);
+}

@@ -72,7 +72,7 @@ fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
             (false, Some(rows)) => {
                 let mut value: Option<Expr> = None;
                 for (k, row) in rows.iter().enumerate().rev() {
-                    let row = writer.expr(*row, Place::Here(0))?;
+                    let row = writer.written_row(row)?;
                     value = Some(match value {
                         None => row,
                         Some(other) => {

@@ -16,7 +16,12 @@ pub fn text_of(library: &Library, id: ItemId) -> (Text<'_>, Vec<Diagnostic>) {
     match &library.item(id).kind {
         ItemKind::Cell(cell) => text = cell_text(library, cell, &mut Vec::new(), &mut diagnostics),
         ItemKind::Layer(layer) => {
-            text.layers.push(TextLayer { name: &layer.name, statics: &layer.statics, base_args: &[] });
+            text.layers.push(TextLayer {
+                name: &layer.name,
+                statics: &layer.statics,
+                base_args: &[],
+                base_span: layer.name.span,
+            });
             text.inputs = &layer.inputs;
             match &layer.def {
                 ExprOrBody::Expr(e) => text.result = Some(e),
@@ -24,11 +29,21 @@ pub fn text_of(library: &Library, id: ItemId) -> (Text<'_>, Vec<Diagnostic>) {
             }
         }
         ItemKind::Model(model) => {
-            text.layers.push(TextLayer { name: &model.name, statics: &model.statics, base_args: &[] });
+            text.layers.push(TextLayer {
+                name: &model.name,
+                statics: &model.statics,
+                base_args: &[],
+                base_span: model.name.span,
+            });
             collect(&mut text, &model.body, 0, Holder::Model, &mut diagnostics);
         }
         ItemKind::Fn(func) => {
-            text.layers.push(TextLayer { name: &func.name, statics: &[], base_args: &[] });
+            text.layers.push(TextLayer {
+                name: &func.name,
+                statics: &[],
+                base_args: &[],
+                base_span: func.name.span,
+            });
             text.inputs = &func.inputs;
             match &func.def {
                 ExprOrBody::Expr(e) => text.result = Some(e),
@@ -47,7 +62,8 @@ fn cell_text<'a>(
     stack: &mut Vec<(Name, u32)>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Text<'a> {
-    let layer = || TextLayer { name: &cell.name, statics: &cell.statics, base_args: &[] };
+    let layer =
+        || TextLayer { name: &cell.name, statics: &cell.statics, base_args: &[], base_span: cell.name.span };
     let (base, with) = match &cell.def {
         CellDef::Body(body) => {
             let mut text = Text { layers: vec![layer()], over: cell.over.as_ref(), ..Text::new() };
@@ -82,7 +98,7 @@ fn cell_text<'a>(
     stack.push(key);
     let mut text = cell_text(library, below, stack, diagnostics);
     stack.pop();
-    text.layers.push(TextLayer { base_args: args, ..layer() });
+    text.layers.push(TextLayer { base_args: args, base_span: base.span, ..layer() });
     if let Some(body) = with {
         let index = text.layers.len() - 1;
         let mut block = Text { over: text.over, ..Text::new() };

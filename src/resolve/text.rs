@@ -20,6 +20,8 @@ pub struct TextLayer<'a> {
     pub statics: &'a [Static],
     /// The arguments this layer gives to the one below.
     pub base_args: &'a [Arg],
+    /// Where they stand; of a layer without a base its name.
+    pub base_span: Span,
 }
 
 /// The definitions of one item.

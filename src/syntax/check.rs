@@ -51,12 +51,12 @@ impl Check<'_> {
             StmtKind::Decl(decl) => {
                 self.targets(&decl.targets);
                 if let Some(DeclInit::Value(value) | DeclInit::Dist(value)) = &decl.init {
-                    self.value(&decl.targets, value);
+                    self.declared(&decl.targets, value);
                 }
             }
             StmtKind::Noise { targets, dist, .. } => {
                 self.targets(targets);
-                self.value(targets, dist);
+                self.declared(targets, dist);
             }
             StmtKind::Equation(equation) => self.equation(equation),
             StmtKind::At { equations, .. } => {
@@ -122,6 +122,17 @@ impl Check<'_> {
                 }
             }
             last = Some(span);
+        }
+    }
+
+    /// Each name of a declaration is a family of its own: only with the value it runs in step.
+    fn declared(&mut self, targets: &[Target], value: &Expr) {
+        let found = self.errors.len();
+        for target in targets {
+            self.braces(&[&target.name], value, false);
+            if self.errors.len() > found {
+                return;
+            }
         }
     }
 

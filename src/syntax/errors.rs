@@ -1,10 +1,16 @@
 //! The mistakes that are found in the text alone.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, is_invisible};
 use crate::source::Span;
 
 pub fn unexpected(span: Span, found: &str, expected: &str) -> Diagnostic {
     Diagnostic::error("E0101", format!("unexpected {found}")).at(span, format!("expected {expected}"))
+}
+
+pub fn bare_if(span: Span, operator: &str) -> Diagnostic {
+    Diagnostic::error("E0123", format!("an `if` cannot follow `{operator}` as it is"))
+        .at(span, "where it ends would not be clear")
+        .help("put the `if` in parentheses: `(if … then … else …)`")
 }
 
 /// The grammar took it and the tree did not; a rule of one is unknown to the other.
@@ -28,7 +34,7 @@ pub fn no_item(span: Span, word: &str, near: Option<&str>) -> Diagnostic {
 
 pub fn unknown_character(span: Span, c: char, mend: Option<String>) -> Diagnostic {
     let error = match c {
-        c if c.is_control() => {
+        c if c.is_control() || is_invisible(c) => {
             Diagnostic::error("E0103", format!("the character U+{:04X} may not stand here", c as u32))
         }
         c if c.is_numeric() => Diagnostic::error("E0103", format!("`{c}` may not stand in a name")),
@@ -40,6 +46,9 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>) -> Diagnosti
     .at(span, "not part of the language");
     match mend {
         Some(mend) => error.help(mend),
+        None if is_invisible(c) => {
+            error.help("remove it: it cannot be seen, and may turn round what is around it")
+        }
         None => error,
     }
 }

@@ -158,6 +158,11 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
         }
     }
     if let (Some(here), Some(before)) = (here, before) {
+        // A condition is a whole value, an argument or stands in parentheses.
+        let in_place = ["=", ",", ";", "(", "[", "{", "}"].contains(&before.text);
+        if here.is("if") && before.kind == Kind::Op && !in_place && !before.ends_operand() {
+            return Some(errors::bare_if(span(text, here), before.text));
+        }
         if here.is("=") {
             if before.first_on_line && [&STATEMENT[..], &RESERVED[..]].concat().contains(&before.text) {
                 return Some(errors::word_as_name(span(text, before), before.text));

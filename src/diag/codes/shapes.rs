@@ -60,7 +60,11 @@ pub const ENTRIES: &[Entry] = &[
         title: "a missing or unusable type",
         text: "Declarations want a type; `[..]` is decided by an input.",
     },
-    Entry { code: "E0312", title: "a ragged list", text: "The rows of a list of numbers are equally long." },
+    Entry {
+        code: "E0312",
+        title: "a ragged list",
+        text: "The items of a list are numbers or arrays of one shape: the rows of an array.",
+    },
     Entry {
         code: "E0313",
         title: "no dimension",

@@ -91,6 +91,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "E0123",
         "a sign out of place",
-        "`−` binds looser than `@`, and `not` looser than a comparison, so behind these they want parentheses.\n\n    W @ −x           wrong\n    W @ (−x)         right",
+        "`−` binds looser than `@`, and `not` looser than a comparison, so behind these they want parentheses. So does \
+         an `if` behind any operator.\n\n    W @ −x           wrong\n    W @ (−x)         right",
     ),
 ];

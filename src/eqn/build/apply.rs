@@ -403,20 +403,12 @@ impl<'l> Builder<'l> {
         self.frames.push(frame);
         self.frame_mut(id).statics = layers.iter().map(|_| BTreeMap::new()).collect();
         for (l, layer) in layers.iter().enumerate().rev() {
-            let (args, env) = match layers.get(l + 1) {
-                Some(above) => (above.base_args, Env::new(id, l + 1)),
-                None => (origin.args, origin.env.clone()),
+            let (args, env, span) = match layers.get(l + 1) {
+                Some(above) => (above.base_args, Env::new(id, l + 1), above.base_span),
+                None => (origin.args, origin.env.clone(), origin.span),
             };
-            let bound = self.bind_statics(
-                id,
-                l,
-                layer.name,
-                layer.statics,
-                args,
-                &env,
-                &origin.span,
-                origin.may_lack,
-            )?;
+            let bound =
+                self.bind_statics(id, l, layer.name, layer.statics, args, &env, &span, origin.may_lack)?;
             self.frame_mut(id).statics[l] = bound;
         }
         Ok(id)
@@ -536,6 +528,7 @@ impl<'l> Builder<'l> {
                     Some(name) => {
                         given.insert(name.clone(), (val, at));
                     }
+                    None if self.is_stand_in(frame) => return self.unknown_value(),
                     None => return self.fail(errors::too_many_inputs(&title, &ins, at)),
                 }
             }
@@ -570,6 +563,9 @@ impl<'l> Builder<'l> {
         let kind = |n: &str| text.get(n).and_then(|e| e.declared.as_ref()).map(|d| d.kind);
         if prev {
             if kind(own) != Some(Kind::State) {
+                if self.is_stand_in(frame) {
+                    return self.unknown_value();
+                }
                 return self.fail(errors::prev_of_no_state(&title, own, at));
             }
             let node = self.force_node(val, at)?;
@@ -588,6 +584,9 @@ impl<'l> Builder<'l> {
             let node = self.force_node(val, at)?;
             self.frame_mut(frame).starts.insert(stem.into(), (node, at));
             return Ok(());
+        }
+        if self.is_stand_in(frame) {
+            return self.unknown_value();
         }
         let mut known: Vec<Name> = ins.to_vec();
         for e in &text.entries {

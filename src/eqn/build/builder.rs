@@ -56,6 +56,8 @@ pub struct Builder<'l> {
     pub decided: BTreeMap<Name, Dim>,
     pub flexible: BTreeSet<Name>,
     pub decides_more: bool,
+    /// Something has no value for want of a real cell, so not all of the text is evaluated.
+    pub is_partial: bool,
     pub params: BTreeMap<String, NodeId>,
     pub instances: BTreeSet<String>,
     /// For each source, its place in the text: that of its frame, then its own.
@@ -101,6 +103,7 @@ impl<'l> Builder<'l> {
             decided,
             flexible: BTreeSet::new(),
             decides_more: false,
+            is_partial: false,
             params: BTreeMap::new(),
             instances: BTreeSet::new(),
             source_keys: Vec::new(),
@@ -192,6 +195,17 @@ impl<'l> Builder<'l> {
             true => Err(Stop::Reported(Reported::earlier())),
             false => Ok(self.library.lookup(from, name)),
         }
+    }
+
+    /// Whether a frame is one of what stands for a cell parameter.
+    pub fn is_stand_in(&self, frame: FrameId) -> bool {
+        self.frame(frame).text.layers.first().is_some_and(|l| self.library.is_stand_in(l.name.span.file))
+    }
+
+    /// What a stand-in cannot know: no mistake, and no value either.
+    pub fn unknown_value<T>(&mut self) -> R<T> {
+        self.is_partial = true;
+        Err(Stop::Reported(Reported::earlier()))
     }
 
     // Nodes.
@@ -391,6 +405,7 @@ impl<'l> Builder<'l> {
         }
     }
 
+    /// A list as an array: a literal if it holds numbers alone.
     fn literal(&mut self, items: &[Val<'l>], span: Span) -> R<NodeId> {
         fn flatten(items: &[Val<'_>], depth: usize, shape: &mut Vec<i64>, out: &mut Vec<f64>) -> bool {
             match shape.get(depth) {
@@ -408,11 +423,28 @@ impl<'l> Builder<'l> {
             })
         }
         let (mut shape, mut out) = (Vec::new(), Vec::new());
+        if items.iter().any(|item| !is_number(item)) {
+            return self.rows(items, span);
+        }
         if !flatten(items, 0, &mut shape, &mut out) {
             return self.fail(errors::ragged_list(span));
         }
         let shape = shape.into_iter().map(Dim::constant).collect();
         self.add_as(Op::Literal(out.into()), shape, Level::Shared, span)
+    }
+
+    /// Values of one shape as the rows of an array.
+    fn rows(&mut self, items: &[Val<'l>], span: Span) -> R<NodeId> {
+        let mut rows: Vec<NodeId> = Vec::new();
+        for item in items {
+            let arr = self.real(item.clone(), span)?;
+            let row = self.force_node(Val::Arr(arr), span)?;
+            if rows.first().is_some_and(|first| self.graph.shape(*first) != self.graph.shape(row)) {
+                return self.fail(errors::ragged_list(span));
+            }
+            rows.push(row);
+        }
+        self.stack_nodes(&rows, span)
     }
 
     /// Shape of one element of an array: without the axis of a reduction.
@@ -443,5 +475,13 @@ impl<'l> Builder<'l> {
         let result = run(self);
         self.depth -= 1;
         result
+    }
+}
+
+/// Whether a list's item is a number or a list of numbers.
+fn is_number(val: &Val<'_>) -> bool {
+    match val {
+        Val::List(items) => items.iter().all(is_number),
+        val => matches!(val, Val::Num(_)),
     }
 }

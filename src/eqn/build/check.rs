@@ -113,6 +113,7 @@ struct Found {
 
 impl Found {
     fn add(&mut self, builder: Builder<'_>) {
+        self.failed |= builder.is_partial;
         for d in builder.diagnostics {
             self.failed |= d.is_error();
             if self.said.insert(d.clone()) {

@@ -50,9 +50,7 @@ impl<'l> Builder<'l> {
                     Ok(Val::Arr(self.unary(Unary::Not, arr, e.span)?))
                 }
             },
-            ExprKind::Binary { op, left, right, op_span } => {
-                self.eval_binary(*op, *op_span, left, right, env, e.span)
-            }
+            ExprKind::Binary { op, left, right, .. } => self.eval_binary(*op, left, right, env, e.span),
             ExprKind::Cond { cond, then, else_ } => {
                 let c = self.eval(cond, env)?;
                 match c {
@@ -301,7 +299,6 @@ impl<'l> Builder<'l> {
     fn eval_binary(
         &mut self,
         op: BinaryOp,
-        op_span: Span,
         left: &'l Expr,
         right: &'l Expr,
         env: &Env,
@@ -360,9 +357,6 @@ impl<'l> Builder<'l> {
                 if let Some(val) = self.static_arithmetic(op, &a, &b, span)? {
                     return Ok(val);
                 }
-                if op == IntDiv {
-                    return self.fail(errors::div_of_values(op_span));
-                }
                 if op == Pow
                     && let Val::Arr(x) = &b
                     && !self.shape(*x).is_empty()
@@ -374,12 +368,17 @@ impl<'l> Builder<'l> {
                     Sub => (Binary::Sub, "−"),
                     Mul => (Binary::Mul, "⊙"),
                     Div => (Binary::Div, "/"),
+                    IntDiv => (Binary::Div, "div"),
                     Mod => (Binary::Mod, "mod"),
                     _ => (Binary::Pow, "^"),
                 };
                 let a = self.real(a, left.span)?;
                 let b = self.real(b, right.span)?;
-                self.elementwise(kind, sign, (a, left.span), (b, right.span), span).map(Val::Arr)
+                let out = self.elementwise(kind, sign, (a, left.span), (b, right.span), span)?;
+                match op {
+                    IntDiv => self.unary(Unary::Floor, out, span).map(Val::Arr),
+                    _ => Ok(Val::Arr(out)),
+                }
             }
         }
     }
@@ -407,7 +406,7 @@ impl<'l> Builder<'l> {
                         Ok(d) => return Ok(Some(Val::dim(d))),
                         Err(e) => return self.dim_error(&e, span),
                     },
-                    _ => return self.fail(errors::div_of_values(span)),
+                    _ => return Ok(Some(Val::Num((x / y).floor()))),
                 },
             })));
         }

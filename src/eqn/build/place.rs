@@ -2,8 +2,10 @@
 //!
 //! A bracket after a family gives the member. Then a place is one that mentions the domain's variable, an
 //! index over positions, or an edge; anything else is a component. In a cell whose chain names its length
-//! (`chain(t in 1..T)`), and outside cells, a number is a position of what is over a domain.
+//! (`chain(t in 1..T)`), and outside cells, a number is a position of what is over a domain, from its first
+//! point, and `T`, `T-1` are positions from its last.
 
+use super::apply::Origin;
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
@@ -94,6 +96,9 @@ impl<'l> Builder<'l> {
             Ref::Def(frame, name, index) => (frame, name, index),
             Ref::Val(Val::Family(frame, name, index)) => (frame, name, index),
             Ref::Val(Val::List(items)) => return self.list_item(&items, places, env, span).map(Ref::Val),
+            Ref::Val(val) if self.is_placed(base, env) => {
+                return self.components(val, base.span, places, env, span).map(Ref::Val);
+            }
             Ref::Val(val) => return self.read_value(val, base.span, None, places, env, span).map(Ref::Val),
         };
         let arity = self.arity(frame, &name)?;
@@ -267,7 +272,7 @@ impl<'l> Builder<'l> {
             return self.read_value(val, base, None, places, env, span);
         }
         let val = self.eval_def(frame, &name, &index, span)?;
-        self.read_value(val, base, Some(&name), places, env, span)
+        self.read_value(val, base, Some((frame, &name, &index)), places, env, span)
     }
 
     fn eval_side_or_value(
@@ -305,7 +310,7 @@ impl<'l> Builder<'l> {
         &mut self,
         val: Val<'l>,
         base: Span,
-        name: Option<&Name>,
+        source: Option<(FrameId, &Name, &[i64])>,
         places: &'l [Place],
         env: &Env,
         span: Span,
@@ -324,15 +329,34 @@ impl<'l> Builder<'l> {
             }
             return self.fail(errors::not_a_state_value(span));
         }
-        let mut arr = self.force(val, base)?;
+        let arr = self.force(val, base)?;
         if let [Place::At(Set { lo, hi: None, .. })] = places
             && let Level::Over(_) = self.graph.level(arr.node)
             && arr.along == 0
             && self.positions_by_number(env.frame)
             && let Some(k) = self.number_of(lo, env)?
         {
-            return self.fixed_point(arr.node, k, env, name, span).map(Val::node);
+            return self.fixed_point(arr.node, k, source, span).map(Val::node);
         }
+        if let [Place::At(Set { lo, hi: None, .. })] = places
+            && let Level::Over(domain) = self.graph.level(arr.node)
+            && arr.along == 0
+            && let Some(k) = self.from_the_end(lo, domain, env)?
+        {
+            return self.end_point(arr.node, domain, k, source, span).map(Val::node);
+        }
+        self.components(Val::Arr(arr), base, places, env, span)
+    }
+
+    fn components(
+        &mut self,
+        val: Val<'l>,
+        base: Span,
+        places: &'l [Place],
+        env: &Env,
+        span: Span,
+    ) -> R<Val<'l>> {
+        let mut arr = self.force(val, base)?;
         for (i, place) in places.iter().enumerate() {
             let Place::At(set) = place else {
                 let var = self.frame(env.frame).var.clone();
@@ -342,6 +366,17 @@ impl<'l> Builder<'l> {
             arr = self.component(arr, set, last, base, env, span)?;
         }
         Ok(Val::Arr(arr))
+    }
+
+    /// Whether an expression ends in a place of the domain; what follows are components.
+    fn is_placed(&self, e: &Expr, env: &Env) -> bool {
+        match &strip(e).kind {
+            ExprKind::Index { places, .. } => places.iter().any(|place| match place {
+                Place::Prev(_) | Place::Next(_) => true,
+                Place::At(set) => self.mentions_point(&set.lo, env).is_some(),
+            }),
+            _ => false,
+        }
     }
 
     fn positions_by_number(&self, frame: FrameId) -> bool {
@@ -363,22 +398,97 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn fixed_point(&mut self, node: NodeId, k: i64, env: &Env, name: Option<&Name>, span: Span) -> R<NodeId> {
+    /// How far a place lies from the last point, if it is written with the domain's length.
+    fn from_the_end(&mut self, e: &'l Expr, domain: DomainId, env: &Env) -> R<Option<i64>> {
+        let Some(name) = self.mentions_length(e, domain, env) else { return Ok(None) };
+        let at = |b: &mut Self, n: i64| {
+            let env = env.clone().bind(&name, Bind::Int(n));
+            b.eval(e, &env.of_dims()).map(|val| val.as_int())
+        };
+        match (at(self, 0)?, at(self, 1)?, at(self, 2)?) {
+            (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
+                Ok(Some(k))
+            }
+            _ => self.fail(errors::offset_not_constant(&name, e.span)),
+        }
+    }
+
+    /// The name of the domain's length that an expression mentions.
+    fn mentions_length(&self, e: &Expr, domain: DomainId, env: &Env) -> Option<Name> {
+        if let ExprKind::Name(p) = &e.kind {
+            let name = pick(p, 0);
+            let f = self.frame(env.frame);
+            let hidden = env.binder(&name).is_some() || f.text.get(&name).is_some();
+            let known = match self.find_static(env.frame, env.layer, &name) {
+                Some((_, StaticVal { slot: Slot::Known(val), .. })) => Some(val),
+                Some(_) => None,
+                None => f.free.get(&name),
+            };
+            let is_length = matches!(known, Some(Val::Extent(d)) if *d == domain);
+            return (is_length && !hidden).then_some(name);
+        }
+        children(e).into_iter().find_map(|c| self.mentions_length(c, domain, env))
+    }
+
+    /// A value `k` points from the last one; a point before it is read through a lag.
+    fn end_point(
+        &mut self,
+        node: NodeId,
+        domain: DomainId,
+        k: i64,
+        source: Option<(FrameId, &Name, &[i64])>,
+        span: Span,
+    ) -> R<NodeId> {
+        if k > 0 {
+            return self.fail(errors::position_behind_last(k, span));
+        }
+        let node = match (k, source) {
+            (0, _) => node,
+            (_, Some((frame, name, index))) => {
+                let val = self.read_lag(frame, name, index, k, span)?;
+                self.force_node(val, span)?
+            }
+            (_, None) => return self.fail(errors::not_a_state_value(span)),
+        };
+        let empty = self.empty_value(node, source, k.unsigned_abs() as usize, span)?;
+        self.add(Op::At { arg: node, axis: domain, point: Point::Last, empty }, span)
+    }
+
+    /// What stands for a point of an empty domain: the value of a state this far before it, else 0.
+    fn empty_value(
+        &mut self,
+        node: NodeId,
+        source: Option<(FrameId, &Name, &[i64])>,
+        before: usize,
+        span: Span,
+    ) -> R<NodeId> {
+        let state = source.and_then(|(frame, name, index)| {
+            self.frame(frame).states.get(&(name.clone(), index.to_vec())).copied()
+        });
+        let init = match state {
+            Some(id) => self.init_nodes(id, span)?,
+            None => Vec::new(),
+        };
+        match init.get(before.min(init.len().saturating_sub(1))) {
+            Some(init) => Ok(*init),
+            None => {
+                let shape = self.graph.shape(node).clone();
+                self.filled(0.0, &shape, span)
+            }
+        }
+    }
+
+    fn fixed_point(
+        &mut self,
+        node: NodeId,
+        k: i64,
+        source: Option<(FrameId, &Name, &[i64])>,
+        span: Span,
+    ) -> R<NodeId> {
         let Some(k) = u32::try_from(k).ok().filter(|k| *k > 0) else {
             return self.fail(errors::position_from_one(k, span));
         };
-        let state = name.and_then(|n| self.frame(env.frame).states.get(&(n.clone(), Vec::new())).copied());
-        let empty = match state {
-            Some(id) => self.init_nodes(id, span)?.first().copied(),
-            None => None,
-        };
-        let empty = match empty {
-            Some(e) => e,
-            None => {
-                let shape = self.graph.shape(node).clone();
-                self.filled(0.0, &shape, span)?
-            }
-        };
+        let empty = self.empty_value(node, source, 0, span)?;
         let point = if k == 1 { Point::First } else { Point::Fixed(k) };
         let Level::Over(axis) = self.graph.level(node) else {
             return self.fail(errors::wants_sequence("a position", span));
@@ -419,10 +529,20 @@ impl<'l> Builder<'l> {
             if arr.along != 0 {
                 return Err(Stop::NoAlong(span));
             }
-            if *extent != dim {
+            if *extent == dim {
+                return Ok(Arr { node: arr.node, along: id });
+            }
+            // A known number of them are the first ones.
+            let is_part = match (dim.as_constant(), extent.as_constant()) {
+                (Some(n), Some(all)) => n < all,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if !is_part {
                 return self.fail(errors::index_extent(&p.written, &dim, extent, base, span));
             }
-            return Ok(Arr { node: arr.node, along: id });
+            let node = self.slice(arr.node, Dim::constant(0), dim, span)?;
+            return Ok(Arr { node, along: id });
         }
         let index_env = Env { dims_first: false, ..env.clone() };
         let val = self.eval(&set.lo, &index_env)?;
@@ -471,7 +591,7 @@ impl<'l> Builder<'l> {
     fn field(&mut self, val: Val<'l>, base: Span, name: &Name, env: &Env, span: Span) -> R<Ref<'l>> {
         let inner = match val {
             Val::Instance(inner) => inner,
-            Val::Part(_) => return self.fail(errors::field_of_part(name, base)),
+            Val::Part(part) => return self.param_of_part(&part, name, base, env),
             other => {
                 let kind = other.kind();
                 return self.fail(errors::field_of_value(name, kind, base, span));
@@ -503,10 +623,36 @@ impl<'l> Builder<'l> {
                 };
             }
         }
+        if self.is_stand_in(inner) {
+            return self.unknown_value();
+        }
         let title = self.frame(inner).title.clone();
         let names: Vec<Name> = self.frame(inner).text.names().cloned().collect();
         let near = crate::resolve::nearest(name, names.iter()).cloned();
         self.fail(errors::no_field(name, &title, near, span))
+    }
+
+    /// A parameter of a part, which it has before it is applied.
+    fn param_of_part(&mut self, part: &Part<'l>, name: &Name, base: Span, env: &Env) -> R<Ref<'l>> {
+        let frame = self.new_frame(Origin {
+            item: part.recipe.item,
+            args: part.recipe.args,
+            env: &part.recipe.env,
+            path: format!("{}.", part.path),
+            param_path: format!("{}.", part.path),
+            span: base,
+            top: false,
+            may_lack: false,
+        })?;
+        let order = self.frame(env.frame).order.clone();
+        let f = self.frame_mut(frame);
+        f.order = order;
+        let declared = f.text.get(name).and_then(|e| e.declared.as_ref()).map(|d| d.kind);
+        match declared {
+            Some(Kind::Param) => Ok(Ref::Def(frame, name.clone(), Vec::new())),
+            _ if self.is_stand_in(frame) => self.unknown_value(),
+            _ => self.fail(errors::field_of_part(name, base)),
+        }
     }
 
     /// An output or equation of an instance.

@@ -259,7 +259,13 @@ impl<'l> Builder<'l> {
     pub fn no_dim<T>(&mut self, val: &Val<'l>, expr: &Expr, env: &Env) -> R<T> {
         match self.input_in(expr, env) {
             Some(input) => self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span)),
-            None => self.fail(errors::not_a_dim(val.kind(), expr.span)),
+            None => match val {
+                // Whole numbers are exact so far; a dimension beyond them overflows.
+                Val::Num(x) if x.abs() >= 9e15 => {
+                    self.fail(errors::dim_error(&crate::shape::DimError::Overflow, expr.span))
+                }
+                val => self.fail(errors::not_a_dim(val.kind(), expr.span)),
+            },
         }
     }
 

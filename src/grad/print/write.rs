@@ -4,6 +4,7 @@ use super::tree;
 use crate::diag::Diagnostic;
 use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, SourceKind, Ty, Unary};
 use crate::grad::errors;
+use crate::shape::{Dim, Shape};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Fold as TreeFold, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,17 @@ struct Factors {
     number: f64,
     negative: bool,
 }
+
+/// What one row of an array is.
+#[derive(Clone)]
+pub enum Row {
+    Value(NodeId),
+    /// A scalar, spread.
+    Filled(NodeId, Shape),
+}
+
+/// Arrays of more rows are not written row by row.
+const MOST_ROWS: usize = 1000;
 
 /// Expressions deeper than this are refused; what is named ends an expression.
 const DEPTH: u32 = 100;
@@ -195,21 +207,18 @@ impl Writer<'_> {
                 let b = self.narrow(*b, at, a_wide)?;
                 Ok(tree::cond(c, a, b))
             }
-            Op::Spread(a) => match graph.as_const(*a) {
-                Some(0.0) => Ok(tree::call("zeros", shape.iter().map(tree::dim).collect())),
-                Some(1.0) => Ok(tree::call("ones", shape.iter().map(tree::dim).collect())),
-                _ => {
-                    let a = self.expr(*a, at)?;
-                    let ones = tree::call("ones", shape.iter().map(tree::dim).collect());
-                    Ok(tree::binary(BinaryOp::Mul, a, ones))
-                }
-            },
+            Op::Spread(a) => self.filled(*a, &shape.clone(), at),
             Op::MatMul(a, b) => {
                 let (a, b) = (self.expr(*a, at)?, self.expr(*b, at)?);
                 Ok(tree::binary(BinaryOp::MatMul, a, b))
             }
             Op::Transpose(a) => Ok(tree::mark(self.expr(*a, at)?, Mark::Transpose)),
             Op::Outer(a, b) => Ok(tree::call("outer", vec![self.expr(*a, at)?, self.expr(*b, at)?])),
+            Op::Concat(parts) if parts.iter().all(|p| self.row(*p).is_some()) => {
+                let rows: Vec<NodeId> = parts.iter().filter_map(|p| self.row(*p)).collect();
+                let rows = rows.into_iter().map(|row| self.expr(row, at)).collect::<Written<Vec<_>>>()?;
+                Ok(tree::expr(ExprKind::List(rows)))
+            }
             Op::Concat(parts) => {
                 let mut all: Option<Expr> = None;
                 for part in parts {
@@ -282,10 +291,44 @@ impl Writer<'_> {
     }
 
     /// The rows of an array that is put together from rows.
-    pub fn rows(&self, id: NodeId) -> Option<Vec<NodeId>> {
-        match &self.graph.node(id).op {
-            Op::Concat(parts) => parts.iter().map(|p| self.row(*p)).collect(),
-            _ => None,
+    pub fn rows(&self, id: NodeId) -> Option<Vec<Row>> {
+        let Op::Concat(parts) = &self.graph.node(id).op else { return None };
+        let mut rows = Vec::new();
+        for part in parts {
+            match (self.row(*part), &self.graph.node(*part).op, self.graph.shape(*part).split_first()) {
+                (Some(row), ..) => rows.push(Row::Value(row)),
+                (None, Op::Spread(scalar), Some((count, shape))) if !self.names.contains_key(part) => {
+                    let count = usize::try_from(count.as_constant()?).ok()?;
+                    let row = Row::Filled(*scalar, shape.to_vec());
+                    rows.extend(std::iter::repeat_n(row, count.min(MOST_ROWS)));
+                }
+                _ => return None,
+            }
+            if rows.len() >= MOST_ROWS {
+                return None;
+            }
+        }
+        Some(rows)
+    }
+
+    /// One row of an array at this point.
+    pub fn written_row(&mut self, row: &Row) -> Written<Expr> {
+        match row {
+            Row::Value(id) => self.expr(*id, Place::Here(0)),
+            Row::Filled(scalar, shape) => self.filled(*scalar, shape, Place::Here(0)),
+        }
+    }
+
+    fn filled(&mut self, scalar: NodeId, shape: &[Dim], at: Place) -> Written<Expr> {
+        let of_shape = |word| tree::call(word, shape.iter().map(tree::dim).collect());
+        match self.graph.as_const(scalar) {
+            _ if shape.is_empty() => self.expr(scalar, at),
+            Some(0.0) => Ok(of_shape("zeros")),
+            Some(1.0) => Ok(of_shape("ones")),
+            _ => {
+                let scalar = self.expr(scalar, at)?;
+                Ok(tree::binary(BinaryOp::Mul, scalar, of_shape("ones")))
+            }
         }
     }
 
@@ -312,11 +355,25 @@ impl Writer<'_> {
                 let Ok(place) = start.add(&crate::shape::Dim::constant(1)) else {
                     return self.refuse(id, "a dimension is too large");
                 };
-                let base = self.expr(*arg, at)?;
-                Ok(tree::index(base, tree::dim(&place), None))
+                self.component(*arg, tree::dim(&place), at)
             }
-            _ => Ok(tree::index(self.expr(a, at)?, tree::number(1.0), None)),
+            _ => self.component(a, tree::number(1.0), at),
         }
+    }
+
+    /// One component. The first number after a value over the domain would be a position, so the place stands
+    /// before it.
+    fn component(&mut self, id: NodeId, index: Expr, at: Place) -> Written<Expr> {
+        let base = self.expr(id, at)?;
+        let base = match (&base.kind, self.graph.level(id)) {
+            (ExprKind::Name(_), Level::Over(_)) => {
+                let variable = tree::name(&self.variable);
+                tree::index(base, variable, None)
+            }
+            (ExprKind::Index { .. }, _) | (_, Level::Shared | Level::Example) => base,
+            _ => return self.refuse(id, "a component is read of a value without a name"),
+        };
+        Ok(tree::index(base, index, None))
     }
 
     /// A state at an offset. A derived state is 0 outside the domain; one of the forward pass has its own

@@ -177,6 +177,12 @@ pub fn position_from_one(k: i64, at: Span) -> Diagnostic {
     Diagnostic::error("E0417", format!("there is no position {k}")).at(at, "positions count from 1")
 }
 
+pub fn position_behind_last(k: i64, at: Span) -> Diagnostic {
+    Diagnostic::error("E0417", format!("there is no position {k} behind the last"))
+        .at(at, "behind the end")
+        .help("what a state is there, its declaration says; read it at an offset from `t`")
+}
+
 pub fn no_such_reduction(at: Span) -> Diagnostic {
     Diagnostic::error("E0418", "an index of a reduction cannot be used like this")
         .at(at, "here")

@@ -190,7 +190,9 @@ pub fn param_type(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn ragged_list(at: Span) -> Diagnostic {
-    Diagnostic::error("E0312", "this list is no array of numbers").at(at, "rows must be equally long")
+    Diagnostic::error("E0312", "the items of this list differ in shape")
+        .at(at, "rows must be equally long")
+        .help("join arrays of different lengths with `++`")
 }
 
 // Dimensions.
@@ -212,12 +214,6 @@ pub fn length_as_dim(at: Span) -> Diagnostic {
         .at(at, "here")
 }
 
-pub fn div_of_values(at: Span) -> Diagnostic {
-    Diagnostic::error("E0313", "`div` is the quotient of dimensions")
-        .at(at, "here")
-        .help("of values write `/`")
-}
-
 pub fn dim_error(e: &DimError, at: Span) -> Diagnostic {
     let message = match e {
         DimError::NotDivisible(a, b) => format!("{a} div {b} is no whole number"),
@@ -226,6 +222,7 @@ pub fn dim_error(e: &DimError, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0314", message).at(at, "here");
     match e {
         DimError::NotDivisible(..) => d.help("choose dimensions that divide without remainder"),
+        DimError::Overflow => d.help("no array is as large as that"),
         _ => d,
     }
 }

@@ -341,7 +341,7 @@ impl<'l> Builder<'l> {
         if let [Place::At(Set { lo, hi: None, .. })] = places
             && let Level::Over(domain) = self.graph.level(arr.node)
             && arr.along == 0
-            && let Some(k) = self.from_the_end(lo, domain, env)?
+            && let Some(k) = self.offset_from_end(lo, domain, env)?
         {
             return self.end_point(arr.node, domain, k, source, span).map(Val::node);
         }
@@ -399,7 +399,7 @@ impl<'l> Builder<'l> {
     }
 
     /// How far a place lies from the last point, if it is written with the domain's length.
-    fn from_the_end(&mut self, e: &'l Expr, domain: DomainId, env: &Env) -> R<Option<i64>> {
+    fn offset_from_end(&mut self, e: &'l Expr, domain: DomainId, env: &Env) -> R<Option<i64>> {
         let Some(name) = self.mentions_length(e, domain, env) else { return Ok(None) };
         let at = |b: &mut Self, n: i64| {
             let env = env.clone().bind(&name, Bind::Int(n));

@@ -6,7 +6,9 @@ use super::rundir::RunDir;
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::train::batches::Batches;
+use crate::train::data::Dataset;
 use crate::train::data::split::{self, Part};
+use crate::train::decode::{self, Decoder, Errors, Search, Written};
 use crate::train::model::Carrying;
 use crate::train::settings::Settings;
 use crate::train::{errors, fit, run};
@@ -41,6 +43,10 @@ pub struct Eval {
     /// The part to measure; without it the held-out one
     #[arg(long, value_enum)]
     split: Option<Split>,
+    /// Let the model write its `generate` sequence for each example, following so many side by side (1: always the
+    /// likeliest symbol), and count the errors
+    #[arg(long, value_name = "WIDTH", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    beam: Option<u32>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -79,6 +85,21 @@ impl Eval {
         let sums = run::evaluate(&mut program, &batches, &metrics, &mut || true)?;
         let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();
         let units = if carry { "positions" } else { "examples" };
+        let written = match self.beam {
+            None => None,
+            Some(beam) => {
+                let Some((input, output, stop)) = opened.model.generate.clone() else {
+                    return Err(errors::no_generate(&opened.name).into());
+                };
+                let Part::Examples(examples) = part else {
+                    return Err(errors::cannot_generate("the data are one long sequence").into());
+                };
+                let written = Written { input: &input, output: &output, stop };
+                let mut decoder = Decoder::new(&closed.generation(session, &output)?, &fit.feeds, written)?;
+                trained::give(decoder.workspace(), &folder, &checkpoint)?;
+                Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)
+            }
+        };
         if self.json {
             let all = serde_json::json!({
                 "model": opened.name,
@@ -87,10 +108,41 @@ impl Eval {
                 "loss": sums.loss(),
                 "metrics": named,
                 units: sums.units,
+                "symbol_error_rate": written.map(|e| e.symbol_rate()),
+                "sequence_error_rate": written.map(|e| e.sequence_rate()),
             });
             say(&format!("{all:#}\n"))
         } else {
-            say(&format!("{} on {} {units}\n", numbers(sums.loss(), &named), sums.units))
+            say(&format!("{} on {} {units}\n", numbers(sums.loss(), &named), sums.units))?;
+            match written {
+                None => Ok(()),
+                Some(e) => say(&format!(
+                    "written: {:.2} % of symbols and {:.2} % of sequences are wrong\n",
+                    100.0 * e.symbol_rate(),
+                    100.0 * e.sequence_rate()
+                )),
+            }
         }
     }
+}
+
+/// Lets the model write for all examples; sequences twice as long as the longest wanted one are cut off.
+fn count_errors(
+    decoder: &mut Decoder,
+    data: &Dataset,
+    examples: &[usize],
+    written: Written,
+    beam: usize,
+    batch: usize,
+) -> Result<Errors, Failure> {
+    let wanted = |e: &usize| decode::wanted(data, written.input, *e, written.stop);
+    let all = examples.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
+    let most = 2 * all.iter().map(Vec::len).max().unwrap_or(0);
+    let mut errors = Errors::default();
+    let batch = (4 * batch.max(1)).div_ceil(beam).max(1);
+    for (examples, wanted) in examples.chunks(batch).zip(all.chunks(batch)) {
+        let found = decoder.decode(data, examples, Search { beam, most })?;
+        found.iter().zip(wanted).for_each(|(found, wanted)| errors.add(found, wanted));
+    }
+    Ok(errors)
 }

@@ -121,57 +121,62 @@ impl<'a> Batches<'a> {
                     .collect();
                 let units: usize = rows.iter().map(|r| r.len()).sum();
                 let weights = rows.iter().map(|r| r.len() as f64 / units.max(1) as f64).collect();
-                self.feed(workspace, rows.len(), |_| rows.clone())?;
+                feed(self.data, self.feeds, workspace, rows.len(), None, |_| rows.clone())?;
                 Ok(Loaded { weights, units })
             }
             Plan::Examples { order, batch } => {
                 let chosen = order.get(step * batch..).unwrap_or(&[]);
                 let chosen = &chosen[..chosen.len().min(*batch)];
-                self.feed(workspace, chosen.len(), |f| chosen.iter().map(|e| f.range(*e)).collect())?;
+                feed(self.data, self.feeds, workspace, chosen.len(), None, |f| {
+                    chosen.iter().map(|e| f.range(*e)).collect()
+                })?;
                 let weights = vec![1.0 / chosen.len().max(1) as f64; chosen.len()];
                 Ok(Loaded { weights, units: chosen.len() })
             }
         }
     }
+}
 
-    /// Gives each input its field's rows.
-    fn feed(
-        &self,
-        workspace: &mut Workspace,
-        size: usize,
-        rows_of: impl Fn(&Field) -> Vec<Range<usize>>,
-    ) -> Fallible<()> {
-        let mut lengths: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for feed in self.feeds {
-            if let Some(extent) = &feed.extent {
-                let rows = rows_of(&self.data.fields[feed.field]);
-                lengths.insert(extent.clone(), rows.iter().map(|r| r.len()).collect());
-            }
+/// Gives each input its field's rows. `more` is the length of a sequence that none of them is.
+pub(super) fn feed(
+    data: &Dataset,
+    feeds: &[Feed],
+    workspace: &mut Workspace,
+    size: usize,
+    more: Option<(&str, Vec<usize>)>,
+    rows_of: impl Fn(&Field) -> Vec<Range<usize>>,
+) -> Fallible<()> {
+    let mut lengths: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    lengths.extend(more.map(|(extent, lengths)| (extent.to_string(), lengths)));
+    for feed in feeds {
+        if let Some(extent) = &feed.extent {
+            let rows = rows_of(&data.fields[feed.field]);
+            lengths.insert(extent.clone(), rows.iter().map(|r| r.len()).collect());
         }
-        workspace.resize(size, &lengths)?;
-        for feed in self.feeds {
-            // What nothing reads is not in the program.
-            if !is_input(workspace, &feed.input) {
-                continue;
-            }
-            let field = &self.data.fields[feed.field];
-            let rows = rows_of(field);
-            let steps = rows.iter().map(|r| r.len()).max().unwrap_or(0);
-            match &field.values {
-                Values::Real(values) => {
-                    let array = gather(values, &rows, field.width(), steps);
-                    workspace.set_input(&feed.input, &array)?;
-                }
-                Values::Id { ids, .. } => {
-                    let array: Vec<u32> = gather(ids, &rows, 1, steps);
-                    // Vocabularies are far smaller than 2^31.
-                    let array: Vec<i32> = array.into_iter().map(|i| i as i32).collect();
-                    workspace.set_ids(&feed.input, &array)?;
-                }
-            }
-        }
-        Ok(())
     }
+    workspace.resize(size, &lengths)?;
+    for feed in feeds {
+        // What nothing reads is not in the program.
+        if !is_input(workspace, &feed.input) {
+            continue;
+        }
+        let field = &data.fields[feed.field];
+        let rows = rows_of(field);
+        let steps = rows.iter().map(|r| r.len()).max().unwrap_or(0);
+        match &field.values {
+            Values::Real(values) => {
+                let array = gather(values, &rows, field.width(), steps);
+                workspace.set_input(&feed.input, &array)?;
+            }
+            Values::Id { ids, .. } => {
+                let array: Vec<u32> = gather(ids, &rows, 1, steps);
+                // Vocabularies are far smaller than 2^31.
+                let array: Vec<i32> = array.into_iter().map(|i| i as i32).collect();
+                workspace.set_ids(&feed.input, &array)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Rows side by side, step after step: `[steps, examples, width]`.

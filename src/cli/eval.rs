@@ -1,8 +1,6 @@
 //! `rnnc eval`: loss and metrics of a trained model.
 
-use super::open::Opened;
 use super::progress::numbers;
-use super::rundir::RunDir;
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::train::batches::Batches;
@@ -54,9 +52,8 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
-        let opened = Opened::new(session, &self.file, self.model.as_deref(), &[])?;
-        let folder = RunDir::find(&opened.name, self.run.as_deref())?;
-        let checkpoint = folder.read_best()?;
+        let (opened, folder, checkpoint) =
+            trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let about = &checkpoint.record.about;
         let closed = trained::close(session, &opened, &folder, about)?;
         let mut loaded = opened.load(&self.data)?;

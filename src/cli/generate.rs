@@ -1,7 +1,5 @@
 //! `rnnc generate`: let a trained model write.
 
-use super::open::Opened;
-use super::rundir::RunDir;
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::train::errors;
@@ -44,12 +42,11 @@ fn temperature(text: &str) -> Result<f64, String> {
 
 impl Generate {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
-        let opened = Opened::new(session, &self.file, self.model.as_deref(), &[])?;
+        let (opened, folder, checkpoint) =
+            trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let Some((input, output, stop)) = opened.model.generate.clone() else {
             return Err(errors::no_generate(&opened.name).into());
         };
-        let folder = RunDir::find(&opened.name, self.run.as_deref())?;
-        let checkpoint = folder.read_best()?;
         let about = &checkpoint.record.about;
         let Some(symbols) = about.vocabulary.get(&*input) else {
             return Err(errors::cannot_generate(&format!("`{input}` is no sequence of ids")).into());

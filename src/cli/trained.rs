@@ -10,6 +10,29 @@ use crate::runtime::Workspace;
 use crate::train::checkpoint::{About, Checkpoint};
 use crate::train::errors as train_errors;
 use crate::weights::Finder;
+use std::path::Path;
+
+/// The model of a file as a run has it, with the run's numbers for its static parameters (`--set H=512`), and the run.
+pub fn open(
+    session: &mut Session,
+    file: &Path,
+    model: Option<&str>,
+    run: Option<&Path>,
+) -> Result<(Opened, RunDir, Checkpoint), Failure> {
+    let opened = Opened::new(session, file, model, &[])?;
+    let folder = RunDir::find(&opened.name, run)?;
+    let checkpoint = folder.read_best()?;
+    let about = &checkpoint.record.about;
+    // Of another model, or of one that has changed, nothing is taken: `close` says so.
+    let known = |name: &String| opened.model.statics.iter().any(|(known, _)| **known == **name);
+    let own = about.model == opened.name && about.statics.keys().all(known);
+    if !own {
+        return Ok((opened, folder, checkpoint));
+    }
+    let sets: Vec<String> = about.statics.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let opened = Opened::new(session, file, Some(&opened.name), &sets)?;
+    Ok((opened, folder, checkpoint))
+}
 
 /// The model as it was trained: static parameters and vocabulary sizes are the checkpoint's.
 pub fn close<'a>(

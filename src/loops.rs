@@ -15,8 +15,18 @@
 //!
 //! Ragged batches. Rows at `t ≥ length(b)` are computed like all others and mean nothing.
 //! [`Stage::Mask`] overwrites them where something would read them (sums, reads from behind the end).
+//!
+//! Indexed rows. All this is so for chains. A domain of any other kind (a product, a tree, a chain of derived length)
+//! has rows for the true points of all examples only: no padding, no halo, no masks. They are sorted by the [`Front`]s of
+//! the domain's `order`, then by example, then by position; so what a loop computes at once, the points of one front, is a
+//! range of rows, to which every stage in the loop is confined. Rows are matched with those of other points and other
+//! domains by a [`Table`], made from the lengths and trees of a batch: [`Stage::Collect`] copies rows, [`Stage::Fold`]
+//! folds them, and nothing else reads another row than its own.
+//!
+//! Order of sums. A fold goes through the points of one example in the order of their positions, so its bits depend on
+//! the example alone. Sums over all examples (gradients) go through rows: by front, then by example.
 
-use crate::eqn::{Dist, DomainId, ParamInfo, StateId, declare_id};
+use crate::eqn::{AxisMap, Dist, DomainId, DomainKind, Fold, Offset, ParamInfo, Point, StateId, declare_id};
 use std::sync::Arc;
 
 declare_id!(/// A piece of memory with rows.
@@ -25,6 +35,8 @@ declare_id!(/// A fused kernel of one program.
     KernelId);
 declare_id!(/// A packed matrix of one program.
     WeightId);
+declare_id!(/// A table of one program.
+    TableId);
 declare_id!(/// An argument position of one kernel.
     ArgId);
 declare_id!(/// A value of one loop nest, in order of computation.
@@ -39,6 +51,7 @@ pub struct Program {
     pub buffers: Vec<Buffer>,
     pub weights: Vec<Weight>,
     pub kernels: Vec<Kernel>,
+    pub tables: Vec<Table>,
     /// Computed again only after parameters have changed: what depends on parameters alone.
     pub prepare: Vec<Stage>,
     /// One run, forward and (if the graph has adjoints) backward.
@@ -49,9 +62,77 @@ pub struct Program {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domain {
+    /// Two domains of one extent have the same points in two orders.
     pub extent: Arc<str>,
     pub var: Arc<str>,
-    pub fixed: Option<u32>,
+    pub kind: DomainKind,
+    /// How the rows are sorted if they are indexed: by the first front, among equals by the next.
+    pub order: Vec<Front>,
+}
+
+impl Domain {
+    /// The length of every example, if it is static.
+    pub fn fixed(&self) -> Option<u32> {
+        match self.kind {
+            DomainKind::Chain { fixed } => fixed,
+            _ => None,
+        }
+    }
+
+    /// Whether there are rows for the true points only, sorted by `order`.
+    pub fn is_indexed(&self) -> bool {
+        !matches!(self.kind, DomainKind::Chain { .. })
+    }
+}
+
+/// A family of hyperplanes: the points with equal sums of coefficient times coordinate are one front. The coordinate
+/// along a chain is the position, in a tree the height. Ascending by axis, the first coefficient positive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Front(pub Vec<(DomainId, i32)>);
+
+/// For every row of `to`, which rows of `from` are meant. Places without halo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub to: Place,
+    pub from: Vec<Place>,
+    pub relation: Relation,
+}
+
+/// How a point is found from another. Whatever is found is read at the source's own, perhaps lower, place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Relation {
+    /// The same point, of the only source.
+    Same,
+    /// The point of `domain` at an offset, of the first source. Outside of the domain: one of `init` sources by the distance,
+    /// the last for all greater ones; or, if only one of `sides` is crossed, that side's source, behind the others.
+    Lag { domain: DomainId, offset: Offset, init: usize, sides: Vec<(DomainId, bool)> },
+    /// One point of an axis, of the first source; if there is none, the same point of the second.
+    At { axis: DomainId, point: Point },
+    /// As [`AxisMap`] says; outside there is nothing.
+    Remap(Vec<AxisMap>),
+    /// The same point, of the source whose number is the position along the axis.
+    Parts(DomainId),
+    /// For [`Stage::Fold`]: all points that the row's point is the lower part of.
+    Below,
+}
+
+/// What of a point is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coordinate {
+    /// Along an axis, from 1.
+    Position,
+    /// Of an axis, where the point is.
+    Length,
+}
+
+impl Program {
+    /// The axes of a domain: itself, or those of a product.
+    pub fn axes(&self, domain: DomainId) -> Vec<DomainId> {
+        match self.domains.get(domain.index()).map(|d| &d.kind) {
+            Some(DomainKind::Product(axes)) => axes.clone(),
+            _ => vec![domain],
+        }
+    }
 }
 
 /// Where rows of a buffer live.
@@ -118,7 +199,10 @@ pub struct WeightPart {
 pub enum Stage {
     /// Steps of one domain one after another; `reverse`: from the last to the first. Inside, an
     /// operand over the domain means the rows of the current step.
+    /// Domains whose order begins with this chain take part: their rows are those of the step.
     Loop { domain: DomainId, reverse: bool, body: Vec<Stage> },
+    /// The fronts, one after another, of all domains whose order has `front` behind those of the loops around.
+    Fronts { front: Front, reverse: bool, body: Vec<Stage> },
     /// `out[rows, n] (+)= a[rows, k] @ weight`.
     Product { a: Operand, weight: WeightId, out: Operand, accumulate: bool },
     /// Weight gradient, over all rows of `a`'s place: `out[m, n] (+)= aᵀ[m, rows] @ b[rows, n]`. `out`
@@ -138,7 +222,13 @@ pub enum Stage {
     /// Each example read backwards within its own length. Over one domain, outside loops.
     Reverse { from: Operand, out: Operand, width: usize },
     /// One point of a chain into an Example row; `empty` if the example has no such point.
-    Take { from: Operand, out: Operand, width: usize, point: crate::eqn::Point, empty: Operand },
+    Take { from: Operand, out: Operand, width: usize, point: Point, empty: Operand },
+    /// Copies to each row of `out` (of the current step or front) the row that the table says; 0 if there is none.
+    Collect { from: Vec<Operand>, out: Operand, width: usize, table: TableId },
+    /// Folds, element by element, the rows that the table says, in the order of positions.
+    Fold { fold: Fold, from: Operand, out: Operand, width: usize, table: TableId },
+    /// A number for each row of an indexed domain.
+    Number { of: Coordinate, axis: DomainId, out: Operand },
 }
 
 /// What a kernel's argument is bound to. A lower place is read at every row of a higher one.

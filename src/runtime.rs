@@ -15,6 +15,7 @@ mod exec;
 pub mod gemm;
 pub mod interpret;
 pub mod kernel;
+mod rows;
 
 mod workspace;
 
@@ -87,7 +88,7 @@ fn moving_weights(program: &Program) -> Vec<bool> {
 fn written(stages: &[Stage], program: &Program, each: &mut impl FnMut(&Operand)) {
     for stage in stages {
         match stage {
-            Stage::Loop { body, .. } => written(body, program, each),
+            Stage::Loop { body, .. } | Stage::Fronts { body, .. } => written(body, program, each),
             Stage::Map { kernel, args, .. } => {
                 for (arg, declared) in args.iter().zip(&program.kernels[kernel.index()].args) {
                     if let crate::loops::Arg::Rows(at) = arg
@@ -103,16 +104,20 @@ fn written(stages: &[Stage], program: &Program, each: &mut impl FnMut(&Operand))
             | Stage::Boundary { state: out, .. }
             | Stage::Mask { out, .. }
             | Stage::Reverse { out, .. }
-            | Stage::Take { out, .. } => each(out),
+            | Stage::Take { out, .. }
+            | Stage::Collect { out, .. }
+            | Stage::Fold { out, .. }
+            | Stage::Number { out, .. } => each(out),
         }
     }
 }
 
-/// Rows of a place, halo included; `None` on overflow.
-fn rows_of(place: Place, batch: usize, steps: &[usize]) -> Option<usize> {
+/// Rows of a place, halo included; `None` on overflow. `indexed`: of each domain with indexed rows, how many.
+fn rows_of(place: Place, batch: usize, steps: &[usize], indexed: &[Option<usize>]) -> Option<usize> {
     match place {
         Place::Shared => Some(1),
         Place::Example => Some(batch),
+        Place::Over { domain, .. } if indexed[domain.index()].is_some() => indexed[domain.index()],
         Place::Over { domain, before, after } => {
             let all = steps[domain.index()].checked_add(before as usize)?.checked_add(after as usize)?;
             all.checked_mul(batch)

@@ -12,9 +12,11 @@
 //! Invariant: the program passes [`loops::verify`](crate::loops::verify); its size is linear in the graph's.
 
 mod components;
+mod copies;
 mod emit;
 mod errors;
 mod explain;
+mod fronts;
 mod fuse;
 mod kernel;
 mod lower;
@@ -31,7 +33,7 @@ pub use explain::explain;
 
 /// Schedules a graph whose dimensions are all numbers.
 pub fn schedule(graph: &Graph) -> Fallible<Program> {
-    let flow = lower::lower(graph)?;
+    let (flow, _) = lower::lower(graph)?;
     let order = order::order(&flow).map_err(|d| vec![d])?;
     let plan = fuse::plan(&flow, &order);
     let layout = pack::layout(&flow, &order, &plan);

@@ -2,6 +2,7 @@
 //! derived and after simplification, on examples of several sizes in one batch, an empty one among them.
 
 mod grad_support;
+mod schedule_support;
 
 use grad_support::*;
 use rnnc::eqn::eval::Batch;
@@ -28,6 +29,10 @@ fn check_joint(graph: &Graph, batch: &Batch, what: &str) {
     for (name, value) in &plain {
         let distance = value.iter().zip(&simple[name]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(distance <= 1e-9, "{what}: {name} differs by {distance} after simplification");
+    }
+    match schedule_support::compare(&simplify(&joint), &batch, 2e-3) {
+        Err(e) if !e.starts_with("refused") => panic!("{what}: kernels: {e}"),
+        _ => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayD, IxDyn};
 use rnnc::eqn::eval::Batch;
-use rnnc::eqn::{Binary, DomainId, Init, ParamInfo, Point, Scalar, StateId, Unary};
+use rnnc::eqn::{Binary, DomainId, DomainKind, Init, ParamInfo, Point, Scalar, StateId, Unary};
 use rnnc::loops::*;
 use rnnc::runtime::{Executable, Workspace, run_batch};
 use std::collections::BTreeMap;
@@ -45,7 +45,12 @@ fn param() -> InputKind {
 
 fn chain(buffers: Vec<Buffer>) -> Program {
     Program {
-        domains: vec![Domain { extent: "n".into(), var: "t".into(), fixed: None }],
+        domains: vec![Domain {
+            extent: "n".into(),
+            var: "t".into(),
+            kind: DomainKind::Chain { fixed: None },
+            order: vec![],
+        }],
         buffers,
         ..Program::default()
     }

@@ -15,7 +15,7 @@
 pub mod number;
 pub(crate) mod ops;
 mod order;
-mod points;
+pub(crate) mod points;
 mod row;
 
 use super::tree::Tree;
@@ -216,7 +216,7 @@ impl<'a, N: Number> Run<'a, N> {
             });
         }
         let extents = plan.given_extents(batch);
-        let points = Points::new(graph, batch.size, lengths, trees, &extents);
+        let points = Points::new(&graph.domains, batch.size, lengths, trees, &extents);
         Ok(Run { plan, graph, batch, points, values: vec![Vec::new(); graph.nodes.len()], memory: 0 })
     }
 

@@ -1,8 +1,10 @@
 //! The text form of a [`Program`], for reading and for snapshots.
 
 use super::{
-    Access, Arg, Buffer, Effect, Elem, Inst, Kernel, Nest, Operand, Place, Program, ReduceOp, Stage, ValueId,
+    Access, Arg, Buffer, Coordinate, Effect, Elem, Front, Inst, Kernel, Nest, Operand, Place, Program,
+    ReduceOp, Relation, Stage, Table, ValueId,
 };
+use crate::eqn::Offset;
 use std::fmt::Write;
 
 pub fn print(program: &Program) -> String {
@@ -10,6 +12,28 @@ pub fn print(program: &Program) -> String {
     // Writing to a string cannot fail.
     let _ = p.program();
     p.text
+}
+
+impl Program {
+    /// `2*i + j`.
+    pub fn show_front(&self, front: &Front) -> String {
+        let mut text = String::new();
+        for (axis, k) in &front.0 {
+            let var = self.domains.get(axis.index()).map_or("?", |d| &*d.var);
+            let sign = match (text.is_empty(), *k < 0) {
+                (true, false) => "",
+                (true, true) => "−",
+                (false, false) => " + ",
+                (false, true) => " − ",
+            };
+            text.push_str(sign);
+            match k.unsigned_abs() {
+                1 => text.push_str(var),
+                k => text.push_str(&format!("{k}*{var}")),
+            }
+        }
+        text
+    }
 }
 
 struct Printer<'a> {
@@ -29,6 +53,15 @@ impl Printer<'_> {
         }
         for (i, w) in program.weights.iter().enumerate() {
             writeln!(self.text, "w{i} {} : [{}, {}]", w.name, w.k, w.n)?;
+        }
+        for d in program.domains.iter().filter(|d| !d.order.is_empty()) {
+            let order: Vec<String> = d.order.iter().map(|f| program.show_front(f)).collect();
+            writeln!(self.text, "rows over {} by {}", d.extent, order.join(", then "))?;
+        }
+        for (i, t) in program.tables.iter().enumerate() {
+            let from: Vec<String> = t.from.iter().map(|p| self.place(*p)).collect();
+            let (to, relation) = (self.place(t.to), self.relation(t));
+            writeln!(self.text, "x{i} {to} from {}: {relation}", from.join(", "))?;
         }
         for input in &program.inputs {
             writeln!(self.text, "in  {} = {}", input.name, self.operand(&input.at))?;
@@ -55,6 +88,34 @@ impl Printer<'_> {
                     _ => format!("over {extent} −{before} +{after}"),
                 }
             }
+        }
+    }
+
+    fn relation(&self, table: &Table) -> String {
+        let extent = |d: &crate::eqn::DomainId| {
+            self.program.domains.get(d.index()).map_or("?".to_string(), |d| d.extent.to_string())
+        };
+        match &table.relation {
+            Relation::Same => "the same point".into(),
+            Relation::Lag { domain, offset, init, sides } => {
+                let axes =
+                    self.program.domains.get(domain.index()).map_or(1, |d| d.kind.parts().len().max(1));
+                let offset = match offset {
+                    Offset::By(by) => format!("{:?}", &by[..axes.min(by.len())]),
+                    Offset::Child(k) => format!("child {k}"),
+                    Offset::Parent(k) => format!("parent {k}"),
+                    Offset::EachChild(_) => "each child".into(),
+                    Offset::FromEach(_) => "parent".into(),
+                };
+                format!("{} at {offset}, {init} outside, {} sides", extent(domain), sides.len())
+            }
+            Relation::At { axis, point } => format!("{point:?} of {}", extent(axis)),
+            Relation::Remap(maps) => {
+                let map = |m: &crate::eqn::AxisMap| format!("{} for {}", extent(&m.from), extent(&m.to));
+                maps.iter().map(map).collect::<Vec<_>>().join(", ")
+            }
+            Relation::Parts(axis) => format!("one for each of {}", extent(axis)),
+            Relation::Below => "all points".into(),
         }
     }
 
@@ -88,6 +149,28 @@ impl Printer<'_> {
                     let order = if *reverse { format!("{extent}..1") } else { format!("1..{extent}") };
                     writeln!(self.text, "for {var} in {order}")?;
                     self.stages(body, depth + 1)?;
+                }
+                Stage::Fronts { front, reverse, body } => {
+                    let way = if *reverse { "down" } else { "up" };
+                    writeln!(self.text, "for fronts of {} {way}", self.program.show_front(front))?;
+                    self.stages(body, depth + 1)?;
+                }
+                Stage::Collect { from, out, width, table } => {
+                    let from: Vec<String> = from.iter().map(|o| self.operand(o)).collect();
+                    let out = self.operand(out);
+                    writeln!(self.text, "{out} = collect {} [{width}] by x{}", from.join(", "), table.0)?;
+                }
+                Stage::Fold { fold, from, out, width, table } => {
+                    let (from, out) = (self.operand(from), self.operand(out));
+                    writeln!(self.text, "{out} = {} of {from} [{width}] by x{}", fold.word(), table.0)?;
+                }
+                Stage::Number { of, axis, out } => {
+                    let of = match of {
+                        Coordinate::Position => "position along",
+                        Coordinate::Length => "length of",
+                    };
+                    let axis = self.program.domains.get(axis.index()).map_or("?", |d| &*d.extent);
+                    writeln!(self.text, "{} = {of} {axis}", self.operand(out))?;
                 }
                 Stage::Product { a, weight, out, accumulate } => {
                     let (op, a, out) =

@@ -119,6 +119,12 @@ impl Verifier<'_> {
         Err(format!("columns {columns:?} of `{}` are read before they are written", self.name(o.buffer)))
     }
 
+    /// Other rows than those of this step or front, which may be those of earlier ones.
+    fn read_elsewhere(&self, o: &Operand, width: usize) -> Claim {
+        self.bounds(o, width)?;
+        if self.ahead.contains(&o.buffer) { Ok(()) } else { self.read(o, width) }
+    }
+
     fn stages(&mut self, stages: &[Stage]) -> Claim {
         for (i, stage) in stages.iter().enumerate() {
             self.stage(stage).map_err(|e| format!("stage {i}: {e}"))?;
@@ -140,6 +146,24 @@ impl Verifier<'_> {
                 self.ahead = outer;
                 Ok(())
             }
+            Stage::Fronts { body, .. } => {
+                let outer = self.ahead.clone();
+                self.written_in(body);
+                self.stages(body)?;
+                self.ahead = outer;
+                Ok(())
+            }
+            Stage::Collect { from, out, width, .. } => {
+                for o in from {
+                    self.read_elsewhere(o, *width)?;
+                }
+                self.write(out, *width)
+            }
+            Stage::Fold { from, out, width, .. } => {
+                self.read_elsewhere(from, *width)?;
+                self.write(out, *width)
+            }
+            Stage::Number { out, .. } => self.write(out, 1),
             Stage::Product { a, weight, out, accumulate } => {
                 let w = self.program.weights.get(weight.index()).ok_or("there is no such weight")?;
                 for part in &w.parts {
@@ -201,8 +225,11 @@ impl Verifier<'_> {
     fn written_in(&mut self, body: &[Stage]) {
         for stage in body {
             match stage {
-                Stage::Loop { body, .. } => self.written_in(body),
-                Stage::Product { out, .. } | Stage::Fill { out, .. } => {
+                Stage::Loop { body, .. } | Stage::Fronts { body, .. } => self.written_in(body),
+                Stage::Product { out, .. }
+                | Stage::Fill { out, .. }
+                | Stage::Collect { out, .. }
+                | Stage::Fold { out, .. } => {
                     self.ahead.insert(out.buffer);
                 }
                 Stage::Map { kernel, args, .. } => {

@@ -21,7 +21,7 @@ pub fn run_batch_within(
     limit: usize,
 ) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
     let mut workspace = Workspace::with_limit(exe, limit)?;
-    workspace.resize_to(batch.size, &steps(exe.program(), batch), &batch.lengths)?;
+    workspace.resize_with(batch.size, &steps(exe.program(), batch), &batch.lengths, &batch.trees)?;
     load(&mut workspace, batch)?;
     workspace.run()?;
     outputs(&workspace)
@@ -33,11 +33,13 @@ fn steps(program: &Program, batch: &Batch) -> BTreeMap<String, usize> {
     let mut steps = BTreeMap::new();
     for input in &program.inputs {
         let Place::Over { domain, .. } = program.buffers[input.at.buffer.index()].place else { continue };
-        let domain = &program.domains[domain.index()];
-        let first = batch.arrays.get(&*input.name).and_then(|a| a.shape().first());
-        if let (None, Some(n)) = (domain.fixed, first) {
-            let most = steps.entry(domain.extent.to_string()).or_insert(0);
-            *most = (*most).max(*n);
+        let shape = batch.arrays.get(&*input.name).map_or(&[][..], |a| a.shape());
+        for (axis, n) in program.axes(domain).into_iter().zip(shape) {
+            let domain = &program.domains[axis.index()];
+            if domain.fixed().is_none() {
+                let most = steps.entry(domain.extent.to_string()).or_insert(0);
+                *most = (*most).max(*n);
+            }
         }
     }
     steps

@@ -9,7 +9,8 @@ use crate::codegen::reach::reach;
 use crate::diag::Diagnostic;
 use crate::eqn::DomainId;
 use crate::loops::{
-    Access, Arg, Buffer, BufferId, Effect, Elem, Inst, Kernel, Operand, Place, Program, Stage, ValueId,
+    Access, Arg, Buffer, BufferId, Effect, Elem, Inst, Kernel, Operand, Place, Program, Relation, Stage,
+    TableId, ValueId,
 };
 
 /// For each kernel and argument: elements of a row from where the argument begins, the least over all calls.
@@ -40,8 +41,12 @@ fn claim(holds: bool, what: impl FnOnce() -> String) -> Claim<()> {
 impl<'a> Checker<'a> {
     fn all(&mut self) -> Claim<()> {
         for b in &self.program.buffers {
-            if let Place::Over { domain, .. } = b.place {
+            if let Place::Over { domain, before, after } = b.place {
                 self.domain(domain)?;
+                let halo = before > 0 || after > 0;
+                claim(!halo || !self.program.domains[domain.index()].is_indexed(), || {
+                    format!("`{}` has a halo of points that are not there", b.name)
+                })?;
             }
         }
         for (i, kernel) in self.program.kernels.iter().enumerate() {
@@ -114,7 +119,12 @@ impl<'a> Checker<'a> {
 
     fn stages(&mut self, stages: &[Stage]) -> Claim<()> {
         for stage in stages {
-            if let Stage::Loop { domain, body, .. } = stage {
+            if let Stage::Fronts { front, body, .. } = stage {
+                for (axis, _) in &front.0 {
+                    self.domain(*axis)?;
+                }
+                self.stages(body)?;
+            } else if let Stage::Loop { domain, body, .. } = stage {
                 self.domain(*domain)?;
                 claim(!self.inside.contains(domain), || "a loop inside a loop of the same domain".into())?;
                 self.inside.push(*domain);
@@ -161,7 +171,23 @@ impl<'a> Checker<'a> {
 
     fn stage(&mut self, stage: &Stage) -> Claim<()> {
         match stage {
-            Stage::Loop { .. } => Ok(()),
+            Stage::Loop { .. } | Stage::Fronts { .. } => Ok(()),
+            Stage::Collect { from, out, width, table } => {
+                self.table(from, out, *width, *table, false)?;
+                self.same_elem(&from.iter().chain([out]).collect::<Vec<_>>())
+            }
+            Stage::Fold { fold: _, from, out, width, table } => {
+                claim(from.buffer != out.buffer, || "a fold overwrites its operand".into())?;
+                self.f32(from, *width)?;
+                self.f32(out, *width)?;
+                self.table(std::slice::from_ref(from), out, *width, *table, true)
+            }
+            Stage::Number { of: _, axis, out } => {
+                self.domain(*axis)?;
+                let domain = self.over(out, 1)?;
+                self.f32(out, 1)?;
+                claim(self.program.domains[domain.index()].is_indexed(), || "a number for padding".into())
+            }
             Stage::Product { a, weight, out, accumulate: _ } => {
                 let w = self.program.weights.get(weight.index()).ok_or("there is no such weight")?;
                 let (from, to) = (self.f32(a, w.k)?, self.f32(out, w.n)?);
@@ -224,6 +250,34 @@ impl<'a> Checker<'a> {
                 self.same_elem(&[from, out, empty])
             }
         }
+    }
+
+    /// The table fits the places, and says of each row one source or several rows.
+    fn table(&self, from: &[Operand], out: &Operand, width: usize, id: TableId, many: bool) -> Claim<()> {
+        let table =
+            self.program.tables.get(id.index()).ok_or_else(|| format!("there is no table {}", id.0))?;
+        let here = |e: String| format!("table x{}: {e}", id.0);
+        let same = |a: Place, b: Place| match (a, b) {
+            (Place::Over { domain: a, .. }, Place::Over { domain: b, .. }) => a == b,
+            (a, b) => a == b,
+        };
+        let sources = match &table.relation {
+            Relation::Lag { init, sides, .. } => {
+                claim(*init > 0, || here("nothing is outside".into()))?;
+                1 + init + sides.len()
+            }
+            Relation::At { .. } => 2,
+            Relation::Parts(_) => from.len(),
+            Relation::Same | Relation::Remap(_) | Relation::Below => 1,
+        };
+        claim(many == (table.relation == Relation::Below), || here("rows for another stage".into()))?;
+        claim(from.len() == sources && table.from.len() == sources, || here(format!("{sources} sources")))?;
+        claim(same(self.operand(out, width)?.place, table.to), || here("rows of another place".into()))?;
+        for (o, place) in from.iter().zip(&table.from) {
+            let buffer = self.operand(o, width)?;
+            claim(same(buffer.place, *place), || here(format!("`{}` is over another place", buffer.name)))?;
+        }
+        Ok(())
     }
 
     fn same_elem(&self, operands: &[&Operand]) -> Claim<()> {

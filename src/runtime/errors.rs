@@ -66,6 +66,16 @@ pub fn wrong_lengths(extent: &str, why: &str) -> Diagnostic {
     Diagnostic::error("E0707", format!("the lengths of `{extent}` are wrong: {why}"))
 }
 
+pub fn missing_trees(extent: &str) -> Diagnostic {
+    Diagnostic::error("E0709", format!("the trees of `{extent}` are missing")).help(
+        "give the children of every node, [batch, nodes, edges]: node numbers from 0, -1 where there is none",
+    )
+}
+
+pub fn wrong_trees(extent: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("E0710", format!("the trees of `{extent}` are wrong: {why}"))
+}
+
 pub fn too_many_steps(extent: &str, steps: usize, most: usize) -> Diagnostic {
     Diagnostic::error("E0913", format!("`{extent}` has {steps} steps, more than {most}"))
         .help("cut the sequence into windows")

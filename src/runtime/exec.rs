@@ -3,11 +3,14 @@
 //! In: a workspace whose sizes are fixed and whose inputs are given. Out: its buffers, computed. Every index below is
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
 
+mod indexed;
+
 use super::gemm::{self, Isa, Packed, View, ViewMut};
 use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
-use super::{Executable, errors, interpret};
+use super::{Executable, errors, interpret, rows};
 use crate::diag::Fallible;
+use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, Point};
 use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage, Weight};
 
@@ -20,6 +23,13 @@ pub(super) struct Scratch {
     gemm: gemm::Scratch,
     /// For each domain: the step of the loop we are in.
     step: Vec<Option<usize>>,
+    /// For each domain with indexed rows: those of the step or front we are in, and how many of the loops around us
+    /// decide that.
+    range: Vec<(usize, usize)>,
+    joined: Vec<usize>,
+    depth: usize,
+    /// Ranges of outer loops.
+    outer: Vec<(usize, usize)>,
 }
 
 impl Scratch {
@@ -28,6 +38,8 @@ impl Scratch {
         Scratch {
             binds: Vec::with_capacity(args),
             step: vec![None; program.domains.len()],
+            range: vec![(0, 0); program.domains.len()],
+            joined: vec![0; program.domains.len()],
             ..Scratch::default()
         }
     }
@@ -44,7 +56,7 @@ pub enum Activity {
     Outer,
     /// Fused kernels.
     Map,
-    /// Copies: boundaries, masks, reversals, single points.
+    /// Copies: boundaries, masks, reversals, rows of other points, folds of those.
     Copy,
 }
 
@@ -97,6 +109,9 @@ impl Workspace {
     }
 
     fn execution<'a>(&'a mut self, watch: Watch<'a>) -> Execution<'a> {
+        for (range, rows) in self.scratch.range.iter_mut().zip(&self.rows.domains) {
+            *range = (0, rows.count());
+        }
         Execution {
             exe: &self.exe,
             bufs: &mut self.bufs,
@@ -107,6 +122,8 @@ impl Workspace {
             lengths: &self.lengths,
             start: &self.start,
             ragged: &self.ragged,
+            trees: &self.trees,
+            rows: &self.rows,
             scratch: &mut self.scratch,
             watch,
         }
@@ -124,7 +141,7 @@ fn pack(weight: &Weight, bufs: &[Buf], into: &mut Packed) {
 /// A loop is what its stages are.
 fn activity(stage: &Stage) -> Option<Activity> {
     Some(match stage {
-        Stage::Loop { .. } => return None,
+        Stage::Loop { .. } | Stage::Fronts { .. } => return None,
         Stage::Product { .. } => Activity::Product,
         Stage::Outer { .. } => Activity::Outer,
         Stage::Map { .. } => Activity::Map,
@@ -132,7 +149,10 @@ fn activity(stage: &Stage) -> Option<Activity> {
         | Stage::Boundary { .. }
         | Stage::Mask { .. }
         | Stage::Reverse { .. }
-        | Stage::Take { .. } => Activity::Copy,
+        | Stage::Take { .. }
+        | Stage::Collect { .. }
+        | Stage::Fold { .. }
+        | Stage::Number { .. } => Activity::Copy,
     })
 }
 
@@ -146,6 +166,8 @@ struct Execution<'a> {
     lengths: &'a [Vec<usize>],
     start: &'a [u64],
     ragged: &'a [bool],
+    trees: &'a [Vec<Tree>],
+    rows: &'a rows::Rows,
     scratch: &'a mut Scratch,
     watch: Watch<'a>,
 }
@@ -166,12 +188,29 @@ impl Execution<'_> {
             match stage {
                 Stage::Loop { domain, reverse, body } => {
                     let steps = self.steps[domain.index()];
+                    let outer = self.enter(&[(*domain, 1)]);
                     for i in 0..steps {
-                        self.scratch.step[domain.index()] = Some(if *reverse { steps - 1 - i } else { i });
+                        let step = if *reverse { steps - 1 - i } else { i };
+                        self.scratch.step[domain.index()] = Some(step);
+                        self.go_to(outer, step as i64);
                         self.stages(body, afresh);
                     }
                     self.scratch.step[domain.index()] = None;
+                    self.leave(outer);
                 }
+                Stage::Fronts { front, reverse, body } => {
+                    let outer = self.enter(&front.0);
+                    let mut key = None;
+                    while let Some(next) = self.next_front(outer, key, *reverse) {
+                        self.go_to(outer, next);
+                        self.stages(body, afresh);
+                        key = Some(next);
+                    }
+                    self.leave(outer);
+                }
+                Stage::Collect { from, out, width, table } => self.collect(from, out, *width, *table),
+                Stage::Fold { fold, from, out, width, table } => self.fold(*fold, from, out, *width, *table),
+                Stage::Number { of, axis, out } => self.number(*of, *axis, out),
                 Stage::Product { a, weight, out, accumulate } => {
                     if afresh || self.exe.moving[weight.index()] {
                         let weights = &self.exe.program.weights;
@@ -211,6 +250,10 @@ impl Execution<'_> {
         let (row, count) = match self.place(at.buffer) {
             Place::Shared => (0, 1),
             Place::Example => (0, self.batch),
+            Place::Over { domain, .. } if self.is_indexed(domain) => {
+                let (first, end) = self.scratch.range[domain.index()];
+                (first, end - first)
+            }
             Place::Over { domain, before, .. } => {
                 let step = self.scratch.step[domain.index()];
                 // Never negative: a lag lies within the halo.
@@ -225,7 +268,9 @@ impl Execution<'_> {
     /// Runs `body` once, or, if `over` is a whole domain and something in it is there once per example or step, step by step.
     fn by_step(&mut self, over: Place, stepwise: bool, mut body: impl FnMut(&mut Self)) {
         match over {
-            Place::Over { domain, .. } if stepwise && self.scratch.step[domain.index()].is_none() => {
+            Place::Over { domain, .. }
+                if stepwise && !self.is_indexed(domain) && self.scratch.step[domain.index()].is_none() =>
+            {
                 for step in 0..self.steps[domain.index()] {
                     self.scratch.step[domain.index()] = Some(step);
                     body(self);
@@ -249,6 +294,10 @@ impl Execution<'_> {
         let rows = match over {
             Place::Shared => 1,
             Place::Example => self.batch,
+            Place::Over { domain, .. } if self.is_indexed(domain) => {
+                let (first, end) = self.scratch.range[domain.index()];
+                end - first
+            }
             Place::Over { domain, .. } => match self.scratch.step[domain.index()] {
                 Some(_) => self.batch,
                 None => self.steps[domain.index()] * self.batch,

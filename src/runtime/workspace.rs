@@ -6,8 +6,10 @@
 use super::exec::Scratch;
 use super::gemm::{Isa, Packed};
 use super::kernel::Buf;
-use super::{Executable, errors, rows_of};
+use super::{Executable, errors, rows, rows_of};
 use crate::diag::{Diagnostic, Fallible};
+use crate::eqn::tree::Tree;
+use crate::eqn::{DomainId, DomainKind};
 use crate::loops::{Domain, Elem, InputKind, Operand, Place, Program};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +38,10 @@ pub struct Workspace {
     pub(super) start: Vec<u64>,
     /// For each domain: are there unequal lengths?
     pub(super) ragged: Vec<bool>,
+    /// For each domain of nodes: each example's tree.
+    pub(super) trees: Vec<Vec<Tree>>,
+    /// Of the lengths and trees at hand.
+    pub(super) rows: rows::Rows,
     /// For each input: has it a value?
     pub(super) given: Vec<bool>,
     /// Parameters changed since `prepare` ran.
@@ -73,12 +79,15 @@ impl Workspace {
             lengths: vec![Vec::new(); domains],
             start: vec![0; domains],
             ragged: vec![false; domains],
+            trees: vec![Vec::new(); domains],
+            rows: rows::Rows::default(),
             given: vec![false; program.inputs.len()],
             stale: true,
             scratch: Scratch::new(program),
             limit,
         };
-        workspace.check_memory(0, &workspace.steps).map_err(|e| vec![e])?;
+        let none = rows::Sizes { batch: 0, steps: &[], lengths: &[], trees: &[] };
+        workspace.check_memory(&none).map_err(|e| vec![e])?;
         for (i, buffer) in program.buffers.iter().enumerate() {
             if buffer.place == Place::Shared {
                 workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
@@ -105,33 +114,61 @@ impl Workspace {
         self.resize_to(batch, &BTreeMap::new(), lengths)
     }
 
-    /// Fixes batch size, steps of the arrays and each example's length (by the name of a domain's extent). Steps that
-    /// are left out are those of the longest example, lengths that are left out all steps; both may be left out where
-    /// the extent is static. Does nothing if all stay as they are. If rows must be laid out anew, what is not shared by all
-    /// examples is forgotten; parameters stay.
+    /// [`Workspace::resize_with`] no trees.
     pub fn resize_to(
         &mut self,
         batch: usize,
         steps: &BTreeMap<String, usize>,
         lengths: &BTreeMap<String, Vec<usize>>,
     ) -> Fallible<()> {
+        self.resize_with(batch, steps, lengths, &BTreeMap::new())
+    }
+
+    /// Fixes batch size, steps of the arrays, each example's length and tree (by the name of a domain's extent). Steps that
+    /// are left out are those of the longest example, lengths that are left out all steps; both may be left out where
+    /// the extent is static. Does nothing if all stay as they are. If rows must be laid out anew, what is not shared by all
+    /// examples is forgotten; parameters stay.
+    pub fn resize_with(
+        &mut self,
+        batch: usize,
+        steps: &BTreeMap<String, usize>,
+        lengths: &BTreeMap<String, Vec<usize>>,
+        trees: &BTreeMap<String, Vec<Tree>>,
+    ) -> Fallible<()> {
         let mut errors = Vec::new();
-        let (mut all_steps, mut all_lengths) = (Vec::new(), Vec::new());
+        let (mut all_steps, mut all_lengths, mut all_trees) = (Vec::new(), Vec::new(), Vec::new());
         let exe = self.exe.clone();
         for domain in &exe.program.domains {
             let extent: &str = &domain.extent;
-            match fit_lengths(domain, batch, steps.get(extent).copied(), lengths.get(extent)) {
-                Ok((steps, lengths)) => {
-                    all_steps.push(steps);
-                    all_lengths.push(lengths);
+            let mut fitted = Vec::new();
+            let given = steps.get(extent).copied();
+            let sized = match &domain.kind {
+                DomainKind::Chain { .. } => fit_lengths(domain, batch, given, lengths.get(extent)),
+                DomainKind::Derived(length) => {
+                    let of = |b: usize| length.value(|axis| known(&all_lengths, axis.index(), b)).max(0);
+                    let found = (0..batch).map(|b| usize::try_from(of(b)).unwrap_or(usize::MAX)).collect();
+                    longest(extent, found, given)
                 }
-                Err(e) => errors.push(e),
-            }
+                DomainKind::Tree { arity } => rows::fit_trees(extent, *arity, batch, trees.get(extent))
+                    .and_then(|trees| {
+                        fitted = trees;
+                        longest(extent, fitted.iter().map(Tree::nodes).collect(), given)
+                    }),
+                DomainKind::Children { .. } => Ok((given.unwrap_or(0), Vec::new())),
+                DomainKind::Product(_) => Ok((0, Vec::new())),
+            };
+            let (steps, lengths) = sized.unwrap_or_else(|e| {
+                errors.push(e);
+                (0, Vec::new())
+            });
+            all_steps.push(steps);
+            all_lengths.push(lengths);
+            all_trees.push(fitted);
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        self.lay_out(batch, all_steps, all_lengths).map_err(|e| {
+        self.lay_out(batch, all_steps, all_lengths, all_trees).map_err(|e| {
             self.forget();
             vec![e]
         })
@@ -142,6 +179,8 @@ impl Workspace {
         self.batch = 0;
         self.steps.fill(0);
         self.lengths.iter_mut().for_each(Vec::clear);
+        self.trees.iter_mut().for_each(Vec::clear);
+        self.rows = rows::Rows::default();
         let exe = self.exe.clone();
         for (buffer, buf) in exe.program.buffers.iter().zip(&mut self.bufs) {
             if buffer.place != Place::Shared {
@@ -156,22 +195,36 @@ impl Workspace {
         batch: usize,
         steps: Vec<usize>,
         lengths: Vec<Vec<usize>>,
+        trees: Vec<Vec<Tree>>,
     ) -> Result<(), Diagnostic> {
         let exe = self.exe.clone();
         let program = exe.program();
-        if (batch, &steps) != (self.batch, &self.steps) {
-            self.check_memory(batch, &steps)?;
+        // Rows of true points only are others as soon as any length is.
+        let indexed = !program.tables.is_empty() || program.domains.iter().any(Domain::is_indexed);
+        let shaken = indexed
+            && ((batch, &steps) != (self.batch, &self.steps)
+                || self.rows.extents.is_empty()
+                || lengths != self.lengths
+                || trees != self.trees);
+        if shaken || (batch, &steps) != (self.batch, &self.steps) {
+            let sizes = rows::Sizes { batch, steps: &steps, lengths: &lengths, trees: &trees };
+            self.check_memory(&sizes)?;
+            if shaken {
+                self.rows = rows::build(program, &sizes);
+            }
             let moved = |place: Place| match place {
                 Place::Shared => false,
                 Place::Example => batch != self.batch,
+                Place::Over { domain, .. } if program.domains[domain.index()].is_indexed() => shaken,
                 Place::Over { domain, .. } => {
                     batch != self.batch || steps[domain.index()] != self.steps[domain.index()]
                 }
             };
             let moved: Vec<bool> = program.buffers.iter().map(|b| moved(b.place)).collect();
             (self.batch, self.steps) = (batch, steps);
+            let counts: Vec<Option<usize>> = self.indexed_rows();
             for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| moved[*i]) {
-                let rows = rows_of(buffer.place, self.batch, &self.steps).unwrap_or(0);
+                let rows = rows_of(buffer.place, self.batch, &self.steps, &counts).unwrap_or(0);
                 self.allocate(i, rows * buffer.width)?;
             }
             for (i, input) in program.inputs.iter().enumerate() {
@@ -190,19 +243,38 @@ impl Workspace {
             }
             self.ragged[domain] = lengths.iter().any(|l| *l != self.steps[domain]);
         }
-        self.lengths = lengths;
+        (self.lengths, self.trees) = (lengths, trees);
         Ok(())
+    }
+
+    fn indexed_rows(&self) -> Vec<Option<usize>> {
+        let domains = self.exe.program().domains.iter().enumerate();
+        let count = |(i, d): (usize, &Domain)| {
+            d.is_indexed().then(|| self.rows.domains.get(i).map_or(0, rows::Indexed::count))
+        };
+        domains.map(count).collect()
     }
 
     fn allocate(&mut self, buffer: usize, len: usize) -> Result<(), Diagnostic> {
         self.bufs[buffer].reset(len).map_err(|_| errors::out_of_memory(4 * len as u128))
     }
 
-    fn check_memory(&self, batch: usize, steps: &[usize]) -> Result<(), Diagnostic> {
+    fn check_memory(&self, sizes: &rows::Sizes) -> Result<(), Diagnostic> {
         let program = self.exe.program();
         let mut bytes = 0u128;
+        let none = vec![0; program.domains.len()];
+        let (mut steps, mut counts) = (none.as_slice(), vec![(0, 0); program.domains.len()]);
+        if sizes.batch > 0 {
+            let too_many = || errors::too_large(None, self.limit);
+            counts = rows::count(program, sizes).ok_or_else(too_many)?;
+            bytes = rows::bytes(program, sizes, &counts);
+            steps = sizes.steps;
+        }
+        let of = |(d, (rows, _)): (&Domain, &(usize, usize))| d.is_indexed().then_some(*rows);
+        let indexed: Vec<Option<usize>> = program.domains.iter().zip(&counts).map(of).collect();
         for b in &program.buffers {
-            let rows = rows_of(b.place, batch, steps).ok_or_else(|| errors::too_large(None, self.limit))?;
+            let rows = rows_of(b.place, sizes.batch, steps, &indexed)
+                .ok_or_else(|| errors::too_large(None, self.limit))?;
             bytes = bytes.saturating_add((rows as u128).saturating_mul(b.width as u128).saturating_mul(4));
         }
         for w in &program.weights {
@@ -282,7 +354,14 @@ impl Workspace {
         let mut all = match self.exe.program.buffers[at.buffer.index()].place {
             Place::Shared => vec![],
             Place::Example => vec![self.batch],
-            Place::Over { domain, .. } => vec![self.steps[domain.index()], self.batch],
+            Place::Over { domain, .. } if !self.is_indexed(domain) => {
+                vec![self.steps[domain.index()], self.batch]
+            }
+            Place::Over { domain, .. } => {
+                let extent = |axis: DomainId| self.rows.extents.get(axis.index()).copied().unwrap_or(0);
+                let axes = self.exe.program.axes(domain).into_iter();
+                axes.map(extent).chain([self.batch]).collect()
+            }
         };
         all.extend(shape);
         all
@@ -304,6 +383,9 @@ impl Workspace {
         let (first, rows) = match buffer.place {
             Place::Shared => (0, 1),
             Place::Example => (0, self.batch),
+            Place::Over { domain, .. } if self.is_indexed(domain) => {
+                (0, self.rows.domains.get(domain.index()).map_or(0, rows::Indexed::count))
+            }
             Place::Over { domain, before, .. } => {
                 let first = i64::from(before) + i64::from(at.lag);
                 (first.max(0) as usize * self.batch, self.steps[domain.index()] * self.batch)
@@ -314,13 +396,21 @@ impl Workspace {
         (if rows == 0 { begin..begin } else { begin + at.column..end }, buffer.width)
     }
 
-    /// Is row `row` (counted without halo) a point of its example?
-    fn is_point(&self, place: Place, row: usize) -> bool {
+    fn is_indexed(&self, domain: DomainId) -> bool {
+        self.exe.program.domains[domain.index()].is_indexed()
+    }
+
+    /// The row (counted without halo) that place `at` of an array goes to, if it is a point of its example.
+    fn row_of(&self, place: Place, at: usize) -> Option<usize> {
         match place {
-            Place::Over { domain, .. } if self.ragged[domain.index()] => {
-                row / self.batch < self.lengths[domain.index()][row % self.batch]
+            Place::Over { domain, .. } if self.is_indexed(domain) => {
+                let row = self.rows.domains.get(domain.index())?.of_array.get(at).copied()?;
+                (row != rows::NONE).then_some(row as usize)
             }
-            _ => true,
+            Place::Over { domain, .. } if self.ragged[domain.index()] => {
+                (at / self.batch < self.lengths[domain.index()][at % self.batch]).then_some(at)
+            }
+            _ => Some(at),
         }
     }
 
@@ -349,7 +439,7 @@ impl Workspace {
         let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
         let width = info.shape.iter().product::<usize>().max(1);
         // An array of another size is refused for that.
-        let bad = |i: &usize| self.is_point(place, i / width) && !fits(ids[*i], symbols);
+        let bad = |i: &usize| self.row_of(place, i / width).is_some() && !fits(ids[*i], symbols);
         Ok(if ids.len() == expected { (0..expected).find(bad) } else { None })
     }
 
@@ -375,18 +465,23 @@ impl Workspace {
         let width: usize = info.shape.iter().product();
         let (all, stride) = self.rows(&info.at);
         let rows = expected.checked_div(width).unwrap_or(0);
-        for row in 0..rows {
-            let at = all.start + row * stride;
-            let there = self.is_point(buffer.place, row);
+        let padded = matches!(buffer.place, Place::Over { domain, .. } if !self.is_indexed(domain));
+        for from in 0..rows {
+            let row = self.row_of(buffer.place, from);
+            // Padding is 0, where there is any.
+            let Some(to) = row.or(padded.then_some(from)) else { continue };
+            let (at, there) = (all.start + to * stride, row.is_some());
             let buf = &mut self.bufs[info.at.buffer.index()];
             if are_ids {
                 let to = &mut buf.i32_mut()[at..at + width];
-                to.iter_mut().enumerate().for_each(|(i, x)| *x = if there { id(row * width + i) } else { 0 });
+                to.iter_mut()
+                    .enumerate()
+                    .for_each(|(i, x)| *x = if there { id(from * width + i) } else { 0 });
             } else {
                 let to = &mut buf.f32_mut()[at..at + width];
                 to.iter_mut()
                     .enumerate()
-                    .for_each(|(i, x)| *x = if there { real(row * width + i) } else { 0.0 });
+                    .for_each(|(i, x)| *x = if there { real(from * width + i) } else { 0.0 });
             }
         }
         self.given[input] = true;
@@ -435,10 +530,13 @@ impl Workspace {
         let buffer = &self.exe.program.buffers[info.at.buffer.index()];
         let buf = &self.bufs[info.at.buffer.index()];
         let (all, stride) = self.rows(&info.at);
-        for (row, to) in to.chunks_mut(width.max(1)).enumerate() {
+        for (place, to) in to.chunks_mut(width.max(1)).enumerate() {
+            let Some(row) = self.row_of(buffer.place, place) else {
+                to.fill(0.0);
+                continue;
+            };
             let at = all.start + row * stride;
             match buffer.elem {
-                _ if !self.is_point(buffer.place, row) => to.fill(0.0),
                 Elem::F32 => to.copy_from_slice(&buf.f32()[at..at + width]),
                 Elem::I32 => {
                     to.iter_mut().zip(&buf.i32()[at..at + width]).for_each(|(x, id)| *x = *id as f32)
@@ -466,6 +564,21 @@ impl Workspace {
     }
 }
 
+/// The length of one axis of one example; 0 where something is wrong already.
+fn known(lengths: &[Vec<usize>], axis: usize, b: usize) -> usize {
+    lengths.get(axis).and_then(|all: &Vec<usize>| all.get(b)).copied().unwrap_or(0)
+}
+
+/// Lengths that are not given but found; arrays may have more steps.
+fn longest(
+    extent: &str,
+    lengths: Vec<usize>,
+    steps: Option<usize>,
+) -> Result<(usize, Vec<usize>), Diagnostic> {
+    let all = lengths.iter().copied().max().unwrap_or(0).max(steps.unwrap_or(0));
+    if all > MOST_STEPS { Err(errors::too_many_steps(extent, all, MOST_STEPS)) } else { Ok((all, lengths)) }
+}
+
 /// A domain's steps and each example's length, from what is given of them.
 fn fit_lengths(
     domain: &Domain,
@@ -475,7 +588,7 @@ fn fit_lengths(
 ) -> Result<(usize, Vec<usize>), Diagnostic> {
     let extent: &str = &domain.extent;
     let wrong = |why: String| Err(errors::wrong_lengths(extent, &why));
-    let fixed = domain.fixed.map(|n| n as usize);
+    let fixed = domain.fixed().map(|n| n as usize);
     if let Some(lengths) = lengths.filter(|l| l.len() != batch) {
         return wrong(format!("there are {} of them for {batch} examples", lengths.len()));
     }

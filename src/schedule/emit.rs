@@ -4,14 +4,15 @@
 //! values, masks and zeros. Rows beyond an example's length mean nothing until a mask or a boundary overwrites
 //! them; [`Padding`] follows what each value holds there.
 
+use super::copies::Copies;
 use super::fuse::Plan;
 use super::kernel::{self, Inputs};
-use super::order::{KernelKey, Order, Region};
+use super::order::{KernelKey, Order, Over, Region};
 use super::pack::Layout;
 use super::products::{Moments, Products, moments};
 use super::value::{Flow, GramTerm, Op, Val};
-use crate::eqn::{self, DomainKind, Level, SourceKind, StateId};
-use crate::loops::{Domain, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage};
+use crate::eqn::{self, Level, SourceKind, StateId};
+use crate::loops::{Domain, Front, Input, InputKind, Kernel, KernelId, Operand, Output, Program, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a value over a domain holds beyond each example's length.
@@ -33,6 +34,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         padding: BTreeMap::new(),
         reach: reach(flow, order),
         whole: BTreeMap::new(),
+        copies: Copies::new(flow, order),
     };
     for v in flow.ids().filter(|v| order.live[v.index()] && order.region[v.index()] == Region::Run) {
         if matches!(flow.op(v), Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) {
@@ -59,6 +61,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
             }
         }
         e.whole_domain(slot, &mut stages);
+        e.copies.emit(flow, layout, (Region::Run, slot), &mut stages);
     }
     let outputs = e.outputs(&mut stages);
     Program {
@@ -67,6 +70,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         buffers: layout.buffers.clone(),
         weights: e.products.weights,
         kernels: e.kernels,
+        tables: e.copies.tables,
         prepare,
         stages,
         inputs: program_inputs(flow, order, layout),
@@ -75,14 +79,13 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
 }
 
 fn domains(flow: &Flow) -> Vec<Domain> {
-    let fixed = |d: &eqn::Domain| match d.kind {
-        DomainKind::Chain { fixed } => fixed,
-        _ => None,
+    let domain = |(d, order): (&eqn::Domain, &Vec<Front>)| Domain {
+        extent: d.extent.clone(),
+        var: d.var.clone(),
+        kind: d.kind.clone(),
+        order: order.clone(),
     };
-    flow.domains
-        .iter()
-        .map(|d| Domain { extent: d.extent.clone(), var: d.var.clone(), fixed: fixed(d) })
-        .collect()
+    flow.domains.iter().zip(&flow.order).map(domain).collect()
 }
 
 fn program_inputs(flow: &Flow, order: &Order, layout: &Layout) -> Vec<Input> {
@@ -119,6 +122,7 @@ struct Emitter<'a> {
     reach: Vec<Reach>,
     /// Values that read whole domains, by slot.
     whole: BTreeMap<u32, Vec<Val>>,
+    copies: Copies,
 }
 
 /// One outer product to be.
@@ -222,11 +226,18 @@ impl Emitter<'_> {
         for slot in 0..=last.saturating_add(1) {
             self.products.emit(self.i.flow, self.i.layout, &self.moments, (region, slot), &mut body);
             self.kernels_at(region, slot, &mut body);
+            self.copies.emit(self.i.flow, self.i.layout, (region, slot), &mut body);
         }
-        if l.reverse && !self.i.flow.is_fixed(l.domain) {
-            self.masks_in_step(index, &mut body);
+        let reverse = l.reverse;
+        match &l.over {
+            Over::Chain(domain) => {
+                if reverse && !self.i.flow.is_full(*domain) {
+                    self.masks_in_step(index, &mut body);
+                }
+                into.push(Stage::Loop { domain: *domain, reverse, body });
+            }
+            Over::Fronts(front) => into.push(Stage::Fronts { front: front.clone(), reverse, body }),
         }
-        into.push(Stage::Loop { domain: l.domain, reverse: l.reverse, body });
     }
 
     /// States that the loop reads ahead of the current point hold their boundary value in padding.
@@ -329,7 +340,7 @@ impl Emitter<'_> {
     fn padding(&self, base: Val) -> Padding {
         let flow = self.i.flow;
         let Level::Over(domain) = flow.level(base) else { return Padding::Zero };
-        if flow.is_fixed(domain) {
+        if flow.is_full(domain) {
             return Padding::Zero;
         }
         let start = if matches!(flow.op(base), Op::Source(_)) { Padding::Zero } else { Padding::Garbage };

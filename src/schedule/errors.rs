@@ -36,9 +36,9 @@ pub fn malformed(what: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0601", format!("these equations cannot be scheduled: {what}")).at_some(span, "here")
 }
 
-/// A domain that is no chain.
-pub fn not_a_chain(span: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0615", "only chains have kernels yet")
-        .at_some(span, "this value lives on a grid, a tree or the positions of a second sequence")
+/// A recurrence along further axes inside each step of another.
+pub fn loop_in_a_front(name: &str, span: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0615", format!("`{name}` is a recurrence within each step of another recurrence"))
+        .at_some(span, "this value needs itself at another point of the same step")
         .help("`rnnc run --f64` computes it")
 }

@@ -2,12 +2,14 @@
 //!
 //! In: a graph and its program. Out: text for `show --stage schedule`.
 
+use super::fronts::Recurrence;
 use super::fuse::{self, Plan};
 use super::lower;
 use super::order::{self, Order};
 use super::value::{Flow, Op};
-use crate::eqn::Graph;
+use crate::eqn::{DomainId, Graph};
 use crate::loops::{Effect, Inst, Kernel, Operand, Place, Program, Stage};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// `graph` must be the one that was scheduled; otherwise nothing is said about what is kept.
@@ -16,9 +18,12 @@ pub fn explain(graph: &Graph, program: &Program) -> String {
     // Writing to a string cannot fail.
     let _ = e.program();
     let mut text = e.text;
-    if let Ok(flow) = lower::lower(graph)
+    if let Ok((flow, found)) = lower::lower(graph)
         && let Ok(order) = order::order(&flow)
     {
+        for recurrence in &found {
+            let _ = fronts(recurrence, program, &mut text);
+        }
         let plan = fuse::plan(&flow, &order);
         let _ = values(&flow, &order, &plan, program, &mut text);
     }
@@ -73,6 +78,22 @@ impl Explainer<'_> {
                     writeln!(self.text, "{indent}every step of {extent}, {way}")?;
                     self.stages(body, depth + 1)?;
                 }
+                Stage::Fronts { front, reverse, body } => {
+                    let way = if *reverse { "falling" } else { "rising" };
+                    let front = self.program.show_front(front);
+                    writeln!(self.text, "{indent}every front of equal {front}, {way}")?;
+                    self.stages(body, depth + 1)?;
+                }
+                Stage::Collect { from, out, width, .. } => {
+                    let from: Vec<String> = from.iter().map(|o| self.columns(o, *width)).collect();
+                    let out = self.columns(out, *width);
+                    writeln!(self.text, "{indent}rows of {} into {out}", from.join(", "))?;
+                }
+                Stage::Fold { fold, from, out, width, .. } => {
+                    let (from, out) = (self.columns(from, *width), self.columns(out, *width));
+                    let fold = fold.word().trim_start_matches("reduce_");
+                    writeln!(self.text, "{indent}{fold} of {from} into {out}")?;
+                }
                 Stage::Product { a, weight, out, accumulate } => {
                     let Some(w) = self.program.weights.get(weight.index()) else { continue };
                     let op = if *accumulate { "+=" } else { "=" };
@@ -114,11 +135,47 @@ impl Explainer<'_> {
                     writeln!(self.text, "{indent}{point:?} of {from} into {out}")?;
                 }
                 // Boundaries, masks and zeros cost nothing worth a line.
-                Stage::Fill { .. } | Stage::Boundary { .. } | Stage::Mask { .. } => {}
+                Stage::Fill { .. } | Stage::Boundary { .. } | Stage::Mask { .. } | Stage::Number { .. } => {}
             }
         }
         Ok(())
     }
+}
+
+/// Points of an axis that are drawn.
+const DRAWN: usize = 6;
+
+/// Which hyperplanes were chosen, and why; over two axes the number of each point's front.
+fn fronts(r: &Recurrence, program: &Program, text: &mut String) -> std::fmt::Result {
+    let name = |axis: &DomainId| program.domains.get(axis.index()).map_or("?", |d| &*d.var);
+    let vector = |v: &Vec<(DomainId, i64)>| {
+        let steps: Vec<String> = v.iter().map(|(axis, k)| format!("{}{k:+}", name(axis))).collect();
+        format!("({})", steps.join(", "))
+    };
+    let vectors: Vec<String> = r.vectors.iter().map(vector).collect();
+    let way = if r.reverse { "falling" } else { "rising" };
+    writeln!(text, "`{}` is computed by fronts of equal {}, {way}:", r.name, program.show_front(&r.front))?;
+    writeln!(text, "  a point is needed by those at {}", vectors.join(", "))?;
+    let axes: BTreeSet<DomainId> = r.vectors.iter().flatten().map(|(axis, _)| *axis).collect();
+    let is_chain = |axis: &DomainId| program.domains.get(axis.index()).is_some_and(|d| !d.is_indexed());
+    let (true, [down, right]) = (axes.iter().all(is_chain), &axes.into_iter().collect::<Vec<_>>()[..]) else {
+        return Ok(());
+    };
+    let sign = if r.reverse { -1 } else { 1 };
+    let along = |axis: &DomainId| {
+        let found = r.front.0.iter().find(|(a, _)| a == axis);
+        sign * found.map_or(0, |(_, k)| i64::from(*k))
+    };
+    let (rows, columns) = (along(down), along(right));
+    let number = |i: usize, j: usize| rows * i as i64 + columns * j as i64;
+    let all = (0..DRAWN).flat_map(|i| (0..DRAWN).map(move |j| (i, j)));
+    let first = all.map(|(i, j)| number(i, j)).min().unwrap_or(0);
+    writeln!(text, "  {} down, {} to the right; the number of each point's front:", name(down), name(right))?;
+    for i in 0..DRAWN {
+        let row: Vec<String> = (0..DRAWN).map(|j| format!("{:3}", number(i, j) - first + 1)).collect();
+        writeln!(text, "  {}", row.join(""))?;
+    }
+    Ok(())
 }
 
 fn operations(k: &Kernel) -> usize {

@@ -189,10 +189,10 @@ impl Planner<'_> {
         for (_, v) in &flow.outputs {
             self.keep_for_all(flow.view(*v).base);
         }
-        for state in flow.states.iter().filter(|s| s.before > 0 || s.after > 0) {
+        for state in flow.states.iter().filter(|s| s.is_read()) {
             self.keep_for_all(state.base);
-            for v in &state.init {
-                self.keep_for_all(flow.view(*v).base);
+            for v in state.boundary() {
+                self.keep_for_all(flow.view(v).base);
             }
         }
         for v in flow.ids().filter(|v| order.live[v.index()]) {
@@ -201,6 +201,11 @@ impl Planner<'_> {
                 Op::Source(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_) => self.keep_for_all(v),
                 Op::Acc(_) => (self.p.in_memory[v.index()], self.p.leaves_kernel[v.index()]) = (true, true),
                 Op::SumOver(_) | Op::SumScatter { .. } => self.keep_for_all(v),
+                // Rows of all steps are there at once.
+                op if op.is_copy() => {
+                    self.keep_for_all(v);
+                    op.operands().into_iter().for_each(|o| self.keep_for_all(flow.view(o).base));
+                }
                 Op::Concat(_) | Op::Literal(_) => self.p.in_memory[v.index()] = true,
                 Op::Reduce { .. } | Op::MatMul(..) if !flow.get(v).shape.is_empty() => {
                     self.p.in_memory[v.index()] = true;
@@ -324,7 +329,7 @@ impl Planner<'_> {
             for part in parts {
                 let op = flow.op(*part);
                 let kept = op.is_map() && !op.is_sum() && !matches!(op, Op::Literal(_));
-                if (kept || matches!(op, Op::At { .. } | Op::Reverse(_)))
+                if (kept || matches!(op, Op::At { .. } | Op::Reverse(_)) || op.is_copy())
                     && flow.level(*part) == flow.level(v)
                     && self.p.part_of[part.index()].is_none()
                     && order.region[part.index()] == order.region[v.index()]
@@ -376,7 +381,7 @@ pub fn home(flow: &Flow, order: &Order, plan: &Plan, v: Val) -> Home {
         },
         Level::Example => Home::Example,
         Level::Over(d) => match order.region[i] {
-            Region::Loop(l) if !plan.leaves_loop[i] => Home::Step(l),
+            Region::Loop(l) if !plan.leaves_loop[i] && !flow.is_indexed(d) => Home::Step(l),
             _ => Home::Over(d.0),
         },
     }

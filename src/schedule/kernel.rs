@@ -420,7 +420,7 @@ impl Writer<'_> {
     /// `value`, or 0 beyond an example's length.
     fn masked(&mut self, v: Val, value: ValueId) -> ValueId {
         let Level::Over(domain) = self.key.place else { return value };
-        if self.flow().is_fixed(domain) || self.zeroed.contains(&v) {
+        if self.flow().is_full(domain) || self.zeroed.contains(&v) {
             return value;
         }
         let inside = self.inside(domain);

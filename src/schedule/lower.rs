@@ -6,32 +6,39 @@
 
 use super::components::{Components, components};
 use super::errors;
+use super::fronts::{Recurrence, fronts};
 use super::value::{Flow, GramTerm, Op, State, Term, Val, Value};
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::{self, Binary, DomainKind, Fold, Graph, Level, NodeId, Unary};
+use crate::eqn::{self, Binary, Fold, Graph, Level, NodeId, Unary};
+use crate::loops::Coordinate;
 use crate::shape::Dim;
 use crate::source::Span;
 use std::collections::BTreeMap;
 
 /// Greatest number of elements of one value.
 const MAX_ELEMENTS: usize = i32::MAX as usize;
+mod across;
+
 /// How deep a slice is pushed through elementwise operations.
 const MAX_PUSH: u32 = 128;
 
 type Res<T> = Result<T, Diagnostic>;
 
-pub fn lower(graph: &Graph) -> Fallible<Flow> {
+/// The flow, and why points of domains other than chains come in their order.
+pub fn lower(graph: &Graph) -> Fallible<(Flow, Vec<Recurrence>)> {
     run(graph).map_err(|d| vec![d])
 }
 
-fn run(graph: &Graph) -> Res<Flow> {
+fn run(graph: &Graph) -> Res<(Flow, Vec<Recurrence>)> {
     let mut l = Lowering::new(graph)?;
     for n in 0..graph.nodes.len() {
         let id = NodeId(n as u32);
         if l.live[n] && !l.is_absorbed(id) {
             l.context = Some(id);
+            l.meet = l.meeting_level(id);
             let mut v = l.node(id)?;
-            let level = graph.nodes[n].level;
+            l.meet = None;
+            let level = l.level[n];
             if l.flow.level(v) != level {
                 // A part of a joined value may have fewer rows than the whole.
                 let shape = l.shape(v);
@@ -47,7 +54,7 @@ fn run(graph: &Graph) -> Res<Flow> {
         let v = l.in_memory(v)?;
         l.flow.outputs.push((output.name.clone(), v));
     }
-    Ok(l.flow)
+    Ok((l.flow, l.found))
 }
 
 struct Lowering<'a> {
@@ -70,6 +77,13 @@ struct Lowering<'a> {
     exponentials: BTreeMap<Val, (Val, Val, Val)>,
     /// The node that is being lowered.
     context: Option<NodeId>,
+    /// Of each node: the domain says in which order its rows lie.
+    level: Vec<Level>,
+    found: Vec<Recurrence>,
+    /// The level at which the node's operands are read, if they must be brought there.
+    meet: Option<Level>,
+    /// Values as they are read at other levels.
+    lifted: BTreeMap<(Val, Level), Val>,
 }
 
 impl<'a> Lowering<'a> {
@@ -100,11 +114,13 @@ impl<'a> Lowering<'a> {
             pinned[output.node.index()] = true;
         }
         let edges: Vec<Vec<usize>> = graph.nodes.iter().map(|node| dependencies(graph, &node.op)).collect();
+        let fronts = fronts(graph, &live)?;
         let mut l = Lowering {
             graph,
             flow: Flow {
                 name: graph.name.clone(),
-                domains: graph.domains.clone(),
+                domains: fronts.domains,
+                order: fronts.order,
                 sources: graph.sources.clone(),
                 ..Flow::default()
             },
@@ -119,6 +135,10 @@ impl<'a> Lowering<'a> {
             slices: BTreeMap::new(),
             exponentials: BTreeMap::new(),
             context: None,
+            level: fronts.level,
+            found: fronts.found,
+            meet: None,
+            lifted: BTreeMap::new(),
         };
         for i in (0..n).rev() {
             l.sliced[i] = l.live[i]
@@ -139,6 +159,8 @@ impl<'a> Lowering<'a> {
                 init: Vec::new(),
                 before: 0,
                 after: 0,
+                collected: false,
+                sides: Vec::new(),
             });
         }
         Ok(l)
@@ -148,9 +170,14 @@ impl<'a> Lowering<'a> {
         self.context.and_then(|n| self.graph.nodes[n.index()].span)
     }
 
-    fn lowered(&self, n: NodeId) -> Res<Val> {
+    /// The value of a node, where the current node reads it.
+    fn lowered(&mut self, n: NodeId) -> Res<Val> {
         let v = self.map.get(n.index()).copied().flatten();
-        v.ok_or_else(|| errors::malformed("a value is read before it is defined", self.span()))
+        let v = v.ok_or_else(|| errors::malformed("a value is read before it is defined", self.span()))?;
+        match self.meet {
+            Some(level) => self.lift(v, level),
+            None => Ok(v),
+        }
     }
 
     fn push(&mut self, op: Op, shape: Vec<usize>) -> Res<Val> {
@@ -256,21 +283,21 @@ impl<'a> Lowering<'a> {
                 if s.index() >= self.graph.sources.len() {
                     return Err(errors::malformed("a source does not exist", node.span));
                 }
-                let v = self.push_at(Op::Source(*s), shape, node.level)?;
+                let v = self.push_at(Op::Source(*s), shape, self.level[id.index()])?;
                 self.flow.values[v.index()].is_id = matches!(node.ty, eqn::Ty::Id(_));
                 v
             }
             eqn::Op::Lag { state, offset } => {
-                let Some(offset) = offset.along_chain() else {
-                    return Err(errors::not_a_chain(node.span));
+                let Some(offset) = self.along_chain(*state, *offset) else {
+                    return self.collect_state(*state, *offset, shape, self.level[id.index()]);
                 };
                 let s = &mut self.flow.states[state.index()];
                 s.before = s.before.max(u32::try_from(-i64::from(offset)).unwrap_or(0));
                 s.after = s.after.max(u32::try_from(offset).unwrap_or(0));
                 self.push_at(Op::Lag { state: *state, offset }, shape, node.level)?
             }
-            eqn::Op::Position(d) => self.push_at(Op::Position(*d), shape, node.level)?,
-            eqn::Op::Length(d) => self.push_at(Op::Length(*d), shape, node.level)?,
+            eqn::Op::Position(d) => self.coordinate(Coordinate::Position, *d, shape, id)?,
+            eqn::Op::Length(d) => self.coordinate(Coordinate::Length, *d, shape, id)?,
             eqn::Op::Unary(Unary::StopGradient, a) => self.lowered(*a)?,
             eqn::Op::Unary(u, a) => {
                 let a = self.lowered(*a)?;
@@ -359,20 +386,10 @@ impl<'a> Lowering<'a> {
                 let a = self.lowered(*a)?;
                 self.reshape(a, shape)?
             }
-            eqn::Op::SumOver(a) => self.sum_over(*a, shape, node.level)?,
-            eqn::Op::At { arg, point, empty, .. } => {
-                let (arg, empty) = (self.lowered(*arg)?, self.lowered(*empty)?);
-                let (arg, empty) = (self.as_numbers(arg)?, self.as_numbers(empty)?);
-                self.push_at(Op::At { arg, point: *point, empty }, shape, node.level)?
-            }
-            eqn::Op::FoldOver { .. } | eqn::Op::Points { .. } => return Err(errors::not_a_chain(node.span)),
-            op @ eqn::Op::Remap { .. } => {
-                let Some((a, _)) = self.graph.as_reverse(op) else {
-                    return Err(errors::not_a_chain(node.span));
-                };
-                let a = self.lowered(a)?;
-                let a = self.as_numbers(a)?;
-                self.push(Op::Reverse(a), shape)?
+            eqn::Op::SumOver(a) => self.sum_over(*a, shape, self.level[id.index()])?,
+            eqn::Op::FoldOver { fold, arg } => self.fold(*fold, *arg, shape, self.level[id.index()])?,
+            eqn::Op::At { .. } | eqn::Op::Points { .. } | eqn::Op::Remap { .. } => {
+                self.other_points(id, shape)?
             }
             eqn::Op::Literal(values) => {
                 if values.len() != shape.iter().product::<usize>() {
@@ -533,7 +550,7 @@ impl<'a> Lowering<'a> {
         !self.pinned[id.index()]
             && matches!(into.op, eqn::Op::Binary(Binary::Add, ..))
             && into.shape == node.shape
-            && into.level == node.level
+            && self.level[reader.index()] == self.level[id.index()]
             && (matches!(node.op, eqn::Op::Binary(Binary::Add, ..)) || self.is_product(id))
     }
 
@@ -562,7 +579,7 @@ impl<'a> Lowering<'a> {
         }
         let mut sum = None;
         if !terms.is_empty() {
-            let level = self.graph.nodes[root.index()].level;
+            let level = self.level[root.index()];
             sum = Some(self.push_at(Op::Acc(terms), shape.clone(), level)?);
         }
         for v in rest {
@@ -646,6 +663,10 @@ impl<'a> Lowering<'a> {
 
     /// A sum over rows: outer products of vectors at one level become a [`Op::Gram`].
     fn sum_over(&mut self, arg: NodeId, shape: Vec<usize>, level: Level) -> Res<Val> {
+        let from = self.level[arg.index()];
+        if level != Level::Shared && self.flow.chain(from).is_none() {
+            return self.fold(Fold::Sum, arg, shape, level);
+        }
         let arg = self.lowered(arg)?;
         let from = self.flow.level(arg);
         if from <= level {
@@ -730,6 +751,9 @@ impl<'a> Lowering<'a> {
     fn states(&mut self) -> Res<()> {
         let mut owners: BTreeMap<Val, Vec<Val>> = BTreeMap::new();
         for (i, state) in self.graph.states.iter().enumerate() {
+            if self.flow.states[i].collected {
+                self.collected_state(i)?;
+            }
             if self.flow.states[i].before == 0 && self.flow.states[i].after == 0 {
                 continue;
             }
@@ -756,7 +780,7 @@ impl<'a> Lowering<'a> {
                 && owners.get(&def).is_none_or(|other| *other == init);
             let mut base = def;
             let after = self.flow.states[i].after;
-            if init.iter().any(|v| *v != init[0]) && after > 1 && !self.flow.is_fixed(state.domain) {
+            if init.iter().any(|v| *v != init[0]) && after > 1 && !self.flow.is_full(state.domain) {
                 base = self.with_boundary(def, state.domain, &init, after)?;
             } else if !owns {
                 let shape = self.shape(def);
@@ -830,16 +854,10 @@ fn live_nodes(graph: &Graph) -> Res<Vec<bool>> {
         {
             return Err(errors::malformed("a state does not exist", node.span));
         }
-        let domain = match node.level {
-            Level::Over(d) => Some(d),
-            _ => None,
-        };
-        if let Some(d) = domain {
-            match graph.domains.get(d.index()).map(|d| &d.kind) {
-                Some(DomainKind::Chain { .. }) => {}
-                Some(_) => return Err(errors::not_a_chain(node.span)),
-                None => return Err(errors::malformed("a domain does not exist", node.span)),
-            }
+        if let Level::Over(d) = node.level
+            && graph.domains.get(d.index()).is_none()
+        {
+            return Err(errors::malformed("a domain does not exist", node.span));
         }
         if !std::mem::replace(&mut live[i], true) {
             stack.extend(dependencies(graph, &node.op));

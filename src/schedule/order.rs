@@ -7,9 +7,11 @@
 
 use super::components::components;
 use super::errors;
+use super::fronts;
 use super::value::{Flow, Op, Val};
 use crate::diag::Diagnostic;
 use crate::eqn::{DomainId, Level, SourceKind};
+use crate::loops::{Front, Relation};
 
 /// A stretch of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,9 +32,18 @@ pub struct KernelKey {
     pub place: Level,
 }
 
+/// What a loop goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The steps of a chain, and with them the rows of all domains that are sorted by it.
+    Chain(DomainId),
+    /// The fronts of domains whose rows are sorted by it.
+    Fronts(Front),
+}
+
 #[derive(Clone, Debug)]
 pub struct Loop {
-    pub domain: DomainId,
+    pub over: Over,
     pub reverse: bool,
     pub slot: u32,
     pub members: Vec<Val>,
@@ -62,15 +73,8 @@ impl Order {
 
 pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
     let n = flow.values.len();
-    let mut edges: Vec<Vec<usize>> = Vec::with_capacity(n);
-    for value in &flow.values {
-        let mut to: Vec<usize> = value.op.operands().iter().map(|v| v.index()).collect();
-        if let Op::Lag { state, .. } = value.op {
-            let state = &flow.states[state.index()];
-            to.extend(std::iter::once(&state.base).chain(&state.init).map(|v| v.index()));
-        }
-        edges.push(to);
-    }
+    let edges: Vec<Vec<usize>> =
+        flow.ids().map(|v| flow.needs(v).into_iter().map(|o| o.index()).collect()).collect();
     let live = live_values(flow, &edges);
     let mut readers = vec![Vec::new(); n];
     for v in flow.ids().filter(|v| live[v.index()]) {
@@ -125,6 +129,7 @@ fn prepared(flow: &Flow) -> Vec<Region> {
                 Op::Source(s) => matches!(flow.sources[s.index()].kind, SourceKind::Param(_)),
                 Op::SumOver(_) | Op::SumScatter { .. } | Op::Gram(_) => false,
                 Op::At { .. } | Op::Reverse(_) | Op::Lag { .. } => false,
+                op if op.is_copy() => false,
                 op => op.operands().iter().all(|o| region[o.index()] == Region::Prepare),
             };
         if fixed {
@@ -205,61 +210,97 @@ impl Order {
         self.available(flow, o)
     }
 
+    /// The direction in which a member's read of another point leads: 0 if not across steps or fronts.
+    fn lead(flow: &Flow, v: Val, front: &Front) -> i128 {
+        match flow.op(v) {
+            Op::Lag { offset, .. } => -i128::from(*offset),
+            Op::Collect { relation: Relation::Lag { domain, offset, .. }, .. } => {
+                let by = fronts::vector(&flow.domains, *domain, *offset);
+                let along = |(axis, k): &(DomainId, i32)| {
+                    i128::from(by.get(axis).copied().unwrap_or(0)) * i128::from(*k)
+                };
+                front.0.iter().map(along).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// What all members of a recurrence go along.
+    fn front(flow: &Flow, members: &[Val]) -> Result<Front, Diagnostic> {
+        let mut found: Option<Front> = None;
+        for v in members {
+            let value = flow.get(*v);
+            let own = match value.level {
+                Level::Over(d) if flow.is_indexed(d) => flow.order[d.index()].first().cloned(),
+                Level::Over(d) => Some(Front(vec![(d, 1)])),
+                _ => None,
+            };
+            let whole = matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) || value.op.is_sum();
+            match own {
+                Some(own) if !whole && *found.get_or_insert_with(|| own.clone()) == own => {}
+                _ => return Err(errors::needs_whole_domain(&flow.label(*v), value.span)),
+            }
+        }
+        found.ok_or_else(|| errors::malformed("a recurrence without values", None))
+    }
+
     fn recurrence(&mut self, flow: &Flow, members: Vec<Val>, edges: &[Vec<usize>]) -> Result<(), Diagnostic> {
         let index = self.loops.len();
         for v in &members {
             self.in_loop[v.index()] = Some(index);
         }
-        let mut direction: Option<(bool, Val)> = None;
-        let mut domain = None;
+        let front = Self::front(flow, &members)?;
+        let mut reverse = None;
         let mut slot = 0;
+        // Members that a member needs at the same step or front.
+        let mut here: Vec<Vec<usize>> = Vec::with_capacity(members.len());
         for v in &members {
-            let value = flow.get(*v);
-            let Level::Over(d) = value.level else {
-                return Err(errors::needs_whole_domain(&flow.label(*v), value.span));
-            };
-            if *domain.get_or_insert(d) != d
-                || matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_))
-                || value.op.is_sum()
-            {
-                return Err(errors::needs_whole_domain(&flow.label(*v), value.span));
-            }
-            if let Op::Lag { state, offset } = value.op {
-                let reverse = offset > 0;
-                if direction.is_some_and(|(r, _)| r != reverse) {
-                    return Err(errors::no_order(&flow.states[state.index()].name, value.span));
+            let (value, lead) = (flow.get(*v), Self::lead(flow, *v, &front));
+            let base = value.op.state().map(|s| flow.states[s.index()].base);
+            let is_own = base.is_some_and(|b| self.in_loop[b.index()] == Some(index));
+            // A plain lag leads somewhere whatever it reads.
+            if lead != 0 && (is_own || matches!(value.op, Op::Lag { .. })) {
+                if reverse.is_some_and(|r| r != (lead < 0)) {
+                    let name = base.map(|b| flow.label(b)).unwrap_or_default();
+                    return Err(errors::no_order(&name, value.span));
                 }
-                direction = Some((reverse, *v));
+                reverse = Some(lead < 0);
             }
+            let mut needs = Vec::new();
             for o in edges[v.index()].iter().map(|o| Val(*o as u32)) {
-                if self.in_loop[o.index()] != Some(index) && !self.is_prepared(o) {
-                    slot = slot.max(self.available(flow, o));
+                if self.in_loop[o.index()] != Some(index) {
+                    if !self.is_prepared(o) {
+                        slot = slot.max(self.available(flow, o));
+                    }
+                } else if lead == 0 || base != Some(o) {
+                    needs.extend(members.binary_search(&o).ok());
                 }
             }
+            here.push(needs);
         }
-        let (Some((reverse, _)), Some(domain)) = (direction, domain) else {
+        let Some(reverse) = reverse else {
             // A cycle at one point: the graph breaks its first invariant.
             return Err(errors::malformed("a value depends on itself at the same point", None));
         };
-        // Slots inside, along the operands at the same point.
-        for v in &members {
+        for step in components(&here, &vec![true; members.len()]).members {
+            let [i] = step[..] else {
+                let v = members[step[0]];
+                return Err(errors::loop_in_a_front(&flow.label(v), flow.get(v).span));
+            };
+            let v = members[i];
             self.region[v.index()] = Region::Loop(index);
-            let op = flow.op(*v);
-            let mut at = 0;
-            if !matches!(op, Op::Lag { .. }) {
-                for o in op.operands() {
-                    if self.in_loop[o.index()] == Some(index) {
-                        at = at.max(self.inside(flow, *v, o));
-                    }
-                }
-            }
+            let at = here[i].iter().map(|o| self.inside(flow, v, members[*o])).max().unwrap_or(0);
             self.slot[v.index()] = at;
-            if op.is_map() {
-                let place = Level::Over(domain);
+            if flow.op(v).is_map() {
+                let place = flow.level(v);
                 self.kernel[v.index()] = Some(KernelKey { region: Region::Loop(index), slot: at, place });
             }
         }
-        self.loops.push(Loop { domain, reverse, slot, members });
+        let over = match front.0[..] {
+            [(axis, _)] if !flow.is_indexed(axis) => Over::Chain(axis),
+            _ => Over::Fronts(front),
+        };
+        self.loops.push(Loop { over, reverse, slot, members });
         Ok(())
     }
 
@@ -271,6 +312,8 @@ impl Order {
         }
         let slot = self.slot[view.base.index()];
         match (flow.op(view.base), flow.op(v)) {
+            // Copies come last in a slot.
+            (op, _) if op.is_copy() => slot + 1,
             (Op::Acc(_), Op::Acc(_)) => slot + 1,
             (Op::Acc(_), _) => slot,
             // Maps read maps within one kernel; a view is read by whoever reads it.
@@ -286,12 +329,11 @@ impl Order {
         for (_, v) in &flow.outputs {
             kept[flow.view(*v).base.index()] = true;
         }
-        for (i, state) in flow.states.iter().enumerate() {
-            let _ = i;
-            if state.before > 0 || state.after > 0 {
+        for state in &flow.states {
+            if state.is_read() {
                 kept[state.base.index()] = true;
-                for v in &state.init {
-                    kept[flow.view(*v).base.index()] = true;
+                for v in state.boundary() {
+                    kept[flow.view(v).base.index()] = true;
                 }
             }
         }

@@ -146,7 +146,7 @@ impl Packer<'_> {
     /// The kernel that alone reads an accumulator, element by element.
     fn dies_in(&self, z: Val) -> Option<KernelKey> {
         let kept = self.flow.outputs.iter().any(|(_, v)| self.flow.view(*v).base == z)
-            || self.flow.states.iter().any(|s| s.base == z || s.init.contains(&z));
+            || self.flow.states.iter().any(|s| s.base == z || s.boundary().any(|v| v == z));
         let mut key = None;
         for r in &self.order.readers[z.index()] {
             let own = self.order.kernel[r.index()]?;
@@ -181,7 +181,10 @@ impl Packer<'_> {
             let op = self.flow.op(*v);
             let Some(features) = feeds.remove(v) else { continue };
             let placed = self.out.at[v.index()].is_some();
-            if !placed && (op.is_map() || matches!(op, Op::At { .. })) && self.flow.get(*v).shape.len() == 1 {
+            if !placed
+                && (op.is_map() || op.is_copy() || matches!(op, Op::At { .. }))
+                && self.flow.get(*v).shape.len() == 1
+            {
                 items.push((*v, (self.home(*v), self.order.in_loop[v.index()]), features));
             }
         }

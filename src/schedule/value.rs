@@ -7,8 +7,9 @@
 //! Invariant: a value's operands have smaller ids, save what [`Op::Lag`] reads through its state.
 
 use crate::eqn::{
-    Binary, Domain, DomainId, Fold, Level, Point, Source, SourceId, StateId, Unary, declare_id,
+    Binary, Domain, DomainId, DomainKind, Fold, Level, Point, Source, SourceId, StateId, Unary, declare_id,
 };
+use crate::loops::{Coordinate, Front, Relation};
 use crate::source::Span;
 use std::sync::Arc;
 
@@ -68,6 +69,19 @@ pub enum Op {
         empty: Val,
     },
     Reverse(Val),
+    /// Rows of other points, copied; with a state: of its base, initial values and sides.
+    Collect {
+        state: Option<StateId>,
+        from: Vec<Val>,
+        relation: Relation,
+    },
+    /// Over all points below this value's own, where no kernel can add them up.
+    Fold {
+        fold: Fold,
+        arg: Val,
+    },
+    /// A coordinate at an indexed level, where it differs from row to row.
+    Number(Coordinate, DomainId),
     Literal(Arc<[f64]>),
     /// The sum of products of vectors at this value's level with matrices known before a run.
     Acc(Vec<Term>),
@@ -120,12 +134,30 @@ pub struct State {
     /// How far it is read before and behind the current point.
     pub before: u32,
     pub after: u32,
+    /// Read by [`Op::Collect`].
+    pub collected: bool,
+    /// What is read across one side only.
+    pub sides: Vec<(DomainId, bool, Val)>,
+}
+
+impl State {
+    /// What reads outside the domain give.
+    pub fn boundary(&self) -> impl Iterator<Item = Val> + '_ {
+        self.init.iter().copied().chain(self.sides.iter().map(|(.., v)| *v))
+    }
+
+    pub fn is_read(&self) -> bool {
+        self.before > 0 || self.after > 0 || self.collected
+    }
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Flow {
     pub name: String,
+    /// Those of the graph, then further orders of some.
     pub domains: Vec<Domain>,
+    /// How the rows of each domain are sorted, if they are indexed.
+    pub order: Vec<Vec<Front>>,
     pub sources: Vec<Source>,
     pub values: Vec<Value>,
     pub states: Vec<State>,
@@ -155,7 +187,9 @@ impl Op {
     pub fn operands(&self) -> Vec<Val> {
         match self {
             Op::Const(_) | Op::Source(_) | Op::Lag { .. } | Op::Position(_) | Op::Length(_) => Vec::new(),
-            Op::Literal(_) => Vec::new(),
+            Op::Literal(_) | Op::Number(..) => Vec::new(),
+            Op::Collect { from, .. } => from.clone(),
+            Op::Fold { arg, .. } => vec![*arg],
             Op::Unary(_, a) | Op::Spread(a) | Op::Copy(a) | Op::Transpose(a) | Op::Reshape(a) => vec![*a],
             Op::Slice { arg: a, .. } | Op::Reduce { arg: a, .. } => vec![*a],
             Op::ArgMax(a) | Op::SumOver(a) | Op::Reverse(a) => vec![*a],
@@ -184,6 +218,21 @@ impl Op {
         !self.is_view()
             && !self.is_immediate()
             && !matches!(self, Op::Source(_) | Op::Acc(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_))
+            && !self.is_copy()
+    }
+
+    /// Computed from other rows than its own, by a stage that also loops have.
+    pub fn is_copy(&self) -> bool {
+        matches!(self, Op::Collect { .. } | Op::Fold { .. } | Op::Number(..))
+    }
+
+    /// The state that is read at another point.
+    pub fn state(&self) -> Option<StateId> {
+        match self {
+            Op::Lag { state, .. } => Some(*state),
+            Op::Collect { state, .. } => *state,
+            _ => None,
+        }
     }
 
     /// A fold over rows, whose own value is there only after all of them.
@@ -261,9 +310,34 @@ impl Flow {
         (view.strides.iter().zip(&natural).zip(&value.shape)).all(|((s, n), extent)| s == n || *extent == 1)
     }
 
-    /// Whether all examples of a domain have the same length.
-    pub fn is_fixed(&self, domain: DomainId) -> bool {
-        matches!(self.domains[domain.index()].kind, crate::eqn::DomainKind::Chain { fixed: Some(_) })
+    /// Whether every row of a domain is a point of its example.
+    pub fn is_full(&self, domain: DomainId) -> bool {
+        !matches!(self.domains[domain.index()].kind, DomainKind::Chain { fixed: None })
+    }
+
+    /// Whether a domain's rows are those of the true points only.
+    pub fn is_indexed(&self, domain: DomainId) -> bool {
+        !matches!(self.domains[domain.index()].kind, DomainKind::Chain { .. })
+    }
+
+    /// The chain whose padded rows a level has.
+    pub fn chain(&self, level: Level) -> Option<DomainId> {
+        match level {
+            Level::Over(d) if !self.is_indexed(d) => Some(d),
+            _ => None,
+        }
+    }
+
+    /// Everything a value needs: operands, and what it reads through its state.
+    pub fn needs(&self, v: Val) -> Vec<Val> {
+        let op = self.op(v);
+        let mut needs = op.operands();
+        if let Some(state) = op.state() {
+            let state = &self.states[state.index()];
+            needs.push(state.base);
+            needs.extend(state.boundary());
+        }
+        needs
     }
 
     /// A name for reading: the author's, or one made from the id.

@@ -54,7 +54,7 @@ pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<
     let mut bench = Carrying::new(exe, setup.stream)?;
     let steps = if setup.stream { 1 } else { setup.steps };
     let lengths = graph.domains.iter().map(|d| (d.extent.to_string(), vec![steps; setup.batch]));
-    let fixed = |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed.is_some());
+    let fixed = |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed().is_some());
     bench.workspace.resize(setup.batch, &lengths.filter(|(name, _)| !fixed(name)).collect())?;
     give(&mut bench.workspace, graph)?;
     // A stream's calls are too short to be timed one by one.
@@ -161,12 +161,14 @@ fn stages_flops(
     steps: usize,
     inside: &mut Vec<bool>,
 ) -> f64 {
-    let extent = |d: usize| program.domains[d].fixed.map_or(steps, |n| n as usize);
+    let extent = |d: usize| program.domains[d].fixed().map_or(steps, |n| n as usize);
     let rows = |buffer: crate::loops::BufferId, inside: &[bool]| match program.buffers[buffer.index()].place {
         Place::Shared => 1,
         Place::Example => batch,
-        Place::Over { domain, .. } if inside[domain.index()] => batch,
-        Place::Over { domain, .. } => batch * extent(domain.index()),
+        Place::Over { domain, .. } => {
+            let open = program.axes(domain).into_iter().filter(|a| !inside[a.index()]);
+            open.fold(batch, |rows, a| rows * extent(a.index()))
+        }
     };
     let mut sum = 0.0;
     for stage in stages {
@@ -177,6 +179,8 @@ fn stages_flops(
                 inside[domain.index()] = false;
                 once * extent(domain.index()) as f64
             }
+            // All fronts together are all rows.
+            Stage::Fronts { body, .. } => stages_flops(body, program, batch, steps, inside),
             Stage::Product { weight, out, .. } => {
                 let parts = &program.weights[weight.index()].parts;
                 let size: f64 = parts.iter().map(|p| p.rows as f64 * p.cols as f64).sum();

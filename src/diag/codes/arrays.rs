@@ -48,6 +48,17 @@ pub const ENTRIES: &[Entry] = &[
                orthogonal, identity (matrices only) and chrono(T) with T > 2. Arguments must be finite numbers.",
     },
     Entry {
+        code: "E0709",
+        title: "missing trees",
+        text: "Every example of a cell over a tree has a tree: an array of the children of each node, -1 where an edge leads \
+               nowhere. Children come before their parents.",
+    },
+    Entry {
+        code: "E0710",
+        title: "wrong trees",
+        text: "There is one tree for each example, and no node has more edges than the cell declares.",
+    },
+    Entry {
         code: "E0721",
         title: "a file that cannot be read",
         text: "The message says what the system said. Text must be UTF-8.",

@@ -35,8 +35,9 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "E0615",
-        title: "no kernels for this domain",
-        text: "Kernels are made for chains; values over grids, trees and pairs of positions are computed by the interpreter only: `rnnc run --f64`.",
+        title: "a recurrence within a recurrence",
+        text: "A recurrence that goes on along further axes within each step of another has no kernels; the interpreter \
+               computes it: `rnnc run --f64`.",
     },
     Entry {
         code: "E0614",

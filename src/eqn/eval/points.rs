@@ -1,29 +1,29 @@
 //! Points of examples: which exist, where their rows lie, how one is found from another.
 //!
-//! In: the domains of a graph and the sizes of a batch. Rows of a value lie in the order of its array: the axes of its
+//! In: domains and the sizes of a batch. Rows of a value lie in the order of its array: the axes of its
 //! level, slowest first, then the example.
 
 use crate::eqn::tree::Tree;
-use crate::eqn::{AxisMap, DomainId, DomainKind, Graph, Level, MAX_AXES, Offset};
+use crate::eqn::{AxisMap, Domain, DomainId, DomainKind, Level, MAX_AXES, Offset, Point};
 
 /// One point of one example: positions from 0 along the axes of a level, in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub example: usize,
     pub at: [usize; MAX_AXES],
 }
 
 /// A read that finds no point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outside {
+pub(crate) struct Outside {
     /// The only side that was crossed, if it is only one: the axis, and whether behind its last point.
     pub side: Option<(DomainId, bool)>,
     /// How far beyond the domain, at most; from 1.
     pub distance: usize,
 }
 
-pub(super) struct Points<'a> {
-    graph: &'a Graph,
+pub(crate) struct Points<'a> {
+    domains: &'a [Domain],
     pub size: usize,
     /// Of each domain.
     axes: Vec<Vec<DomainId>>,
@@ -39,22 +39,26 @@ impl<'a> Points<'a> {
     /// `lengths` and `trees` of each domain; what does not apply is empty. Rows are laid out for `extents` points along
     /// each axis, if no example has more.
     pub fn new(
-        graph: &'a Graph,
+        domains: &'a [Domain],
         size: usize,
         lengths: Vec<Vec<usize>>,
         trees: Vec<&'a [Tree]>,
         extents: &[usize],
     ) -> Self {
-        let axes = (0..graph.domains.len()).map(|d| graph.axes(DomainId(d as u32))).collect();
+        let axes = |(i, d): (usize, &Domain)| match &d.kind {
+            DomainKind::Product(axes) => axes.clone(),
+            _ => vec![DomainId(i as u32)],
+        };
+        let axes = domains.iter().enumerate().map(axes).collect();
         let mut greatest: Vec<usize> =
             lengths.iter().zip(extents).map(|(all, n)| all.iter().copied().fold(*n, usize::max)).collect();
-        for (i, domain) in graph.domains.iter().enumerate() {
+        for (i, domain) in domains.iter().enumerate() {
             if let DomainKind::Children { tree } = domain.kind {
                 let most = |t: &Tree| (0..t.nodes()).map(|n| t.children(n).len()).max().unwrap_or(0);
                 greatest[i] = trees[tree.index()].iter().map(most).fold(extents[i], usize::max);
             }
         }
-        Points { graph, size, axes, lengths, trees, greatest }
+        Points { domains, size, axes, lengths, trees, greatest }
     }
 
     pub fn axes(&self, level: Level) -> &[DomainId] {
@@ -89,7 +93,7 @@ impl<'a> Points<'a> {
 
     /// The length of an axis at a place of a level that has what the length depends on.
     pub fn length(&self, axis: DomainId, level: Level, p: Place) -> usize {
-        match self.graph.domains[axis.index()].kind {
+        match self.domains[axis.index()].kind {
             DomainKind::Children { tree } => {
                 let node = self.axes(level).iter().position(|a| *a == tree).map_or(0, |i| p.at[i]);
                 self.trees[tree.index()].get(p.example).map_or(0, |t| t.children(node).len())
@@ -177,13 +181,23 @@ impl<'a> Points<'a> {
         out
     }
 
+    /// One point of an axis, seen from `p` of a level without it, if the example has it.
+    pub fn point(&self, axis: DomainId, point: Point, from: Level, p: Place, to: Level) -> Option<Place> {
+        let length = self.length(axis, from, p);
+        let x = match point {
+            Point::First => 0,
+            Point::Last => length.wrapping_sub(1),
+            Point::Fixed(k) => (k as usize).wrapping_sub(1),
+        };
+        (x < length).then(|| self.with(from, p, to, axis, x))
+    }
+
     /// The point of `domain` that is read from `p` of `level`.
     pub fn lag(&self, domain: DomainId, offset: Offset, level: Level, p: Place) -> Result<Place, Outside> {
         let own = Level::Over(domain);
         let nowhere = Outside { side: None, distance: 1 };
         let tree_of = |axes: &[DomainId]| {
-            let is_tree =
-                |a: &&DomainId| matches!(self.graph.domains[a.index()].kind, DomainKind::Tree { .. });
+            let is_tree = |a: &&DomainId| matches!(self.domains[a.index()].kind, DomainKind::Tree { .. });
             axes.iter().find(is_tree).copied()
         };
         match offset {

@@ -2,7 +2,7 @@
 
 use super::number::Number;
 use super::{Place, Run, ops};
-use crate::eqn::{Level, NodeId, Op, Point, Side, State};
+use crate::eqn::{Level, NodeId, Op, Side, State};
 
 impl<N: Number> Run<'_, N> {
     /// Computes one row of a node into `all`, which holds all its rows.
@@ -85,13 +85,7 @@ impl<N: Number> Run<'_, N> {
     fn point_of(&self, id: NodeId, p: Place) -> Option<Place> {
         let Op::At { arg, axis, point, .. } = self.graph.node(id).op else { return None };
         let (from, to) = (self.graph.level(id), self.graph.level(arg));
-        let length = self.points.length(axis, from, p);
-        let x = match point {
-            Point::First => 0,
-            Point::Last => length.wrapping_sub(1),
-            Point::Fixed(k) => (k as usize).wrapping_sub(1),
-        };
-        (x < length).then(|| self.points.with(from, p, to, axis, x))
+        self.points.point(axis, point, from, p, to)
     }
 
     /// A node's value as it is read from a place of a level that is not lower.

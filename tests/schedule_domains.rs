@@ -1,0 +1,292 @@
+//! Kernels over grids, trees and pairs of positions: the order they are computed in, and that nothing but an example
+//! itself decides its bits. (`grad_domains` holds their values and gradients to the interpreter.)
+
+mod schedule_support;
+
+use ndarray::{ArrayD, IxDyn, Slice};
+use rnnc::eqn::Graph;
+use rnnc::eqn::eval::{Batch, eval};
+use rnnc::eqn::parse::parse;
+use rnnc::eqn::tree::Tree;
+use rnnc::runtime::{Executable, run_batch, run_batch_within};
+use rnnc::schedule::{explain, schedule};
+use schedule_support::{Outputs, difference, rounded};
+
+fn graph(text: &str) -> Graph {
+    let graph = parse(text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+    assert_eq!(rnnc::eqn::verify::verify(&graph), Ok(()));
+    graph
+}
+
+/// By machine code.
+fn run(graph: &Graph, batch: &Batch) -> Outputs {
+    let program = schedule(graph).unwrap_or_else(|e| panic!("{}", e[0].message));
+    let exe = Executable::compiled(program).unwrap_or_else(|e| panic!("{}", e[0].message));
+    run_batch(&exe, batch).unwrap_or_else(|e| panic!("{}", e[0].message))
+}
+
+fn refused(text: &str) -> &'static str {
+    schedule(&graph(text)).unwrap_err()[0].code
+}
+
+/// Numbers without a pattern, that an f32 holds.
+fn numbers(shape: &[usize], seed: u64) -> ArrayD<f64> {
+    let mut state = seed.wrapping_mul(2862933555777941757).wrapping_add(3037000493);
+    ArrayD::from_shape_fn(IxDyn(shape), |_| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((state >> 40) as f64 / (1u64 << 24) as f64 * 2.0 - 1.0) as f32 as f64
+    })
+}
+
+/// Each example of a batch alone, without padding, gives the same bits.
+fn check_alone(text: &str, batch: &Batch, axes: &[(&str, &[&str])]) {
+    let graph = graph(text);
+    let batch = rounded(batch);
+    let together = run(&graph, &batch);
+    let expected = eval(&graph, &batch).unwrap();
+    for (name, array) in &expected {
+        assert!(difference(array, &together[name]) < 1e-4, "{name}: {:?}\n{array:?}", together[name]);
+    }
+    for b in 0..batch.size {
+        let mut alone = Batch { size: 1, ..Batch::default() };
+        alone.lengths = batch.lengths.iter().map(|(name, all)| (name.clone(), vec![all[b]])).collect();
+        alone.trees = batch.trees.iter().map(|(name, all)| (name.clone(), vec![all[b].clone()])).collect();
+        let own = |array: &ArrayD<f64>, over: &[&str]| {
+            let mut array = array.clone();
+            for (i, axis) in over.iter().enumerate() {
+                let length = batch.lengths.get(*axis).map(|all| all[b]);
+                let length = length.or(batch.trees.get(*axis).map(|all| all[b].nodes())).unwrap();
+                array.slice_axis_inplace(ndarray::Axis(i), Slice::from(..length));
+            }
+            array.slice_axis_inplace(ndarray::Axis(over.len()), Slice::from(b..b + 1));
+            array
+        };
+        for (name, array) in &batch.arrays {
+            let array = match axes.iter().find(|(n, _)| n == name) {
+                Some((_, over)) => own(array, over),
+                None => array.clone(),
+            };
+            alone.arrays.insert(name.clone(), array);
+        }
+        for (name, array) in run(&graph, &alone) {
+            let Some((_, over)) = axes.iter().find(|(n, _)| *n == name) else { continue };
+            assert_eq!(array, own(&together[&name], over), "{name} of example {b}");
+        }
+    }
+}
+
+const GRID: &str = "domain r : i
+domain c : j
+domain r×c : i×j product r, c
+source x : [3] over r×c = input
+source w : [17, 3] shared = param = 0.0
+source u : [17, 17] shared = param = 0.0
+source v : [17, 17] shared = param = 0.0
+state h : [17] over r×c = h init zeros
+z : [] shared = const(0.0)
+zeros : [17] shared = spread(z)
+x : [3] over r×c = source(x)
+w : [17, 3] shared = source(w)
+u : [17, 17] shared = source(u)
+v : [17, 17] shared = source(v)
+up : [17] over r×c = lag(h, -1, 0)
+left : [17] over r×c = lag(h, 0, -1)
+wx : [17] over r×c = matmul(w, x)
+uu : [17] over r×c = matmul(u, up)
+vl : [17] over r×c = matmul(v, left)
+a : [17] over r×c = add(wx, uu)
+b : [17] over r×c = add(a, vl)
+h : [17] over r×c = tanh(b)
+rows : [17] over r = sum_over(h)
+most : [17] each = fold_over(h, reduce_max)
+sum : [17] each = sum_over(h)
+out h = h
+out rows = rows
+out most = most
+out sum = sum
+";
+
+fn grid_batch() -> Batch {
+    let mut batch = Batch { size: 4, ..Batch::default() };
+    batch.lengths.insert("r".into(), vec![3, 1, 5, 2]);
+    batch.lengths.insert("c".into(), vec![4, 2, 1, 6]);
+    batch.arrays.insert("x".into(), numbers(&[6, 7, 4, 3], 1));
+    batch.arrays.insert("w".into(), numbers(&[17, 3], 2));
+    batch.arrays.insert("u".into(), numbers(&[17, 17], 3) * 0.25);
+    batch.arrays.insert("v".into(), numbers(&[17, 17], 4) * 0.25);
+    batch
+}
+
+#[test]
+fn examples_of_a_grid_are_alone_as_they_are_together() {
+    let axes: &[(&str, &[&str])] =
+        &[("x", &["r", "c"]), ("h", &["r", "c"]), ("rows", &["r"]), ("most", &[]), ("sum", &[])];
+    check_alone(GRID, &grid_batch(), axes);
+}
+
+const TREE: &str = "domain v : n tree
+domain k : e children v
+domain v×k : n×e product v, k
+source x : [9] over v = input
+source u : [9, 9] shared = param = 0.0
+source f : [9, 9] shared = param = 0.0
+state h : [9] over v = h init zeros
+z : [] shared = const(0.0)
+zeros : [9] shared = spread(z)
+x : [9] over v = source(x)
+u : [9, 9] shared = source(u)
+f : [9, 9] shared = source(f)
+child : [9] over v×k = lag(h, each k)
+fc : [9] over v×k = matmul(f, child)
+g : [9] over v×k = sigmoid(fc)
+gc : [9] over v×k = mul(g, child)
+below : [9] over v = sum_over(gc)
+ub : [9] over v = matmul(u, below)
+pre : [9] over v = add(ub, x)
+h : [9] over v = tanh(pre)
+root : [9] each = at(h, v, last, zeros)
+out h = h
+out root = root
+";
+
+#[test]
+fn examples_of_trees_are_alone_as_they_are_together() {
+    let mut batch = Batch { size: 3, ..Batch::default() };
+    let wide = Tree::new([&[][..], &[], &[], &[0, 1, 2], &[], &[4, 3]]).unwrap();
+    let chain = Tree::new([&[][..], &[0], &[1], &[2]]).unwrap();
+    batch.trees.insert("v".into(), vec![chain, wide, Tree::new([&[][..]]).unwrap()]);
+    batch.arrays.insert("x".into(), numbers(&[8, 3, 9], 5));
+    batch.arrays.insert("u".into(), numbers(&[9, 9], 6));
+    batch.arrays.insert("f".into(), numbers(&[9, 9], 7));
+    check_alone(TREE, &batch, &[("x", &["v"]), ("h", &["v"]), ("root", &[])]);
+}
+
+const ATTENTION: &str = "domain n : t
+domain m : j
+domain n×m : t×j product n, m
+source x : [5] over n = input
+source keys : [5] over m = input
+source w : [5, 5] shared = param = 0.0
+state h : [5] over n = h init zeros
+z : [] shared = const(0.0)
+zeros : [5] shared = spread(z)
+x : [5] over n = source(x)
+keys : [5] over m = source(keys)
+w : [5, 5] shared = source(w)
+old : [5] over n = lag(h, -1)
+wo : [5] over n = matmul(w, old)
+query : [5] over n = add(wo, x)
+e : [] over n×m = matmul(query, keys)
+top : [] over n = fold_over(e, reduce_max)
+d : [] over n×m = sub(e, top)
+p : [] over n×m = exp(d)
+total : [] over n = sum_over(p)
+pk : [5] over n×m = mul(p, keys)
+s : [5] over n = sum_over(pk)
+context : [5] over n = div(s, total)
+cx : [5] over n = add(context, x)
+h : [5] over n = tanh(cx)
+out h = h
+out p = p
+";
+
+#[test]
+fn examples_with_attention_are_alone_as_they_are_together() {
+    let mut batch = Batch { size: 3, ..Batch::default() };
+    batch.lengths.insert("n".into(), vec![2, 5, 1]);
+    batch.lengths.insert("m".into(), vec![4, 1, 3]);
+    batch.arrays.insert("x".into(), numbers(&[5, 3, 5], 8));
+    batch.arrays.insert("keys".into(), numbers(&[6, 3, 5], 9));
+    batch.arrays.insert("w".into(), numbers(&[5, 5], 10));
+    check_alone(ATTENTION, &batch, &[("x", &["n"]), ("keys", &["m"]), ("h", &["n"]), ("p", &["n", "m"])]);
+}
+
+/// All four directions of one grid: two orders of the same rows, each taken both ways.
+#[test]
+fn four_directions_are_two_orders() {
+    let mut text: String = GRID.lines().take(7).map(|l| format!("{l}\n")).collect();
+    let states = [("a", "-1", "-1"), ("b", "1", "-1"), ("c", "-1", "1"), ("d", "1", "1")];
+    for (s, ..) in states {
+        text += &format!("state {s} : [17] over r×c = {s} init zeros\n");
+    }
+    text += "z : [] shared = const(0.0)\nzeros : [17] shared = spread(z)\nx : [3] over r×c = source(x)\n";
+    text +=
+        "w : [17, 3] shared = source(w)\nu : [17, 17] shared = source(u)\nv : [17, 17] shared = source(v)\n";
+    text += "wx : [17] over r×c = matmul(w, x)\n";
+    for (s, i, j) in states {
+        text += &format!(
+            "{s}i : [17] over r×c = lag({s}, {i}, 0)
+{s}j : [17] over r×c = lag({s}, 0, {j})
+{s}u : [17] over r×c = matmul(u, {s}i)
+{s}v : [17] over r×c = matmul(v, {s}j)
+{s}w : [17] over r×c = add({s}u, wx)
+{s}p : [17] over r×c = add({s}w, {s}v)
+{s} : [17] over r×c = tanh({s}p)
+"
+        );
+    }
+    text += "ab : [17] over r×c = add(a, b)\ncd : [17] over r×c = mul(c, d)\nh : [17] over r×c = add(ab, cd)\nout h = h\n";
+    let graph = graph(&text);
+    let program = schedule(&graph).unwrap();
+    let orders = program.domains.iter().filter(|d| !d.order.is_empty()).count();
+    assert_eq!(orders, 2);
+    check_alone(&text, &grid_batch(), &[("x", &["r", "c"]), ("h", &["r", "c"])]);
+}
+
+#[test]
+fn a_schedule_says_why_points_come_in_their_order() {
+    let graph = graph(GRID);
+    let text = explain(&graph, &schedule(&graph).unwrap());
+    let drawing = "`h` is computed by fronts of equal i + j, rising:
+  a point is needed by those at (i+1), (j+1)
+  i down, j to the right; the number of each point's front:
+    1  2  3  4  5  6
+    2  3  4  5  6  7
+    3  4  5  6  7  8
+";
+    assert!(text.contains(drawing), "{text}");
+    assert!(text.contains("every front of equal i + j, rising\n"), "{text}");
+}
+
+/// Both products of a front are one.
+#[test]
+fn a_front_is_one_product() {
+    let text = rnnc::loops::print::print(&schedule(&graph(GRID)).unwrap());
+    assert_eq!(text.matches(" @ w").count(), 2, "{text}");
+}
+
+#[test]
+fn what_has_no_order_is_refused() {
+    let both = GRID.replace("lag(h, 0, -1)", "lag(h, 1, 0)");
+    assert_eq!(refused(&both), "E0612");
+    let whole = "domain r : i
+domain c : j
+domain r×c : i×j product r, c
+state h : [] over r×c = h init z
+z : [] shared = const(0.0)
+a : [] over r×c = lag(h, 0, -1)
+b : [] over c = sum_over(a)
+s : [] each = sum_over(a)
+h : [] over r×c = add(a, s)
+out h = h
+out b = b
+";
+    assert_eq!(refused(whole), "E0613");
+}
+
+#[test]
+fn trees_and_memory_are_checked_before_a_run() {
+    let exe = Executable::interpreted(schedule(&graph(TREE)).unwrap()).unwrap();
+    let mut batch = Batch { size: 1, ..Batch::default() };
+    batch.arrays.insert("x".into(), numbers(&[1, 1, 9], 1));
+    let code = |batch: &Batch, limit: usize| run_batch_within(&exe, batch, limit).unwrap_err()[0].code;
+    assert_eq!(code(&batch, 1 << 30), "E0709");
+    batch.trees.insert("v".into(), vec![Tree::default(), Tree::default()]);
+    assert_eq!(code(&batch, 1 << 30), "E0710");
+    let exe = Executable::interpreted(schedule(&graph(GRID)).unwrap()).unwrap();
+    let mut batch = grid_batch();
+    batch.lengths.insert("r".into(), vec![1 << 22; 4]);
+    batch.lengths.insert("c".into(), vec![1 << 22; 4]);
+    batch.arrays.remove("x");
+    assert_eq!(run_batch_within(&exe, &batch, 1 << 30).unwrap_err()[0].code, "E0911");
+}

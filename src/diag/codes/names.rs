@@ -237,6 +237,13 @@ pub const ENTRIES: &[Entry] = &[
         text: "An index runs over `lo..hi`, a dimension, or the length of a sequence.",
     },
     Entry {
+        code: "E0256",
+        title: "the name of another array",
+        text: "A state `h` comes with arrays of its own: `h0`, what it is before the first point, and `h_last`, where it ends. \
+               Neither an input nor an output of the same item may be called so. An output may be called `h` without being \
+               the state; then the state's own array is not offered, which is a note.",
+    },
+    Entry {
         code: "E0260",
         title: "nothing reads it",
         text: "What no output depends on does not exist. This is a warning.",

@@ -4,11 +4,12 @@
 //! be a number (a family's length) gets a small one. A cell parameter gets a stand-in, the identity.
 
 use super::builder::Builder;
+use super::define::strip;
 use super::value::*;
 use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::Diagnostic;
 use crate::resolve::inherit::text_of;
-use crate::resolve::text::{Kind, Text};
+use crate::resolve::text::{Kind, Text, expand, pick};
 use crate::resolve::{ItemId, Library, STAND_IN};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
@@ -99,7 +100,28 @@ fn check_recipes(library: &Library, id: ItemId, name: &Ident, statics: &[Static]
         }
     }
     found.unread(library, id, all);
+    found.diagnostics.extend(hidden_states(library, id));
     found.diagnostics
+}
+
+/// Outputs that are called like a state and are another value.
+fn hidden_states(library: &Library, id: ItemId) -> Vec<Diagnostic> {
+    let (text, _) = text_of(library, id);
+    let mut notes = Vec::new();
+    for (_, item) in &text.outs {
+        let Some(names) = item.name.as_ref().and_then(|p| expand(p).ok()) else { continue };
+        for (name, brace) in names {
+            let is_itself = match &strip(&item.value).kind {
+                ExprKind::Name(p) => pick(p, brace.map_or(0, |b| b.0)) == name,
+                _ => false,
+            };
+            let state = text.get(&name).and_then(|e| e.declared.as_ref()).filter(|d| d.kind == Kind::State);
+            if let (Some(state), false) = (state, is_itself) {
+                notes.push(errors::out_hides_state(&name, item.span, state.span));
+            }
+        }
+    }
+    notes
 }
 
 /// What the builds of one item have shown.

@@ -496,6 +496,32 @@ pub fn too_deep(at: Span) -> Diagnostic {
         .help("split a long line of equations that read each other")
 }
 
+// Names of arrays.
+
+pub fn two_arrays(name: &str, first: Option<Span>, second: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0256", format!("two arrays would be called `{name}`"))
+        .at_some(first, "one is declared here")
+        .at_some(second, "the other here")
+        .help("a state `h` has its initial value in `h0`; give the other one another name")
+}
+
+pub fn last_taken(name: &str, out: Option<Span>, state: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0256", format!("`{name}` is where a state ends, so no output may be called so"))
+        .at_some(out, "called so here")
+        .at_some(state, "the state")
+        .help("give the output another name")
+}
+
+pub fn out_hides_state(name: &str, out: Span, state: Span) -> Diagnostic {
+    Diagnostic::note(
+        "E0256",
+        format!("the output `{name}` is not the state `{name}`, whose own array is not offered"),
+    )
+    .at(out, "another value")
+    .at(state, "the state")
+    .help("outputs have a name space of their own; give the output another name to have both")
+}
+
 // What nothing reads.
 
 pub fn unread(name: &str, at: Span) -> Diagnostic {

@@ -126,13 +126,23 @@ impl<'l> Builder<'l> {
                 }
             };
             let full = format!("{array}_last");
-            if let Some(node) = node
-                && self.graph.find_output(&full).is_none()
-            {
-                self.graph.output(full, node);
+            let Some(node) = node else { continue };
+            match self.graph.find_output(&full).map(|o| self.graph.node(o).span) {
+                None => self.graph.output(full, node),
+                // It would be carried in place of the state.
+                Some(out) => {
+                    let out = self.out_span(&full).or(out);
+                    return self.fail(errors::last_taken(&full, out, Some(span)));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Where an output of the outermost item is named.
+    fn out_span(&mut self, name: &str) -> Option<Span> {
+        let outs = self.outs_of(self.outermost?).ok()?;
+        outs.iter().find(|o| &*o.name == name).map(|o| o.expr.span)
     }
 
     /// The last values of one state: its shape, or `[lags] +` its shape.
@@ -215,6 +225,15 @@ impl<'l> Builder<'l> {
             return None;
         }
         let graph = prune(&self.graph, &self.source_keys);
+        let mut arrays: BTreeMap<Name, Option<Span>> = BTreeMap::new();
+        for source in &graph.sources {
+            if let Some(first) = arrays.insert(source.name.clone(), source.span) {
+                self.report(errors::two_arrays(&source.name, first, source.span));
+            }
+        }
+        if self.diagnostics.iter().any(|d| d.is_error()) {
+            return None;
+        }
         if cfg!(debug_assertions)
             && let Err(e) = crate::eqn::verify::verify(&graph)
         {

@@ -250,8 +250,8 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        if !matches!(fold, Fold::Sum | Fold::Mean) {
-            return self.fail(errors::not_yet(&format!("`{}` over positions", fold_word(fold)), span));
+        if fold == Fold::Concat {
+            return self.fail(errors::not_yet("`concat` over positions", span));
         }
         let own = self.frame(env.frame);
         if own.pointwise && !own.named_extent && own.kind != FrameKind::Fn {
@@ -270,6 +270,15 @@ impl<'l> Builder<'l> {
         if arr.along != 0 {
             return Err(Stop::NoAlong(span));
         }
+        let kind = match fold {
+            Fold::Max => Some(EqnFold::Max),
+            Fold::Min => Some(EqnFold::Min),
+            Fold::Prod => Some(EqnFold::Prod),
+            Fold::Sum | Fold::Mean | Fold::Concat => None,
+        };
+        if let Some(kind) = kind {
+            return self.fold_over(kind, arr, guard, domain, (body.span, span));
+        }
         let mut count = None;
         if let Some(guard) = guard {
             let zero = Arr { node: self.constant(0.0), along: 0 };
@@ -287,6 +296,31 @@ impl<'l> Builder<'l> {
             None => self.length(domain, span)?,
         };
         self.divide_by_count(total, count, span).map(Val::node)
+    }
+
+    /// The greatest, the least or the product; what is left out counts like no point at all.
+    fn fold_over(
+        &mut self,
+        fold: EqnFold,
+        arr: Arr,
+        guard: Option<(Arr, Span)>,
+        domain: crate::eqn::DomainId,
+        (body, span): (Span, Span),
+    ) -> R<Val<'l>> {
+        let mut arr = arr;
+        if let Some(guard) = guard {
+            let empty = Arr { node: self.constant(fold.empty()), along: 0 };
+            arr = self.select(guard, (arr, body), (empty, body), span)?;
+        }
+        // What is the same at each point is counted there, too: an empty sequence has none.
+        if self.graph.level(arr.node) != Level::Over(domain) {
+            let (here, zero) = (self.position(domain, span)?, self.constant(0.0));
+            let nothing = self.add(Op::Binary(Binary::Mul, here, zero), span)?;
+            let nothing = (Arr { node: nothing, along: 0 }, span);
+            arr = self.elementwise(Binary::Add, "+", (arr, body), nothing, span)?;
+        }
+        let shape = self.graph.shape(arr.node).clone();
+        self.add_as(Op::FoldOver { fold, arg: arr.node }, shape, Level::Example, span).map(Val::node)
     }
 
     /// The sum over the points of a domain; what is the same at each point counts at each.

@@ -383,6 +383,10 @@ impl<'l> Builder<'l> {
         }
         let shape = self.family_shape(sets, &member, span)?;
         let mut node = match self.graph.find_source(&source_name) {
+            Some(known) if !matches!(self.graph.sources[known.index()].kind, SourceKind::Initial { .. }) => {
+                let first = self.graph.sources[known.index()].span;
+                return self.fail(errors::two_arrays(&source_name, first, Some(span)));
+            }
             Some(known) => {
                 let at = self.graph.nodes.iter().position(|n| n.op == Op::Source(known));
                 match at {

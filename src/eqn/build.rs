@@ -15,6 +15,7 @@ mod errors;
 mod expr;
 mod finish;
 mod functions;
+mod layouts;
 mod model;
 mod names;
 mod place;

@@ -98,12 +98,7 @@ impl Decoder {
     }
 
     /// The scores of the next symbol of each hypothesis, one row each.
-    fn scores(
-        &mut self,
-        data: &Dataset,
-        examples: &[usize],
-        open: &[Hypothesis],
-    ) -> Fallible<Vec<Vec<f32>>> {
+    fn scores(&mut self, data: &Dataset, examples: &[usize], open: &[Hypothesis]) -> Fallible<Vec<Vec<f32>>> {
         let steps = open[0].symbols.len() + 1;
         let w = &mut self.workspace;
         let own = (self.extent.as_str(), vec![steps; open.len()]);
@@ -189,7 +184,10 @@ pub struct Errors {
 
 impl Errors {
     pub fn add(&mut self, written: &[u32], wanted: &[u32]) {
-        self.edits += strsim::generic_levenshtein::<Vec<u32>, Vec<u32>, &u32, &u32>(&written.to_vec(), &wanted.to_vec());
+        self.edits += strsim::generic_levenshtein::<Vec<u32>, Vec<u32>, &u32, &u32>(
+            &written.to_vec(),
+            &wanted.to_vec(),
+        );
         self.symbols += wanted.len();
         self.wrong += usize::from(written != wanted);
         self.sequences += 1;
@@ -206,7 +204,12 @@ impl Errors {
 }
 
 /// What an example wants to be written: without the end mark.
-pub fn wanted(data: &Dataset, input: &str, example: usize, stop: Option<u32>) -> Result<Vec<u32>, Diagnostic> {
+pub fn wanted(
+    data: &Dataset,
+    input: &str,
+    example: usize,
+    stop: Option<u32>,
+) -> Result<Vec<u32>, Diagnostic> {
     let no_ids = || errors::cannot_generate(&format!("`{input}` is no sequence of ids"));
     let field = data.field(input).ok_or_else(no_ids)?;
     let super::data::Values::Id { ids, .. } = &field.values else { return Err(no_ids()) };

@@ -244,6 +244,12 @@ pub const ENTRIES: &[Entry] = &[
                the state; then the state's own array is not offered, which is a note.",
     },
     Entry {
+        code: "E0257",
+        title: "a layout",
+        text: "The lines of a layout determine every array of the cell once, for one choice of its options at least. On the \
+               right stand its parameters, joined by `rows`, and nothing is computed.",
+    },
+    Entry {
         code: "E0260",
         title: "nothing reads it",
         text: "What no output depends on does not exist. This is a warning.",

@@ -7,12 +7,13 @@ use super::builder::Builder;
 use super::define::strip;
 use super::value::*;
 use super::{Options, errors, last_pass, on_large_stack};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Label};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text, expand, pick};
-use crate::resolve::{ItemId, Library, STAND_IN};
+use crate::resolve::{ItemId, Library, STAND_IN, item_statics};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 /// Up to so many combinations of options are tried; of more, each option alone.
@@ -81,7 +82,7 @@ fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
             found.diagnostics
         }
         ItemKind::Layout(l) => match library.lookup(l.cell.span.file, &l.cell.name) {
-            Some(_) => Vec::new(),
+            Some(cell) => check_layout(library, library.item(id).span, cell, l),
             None if library.is_unread(l.cell.span.file, &l.cell.name) => Vec::new(),
             None => vec![errors::unknown_item(&l.cell.written, None, l.cell.span)],
         },
@@ -101,6 +102,26 @@ fn check_recipes(library: &Library, id: ItemId, name: &Ident, statics: &[Static]
     }
     found.unread(library, id, all);
     found.diagnostics.extend(hidden_states(library, id));
+    found.diagnostics
+}
+
+/// The mistakes of a layout's lines; what it leaves open for the options for which that is least.
+fn check_layout(library: &Library, item: Span, cell: ItemId, layout: &Layout) -> Vec<Diagnostic> {
+    let missing = RefCell::new(Vec::new());
+    let mut found = Found::default();
+    let (variants, _) = variants(item_statics(library.item(cell)));
+    for variant in &variants {
+        let args = variant.iter().map(|(n, e)| argument(n, e.clone())).collect();
+        let recipe = call(&layout.cell, args);
+        run(library, Target::Layout(&recipe, layout, &missing), Options::default(), &mut found);
+    }
+    // Those of the cell itself are said where it stands.
+    let is_own = |l: &Label| l.span.file == item.file && item.start <= l.span.start && l.span.end <= item.end;
+    found.diagnostics.retain(|d| d.is_error() && d.labels.first().is_some_and(is_own));
+    let least = missing.into_inner().into_iter().min_by_key(Vec::len).filter(|names| !names.is_empty());
+    if let (Some(names), true) = (least, found.diagnostics.is_empty()) {
+        found.diagnostics.push(errors::undetermined(&layout.cell.written, &names, layout.name.span));
+    }
     found.diagnostics
 }
 
@@ -202,6 +223,8 @@ impl Found {
 enum Target<'a> {
     Recipe(&'a Expr),
     Model(ItemId, &'a Model),
+    /// A cell and a layout for it; what that leaves open is added to the list.
+    Layout(&'a Expr, &'a Layout, &'a RefCell<Vec<Vec<String>>>),
 }
 
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
@@ -211,6 +234,12 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
             let built = match target {
                 Target::Recipe(recipe) => b.build_recipe(recipe).map(|_| ()),
                 Target::Model(id, model) => b.build_model_item(id, model).map(|_| ()),
+                Target::Layout(recipe, layout, missing) => {
+                    let graph = b.build_recipe(recipe)?;
+                    let open = b.layout(b.outermost?, layout, &graph);
+                    missing.borrow_mut().push(open);
+                    return Some(());
+                }
             };
             // What is not supported leaves names without a meaning; more would be said of them than is wrong.
             if !b.diagnostics.iter().any(|d| d.code == errors::NOT_YET) {

@@ -7,6 +7,7 @@ pub use order::*;
 pub use shapes::*;
 
 use crate::diag::Diagnostic;
+use crate::shape::{Dim, show_shape};
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
 use std::fmt::Display;
@@ -520,6 +521,42 @@ pub fn out_hides_state(name: &str, out: Span, state: Span) -> Diagnostic {
     .at(out, "another value")
     .at(state, "the state")
     .help("outputs have a name space of their own; give the output another name to have both")
+}
+
+// Layouts.
+
+pub fn determined_twice(name: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::error("E0257", format!("two lines of the layout determine `{name}`"))
+        .at(second, "again here")
+        .at(first, "first here")
+        .help("name each array once; arrays of the file are added with `\"a\" + \"b\"`")
+}
+
+pub fn undetermined(cell: &str, names: &[String], at: Span) -> Diagnostic {
+    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    Diagnostic::error("E0257", format!("the layout leaves open {} of {cell}", names.join(", ")))
+        .at(at, "not all of its arrays are determined")
+        .help("each array of the cell stands on the right of one line")
+}
+
+pub fn foreign_range(len: &Dim, shape: &[Dim], at: Span, ours: Span) -> Diagnostic {
+    let shape = show_shape(shape);
+    Diagnostic::error("E0257", format!("{len} rows of the file do not fill {shape}"))
+        .at(at, format!("{len} rows"))
+        .at(ours, shape)
+        .help("a range runs from its first row to its last, both counted")
+}
+
+pub fn layout_of_no_param(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0257", format!("`{name}` is no parameter"))
+        .at(at, "here")
+        .help("a layout arranges parameters")
+}
+
+pub fn layout_computes(at: Span) -> Diagnostic {
+    Diagnostic::error("E0257", "a layout arranges arrays and computes nothing")
+        .at(at, "computed")
+        .help("write an array, `rows(W_{a b})`, a member of a family, or one of these with `ᵀ`")
 }
 
 // What nothing reads.

@@ -3,7 +3,9 @@
 
 mod schedule_support;
 
+use ndarray::{ArrayD, IxDyn};
 use rnnc::eqn::Graph;
+use rnnc::eqn::eval::Batch;
 use rnnc::loops::{Program, Stage};
 use rnnc::schedule::schedule;
 use schedule_support::{batch, compare, joint, model, recipe};
@@ -324,4 +326,33 @@ fn damaged_programs_are_noticed() {
     let mut damaged = sound.clone();
     damaged.buffers[0].width -= 1;
     assert!(rnnc::loops::verify::verify(&damaged).is_err());
+}
+
+/// A product of a product: the second waits for the first, and the loop for both.
+#[test]
+fn a_product_of_a_product_is_lifted_before_the_loop() {
+    let text = "domain n : t
+source x : [2] over n = input
+source w : [2, 2] shared = param = 0.0
+source u : [2, 2] shared = param = 0.0
+state h : [2] over n = h init zeros
+z : [] shared = const(0.0)
+zeros : [2] shared = spread(z)
+x : [2] over n = source(x)
+w : [2, 2] shared = source(w)
+u : [2, 2] shared = source(u)
+y : [2] over n = matmul(w, x)
+uy : [2] over n = matmul(u, y)
+old : [2] over n = lag(h, -1)
+vo : [2] over n = matmul(w, old)
+s : [2] over n = add(uy, vo)
+h : [2] over n = tanh(s)
+out h = h
+";
+    let mut batch = Batch { size: 1, ..Batch::default() };
+    for (name, shape) in [("x", &[3, 1, 2][..]), ("w", &[2, 2]), ("u", &[2, 2])] {
+        let values = ArrayD::from_shape_fn(IxDyn(shape), |i| 0.1 + 0.3 * i[0] as f64 - 0.2 * i[1] as f64);
+        batch.arrays.insert(name.into(), values);
+    }
+    compare(&rnnc::eqn::parse::parse(text).unwrap(), &batch, 1e-6).unwrap();
 }

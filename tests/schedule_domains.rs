@@ -201,6 +201,58 @@ fn examples_with_attention_are_alone_as_they_are_together() {
     check_alone(ATTENTION, &batch, &[("x", &["n"]), ("keys", &["m"]), ("h", &["n"]), ("p", &["n", "m"])]);
 }
 
+/// A scan within each step, whose inputs need the step before: products for a whole step are taken before the scan.
+const SCAN: &str = "domain n : t
+domain k : j
+domain n×k : t×j product n, k
+source x : [5] over n = input
+source y : [5] over k = input
+source w : [5, 5] shared = param = 0.0
+source u : [5, 5] shared = param = 0.0
+state h : [5] over n = h init zeros
+state s : [5] over n×k = s init zeros before k old
+z : [] shared = const(0.0)
+zeros : [5] shared = spread(z)
+x : [5] over n = source(x)
+y : [5] over k = source(y)
+w : [5, 5] shared = source(w)
+u : [5, 5] shared = source(u)
+old : [5] over n = lag(h, -1)
+prev : [5] over n×k = lag(s, 0, -1)
+above : [5] over n×k = lag(s, -1, 1)
+oy : [5] over n×k = mul(old, y)
+in : [5] over n×k = add(oy, above)
+wi : [5] over n×k = matmul(w, in)
+uwi : [5] over n×k = matmul(u, wi)
+up : [5] over n×k = matmul(u, prev)
+pre : [5] over n×k = add(uwi, up)
+s : [5] over n×k = tanh(pre)
+top : [5] over n = fold_over(s, reduce_max)
+end : [5] over n = at(s, k, last, x)
+te : [5] over n = add(top, end)
+wt : [5] over n = matmul(w, te)
+wtx : [5] over n = add(wt, x)
+h : [5] over n = tanh(wtx)
+out h = h
+out s = s
+";
+
+#[test]
+fn a_scan_in_each_step_is_a_loop_in_a_loop() {
+    let mut batch = Batch { size: 3, ..Batch::default() };
+    batch.lengths.insert("n".into(), vec![2, 4, 1]);
+    batch.lengths.insert("k".into(), vec![4, 1, 3]);
+    batch.arrays.insert("x".into(), numbers(&[5, 3, 5], 8));
+    batch.arrays.insert("y".into(), numbers(&[6, 3, 5], 9));
+    batch.arrays.insert("w".into(), numbers(&[5, 5], 10));
+    batch.arrays.insert("u".into(), numbers(&[5, 5], 11));
+    check_alone(SCAN, &batch, &[("x", &["n"]), ("y", &["k"]), ("h", &["n"]), ("s", &["n", "k"])]);
+    let text = rnnc::loops::print::print(&schedule(&graph(SCAN)).unwrap());
+    let outer = text.split("  for t in 1..n\n").nth(1).unwrap();
+    let (before, inner) = outer.split_once("    for j in 1..k\n").unwrap();
+    assert_eq!((before.matches(" @ w").count(), inner.matches("      b").count() > 0), (2, true), "{text}");
+}
+
 /// All four directions of one grid: two orders of the same rows, each taken both ways.
 #[test]
 fn four_directions_are_two_orders() {

@@ -56,7 +56,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         e.products.emit(flow, layout, &e.moments, (Region::Run, slot), &mut stages);
         e.kernels_at(Region::Run, slot, &mut stages);
         for l in 0..order.loops.len() {
-            if order.loops[l].slot == slot {
+            if order.loops[l].slot == slot && order.loops[l].outer.is_none() {
                 e.recurrence(l, &mut stages);
             }
         }
@@ -221,11 +221,16 @@ impl Emitter<'_> {
         let order = self.i.order;
         let l = &order.loops[index];
         let region = Region::Loop(index);
-        let last = l.members.iter().map(|v| order.slot[v.index()]).max().unwrap_or(0);
+        let inner = || order.loops.iter().enumerate().filter(|(_, l)| l.outer == Some(index));
+        let slots = l.members.iter().map(|v| order.slot[v.index()]).chain(inner().map(|(_, l)| l.slot));
+        let last = slots.max().unwrap_or(0);
         let mut body = Vec::new();
         for slot in 0..=last.saturating_add(1) {
             self.products.emit(self.i.flow, self.i.layout, &self.moments, (region, slot), &mut body);
             self.kernels_at(region, slot, &mut body);
+            for (i, _) in inner().filter(|(_, l)| l.slot == slot) {
+                self.recurrence(i, &mut body);
+            }
             self.copies.emit(self.i.flow, self.i.layout, (region, slot), &mut body);
         }
         let reverse = l.reverse;

@@ -17,6 +17,13 @@ pub fn no_order(name: &str, span: Option<Span>) -> Diagnostic {
         .help("split it into two states, one read at earlier points and one at later points")
 }
 
+/// Reads from points on all sides; `vectors` say where a point is read, seen from it.
+pub fn no_front(name: &str, vectors: &str, span: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0612", format!("`{name}` is read from all sides: no order of its points exists"))
+        .at_some(span, format!("a point of this is needed by those at {vectors}"))
+        .help("split it into states that each are read at points before them in one order of the domain")
+}
+
 /// A recurrence through something that needs the whole domain.
 pub fn needs_whole_domain(name: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0613", format!("the recurrence of `{name}` needs all points of its domain at once"))
@@ -34,11 +41,4 @@ pub fn too_large(name: &str, span: Option<Span>) -> Diagnostic {
 /// A graph that breaks an invariant of the equation IR.
 pub fn malformed(what: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0601", format!("these equations cannot be scheduled: {what}")).at_some(span, "here")
-}
-
-/// A recurrence along further axes inside each step of another.
-pub fn loop_in_a_front(name: &str, span: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0615", format!("`{name}` is a recurrence within each step of another recurrence"))
-        .at_some(span, "this value needs itself at another point of the same step")
-        .help("`rnnc run --f64` computes it")
 }

@@ -2,12 +2,12 @@
 //!
 //! In: a graph and its program. Out: text for `show --stage schedule`.
 
-use super::fronts::Recurrence;
+use super::fronts::{Recurrence, show_vector};
 use super::fuse::{self, Plan};
 use super::lower;
 use super::order::{self, Order};
 use super::value::{Flow, Op};
-use crate::eqn::{DomainId, Graph};
+use crate::eqn::{Domain, DomainId, Graph};
 use crate::loops::{Effect, Inst, Kernel, Operand, Place, Program, Stage};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -22,7 +22,7 @@ pub fn explain(graph: &Graph, program: &Program) -> String {
         && let Ok(order) = order::order(&flow)
     {
         for recurrence in &found {
-            let _ = fronts(recurrence, program, &mut text);
+            let _ = fronts(recurrence, &flow.domains, program, &mut text);
         }
         let plan = fuse::plan(&flow, &order);
         let _ = values(&flow, &order, &plan, program, &mut text);
@@ -146,15 +146,17 @@ impl Explainer<'_> {
 const DRAWN: usize = 6;
 
 /// Which hyperplanes were chosen, and why; over two axes the number of each point's front.
-fn fronts(r: &Recurrence, program: &Program, text: &mut String) -> std::fmt::Result {
+fn fronts(r: &Recurrence, domains: &[Domain], program: &Program, text: &mut String) -> std::fmt::Result {
     let name = |axis: &DomainId| program.domains.get(axis.index()).map_or("?", |d| &*d.var);
-    let vector = |v: &Vec<(DomainId, i64)>| {
-        let steps: Vec<String> = v.iter().map(|(axis, k)| format!("{}{k:+}", name(axis))).collect();
-        format!("({})", steps.join(", "))
-    };
-    let vectors: Vec<String> = r.vectors.iter().map(vector).collect();
+    let vectors: Vec<String> = r.vectors.iter().map(|v| show_vector(domains, v)).collect();
     let way = if r.reverse { "falling" } else { "rising" };
-    writeln!(text, "`{}` is computed by fronts of equal {}, {way}:", r.name, program.show_front(&r.front))?;
+    let within = if r.depth > 0 { "within each step or front of the above, " } else { "" };
+    writeln!(
+        text,
+        "{within}`{}` is computed by fronts of equal {}, {way}:",
+        r.name,
+        program.show_front(&r.front)
+    )?;
     writeln!(text, "  a point is needed by those at {}", vectors.join(", "))?;
     let axes: BTreeSet<DomainId> = r.vectors.iter().flatten().map(|(axis, _)| *axis).collect();
     let is_chain = |axis: &DomainId| program.domains.get(axis.index()).is_some_and(|d| !d.is_indexed());

@@ -49,11 +49,11 @@ pub struct Recurrence {
 pub fn fronts(graph: &Graph, live: &[bool]) -> Result<Fronts, Diagnostic> {
     let n = graph.nodes.len();
     let mut search = Search { graph, keys: vec![None; n], found: Vec::new() };
-    let edges: Vec<Vec<usize>> =
-        (0..n).map(|i| search.needs(i).into_iter().map(|need| need.node).collect()).collect();
+    let reads: Vec<Vec<Need>> = (0..n).map(|i| needs(graph, i)).collect();
+    let edges: Vec<Vec<usize>> = reads.iter().map(|all| all.iter().map(|r| r.node).collect()).collect();
     for members in components(&edges, live).members {
         if members.len() > 1 || edges[members[0]].contains(&members[0]) {
-            search.component(&members, &[])?;
+            search.component(&members, &reads, &[])?;
         }
     }
     let Search { keys, found, .. } = search;
@@ -61,11 +61,32 @@ pub fn fronts(graph: &Graph, live: &[bool]) -> Result<Fronts, Diagnostic> {
 }
 
 /// What a node reads.
+#[derive(Clone)]
 struct Need {
     node: usize,
     by: Vector,
     /// Axes along which every point may be needed.
     whole: Vec<DomainId>,
+}
+
+fn needs(graph: &Graph, node: usize) -> Vec<Need> {
+    let op = &graph.nodes[node].op;
+    let plain = |n: NodeId| Need { node: n.index(), by: Vector::new(), whole: Vec::new() };
+    match op {
+        Op::Lag { state, offset } => {
+            let Some(state) = graph.states.get(state.index()) else { return Vec::new() };
+            let mut needs: Vec<Need> = state.boundary().map(plain).collect();
+            if let Some(def) = state.def {
+                needs.push(Need { by: vector(&graph.domains, state.domain, *offset), ..plain(def) });
+            }
+            needs
+        }
+        Op::Remap { arg, maps } => {
+            let whole = maps.iter().flat_map(|m| [m.from, m.to]).collect();
+            vec![Need { whole, ..plain(*arg) }]
+        }
+        op => super::lower::operands(op).into_iter().map(plain).collect(),
+    }
 }
 
 struct Search<'a> {
@@ -76,26 +97,6 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn needs(&self, node: usize) -> Vec<Need> {
-        let op = &self.graph.nodes[node].op;
-        let plain = |n: NodeId| Need { node: n.index(), by: Vector::new(), whole: Vec::new() };
-        match op {
-            Op::Lag { state, offset } => {
-                let Some(state) = self.graph.states.get(state.index()) else { return Vec::new() };
-                let mut needs: Vec<Need> = state.boundary().map(plain).collect();
-                if let Some(def) = state.def {
-                    needs.push(Need { by: vector(&self.graph.domains, state.domain, *offset), ..plain(def) });
-                }
-                needs
-            }
-            Op::Remap { arg, maps } => {
-                let whole = maps.iter().flat_map(|m| [m.from, m.to]).collect();
-                vec![Need { whole, ..plain(*arg) }]
-            }
-            op => super::lower::operands(op).into_iter().map(plain).collect(),
-        }
-    }
-
     fn label(&self, members: &[usize]) -> (String, Option<crate::source::Span>) {
         let nodes = || members.iter().map(|n| &self.graph.nodes[*n]);
         let node = nodes().find(|n| n.span.is_some());
@@ -110,8 +111,14 @@ impl Search<'_> {
         state.unwrap_or_else(|| ("a value".into(), node.and_then(|n| n.span)))
     }
 
-    /// Finds fronts for members that need one another, within the fronts `outer`.
-    fn component(&mut self, members: &[usize], outer: &[Front]) -> Result<(), Diagnostic> {
+    /// Finds fronts for members that need one another, within the fronts `outer`. `reads`: what each node reads that
+    /// no loop around leaves behind.
+    fn component(
+        &mut self,
+        members: &[usize],
+        reads: &[Vec<Need>],
+        outer: &[Front],
+    ) -> Result<(), Diagnostic> {
         let graph = self.graph;
         let (name, span) = self.label(members);
         let level = |n: &usize| graph.nodes[*n].level;
@@ -125,28 +132,26 @@ impl Search<'_> {
             let axes = graph.axes_of(level(n));
             common.retain(|a| axes.contains(a));
         }
-        let mut reads = Vec::new();
-        for n in members {
-            for need in self.needs(*n) {
-                if members.binary_search(&need.node).is_err() {
-                    continue;
-                }
-                if need.whole.iter().any(|axis| common.contains(axis)) {
-                    return Err(errors::needs_whole_domain(&name, span));
-                }
-                let by: Vector = need.by.into_iter().filter(|(axis, _)| common.contains(axis)).collect();
-                reads.push((*n, need.node, by));
+        // What is read of other members, as vectors along the axes in common.
+        let along = |need: &Need| -> Option<Vec<(DomainId, i64)>> {
+            let by = need.by.iter().filter(|(axis, _)| common.contains(axis));
+            members.binary_search(&need.node).ok().map(|_| by.map(|(a, k)| (*a, *k)).collect())
+        };
+        let mut vectors = BTreeSet::new();
+        for need in members.iter().flat_map(|n| &reads[*n]) {
+            let Some(by) = along(need) else { continue };
+            if need.whole.iter().any(|axis| common.contains(axis)) {
+                return Err(errors::needs_whole_domain(&name, span));
             }
+            vectors.extend((!by.is_empty()).then_some(by));
         }
-        let vectors: BTreeSet<Vec<(DomainId, i64)>> = reads
-            .iter()
-            .map(|(.., by)| by.iter().map(|(a, k)| (*a, *k)).collect::<Vec<_>>())
-            .filter(|by: &Vec<_>| !by.is_empty())
-            .collect();
         if vectors.is_empty() {
             return Err(errors::needs_whole_domain(&name, span));
         }
-        let Some(weights) = hyperplane(&vectors) else { return Err(errors::no_order(&name, span)) };
+        let Some(weights) = hyperplane(&vectors) else {
+            let vectors = vectors.iter().map(|v| show_vector(&graph.domains, v)).collect::<Vec<_>>();
+            return Err(errors::no_front(&name, &vectors.join(", "), span));
+        };
         let reverse = weights.first().is_some_and(|(_, k)| *k < 0);
         let sign = if reverse { -1 } else { 1 };
         let front = Front(weights.into_iter().map(|(a, k)| (a, sign * k)).collect());
@@ -157,22 +162,28 @@ impl Search<'_> {
         }
         self.found.push(Recurrence { name, vectors, front, reverse, depth: outer.len() });
         // What goes round within one front.
+        let mut inside = vec![Vec::new(); reads.len()];
         let mut edges = vec![Vec::new(); members.len()];
-        for (from, to, by) in &reads {
-            if by.is_empty()
-                && let (Ok(i), Ok(k)) = (members.binary_search(from), members.binary_search(to))
-            {
-                edges[i].push(k);
-            }
+        for (i, n) in members.iter().enumerate() {
+            inside[*n] =
+                reads[*n].iter().filter(|r| along(r).is_some_and(|by| by.is_empty())).cloned().collect();
+            edges[i] = inside[*n].iter().filter_map(|r: &Need| members.binary_search(&r.node).ok()).collect();
         }
         for inner in components(&edges, &vec![true; members.len()]).members {
             if inner.len() > 1 || edges[inner[0]].contains(&inner[0]) {
                 let inner: Vec<usize> = inner.into_iter().map(|i| members[i]).collect();
-                self.component(&inner, &key)?;
+                self.component(&inner, &inside, &key)?;
             }
         }
         Ok(())
     }
+}
+
+/// `(i+1, j-2)`: where a point is read, seen from it.
+pub fn show_vector(domains: &[Domain], vector: &[(DomainId, i64)]) -> String {
+    let along =
+        |(axis, k): &(DomainId, i64)| format!("{}{k:+}", domains.get(axis.index()).map_or("?", |d| &*d.var));
+    format!("({})", vector.iter().map(along).collect::<Vec<_>>().join(", "))
 }
 
 /// From the point that an offset reads to the point that reads; along a tree by height.

@@ -8,7 +8,7 @@
 use super::components::components;
 use super::errors;
 use super::fronts;
-use super::value::{Flow, Op, Val};
+use super::value::{Flow, Op, Term, Val};
 use crate::diag::Diagnostic;
 use crate::eqn::{DomainId, Level, SourceKind};
 use crate::loops::{Front, Relation};
@@ -45,7 +45,11 @@ pub enum Over {
 pub struct Loop {
     pub over: Over,
     pub reverse: bool,
+    /// The loop that each step of which has this loop.
+    pub outer: Option<usize>,
+    /// In the region around.
     pub slot: u32,
+    /// Without those of loops inside.
     pub members: Vec<Val>,
 }
 
@@ -93,12 +97,13 @@ pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
         kernel: vec![None; n],
         readers,
     };
+    let mut carried = vec![false; n];
     let parts = components(&edges, &order.live);
     for members in &parts.members {
         let recurrent = members.len() > 1 || members.iter().any(|v| edges[*v].contains(v));
         let members: Vec<Val> = members.iter().map(|v| Val(*v as u32)).collect();
         if recurrent {
-            order.recurrence(flow, members, &edges)?;
+            order.recurrence(flow, members, &edges, None, &mut carried)?;
         } else {
             for v in members {
                 order.single(flow, v, &edges);
@@ -151,7 +156,19 @@ pub fn place(flow: &Flow, v: Val) -> Level {
 impl Order {
     /// The first slot of region [`Region::Run`] (or `Prepare`) at which a finished value can be read.
     pub fn available(&self, flow: &Flow, v: Val) -> u32 {
-        if let Some(l) = self.in_loop[v.index()] {
+        self.available_in(flow, v, None)
+    }
+
+    /// The first slot at which a finished value can be read within each step of a loop (`None`: outside of all).
+    fn available_in(&self, flow: &Flow, v: Val, around: Option<usize>) -> u32 {
+        let mut at = self.in_loop[v.index()];
+        let mut inside = None;
+        while at != around {
+            // A value from outside of the loop is there from its start.
+            let Some(l) = at else { return 0 };
+            (inside, at) = (Some(l), self.loops[l].outer);
+        }
+        if let Some(l) = inside {
             return self.loops[l].slot + 1;
         }
         let slot = self.slot[v.index()];
@@ -163,6 +180,34 @@ impl Order {
             op if op.is_view() => slot,
             _ => slot + 1,
         }
+    }
+
+    /// The innermost loop around both.
+    fn around(&self, a: Val, b: Val) -> Option<usize> {
+        let outwards = |v: Val| std::iter::successors(self.in_loop[v.index()], |l| self.loops[*l].outer);
+        outwards(a).find(|l| outwards(b).any(|k| k == *l))
+    }
+
+    /// When a term of an accumulator is computed. One whose operand the accumulator's own loop does not make is
+    /// lifted: one product for all its steps, before the loop.
+    pub fn moment(&self, flow: &Flow, v: Val, t: &Term) -> (Region, u32) {
+        let base = flow.view(t.vector).base;
+        let around = self.around(v, base);
+        if let Some(l) = around
+            && self.in_loop[v.index()] == around
+            && self.in_loop[base.index()] == around
+        {
+            return (Region::Loop(l), self.inside(flow, v, t.vector));
+        }
+        let ready = |o: Val| {
+            if self.is_prepared(o) {
+                return 0;
+            }
+            let base = flow.view(o).base;
+            let raw = matches!(flow.op(base), Op::Acc(_)) && self.in_loop[base.index()] == around;
+            self.available_in(flow, o, around) + u32::from(raw)
+        };
+        (around.map_or(Region::Run, Region::Loop), ready(t.vector).max(ready(t.matrix)))
     }
 
     fn single(&mut self, flow: &Flow, v: Val, edges: &[Vec<usize>]) {
@@ -226,13 +271,13 @@ impl Order {
     }
 
     /// What all members of a recurrence go along.
-    fn front(flow: &Flow, members: &[Val]) -> Result<Front, Diagnostic> {
+    fn front(flow: &Flow, members: &[Val], depth: usize) -> Result<Front, Diagnostic> {
         let mut found: Option<Front> = None;
         for v in members {
             let value = flow.get(*v);
             let own = match value.level {
-                Level::Over(d) if flow.is_indexed(d) => flow.order[d.index()].first().cloned(),
-                Level::Over(d) => Some(Front(vec![(d, 1)])),
+                Level::Over(d) if flow.is_indexed(d) => flow.order[d.index()].get(depth).cloned(),
+                Level::Over(d) if depth == 0 => Some(Front(vec![(d, 1)])),
                 _ => None,
             };
             let whole = matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) || value.op.is_sum();
@@ -244,12 +289,26 @@ impl Order {
         found.ok_or_else(|| errors::malformed("a recurrence without values", None))
     }
 
-    fn recurrence(&mut self, flow: &Flow, members: Vec<Val>, edges: &[Vec<usize>]) -> Result<(), Diagnostic> {
+    /// `outer`: the loop of which each step has this one. `carried`: reads that a loop around leaves behind.
+    fn recurrence(
+        &mut self,
+        flow: &Flow,
+        members: Vec<Val>,
+        edges: &[Vec<usize>],
+        outer: Option<usize>,
+        carried: &mut [bool],
+    ) -> Result<(), Diagnostic> {
         let index = self.loops.len();
+        let depth = std::iter::successors(outer, |l| self.loops[*l].outer).count();
+        let front = Self::front(flow, &members, depth)?;
+        let over = match front.0[..] {
+            [(axis, _)] if !flow.is_indexed(axis) => Over::Chain(axis),
+            _ => Over::Fronts(front.clone()),
+        };
+        self.loops.push(Loop { over, reverse: false, outer, slot: 0, members: Vec::new() });
         for v in &members {
             self.in_loop[v.index()] = Some(index);
         }
-        let front = Self::front(flow, &members)?;
         let mut reverse = None;
         let mut slot = 0;
         // Members that a member needs at the same step or front.
@@ -257,7 +316,8 @@ impl Order {
         for v in &members {
             let (value, lead) = (flow.get(*v), Self::lead(flow, *v, &front));
             let base = value.op.state().map(|s| flow.states[s.index()].base);
-            let is_own = base.is_some_and(|b| self.in_loop[b.index()] == Some(index));
+            let was_carried = carried[v.index()];
+            let is_own = base.is_some_and(|b| self.in_loop[b.index()] == Some(index)) && !was_carried;
             // A plain lag leads somewhere whatever it reads.
             if lead != 0 && (is_own || matches!(value.op, Op::Lag { .. })) {
                 if reverse.is_some_and(|r| r != (lead < 0)) {
@@ -265,16 +325,24 @@ impl Order {
                     return Err(errors::no_order(&name, value.span));
                 }
                 reverse = Some(lead < 0);
+                carried[v.index()] = true;
             }
             let mut needs = Vec::new();
             for o in edges[v.index()].iter().map(|o| Val(*o as u32)) {
-                if self.in_loop[o.index()] != Some(index) {
-                    if !self.is_prepared(o) {
-                        slot = slot.max(self.available(flow, o));
-                    }
-                } else if lead == 0 || base != Some(o) {
-                    needs.extend(members.binary_search(&o).ok());
+                if base == Some(o) && carried[v.index()] && (was_carried || is_own) {
+                    continue;
                 }
+                if self.in_loop[o.index()] == Some(index) {
+                    needs.extend(members.binary_search(&o).ok());
+                } else if !self.is_prepared(o) {
+                    slot = slot.max(self.available_in(flow, o, outer));
+                }
+            }
+            if let Op::Acc(terms) = &value.op {
+                let lifted = terms.iter().map(|t| self.moment(flow, *v, t));
+                let around = outer.map_or(Region::Run, Region::Loop);
+                slot =
+                    lifted.filter(|(region, _)| *region == around).fold(slot, |slot, (_, at)| slot.max(at));
             }
             here.push(needs);
         }
@@ -282,25 +350,28 @@ impl Order {
             // A cycle at one point: the graph breaks its first invariant.
             return Err(errors::malformed("a value depends on itself at the same point", None));
         };
-        for step in components(&here, &vec![true; members.len()]).members {
-            let [i] = step[..] else {
-                let v = members[step[0]];
-                return Err(errors::loop_in_a_front(&flow.label(v), flow.get(v).span));
+        (self.loops[index].reverse, self.loops[index].slot) = (reverse, slot);
+        let region = Region::Loop(index);
+        for part in components(&here, &vec![true; members.len()]).members {
+            let v = members[part[0]];
+            if part.len() > 1 || here[part[0]].contains(&part[0]) {
+                let inner = part.into_iter().map(|i| members[i]).collect();
+                self.recurrence(flow, inner, edges, Some(index), carried)?;
+                continue;
+            }
+            self.region[v.index()] = region;
+            let from = |o: &usize| match members[*o] {
+                o if self.in_loop[o.index()] == Some(index) => self.inside(flow, v, o),
+                o => self.available_in(flow, o, Some(index)),
             };
-            let v = members[i];
-            self.region[v.index()] = Region::Loop(index);
-            let at = here[i].iter().map(|o| self.inside(flow, v, members[*o])).max().unwrap_or(0);
+            let at = here[part[0]].iter().map(from).max().unwrap_or(0);
             self.slot[v.index()] = at;
             if flow.op(v).is_map() {
-                let place = flow.level(v);
-                self.kernel[v.index()] = Some(KernelKey { region: Region::Loop(index), slot: at, place });
+                self.kernel[v.index()] = Some(KernelKey { region, slot: at, place: flow.level(v) });
             }
+            self.loops[index].members.push(v);
         }
-        let over = match front.0[..] {
-            [(axis, _)] if !flow.is_indexed(axis) => Over::Chain(axis),
-            _ => Over::Fronts(front),
-        };
-        self.loops.push(Loop { over, reverse, slot, members });
+        self.loops[index].members.sort();
         Ok(())
     }
 

@@ -20,29 +20,10 @@ pub fn moments(flow: &Flow, order: &Order) -> Moments {
     for v in flow.ids().filter(|v| order.live[v.index()]) {
         let Op::Acc(terms) = flow.op(v) else { continue };
         for t in terms {
-            out.0.entry(moment(flow, order, v, t)).or_default().push((v, *t));
+            out.0.entry(order.moment(flow, v, t)).or_default().push((v, *t));
         }
     }
     out
-}
-
-/// A term whose operand the loop does not make is lifted: one product for all steps, before the loop.
-pub fn moment(flow: &Flow, order: &Order, v: Val, t: &Term) -> (Region, u32) {
-    let base = flow.view(t.vector).base;
-    if let Some(l) = order.in_loop[v.index()]
-        && order.in_loop[base.index()] == Some(l)
-    {
-        return (Region::Loop(l), order.inside(flow, v, t.vector));
-    }
-    let ready = |o: Val| {
-        if order.is_prepared(o) {
-            return 0;
-        }
-        let base = flow.view(o).base;
-        let raw = matches!(flow.op(base), Op::Acc(_)) && order.in_loop[base.index()].is_none();
-        order.available(flow, o) + u32::from(raw)
-    };
-    (Region::Run, ready(t.vector).max(ready(t.matrix)))
 }
 
 #[derive(Debug, Default)]

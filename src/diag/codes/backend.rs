@@ -34,12 +34,6 @@ pub const ENTRIES: &[Entry] = &[
                the midst of its own recurrence.",
     },
     Entry {
-        code: "E0615",
-        title: "a recurrence within a recurrence",
-        text: "A recurrence that goes on along further axes within each step of another has no kernels; the interpreter \
-               computes it: `rnnc run --f64`.",
-    },
-    Entry {
         code: "E0614",
         title: "a value with too many elements",
         text: "One value at one point may have at most 2147483647 elements.",

@@ -463,7 +463,6 @@ fn mistakes_are_told() {
             "E0923",
             "64 deep",
         ),
-        ("cell G over grid(i, j) { in x : []; y = x; out y }", "G()", "E0450", "not supported yet"),
         (
             "cell D(V) { in x : [V]; y = x; out y }\nlayer L(x : seq<n> of id(V)) = D(_)(x)",
             "L",

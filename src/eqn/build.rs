@@ -8,23 +8,30 @@
 
 mod apply;
 mod array;
+mod bind;
 mod builder;
 mod check;
 mod define;
 mod errors;
 mod expr;
 mod finish;
+mod frames;
 mod functions;
 mod layouts;
 mod model;
 mod names;
+mod order;
+mod outs;
 mod place;
+mod points;
 mod reduce;
+mod space;
 mod states;
 mod statics;
 mod top;
 mod types;
 mod value;
+mod whole;
 
 pub use check::check;
 

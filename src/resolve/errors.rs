@@ -73,23 +73,14 @@ pub fn statement_elsewhere(word: &str, item: &str, at: Span, help: &str) -> Diag
     Diagnostic::error("E0210", format!("`{word}` does not belong in a {item}")).at(at, "here").help(help)
 }
 
-pub fn side_not_supported(at: Span) -> Diagnostic {
-    Diagnostic::error("E0450", "this side of a domain is not supported yet")
-        .at(at, "here")
-        .help("on a chain write `at t = 0 { … }` with the chain's variable")
+pub fn no_such_side(at: Span, help: String) -> Diagnostic {
+    Diagnostic::error("E0214", "this domain has no such side").at(at, "here").help(help)
 }
 
-pub fn for_not_supported(at: Span) -> Diagnostic {
-    Diagnostic::error("E0450", "an output at a fixed place of an axis (`for`) is not supported yet")
+pub fn over_axes_of_no_input(at: Span) -> Diagnostic {
+    Diagnostic::error("E0215", "only an `in` is declared over some of the axes")
         .at(at, "here")
-}
-
-pub fn over_axes_not_supported(at: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0450",
-        "declarations over some axes (`over`) belong to grids, which are not supported yet",
-    )
-    .at(at, "here")
+        .help("a parameter is the same at all points; a state is over all axes, and may depend on some only")
 }
 
 pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {

@@ -138,7 +138,7 @@ fn merge<'a>(text: &mut Text<'a>, block: Text<'a>, diagnostics: &mut Vec<Diagnos
         }
     }
     text.dims.extend(block.dims);
-    text.side.extend(block.side);
+    text.sides.extend(block.sides);
     if !block.outs.is_empty() {
         text.outs = block.outs;
     }

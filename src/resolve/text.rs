@@ -24,6 +24,15 @@ pub struct TextLayer<'a> {
     pub base_span: Span,
 }
 
+/// A side of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SideKey {
+    /// Before the first points of an axis.
+    Before(Name),
+    /// The nodes without children.
+    Leaf,
+}
+
 /// The definitions of one item.
 #[derive(Clone, Debug)]
 pub struct Text<'a> {
@@ -33,8 +42,8 @@ pub struct Text<'a> {
     pub(super) index: BTreeMap<Name, usize>,
     pub dims: BTreeMap<Name, (usize, &'a Setting)>,
     pub outs: Vec<(usize, &'a OutItem)>,
-    /// Equations at the point before the first.
-    pub side: BTreeMap<Name, Equated<'a>>,
+    /// Equations at the sides of the domain; one for each member of a family, or for all.
+    pub sides: BTreeMap<(SideKey, Name), Vec<Equated<'a>>>,
     /// Inputs of a layer or function, in order.
     pub inputs: &'a [InputDecl],
     /// `= expr` of a layer or function.
@@ -90,6 +99,8 @@ pub struct Declared<'a> {
     pub within: Option<&'a Set>,
     /// Of a noise: `sequence` or `batch`.
     pub per: Option<&'a Ident>,
+    /// The axes it is over, if not all.
+    pub over: &'a [Ident],
     /// Of a part.
     pub recipe: Option<&'a Expr>,
     pub brace: Brace,
@@ -122,7 +133,7 @@ impl<'a> Text<'a> {
             index: BTreeMap::new(),
             dims: BTreeMap::new(),
             outs: Vec::new(),
-            side: BTreeMap::new(),
+            sides: BTreeMap::new(),
             inputs: &[],
             result: None,
             blocks: Vec::new(),
@@ -257,8 +268,8 @@ fn statement<'a>(
 ) -> Result<(), Diagnostic> {
     match &stmt.kind {
         StmtKind::Decl(decl) => {
-            if !decl.over.is_empty() {
-                return Err(errors::over_axes_not_supported(stmt.span));
+            if !decl.over.is_empty() && decl.kind != DeclKind::In {
+                return Err(errors::over_axes_of_no_input(stmt.span));
             }
             let (value, dist) = match &decl.init {
                 Some(DeclInit::Value(e)) => (Some(e), None),
@@ -282,6 +293,7 @@ fn statement<'a>(
                         dist,
                         within: decl.within.as_ref(),
                         per: None,
+                        over: &decl.over,
                         recipe: None,
                         brace,
                         span: target.span,
@@ -302,6 +314,7 @@ fn statement<'a>(
                         dist: Some(dist),
                         within: None,
                         per: per.as_ref(),
+                        over: &[],
                         recipe: None,
                         brace,
                         span: target.span,
@@ -320,6 +333,7 @@ fn statement<'a>(
                 dist: None,
                 within: None,
                 per: None,
+                over: &[],
                 recipe: Some(recipe),
                 brace: None,
                 span: name.span,
@@ -337,18 +351,15 @@ fn statement<'a>(
             }
         }
         StmtKind::At { side, equations } => {
-            let axis = text.over.and_then(|o| o.axes.first()).map_or("t", |a| &a.name.name);
-            match side {
-                Side::Axis { axis: name, at } if &*name.name == axis && *at == 0.0 => {}
-                _ => return Err(errors::side_not_supported(stmt.span)),
-            }
+            let key = side_key(text, side).map_err(|help| errors::no_such_side(stmt.span, help))?;
             for equation in equations {
                 for (name, equated) in expand_equation(equation, layer)? {
-                    if let Some(first) = text.side.get(&name) {
+                    let known = text.sides.entry((key.clone(), name.clone())).or_default();
+                    if let Some(first) = known.iter().find(|e| same_members(e.index(), equated.index())) {
                         diagnostics.push(errors::two_sides(&name, first.span, equated.span));
                         continue;
                     }
-                    text.side.insert(name, equated);
+                    known.push(equated);
                 }
             }
         }
@@ -368,9 +379,6 @@ fn statement<'a>(
         }
         StmtKind::Out(items) => {
             for item in items {
-                if item.for_.is_some() {
-                    return Err(errors::for_not_supported(item.span));
-                }
                 text.outs.push((layer, item));
             }
         }
@@ -382,6 +390,40 @@ fn statement<'a>(
         StmtKind::Set { .. } | StmtKind::Expect { .. } => {}
     }
     Ok(())
+}
+
+/// The side a block is about; otherwise what would be one.
+fn side_key(text: &Text<'_>, side: &Side) -> Result<SideKey, String> {
+    let kind = text.over.map_or(OverKind::Chain, |o| o.kind);
+    let axes: Vec<&Name> = match text.over.map(|o| o.axes.as_slice()) {
+        None | Some([]) => Vec::new(),
+        Some(axes) => axes.iter().filter(|a| !a.rest).map(|a| &a.name.name).collect(),
+    };
+    match side {
+        Side::Leaf if kind == OverKind::Tree => Ok(SideKey::Leaf),
+        Side::Axis { axis, at } if kind != OverKind::Tree && *at == 0.0 => {
+            let implicit = kind == OverKind::Chain && axes.is_empty() && &*axis.name == "t";
+            match implicit || axes.contains(&&axis.name) {
+                true => Ok(SideKey::Before(axis.name.clone())),
+                false => Err("the sides of a domain are `at t = 0`, with the variable of one of its axes".into()),
+            }
+        }
+        Side::Leaf => Err("only trees have leaves; a chain begins `at t = 0`".into()),
+        Side::Axis { .. } if kind == OverKind::Tree => Err("a tree begins `at leaf`".into()),
+        Side::Axis { axis, .. } => {
+            Err(format!("a side is `at {} = 0`; an output at a fixed position is written `for`", axis.written))
+        }
+    }
+}
+
+/// Whether two equations of a side are for the same members of a family.
+fn same_members(a: &[TargetIndex], b: &[TargetIndex]) -> bool {
+    let same = |p: &TargetIndex, q: &TargetIndex| match (p, q) {
+        (TargetIndex::Expr(p), TargetIndex::Expr(q)) => super::inherit::same(p, q),
+        (TargetIndex::Binder(_), TargetIndex::Binder(_)) => true,
+        _ => false,
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(p, q)| same(p, q))
 }
 
 pub(super) fn may_have_equation(kind: Kind) -> bool {

@@ -71,7 +71,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0413",
         title: "no such edge",
-        text: "A chain has one axis and one edge, to the earlier step.",
+        text: "A chain has one axis and one edge, to the earlier step; a grid one for each axis; a tree those that its `over` names.",
     },
     Entry {
         code: "E0414",
@@ -111,8 +111,33 @@ pub const ENTRIES: &[Entry] = &[
         text: "What takes scores applies softmax itself. This is a warning.",
     },
     Entry {
+        code: "E0425",
+        title: "a cell over a grid or tree",
+        text: "A cell is applied to values over as many axes as its `over` has: `grid<r, c> of [A]`, `tree<n> of [A]`.",
+    },
+    Entry {
+        code: "E0426",
+        title: "no such axis",
+        text: "`over i`, `for l = L`: the axes are those of the cell's own `over`.",
+    },
+    Entry {
+        code: "E0427",
+        title: "a place with too few or too many indices",
+        text: "A point of a grid has an index for each axis, in their order: `h[i-1, j]`. One step along one axis is `h[prev i]`.",
+    },
+    Entry {
+        code: "E0428",
+        title: "children are no sequence",
+        text: "The number of children differs from node to node, so no sequence is as long. An index runs over the children themselves: `∑ k ∈ K: h[prev k]`.",
+    },
+    Entry {
+        code: "E0429",
+        title: "a whole sequence where one value is wanted",
+        text: "A state, parameter or noise is a value at one point. A sequence that is read whole is an `in` or `mem : seq<M> of …`; it is read at positions, or reduced.",
+    },
+    Entry {
         code: "E0450",
         title: "not supported yet",
-        text: "Grids, trees, nested sequences and some functions of whole sequences come in a later version.",
+        text: "Families of noises, and ranges that are not the last index of a bracket, come in a later version.",
     },
 ];

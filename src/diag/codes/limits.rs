@@ -57,4 +57,9 @@ pub const ENTRIES: &[Entry] = &[
         text: "Equations and instances nest to a bound, so that no text can exhaust the machine.",
     },
     Entry { code: "E0924", title: "too great a lag", text: "A lag of more than 4096 steps is refused." },
+    Entry {
+        code: "E0926",
+        title: "too many axes",
+        text: "A value is over at most 6 axes. Values that meet are over the axes of both.",
+    },
 ];

@@ -65,6 +65,16 @@ pub const ENTRIES: &[Entry] = &[
         text: "The new equation equals the one it replaces. This is a warning.",
     },
     Entry {
+        code: "E0214",
+        title: "no such side",
+        text: "A chain or grid has the sides `at t = 0`, with the variable of one of its axes; a tree has leaves, `at leaf`.",
+    },
+    Entry {
+        code: "E0215",
+        title: "declared over some axes",
+        text: "`in x : [I] over D` is an input at fewer points than the cell has. Other declarations are over all axes.",
+    },
+    Entry {
         code: "E0220",
         title: "unknown name",
         text: "Names here are the declared names, the equations, the static parameters and the dimensions of the item.",
@@ -248,6 +258,12 @@ pub const ENTRIES: &[Entry] = &[
         title: "a layout",
         text: "The lines of a layout determine every array of the cell once, for one choice of its options at least. On the \
                right stand its parameters, joined by `rows`, and nothing is computed.",
+    },
+    Entry {
+        code: "E0258",
+        title: "not over positions",
+        text: "A reduction over positions (`∑ p in n: x[p]`) sums, multiplies, takes the mean, the greatest or the least, where a condition holds. One \
+               over members, `∑ k in 1..3: …`, takes them all.",
     },
     Entry {
         code: "E0260",

@@ -130,17 +130,15 @@ impl<'l> Builder<'l> {
         Ok(Arr { node, along: self.common_along(a.0, b.0, span)? })
     }
 
-    /// Values over two domains cannot meet.
+    /// Values that are whole along different axes cannot meet: positions of one are none of the other.
     pub fn same_domain(&mut self, a: At, b: At, span: Span) -> R<()> {
-        use crate::eqn::Level::Over;
-        if let (Over(p), Over(q)) = (self.graph.level(a.0.node), self.graph.level(b.0.node))
-            && p != q
-        {
-            let name = |d: crate::eqn::DomainId| self.graph.domains[d.index()].extent.to_string();
-            let d = errors::two_domains((&name(p), a.1), (&name(q), b.1), span);
-            return self.fail(d);
+        let (p, q) = (self.whole_axes(a.0.node), self.whole_axes(b.0.node));
+        if p.iter().all(|x| q.contains(x)) || q.iter().all(|x| p.contains(x)) {
+            return Ok(());
         }
-        Ok(())
+        let (p, q) = (self.extent_names(&p), self.extent_names(&q));
+        let d = errors::two_domains((&p, a.1), (&q, b.1), span);
+        self.fail(d)
     }
 
     /// Joins along the first axis; a scalar counts as one element.

@@ -7,10 +7,11 @@
 use super::Options;
 use super::errors::{self, Reported};
 use super::names::{AppNames, Callee, Ident2, name_apps};
+use super::space::Step;
 use super::value::*;
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
-use crate::eqn::{DomainId, Graph, Level, NodeId, Offset, Op, StateId, Ty};
+use crate::eqn::{Binary, DomainId, Extent, Graph, Level, NodeId, Offset, Op, StateId, Ty};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text};
 use crate::resolve::{ItemId, Library, item_statics};
@@ -70,10 +71,16 @@ pub struct Builder<'l> {
     /// Names of the outermost item that something reads.
     pub read: BTreeSet<Name>,
     consts: BTreeMap<u64, NodeId>,
-    lag_nodes: BTreeMap<(StateId, i32), NodeId>,
+    lag_nodes: BTreeMap<(StateId, Offset), NodeId>,
     positions: BTreeMap<DomainId, NodeId>,
     lengths: BTreeMap<DomainId, NodeId>,
     pub start: Option<NodeId>,
+    /// States with what they are as their nodes' children see them.
+    pub parents: Vec<(StateId, StateId)>,
+    /// Axes of lengths that follow from others.
+    pub lengths_known: Vec<(Extent, DomainId)>,
+    /// The frame whose expression is being evaluated, and the axes that indices run over there.
+    pub here: (FrameId, Rc<[DomainId]>),
     /// The outermost instance, once its inputs are there.
     pub outermost: Option<FrameId>,
 }
@@ -116,6 +123,9 @@ impl<'l> Builder<'l> {
             positions: BTreeMap::new(),
             lengths: BTreeMap::new(),
             start: None,
+            parents: Vec::new(),
+            lengths_known: Vec::new(),
+            here: (FrameId(0), Rc::from([])),
             outermost: None,
         }
     }
@@ -212,6 +222,7 @@ impl<'l> Builder<'l> {
 
     pub fn add(&mut self, op: Op, span: Span) -> R<NodeId> {
         self.room(span)?;
+        self.domains_for(&op, span)?;
         match self.graph.add(op) {
             Ok(id) => Ok(self.placed(id, span)),
             Err(e) => self.type_error(&e, span),
@@ -220,6 +231,7 @@ impl<'l> Builder<'l> {
 
     pub fn add_as(&mut self, op: Op, shape: Shape, level: Level, span: Span) -> R<NodeId> {
         self.room(span)?;
+        self.domains_for(&op, span)?;
         match self.graph.add_as(op, shape, level) {
             Ok(id) => Ok(self.placed(id, span)),
             Err(e) => self.type_error(&e, span),
@@ -305,16 +317,26 @@ impl<'l> Builder<'l> {
         self.reshape(slice, &rest, span)
     }
 
-    pub fn lag(&mut self, state: StateId, offset: i32, span: Span) -> R<NodeId> {
+    /// A state at another point.
+    pub fn lag(&mut self, state: StateId, step: &Step, span: Span) -> R<NodeId> {
+        let Some(domain) = self.graph.states.get(state.index()).map(|s| s.domain) else {
+            return self.fail(errors::not_along(span));
+        };
+        let offset = self.offset(domain, step, span)?;
         if let Some(id) = self.lag_nodes.get(&(state, offset)) {
             return Ok(*id);
         }
-        let id = self.add(Op::Lag { state, offset: Offset::chain(offset) }, span)?;
+        let id = self.add(Op::Lag { state, offset }, span)?;
         self.lag_nodes.insert((state, offset), id);
-        if let Some(info) = self.states.get_mut(state.index()) {
-            match offset < 0 {
-                true => info.before = info.before.max(offset.unsigned_abs()),
-                false => info.after = info.after.max(offset.unsigned_abs()),
+        let alone = self.graph.axes(domain).len() == 1;
+        if let (Some(info), Some(k)) = (self.states.get_mut(state.index()), step.along_one())
+            && alone
+            && info.own.len() == 1
+        {
+            let distance = u32::try_from(k.unsigned_abs()).unwrap_or(u32::MAX);
+            match k < 0 {
+                true => info.before = info.before.max(distance),
+                false => info.after = info.after.max(distance),
             }
         }
         Ok(id)
@@ -382,6 +404,7 @@ impl<'l> Builder<'l> {
                 self.add(Op::Binary(crate::eqn::Binary::Eq, zero, one), span)?
             }
             Val::Extent(d) => self.length(d, span)?,
+            Val::Lengths(e) => self.lengths_node(&e, span)?,
             Val::Instance(frame) => {
                 let val = self.first_out(frame, span)?;
                 return self.force(val, span);
@@ -389,7 +412,7 @@ impl<'l> Builder<'l> {
             Val::Family(frame, name, index) => self.family_array(frame, &name, &index, span)?,
             Val::List(items) => self.literal(&items, span)?,
             Val::Word(w) => return self.fail(errors::word_as_value(&w, span)),
-            other @ (Val::Recipe(_) | Val::Func(_) | Val::Part(_)) => {
+            other @ (Val::Recipe(_) | Val::Func(_) | Val::Part(_) | Val::Axes(..)) => {
                 return self.fail(errors::not_a_value(other.kind(), span));
             }
         };
@@ -403,6 +426,26 @@ impl<'l> Builder<'l> {
             0 => Ok(arr.node),
             _ => Err(Stop::NoAlong(span)),
         }
+    }
+
+    /// A sum of products of lengths as a number of each example.
+    fn lengths_node(&mut self, extent: &Extent, span: Span) -> R<NodeId> {
+        let mut sum = None;
+        for (k, axes) in &extent.0 {
+            let mut term = self.constant(*k as f64);
+            for axis in axes {
+                let n = self.length(*axis, span)?;
+                term = match self.graph.as_const(term) {
+                    Some(1.0) => n,
+                    _ => self.add(Op::Binary(Binary::Mul, term, n), span)?,
+                };
+            }
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => self.add(Op::Binary(Binary::Add, sum, term), span)?,
+            });
+        }
+        Ok(sum.unwrap_or_else(|| self.constant(0.0)))
     }
 
     /// A list as an array: a literal if it holds numbers alone.

@@ -8,7 +8,7 @@ use super::errors;
 use super::statics::SetVal;
 use super::value::*;
 use crate::eqn::{Init, Level, NodeId, Op, ParamInfo, Source, SourceKind, Ty};
-use crate::resolve::text::{Declared, Entry, Equated, Kind, plain};
+use crate::resolve::text::{Declared, Entry, Equated, Kind, SideKey, plain};
 use crate::shape::{Dim, Shape};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -42,7 +42,8 @@ impl<'l> Builder<'l> {
         let sets = self.sets_of(frame, name)?;
         match sets.as_slice() {
             [FamilySet::Symbolic(_)] => Ok(0),
-            sets => Ok(sets.len()),
+            // Positions come last; they are read as those of a value over an axis.
+            sets => Ok(sets.iter().filter(|s| !matches!(s, FamilySet::Points(_))).count()),
         }
     }
 
@@ -78,26 +79,70 @@ impl<'l> Builder<'l> {
         out
     }
 
-    /// An equation of the point before the first.
-    pub fn eval_side(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<Val<'l>> {
-        let key = (name.clone(), index.to_vec());
+    /// Whether a side says anything of a name.
+    pub fn has_side(&self, frame: FrameId, side: &SideKey, name: &Name) -> bool {
+        self.frame(frame).text.sides.contains_key(&(side.clone(), name.clone()))
+    }
+
+    /// The equation of a side for a name or member of a family, and where it is evaluated.
+    fn side_equation(
+        &mut self,
+        frame: FrameId,
+        side: &SideKey,
+        name: &Name,
+        index: &[i64],
+    ) -> R<Option<(Equated<'l>, Env)>> {
+        let text = self.frame(frame).text.clone();
+        for equated in text.sides.get(&(side.clone(), name.clone())).into_iter().flatten() {
+            let written = equated.index();
+            if written.len() != index.len() {
+                let at = text.get(name).map_or(equated.span, |e| e.declared.as_ref().map_or(equated.span, |d| d.span));
+                return self.fail(errors::index_count(name, index.len(), written.len(), equated.span, at));
+            }
+            let mut env = Env::new(frame, equated.layer);
+            let mut meant = true;
+            for (w, i) in written.iter().zip(index) {
+                let TargetIndex::Expr(e) = w else { continue };
+                let own = match self.axis_as_index(e, &env) {
+                    Some(axis) => Some(axis),
+                    None => self.eval(e, &env.of_dims())?.as_int(),
+                };
+                match own {
+                    Some(own) => meant &= own == *i,
+                    None => return self.fail(errors::family_wants_binder(name, e.span)),
+                }
+            }
+            if meant {
+                env = self.equation_env(frame, name, equated, index)?;
+                env.side = Some(Rc::new(side.clone()));
+                return Ok(Some((equated.clone(), env)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a side says of a name, if anything.
+    pub fn eval_side(
+        &mut self,
+        frame: FrameId,
+        side: &SideKey,
+        name: &Name,
+        index: &[i64],
+        span: Span,
+    ) -> R<Option<Val<'l>>> {
+        let key = (side.clone(), name.clone(), index.to_vec());
         match self.frame(frame).side_memo.get(&key) {
-            Some(Memo::Done(val)) => return Ok(val.clone()),
+            Some(Memo::Done(val)) => return Ok(Some(val.clone())),
             Some(Memo::Failed(r)) => return Err(Stop::Reported(*r)),
             Some(Memo::Busy) => return self.cycle(frame, name, index, true, span),
             None => {}
         }
-        let text = self.frame(frame).text.clone();
-        let Some(equated) = text.side.get(name) else {
-            return self.fail(errors::unknown_name(name, None, span));
-        };
+        let Some((equated, env)) = self.side_equation(frame, side, name, index)? else { return Ok(None) };
         self.frame_mut(frame).side_memo.insert(key.clone(), Memo::Busy);
         self.stack.push((frame, name.clone(), index.to_vec(), true));
         let result = self.nested(span, |b| {
-            let mut env = b.equation_env(frame, name, equated, index)?;
-            env.at_side = true;
             let val = b.eval(&equated.equation.value, &env)?;
-            b.declared_value(frame, name, val, equated)
+            b.declared_value(frame, name, val, &equated)
         });
         self.stack.pop();
         let memo = match &result {
@@ -106,7 +151,24 @@ impl<'l> Builder<'l> {
             Err(Stop::NoAlong(at)) => Memo::Failed(self.report(errors::no_such_reduction(*at))),
         };
         self.frame_mut(frame).side_memo.insert(key, memo);
-        result
+        result.map(Some)
+    }
+
+    /// The value of an equation at all nodes: what the leaves say where they say anything.
+    fn with_leaves(&mut self, frame: FrameId, name: &Name, index: &[i64], inner: Val<'l>, span: Span) -> R<Val<'l>> {
+        if !self.has_side(frame, &SideKey::Leaf, name) {
+            return Ok(inner);
+        }
+        let Some(leaf) = self.eval_side(frame, &SideKey::Leaf, name, index, span)? else { return Ok(inner) };
+        let Some(tree) = self.own_axes(frame).first().copied() else { return Ok(inner) };
+        let children = self.children_of(tree);
+        let count = self.length(children, span)?;
+        let zero = self.constant(0.0);
+        let is_leaf = self.add(Op::Binary(crate::eqn::Binary::Eq, count, zero), span)?;
+        let leaf = self.force(leaf, span)?;
+        let inner = self.force(inner, span)?;
+        let condition = Arr { node: is_leaf, along: 0 };
+        self.select((condition, span), (leaf, span), (inner, span), span).map(Val::Arr)
     }
 
     /// The path from a name back to itself.
@@ -130,7 +192,7 @@ impl<'l> Builder<'l> {
         if entry.is_some_and(|e| e.layer > 0) && places.len() == 1 {
             return self.fail(errors::override_reads_itself(name, &places, span));
         }
-        let var = self.frame(frame).var.clone();
+        let var = self.var_name(frame);
         self.fail(errors::cycle(&path, &places, var.as_deref(), span))
     }
 
@@ -167,6 +229,9 @@ impl<'l> Builder<'l> {
                 Kind::Param => self.param(frame, name, d, index, &sets),
                 Kind::Noise => self.noise(frame, name, d),
                 Kind::Part => self.part(frame, name, d),
+                Kind::State if self.has_side(frame, &SideKey::Leaf, name) => {
+                    self.fail(errors::leaf_alone(name, d.span))
+                }
                 Kind::State => self.fail(errors::state_without_equation(name, d.span, span)),
                 Kind::Shape => self.fail(errors::unknown_name(name, None, span)),
             },
@@ -210,10 +275,18 @@ impl<'l> Builder<'l> {
             TargetIndex::Binder(b) => Some(b),
             TargetIndex::Expr(_) => None,
         });
-        for (b, i) in binders.zip(index) {
-            let SetVal::Range(lo, hi) = self.eval_set(&b.set, &Env::new(frame, equated.layer))? else {
-                return self.fail(errors::range_wants_numbers(b.span));
+        let mut index = index.iter();
+        for b in binders {
+            let (lo, hi) = match self.eval_set(&b.set, &Env::new(frame, equated.layer))? {
+                SetVal::Range(lo, hi) => (lo, hi),
+                SetVal::Positions(axis) => {
+                    let own = self.family_axis(frame, axis, b.span)?;
+                    env = env.bind(&b.name.name, Bind::Position(own));
+                    continue;
+                }
+                _ => return self.fail(errors::range_wants_numbers(b.span)),
             };
+            let Some(i) = index.next() else { continue };
             if *i < lo || *i > hi {
                 return self.fail(errors::no_member(name, *i, lo, hi, b.span));
             }
@@ -241,8 +314,9 @@ impl<'l> Builder<'l> {
         if let [FamilySet::Symbolic(extent)] = sets {
             return self.array_equation(frame, name, equated, extent);
         }
-        if index.len() != sets.len() {
-            return self.fail(errors::index_count(name, sets.len(), index.len(), span, equated.span));
+        let arity = self.arity(frame, name)?;
+        if index.len() != arity {
+            return self.fail(errors::index_count(name, arity, index.len(), span, equated.span));
         }
         let env = self.equation_env(frame, name, equated, index)?;
         let expr = &equated.equation.value;
@@ -251,6 +325,7 @@ impl<'l> Builder<'l> {
             n => self.one_of_many(frame, equated, n, index, &env)?,
         };
         let val = self.declared_value(frame, name, val, equated)?;
+        let val = self.with_leaves(frame, name, index, val, equated.equation.span)?;
         if let Val::Arr(arr) = &val
             && arr.along == 0
             && self.frame(frame).kind != FrameKind::Fn
@@ -452,9 +527,7 @@ impl<'l> Builder<'l> {
             },
             TypeKind::Id(k) => Ok((Vec::new(), Ty::Id(self.eval_dim(k, env)?))),
             TypeKind::Bool => Ok((Vec::new(), Ty::Bool)),
-            TypeKind::Domain { .. } => {
-                self.fail(errors::not_yet("a value that is itself over a domain, here", ty.span))
-            }
+            TypeKind::Domain { .. } => self.fail(errors::domain_type_here(ty.span)),
         }
     }
 
@@ -465,6 +538,7 @@ impl<'l> Builder<'l> {
             shape.push(match set {
                 FamilySet::Range(a, b) => Dim::constant((b - a + 1).max(0)),
                 FamilySet::Symbolic(d) => d.clone(),
+                FamilySet::Points(_) => continue,
             });
         }
         shape.extend(member.iter().cloned());
@@ -495,11 +569,12 @@ impl<'l> Builder<'l> {
             let val = self.eval_def(frame, name, index, span)?;
             return self.force_node(val, span);
         };
+        let arity = self.arity(frame, name)?;
         let mut parts = Vec::new();
         for i in lo..=hi {
             let mut member = index.to_vec();
             member.push(i);
-            let node = match member.len() == sets.len() {
+            let node = match member.len() == arity {
                 true => {
                     let val = self.eval_def(frame, name, &member, span)?;
                     self.force_node(val, span)?
@@ -543,6 +618,9 @@ impl<'l> Builder<'l> {
         d: &Declared<'l>,
         sets: &[FamilySet],
     ) -> R<NodeId> {
+        if sets.iter().any(|s| matches!(s, FamilySet::Points(_))) {
+            return self.fail(errors::param_by_position(name, d.span));
+        }
         let full = format!("{}{name}", self.frame(frame).param_path);
         let (member, ty) = self.declared_type(frame, d)?;
         if ty != Ty::Real {
@@ -628,7 +706,10 @@ impl<'l> Builder<'l> {
             };
         }
         let level = match d.per.map(|p| &*p.name) {
-            None => self.frame(frame).domain.map_or(Level::Example, Level::Over),
+            None => {
+                let over = self.frame(frame).over.clone();
+                self.level_over(over, d.span)?
+            }
             Some("sequence") => Level::Example,
             Some("batch") => Level::Shared,
             Some(other) => return self.fail(errors::noise_per(other, d.span)),

@@ -1,8 +1,10 @@
 //! Everything `build` can say: names and kinds here, shapes and order beside it.
 
+mod axes;
 mod order;
 mod shapes;
 
+pub use axes::*;
 pub use order::*;
 pub use shapes::*;
 
@@ -303,12 +305,10 @@ pub fn prev_missing(name: &str, title: &str, at: Span, read: Span) -> Diagnostic
     .at(read, "read here")
 }
 
-pub fn prev_is_one_step(name: &str, offset: i64, at: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0244",
-        format!("`{name}` is read {offset:+} points away, but `prev` gives one step back"),
-    )
-    .at(at, "here")
+pub fn prev_is_one_step(name: &str, offset: Option<i64>, at: Span) -> Diagnostic {
+    let away = offset.map_or("along an edge".to_string(), |k| format!("{k:+} points away"));
+    Diagnostic::error("E0244", format!("`{name}` is read {away}, but `prev` gives one step back"))
+        .at(at, "here")
 }
 
 pub fn mem_varies(name: &str, mem: bool, at: Span) -> Diagnostic {

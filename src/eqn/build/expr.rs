@@ -4,9 +4,9 @@ use super::builder::Builder;
 use super::define::strip;
 use super::errors;
 use super::value::*;
-use crate::eqn::{Binary, Op, Ty, Unary};
+use crate::eqn::{Binary, Extent, Op, Ty, Unary};
 use crate::resolve::nearest;
-use crate::resolve::text::{group_count, pick};
+use crate::resolve::text::{SideKey, group_count, pick};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -17,7 +17,10 @@ const MOST_SEARCHED: usize = 100;
 
 impl<'l> Builder<'l> {
     pub fn eval(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
-        self.nested(e.span, |b| b.eval_here(e, env))
+        let before = std::mem::replace(&mut self.here, (env.frame, env.open.clone()));
+        let result = self.nested(e.span, |b| b.eval_here(e, env));
+        self.here = before;
+        result
     }
 
     fn eval_here(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
@@ -175,12 +178,15 @@ impl<'l> Builder<'l> {
         if let Some(val) = self.frame(env.frame).free.get(name) {
             return Ok(Some(val.clone()));
         }
+        if let Some(set) = self.axes_set(env.frame, name, span)? {
+            return Ok(Some(set));
+        }
         let text = self.frame(env.frame).text.clone();
         if let Some((layer, setting)) = text.dims.get(name) {
             let env = Env::new(env.frame, *layer).of_dims();
             let val = self.eval(&setting.value, &env)?;
             match &val {
-                Val::List(_) => {}
+                Val::List(_) | Val::Extent(_) | Val::Lengths(_) => {}
                 val if val.as_dim().is_some() => {}
                 Val::Dim(_) | Val::Num(_) => {
                     return self.fail(errors::not_a_dim("fraction", setting.value.span));
@@ -197,7 +203,7 @@ impl<'l> Builder<'l> {
         let frame = env.frame;
         let text = self.frame(frame).text.clone();
         if let Some(entry) = text.get(name) {
-            if env.at_side {
+            if env.side.is_some() {
                 return self.lookup_side(name, entry.declared.as_ref(), env, span).map(Some);
             }
             if self.arity(frame, name)? > 0 {
@@ -215,11 +221,11 @@ impl<'l> Builder<'l> {
                 }
             };
         }
-        if self.frame(frame).var.as_ref() == Some(name) {
-            if env.at_side {
+        if let Some(axis) = self.axis_variable(frame, name) {
+            if env.side.as_deref() == Some(&SideKey::Before(name.clone())) {
                 return Ok(Some(Val::Num(0.0)));
             }
-            return match self.frame(frame).domain {
+            return match axis {
                 Some(d) => Ok(Some(Val::node(self.position(d, span)?))),
                 None => {
                     let title = self.frame(frame).title.clone();
@@ -240,10 +246,16 @@ impl<'l> Builder<'l> {
         span: Span,
     ) -> R<Val<'l>> {
         use crate::resolve::text::Kind;
-        if self.frame(env.frame).text.side.contains_key(name) {
-            return self.eval_side(env.frame, name, &[], span);
+        if self.arity(env.frame, name)? > 0 {
+            return Ok(Val::Family(env.frame, name.clone(), Vec::new()));
         }
-        match declared {
+        let side = env.side.as_deref().cloned().unwrap_or(SideKey::Leaf);
+        if self.has_side(env.frame, &side, name)
+            && let Some(val) = self.eval_side(env.frame, &side, name, &[], span)?
+        {
+            return Ok(val);
+        }
+        match declared.filter(|_| side != SideKey::Leaf) {
             Some(d) if d.kind == Kind::State => match d.value {
                 Some(value) => {
                     let (shape, _) = self.declared_type(env.frame, d)?;
@@ -257,16 +269,11 @@ impl<'l> Builder<'l> {
                     }
                 }
                 None => {
-                    let var = self.frame(env.frame).var.clone();
+                    let var = self.var_name(env.frame);
                     self.fail(errors::no_start(name, var.as_deref(), d.span, Some(span)))
                 }
             },
-            _ => {
-                if self.arity(env.frame, name)? > 0 {
-                    return Ok(Val::Family(env.frame, name.clone(), Vec::new()));
-                }
-                self.eval_def(env.frame, name, &[], span)
-            }
+            _ => self.eval_def(env.frame, name, &[], span),
         }
     }
 
@@ -409,6 +416,9 @@ impl<'l> Builder<'l> {
                     _ => return Ok(Some(Val::Num((x / y).floor()))),
                 },
             })));
+        }
+        if let (Some(p), Some(q)) = (a.as_lengths(), b.as_lengths()) {
+            return Ok(length_arithmetic(op, &p, &q));
         }
         let (Some(p), Some(q)) = (a.as_dim(), b.as_dim()) else { return Ok(None) };
         let result = match op {
@@ -555,4 +565,30 @@ impl<'l> Builder<'l> {
         let p = Arr { node: self.constant(power), along: 0 };
         self.elementwise(Binary::Pow, "^", (a, base.span), (p, base.span), span).map(Val::Arr)
     }
+}
+
+/// Sums, differences and products of lengths; quotients are no lengths.
+fn length_arithmetic<'l>(op: BinaryOp, p: &Extent, q: &Extent) -> Option<Val<'l>> {
+    let extent = match op {
+        BinaryOp::Add => p.clone().plus(q),
+        BinaryOp::Sub => p.clone().plus(&q.times(-1)),
+        BinaryOp::Mul => {
+            let mut sum = Extent::constant(0);
+            for (a, x) in &p.0 {
+                for (b, y) in &q.0 {
+                    let mut axes = [x.as_slice(), y.as_slice()].concat();
+                    axes.sort();
+                    sum = sum.plus(&Extent(vec![(a.checked_mul(*b)?, axes)]));
+                }
+            }
+            sum
+        }
+        _ => return None,
+    };
+    Some(match &extent.0[..] {
+        [] => Val::Num(0.0),
+        [(n, axes)] if axes.is_empty() => Val::Num(*n as f64),
+        [(1, axes)] if axes.len() == 1 => Val::Extent(axes[0]),
+        _ => Val::Lengths(extent),
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use super::errors;
+use super::space::Step;
 use super::value::*;
 use crate::eqn::{Domain, DomainId, Graph, Level, NodeId, Op, Point, Side, SourceId, SourceKind, StateId};
 use crate::shape::Dim;
@@ -88,7 +89,8 @@ impl<'l> Builder<'l> {
         let mut order: Vec<String> = Vec::new();
         for (i, info) in self.states.iter().enumerate() {
             let is_input = matches!(info.origin, StateOrigin::Input { .. });
-            if info.before == 0 || (is_input && !self.options.carry) {
+            let id = StateId(i as u32);
+            if info.before == 0 || (is_input && !self.options.carry) || !self.is_alone(id) {
                 continue;
             }
             if !arrays.contains_key(&info.array) {
@@ -157,7 +159,10 @@ impl<'l> Builder<'l> {
             let Some(empty) = init.get(k as usize).or(init.last()).copied() else { continue };
             let value = match k {
                 0 => def,
-                k => self.lag(id, -(k as i32), span)?,
+                k => {
+                    let axis = state.domain;
+                    self.lag(id, &Step::chain(axis, -i64::from(k)), span)?
+                }
             };
             let node = match self.graph.level(value) {
                 Level::Over(axis) => {
@@ -241,99 +246,6 @@ impl<'l> Builder<'l> {
         }
         Some(graph)
     }
-
-    /// No order exists for a value that is read before and after itself, or at all points before it is
-    /// known at one.
-    fn check_order(&mut self) {
-        for component in components(&self.graph) {
-            let mut signs: BTreeMap<bool, (StateId, NodeId)> = BTreeMap::new();
-            let mut whole = None;
-            for node in &component {
-                match &self.graph.node(*node).op {
-                    Op::Lag { state, offset } => {
-                        let back = offset.along_chain().is_some_and(|k| k < 0);
-                        signs.entry(back).or_insert((*state, *node));
-                    }
-                    op if op.is_whole() => whole = Some(*node),
-                    _ => {}
-                }
-            }
-            let name = |id: &StateId| self.graph.states[id.index()].name.to_string();
-            let at = |n: NodeId| self.graph.node(n).span;
-            if let Some(node) = whole {
-                let state = signs.values().next().map(|(s, _)| name(s)).unwrap_or_default();
-                let d = errors::read_before_known(&state, at(node));
-                self.report(d);
-            } else if let (Some((s, a)), Some((_, b))) = (signs.get(&true), signs.get(&false)) {
-                let d = errors::before_and_after(&name(s), at(*a), at(*b));
-                self.report(d);
-            }
-        }
-    }
-}
-
-/// Sets of nodes that depend on each other through lags; only those with more than one node.
-fn components(graph: &Graph) -> Vec<Vec<NodeId>> {
-    // Tarjan's algorithm with its own stack: graphs may be deep.
-    let n = graph.nodes.len();
-    let edges = |v: usize| -> Vec<usize> {
-        let node = &graph.nodes[v];
-        let mut out: Vec<usize> = node.op.operands().map(|o| o.index()).collect();
-        if let Op::Lag { state, .. } = &node.op {
-            out.extend(graph.states.get(state.index()).and_then(|s| s.def).map(|d| d.index()));
-        }
-        out
-    };
-    let (mut index, mut low) = (vec![usize::MAX; n], vec![0usize; n]);
-    let mut on_stack = vec![false; n];
-    let (mut stack, mut out, mut next) = (Vec::new(), Vec::new(), 0);
-    for root in 0..n {
-        if index[root] != usize::MAX {
-            continue;
-        }
-        let mut work: Vec<(usize, Vec<usize>, usize)> = vec![(root, edges(root), 0)];
-        index[root] = next;
-        low[root] = next;
-        next += 1;
-        stack.push(root);
-        on_stack[root] = true;
-        while let Some((v, targets, at)) = work.last_mut() {
-            let v = *v;
-            if let Some(w) = targets.get(*at).copied() {
-                *at += 1;
-                if index[w] == usize::MAX {
-                    index[w] = next;
-                    low[w] = next;
-                    next += 1;
-                    stack.push(w);
-                    on_stack[w] = true;
-                    work.push((w, edges(w), 0));
-                } else if on_stack[w] {
-                    low[v] = low[v].min(index[w]);
-                }
-                continue;
-            }
-            work.pop();
-            if let Some((parent, ..)) = work.last() {
-                low[*parent] = low[*parent].min(low[v]);
-            }
-            if low[v] == index[v] {
-                let mut component = Vec::new();
-                while let Some(w) = stack.pop() {
-                    on_stack[w] = false;
-                    component.push(NodeId(w as u32));
-                    if w == v {
-                        break;
-                    }
-                }
-                if component.len() > 1 {
-                    component.sort();
-                    out.push(component);
-                }
-            }
-        }
-    }
-    out
 }
 
 /// Keeps what the outputs reach; `keys` gives the sources' order.

@@ -3,9 +3,8 @@
 use super::apply::Args;
 use super::builder::Builder;
 use super::errors;
-use super::names::AppName;
 use super::value::*;
-use crate::eqn::{AxisMap, Binary, Fold, Level, Op, Point, Ty, Unary};
+use crate::eqn::{Binary, Fold, Op, Ty, Unary};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
@@ -63,10 +62,6 @@ const OTHERS: &[&str] = &[
     "size",
 ];
 
-/// Of a whole domain, for later.
-const NOT_YET: &[&str] =
-    &["flip", "pad", "append", "windows", "transpose", "flatten", "root", "repeat", "size"];
-
 /// The function a name means, in its canonical spelling.
 pub fn builtin(name: &str) -> Option<&'static str> {
     let name = if matches!(name, "sigmoid" | "sigma") { "σ" } else { name };
@@ -86,14 +81,13 @@ impl<'l> Builder<'l> {
         if let Some((name, ..)) = args.named.first() {
             return self.fail(errors::builtin_named(f, name.span));
         }
-        if NOT_YET.contains(&f) {
-            return self.fail(errors::not_yet(&format!("the function `{f}`"), span));
-        }
         let mut args = args.positional;
         let wanted = match f {
             "clamp" => 3..=3,
             "max" | "min" => 2..=64,
-            "binom" | "outer" | "shift" => 2..=2,
+            "binom" | "outer" | "shift" | "flip" | "append" | "repeat" => 2..=2,
+            "pad" | "windows" => 3..=3,
+            "transpose" => 1..=3,
             "rows" | "zeros" | "ones" => 1..=64,
             _ => 1..=1,
         };
@@ -157,6 +151,11 @@ impl<'l> Builder<'l> {
                 Ok(Val::node(self.add(Op::Scatter { index: index.node, value }, span)?))
             }
             "softmax" | "logsumexp" | "argmax" => {
+                let val = self.real(first.0.clone(), first.1)?;
+                let whole = self.whole_axes(val.node);
+                if val.along == 0 && self.shape(val).is_empty() && !whole.is_empty() && f != "argmax" {
+                    return self.softmax_over(val.node, &whole, f == "logsumexp", span).map(Val::node);
+                }
                 let a = self.vector(f, first)?;
                 let op = match f {
                     "softmax" => Op::Softmax(a.node),
@@ -196,79 +195,7 @@ impl<'l> Builder<'l> {
                 let value = if f == "ones" { 1.0 } else { 0.0 };
                 Ok(Val::node(self.filled(value, &shape, span)?))
             }
-            "reverse" | "first" | "last" | "shift" => {
-                let arr = self.force(first.0.clone(), first.1)?;
-                if arr.along != 0 {
-                    return Err(Stop::NoAlong(span));
-                }
-                self.whole_domain(f, first, arr, args.get(1).cloned(), callee, env, span)
-            }
-            other => self.fail(errors::not_yet(&format!("the function `{other}`"), span)),
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn whole_domain(
-        &mut self,
-        f: &'static str,
-        first: (Val<'l>, Span),
-        arr: Arr,
-        second: Option<(Val<'l>, Span)>,
-        callee: &'l Expr,
-        env: &Env,
-        span: Span,
-    ) -> R<Val<'l>> {
-        let Level::Over(axis) = self.graph.level(arr.node) else {
-            return self.fail(errors::wants_sequence(f, first.1));
-        };
-        if f == "shift" {
-            let k = match second {
-                Some((val, at)) => match val.as_int() {
-                    Some(k) => k,
-                    None => return self.fail(errors::offset_not_constant("k", at)),
-                },
-                None => 1,
-            };
-            let at = (callee.span.file.0, callee.span.start, callee.span.end);
-            let key: AppKey = (at, env.suffix.clone(), env.brace.map(|b| b.0));
-            if let Some(val) = self.frame(env.frame).applied.get(&key) {
-                return Ok(val.clone());
-            }
-            let stem = match self.frame(env.frame).apps.get(callee) {
-                Some(AppName::Own(own)) => own.clone(),
-                _ => "shift".to_string(),
-            };
-            let path = format!("{}{stem}{}", self.frame(env.frame).path, super::define::suffix(&env.suffix));
-            let path = self.unique(path);
-            let val = Val::node(self.shift(arr.node, k, path, span)?);
-            self.frame_mut(env.frame).applied.insert(key, val.clone());
-            return Ok(val);
-        }
-        let own = self.frame(env.frame);
-        if own.pointwise && !own.named_extent {
-            return self.fail(errors::not_yet(
-                &format!("`{f}` in a cell that does not name its extent (`over chain(t in 1..N)`)"),
-                span,
-            ));
-        }
-        match f {
-            "reverse" => {
-                let maps = vec![AxisMap::reverse(axis)];
-                Ok(Val::node(self.add(Op::Remap { arg: arr.node, maps }, span)?))
-            }
-            "last" => {
-                if let Val::Instance(inner) = first.0
-                    && let Some((frame, name, index)) = self.first_out_name(inner)?
-                {
-                    return self.last_of(frame, &name, &index, span).map(Val::node);
-                }
-                self.last_node(arr.node, None, span).map(Val::node)
-            }
-            _ => {
-                let shape = self.graph.shape(arr.node).clone();
-                let empty = self.filled(0.0, &shape, span)?;
-                Ok(Val::node(self.add(Op::At { arg: arr.node, axis, point: Point::First, empty }, span)?))
-            }
+            _ => self.whole_domain(f, first, args.drain(1..).collect(), callee, env, span),
         }
     }
 

@@ -5,7 +5,7 @@ use super::builder::Builder;
 use super::define::strip;
 use super::errors;
 use super::value::*;
-use crate::eqn::{DomainId, Graph, Level, NodeId, Op, SourceKind, Ty};
+use crate::eqn::{Graph, Level, NodeId, Op, SourceKind, Ty};
 use crate::resolve::text::plain;
 use crate::resolve::{ItemId, nearest};
 use crate::source::Span;
@@ -245,25 +245,24 @@ impl<'l> Builder<'l> {
             }
             None => None,
         };
-        let domain = |b: &Self, a: Arr| match b.graph.level(a.node) {
-            Level::Over(d) => Some(d),
-            _ => None,
-        };
-        let over: Option<DomainId> = domain(self, arr).or(guard.and_then(|(c, _)| domain(self, c)));
-        let Some(guard) = guard else {
-            let Some(d) = over else { return Ok(arr.node) };
-            let total = self.sum_over(arr.node, d, span)?;
-            let n = self.length(d, span)?;
-            return self.divide_by_count(total, n, span);
-        };
-        let zero = Arr { node: self.constant(0.0), along: 0 };
-        let one = Arr { node: self.constant(1.0), along: 0 };
-        let kept = self.select(guard, (arr, span), (zero, span), span)?;
-        let Some(d) = over else { return Ok(kept.node) };
-        let counted = self.select(guard, (one, span), (zero, span), span)?;
-        let total = self.sum_over(kept.node, d, span)?;
-        let n = self.sum_over(counted.node, d, span)?;
-        self.divide_by_count(total, n, span)
+        let mut axes = self.axes_of(arr.node);
+        if let Some((c, at)) = guard {
+            self.same_domain((arr, span), (c, at), span)?;
+            axes.extend(self.axes_of(c.node));
+        }
+        axes.sort();
+        axes.dedup();
+        match (axes.is_empty(), guard) {
+            (true, None) => Ok(arr.node),
+            (true, Some(guard)) => {
+                let zero = Arr { node: self.constant(0.0), along: 0 };
+                self.select(guard, (arr, span), (zero, span), span).map(|kept| kept.node)
+            }
+            (false, guard) => {
+                let guard = guard.map(|(c, _)| c.node);
+                self.fold_points(Fold::Mean, arr.node, guard, &axes, span)
+            }
+        }
     }
 
     /// `generate dst from y` wants y at a point to depend on dst at earlier points only.

@@ -55,7 +55,7 @@ pub fn name_apps(text: &Text<'_>, callee: &dyn Fn(&Ident2) -> Callee) -> AppName
             naming.equation(&e.equation.value);
         }
     }
-    for e in text.side.values() {
+    for e in text.sides.values().flatten() {
         naming.plain(&e.equation.value);
     }
     if let Some(result) = text.result {

@@ -5,14 +5,15 @@
 //! (`chain(t in 1..T)`), and outside cells, a number is a position of what is over a domain, from its first
 //! point, and `T`, `T-1` are positions from its last.
 
-use super::apply::Origin;
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
+use super::frames::Origin;
 use super::names::children;
+use super::space::Step;
 use super::value::*;
-use crate::eqn::{DomainId, Level, NodeId, Op, Point, Ty};
-use crate::resolve::text::{Kind, pick};
+use crate::eqn::{AxisMap, DomainId, DomainKind, Extent, NodeId, Op, Point, Ty};
+use crate::resolve::text::{Kind, SideKey, pick};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -23,11 +24,26 @@ pub enum Ref<'l> {
     Val(Val<'l>),
 }
 
+/// The name whose value is read.
+type Source<'a> = Option<(FrameId, &'a Name, &'a [i64])>;
+
+/// A position that is known before the program runs, as far as it can be.
+#[derive(Clone, Copy)]
+enum Counted {
+    FromFirst(i64),
+    /// 0 is the last one.
+    FromLast(i64),
+}
+
 /// What the expression in a bracket is.
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum PlaceKind {
-    /// Relative to this point, or to the point an index runs over.
-    Offset(DomainId, i64),
-    Component,
+    /// Relative to this point, along an axis of its own.
+    Own(DomainId, i64),
+    /// Relative to the point of an axis that an index runs over.
+    Bound(DomainId, i64),
+    /// A number or a component.
+    Other,
 }
 
 impl<'l> Builder<'l> {
@@ -49,7 +65,10 @@ impl<'l> Builder<'l> {
     }
 
     pub fn eval_ref(&mut self, e: &'l Expr, env: &Env) -> R<Ref<'l>> {
-        self.nested(e.span, |b| b.eval_ref_here(e, env))
+        let before = std::mem::replace(&mut self.here, (env.frame, env.open.clone()));
+        let result = self.nested(e.span, |b| b.eval_ref_here(e, env));
+        self.here = before;
+        result
     }
 
     fn eval_ref_here(&mut self, e: &'l Expr, env: &Env) -> R<Ref<'l>> {
@@ -58,7 +77,7 @@ impl<'l> Builder<'l> {
             ExprKind::Name(p) => {
                 let name = self.pattern_name(p, env)?;
                 let is_def = env.binder(&name).is_none()
-                    && !env.at_side
+                    && env.side.as_deref().is_none_or(|s| *s == SideKey::Leaf)
                     && self.frame(env.frame).text.get(&name).is_some()
                     && !(env.dims_first && self.lookup_is_static(&name, env));
                 if is_def {
@@ -102,22 +121,37 @@ impl<'l> Builder<'l> {
             Ref::Val(val) => return self.read_value(val, base.span, None, places, env, span).map(Ref::Val),
         };
         let arity = self.arity(frame, &name)?;
-        if index.len() < arity {
-            if places.len() != arity - index.len() {
-                return self.fail(errors::member_indices(&name, arity, places.len(), span));
-            }
-            for place in places {
-                index.push(self.member_index(&name, place, env, span)?);
-            }
-            return Ok(Ref::Def(frame, name, index));
+        let missing = arity.saturating_sub(index.len());
+        let sets = self.sets_of(frame, &name)?;
+        let (members, places) = places.split_at(missing.min(places.len()));
+        // What follows the members in one bracket are positions that the family runs along.
+        if members.len() < missing || (missing > 0 && !places.is_empty() && sets.len() == arity) {
+            return self.fail(errors::member_indices(&name, arity, members.len() + places.len(), span));
         }
-        self.read_value_of(frame, name, index, base.span, places, env, span).map(Ref::Val)
+        for place in members {
+            index.push(self.member_index(&name, place, env, span)?);
+        }
+        if !places.is_empty() {
+            return self.read_value_of(frame, name, index, base.span, places, env, span).map(Ref::Val);
+        }
+        match env.side {
+            Some(_) => self.eval_side_or_value(frame, &name, &index, env, span).map(Ref::Val),
+            None => Ok(Ref::Def(frame, name, index)),
+        }
     }
 
     fn member_index(&mut self, name: &Name, place: &'l Place, env: &Env, span: Span) -> R<i64> {
         let Place::At(Set { lo, hi: None, .. }) = place else {
             return self.fail(errors::member_by_range(name, span));
         };
+        if let Some(axis) = self.axis_as_index(lo, env) {
+            return Ok(axis);
+        }
+        if let ExprKind::Name(p) = &strip(lo).kind
+            && let Some(Bind::Position(_)) = env.binder(&pick(p, 0))
+        {
+            return self.fail(errors::member_by_position(name, &p.written, lo.span));
+        }
         let val = self.eval(lo, &env.of_dims())?;
         match val {
             Val::Dim(d) => {
@@ -131,10 +165,25 @@ impl<'l> Builder<'l> {
         }
     }
 
+    /// The variable of an axis as an index over axes is that axis.
+    pub fn axis_as_index(&self, e: &Expr, env: &Env) -> Option<i64> {
+        let ExprKind::Name(p) = &strip(e).kind else { return None };
+        let name = pick(p, 0);
+        match env.binder(&name) {
+            Some(_) => None,
+            None => self.axis_number(env.frame, &name),
+        }
+    }
+
     fn list_item(&mut self, items: &[Val<'l>], places: &'l [Place], env: &Env, span: Span) -> R<Val<'l>> {
         let [Place::At(Set { lo, hi: None, .. })] = places else {
             return self.fail(errors::list_index(items.len(), span));
         };
+        if let Some(axis) = self.axis_as_index(lo, env)
+            && let Some(item) = usize::try_from(axis - 1).ok().and_then(|i| items.get(i))
+        {
+            return Ok(item.clone());
+        }
         let val = self.eval(lo, &env.of_dims())?;
         let item = val.as_int().and_then(|i| usize::try_from(i - 1).ok()).and_then(|i| items.get(i));
         match item {
@@ -145,51 +194,95 @@ impl<'l> Builder<'l> {
 
     /// What a place is, by the names it mentions.
     fn place_kind(&mut self, place: &'l Place, env: &Env, span: Span) -> R<PlaceKind> {
-        let (var, own) = (self.frame(env.frame).var.clone(), self.frame(env.frame).domain);
-        match place {
+        let lo = match place {
+            Place::At(Set { lo, hi: None, .. }) => lo,
+            Place::At(_) => return Ok(PlaceKind::Other),
             Place::Prev(edge) | Place::Next(edge) => {
-                let step = if matches!(place, Place::Prev(_)) { -1 } else { 1 };
-                match (own, var) {
-                    (Some(d), Some(var)) if var == edge.name => Ok(PlaceKind::Offset(d, step)),
-                    (_, var) => self.fail(errors::no_edge(&edge.written, var.as_deref(), edge.span)),
-                }
+                return self.fail(errors::edge_stands_alone(&edge.written, edge.span));
             }
+        };
+        let Some((name, domain, bound)) = self.mentions_point(lo, env) else { return Ok(PlaceKind::Other) };
+        let Some(domain) = domain else {
+            let title = self.frame(env.frame).title.clone();
+            let at = self.frame(env.frame).span;
+            return self.fail(errors::no_chain(&title, &name, at, span));
+        };
+        // The offset is what is left when the variable is 0; it must move with the variable.
+        let at = |b: &mut Self, n: i64| {
+            let env = env.clone().bind(&name, Bind::Int(n));
+            b.eval(lo, &env.of_dims())
+        };
+        let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
+        match (zero.as_int(), one.as_int(), two.as_int()) {
+            (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
+                Ok(if bound { PlaceKind::Bound(domain, k) } else { PlaceKind::Own(domain, k) })
+            }
+            _ => {
+                if let Val::Dim(d) = &zero {
+                    self.want_number(d);
+                }
+                self.fail(errors::offset_not_constant(&name, lo.span))
+            }
+        }
+    }
+
+    /// Where places lead along one edge: `prev d`, `next left`, `left`.
+    fn edge_step(&mut self, places: &'l [Place], env: &Env, span: Span) -> R<Option<Step>> {
+        let [place] = places else { return Ok(None) };
+        let var = self.var_name(env.frame);
+        let (name, written, back, at) = match place {
+            Place::Prev(e) => (e.name.clone(), e.written.clone(), true, e.span),
+            Place::Next(e) => (e.name.clone(), e.written.clone(), false, e.span),
             Place::At(Set { lo, hi: None, .. }) => {
-                let Some((name, domain)) = self.mentions_point(lo, env) else {
-                    if let ExprKind::Name(p) = &strip(lo).kind
-                        && matches!(&*pick(p, 0), "left" | "right")
-                        && self.lookup_quiet(&pick(p, 0), env).is_none()
-                    {
+                let ExprKind::Name(p) = &strip(lo).kind else { return Ok(None) };
+                let name = pick(p, 0);
+                if self.lookup_quiet(&name, env).is_some() {
+                    return Ok(None);
+                }
+                match self.edge_number(env.frame, &name) {
+                    Some(k) => return Ok(Some(Step::Child(k))),
+                    None if matches!(&*name, "left" | "right") => {
                         return self.fail(errors::no_edge(&p.written, var.as_deref(), lo.span));
                     }
-                    return Ok(PlaceKind::Component);
-                };
-                let Some(domain) = domain else {
-                    let title = self.frame(env.frame).title.clone();
-                    let at = self.frame(env.frame).span;
-                    return self.fail(errors::no_chain(&title, &name, at, span));
-                };
-                // The offset is what is left when the variable is 0; it must move with the variable.
-                let at = |b: &mut Self, n: i64| {
-                    let env = env.clone().bind(&name, Bind::Int(n));
-                    b.eval(lo, &env.of_dims())
-                };
-                let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
-                match (zero.as_int(), one.as_int(), two.as_int()) {
-                    (Some(k), Some(k1), Some(k2))
-                        if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) =>
-                    {
-                        Ok(PlaceKind::Offset(domain, k))
-                    }
-                    _ => {
-                        if let Val::Dim(d) = &zero {
-                            self.want_number(d);
-                        }
-                        self.fail(errors::offset_not_constant(&name, lo.span))
-                    }
+                    None => return Ok(None),
                 }
             }
-            Place::At(_) => Ok(PlaceKind::Component),
+            Place::At(_) => return Ok(None),
+        };
+        let tree = self.header_kind(env.frame) == OverKind::Tree;
+        let along = |axis: DomainId| Step::chain(axis, if back { -1 } else { 1 });
+        let edge = |k: u32| if back { Step::Child(k) } else { Step::Parent(k) };
+        match env.binder(&name) {
+            Some(Bind::Along(..)) => return Err(Stop::NoAlong(span)),
+            Some(Bind::Position(d)) if matches!(self.graph.domains[d.index()].kind, DomainKind::Children { .. }) => {
+                return Ok(Some(if back { Step::EachChild(d) } else { Step::FromEach(d) }));
+            }
+            Some(Bind::Int(k)) => {
+                let space = &self.frame(env.frame).space;
+                let k = usize::try_from(k - 1).ok();
+                let own = k.and_then(|k| space.axes.get(k)).map(|a| a.axis);
+                let child = k.and_then(|k| u32::try_from(k).ok()).filter(|k| Some(*k) < space.arity);
+                match (tree, own, child) {
+                    (true, _, Some(k)) => return Ok(Some(edge(k))),
+                    (false, Some(axis), _) => return Ok(Some(along(axis))),
+                    _ => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                }
+            }
+            Some(Bind::Position(_)) => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+            None => {}
+        }
+        match (self.axis_variable(env.frame, &name), self.edge_number(env.frame, &name)) {
+            (Some(Some(axis)), _) => Ok(Some(along(axis))),
+            (_, Some(k)) => Ok(Some(edge(k))),
+            (Some(None), _) => {
+                let title = self.frame(env.frame).title.clone();
+                let applied = self.frame(env.frame).span;
+                self.fail(errors::no_chain(&title, &name, applied, span))
+            }
+            (None, None) => match self.header_kind(env.frame) {
+                OverKind::Chain => self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                kind => self.fail(errors::no_such_edge(&written, kind, at)),
+            },
         }
     }
 
@@ -204,28 +297,23 @@ impl<'l> Builder<'l> {
         known.then_some(())
     }
 
-    /// The domain variable or index over positions that an expression mentions.
-    fn mentions_point(&self, e: &Expr, env: &Env) -> Option<(Name, Option<DomainId>)> {
+    /// The variable of an axis, or index over positions, that an expression mentions, its axis, and whether it is an index.
+    fn mentions_point(&self, e: &Expr, env: &Env) -> Option<(Name, Option<DomainId>, bool)> {
         if let ExprKind::Name(p) = &e.kind {
             let name = pick(p, 0);
             if let Some(bind) = env.binder(&name) {
                 return match bind {
-                    Bind::Position(d) => Some((name, Some(d))),
+                    Bind::Position(d) => Some((name, Some(d), true)),
                     _ => None,
                 };
             }
             let f = self.frame(env.frame);
             let hidden =
                 f.text.get(&name).is_some() || self.find_static(env.frame, env.layer, &name).is_some();
-            return (!hidden && f.var.as_ref() == Some(&name)).then_some((name, f.domain));
+            let axis = self.axis_variable(env.frame, &name).filter(|_| !hidden)?;
+            return Some((name, axis, false));
         }
         children(e).into_iter().find_map(|c| self.mentions_point(c, env))
-    }
-
-    /// Whether a place is given by the index of a reduction over positions, not by this point.
-    fn at_index(&self, place: &Place, env: &Env) -> bool {
-        let Place::At(set) = place else { return false };
-        self.mentions_point(&set.lo, env).is_some_and(|(name, _)| env.binder(&name).is_some())
     }
 
     /// A name with all its indices, and then brackets.
@@ -240,39 +328,93 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        if let [place] = places
-            && let PlaceKind::Offset(domain, k) = self.place_kind(place, env, span)?
-        {
-            if env.at_side {
+        let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
+        if let Some(step) = self.edge_step(places, env, span)? {
+            if before {
                 return self.fail(errors::offset_at_side(span));
             }
-            if k == 0 {
-                let key = (name.clone(), index.clone());
-                if matches!(self.frame(frame).memo.get(&key), Some(Memo::Busy)) && self.at_index(place, env) {
-                    return self.fail(errors::read_before_known(&name, Some(span)));
-                }
-                let val = self.eval_def(frame, &name, &index, span)?;
-                return self.at_this_point(val, domain, span);
-            }
-            let own = self.frame(frame).domain;
-            let is_input = self
-                .frame(frame)
-                .text
-                .get(&name)
-                .and_then(|e| e.declared.as_ref())
-                .is_some_and(|d| matches!(d.kind, Kind::State | Kind::In));
-            if own != Some(domain) && is_input && self.frame(frame).prev.is_none() && own.is_some() {
-                let (p, q) = (self.extent_name(own), self.extent_name(Some(domain)));
-                return self.fail(errors::two_domains((&p, base), (&q, span), span));
-            }
-            return self.read_lag(frame, &name, &index, k, span);
+            return self.read_lag(frame, &name, &index, &step, span);
         }
-        if env.at_side {
-            let val = self.eval_side_or_value(frame, &name, &index, env, span)?;
-            return self.read_value(val, base, None, places, env, span);
+        let kinds = places.iter().map(|p| self.place_kind(p, env, span)).collect::<R<Vec<_>>>()?;
+        if kinds.iter().all(|k| *k == PlaceKind::Other) {
+            if env.side.is_some() {
+                let val = self.eval_side_or_value(frame, &name, &index, env, span)?;
+                return self.read_value(val, base, None, places, env, span);
+            }
+            let val = self.eval_def(frame, &name, &index, span)?;
+            return self.read_value(val, base, Some((frame, &name, &index)), places, env, span);
+        }
+        if before {
+            return self.fail(errors::offset_at_side(span));
+        }
+        let own = self.own_axes(env.frame);
+        let relative = kinds.iter().all(|k| matches!(k, PlaceKind::Own(..)));
+        if relative && !self.is_whole_input(frame, &name) {
+            let step = self.own_step(&own, &kinds, env, span)?;
+            if step.is_zero() {
+                return self.eval_def(frame, &name, &index, span);
+            }
+            return self.read_lag(frame, &name, &index, &step, span);
+        }
+        let key = (name.clone(), index.clone());
+        if matches!(self.frame(frame).memo.get(&key), Some(Memo::Busy)) {
+            return self.fail(errors::read_before_known(&name, Some(span)));
+        }
+        // A state or input is read at an offset first, and then at the positions.
+        let is_lagged = self
+            .frame(frame)
+            .text
+            .get(&name)
+            .and_then(|e| e.declared.as_ref())
+            .is_some_and(|d| matches!(d.kind, Kind::State | Kind::In));
+        let offsets = |k: &PlaceKind| match k {
+            PlaceKind::Own(_, k) | PlaceKind::Bound(_, k) => *k,
+            PlaceKind::Other => 0,
+        };
+        let axes = self.own_axes(frame);
+        if kinds.iter().any(|k| offsets(k) != 0)
+            && is_lagged
+            && !self.is_whole_input(frame, &name)
+            && axes.len() == kinds.len()
+        {
+            let by: Vec<(DomainId, i64)> = axes.iter().copied().zip(kinds.iter().map(offsets)).collect();
+            let val = self.read_lag(frame, &name, &index, &Step::By(by), span)?;
+            let still: Vec<PlaceKind> = kinds
+                .iter()
+                .map(|k| match k {
+                    PlaceKind::Own(d, _) => PlaceKind::Own(*d, 0),
+                    PlaceKind::Bound(d, _) => PlaceKind::Bound(*d, 0),
+                    PlaceKind::Other => PlaceKind::Other,
+                })
+                .collect();
+            let node = self.force_node(val, span)?;
+            return self.absolute(node, &axes, &still, places, None, env, span).map(Val::node);
         }
         let val = self.eval_def(frame, &name, &index, span)?;
         self.read_value(val, base, Some((frame, &name, &index)), places, env, span)
+    }
+
+    /// Whether a name is an input that holds a whole sequence at each point.
+    fn is_whole_input(&self, frame: FrameId, name: &str) -> bool {
+        let entry = self.frame(frame).text.get(name);
+        let ty = entry.and_then(|e| e.declared.as_ref()).and_then(|d| d.ty);
+        matches!(ty.map(|t| &t.kind), Some(TypeKind::Domain { .. }))
+    }
+
+    /// Places that all are relative to this point: one for each axis, in their order.
+    fn own_step(&mut self, own: &[DomainId], kinds: &[PlaceKind], env: &Env, span: Span) -> R<Step> {
+        let found: Vec<(DomainId, i64)> = kinds
+            .iter()
+            .filter_map(|k| match k {
+                PlaceKind::Own(d, k) => Some((*d, *k)),
+                _ => None,
+            })
+            .collect();
+        if found.iter().map(|(d, _)| *d).ne(own.iter().copied()) {
+            let names: Vec<String> = self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
+            return self.fail(errors::place_wants_axes(&names, found.len(), span));
+        }
+        Ok(Step::By(found))
     }
 
     fn eval_side_or_value(
@@ -283,26 +425,14 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        match env.frame == frame && self.frame(frame).text.side.contains_key(name) {
-            true => self.eval_side(frame, name, index, span),
-            false => self.eval_def(frame, name, index, span),
-        }
-    }
-
-    fn extent_name(&self, d: Option<DomainId>) -> String {
-        d.and_then(|d| self.graph.domains.get(d.index())).map_or(String::new(), |d| d.extent.to_string())
-    }
-
-    /// `x[p]` is x at the point that p runs over.
-    fn at_this_point(&mut self, val: Val<'l>, domain: DomainId, span: Span) -> R<Val<'l>> {
-        let arr = self.force(val, span)?;
-        if let Level::Over(d) = self.graph.level(arr.node)
-            && d != domain
+        let side = env.side.clone().filter(|_| env.frame == frame);
+        if let Some(side) = side
+            && self.has_side(frame, &side, name)
+            && let Some(val) = self.eval_side(frame, &side, name, index, span)?
         {
-            let (p, q) = (self.extent_name(Some(d)), self.extent_name(Some(domain)));
-            return self.fail(errors::two_domains((&p, span), (&q, span), span));
+            return Ok(val);
         }
-        Ok(Val::Arr(arr))
+        self.eval_def(frame, name, index, span)
     }
 
     /// Brackets after a value: a point of a sequence, or components.
@@ -310,40 +440,79 @@ impl<'l> Builder<'l> {
         &mut self,
         val: Val<'l>,
         base: Span,
-        source: Option<(FrameId, &Name, &[i64])>,
+        source: Source<'_>,
         places: &'l [Place],
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        if let [place] = places
-            && let PlaceKind::Offset(domain, k) = self.place_kind(place, env, span)?
-        {
-            if k == 0 {
-                return self.at_this_point(val, domain, span);
+        let step = self.edge_step(places, env, span)?;
+        let kinds = match step {
+            Some(_) => Vec::new(),
+            None => places.iter().map(|p| self.place_kind(p, env, span)).collect::<R<Vec<_>>>()?,
+        };
+        let relative = !kinds.is_empty() && kinds.iter().all(|k| matches!(k, PlaceKind::Own(..)));
+        if step.is_some() || (relative && matches!(val, Val::Instance(_))) {
+            let step = match step {
+                Some(step) => step,
+                None => {
+                    let own = self.own_axes(env.frame);
+                    self.own_step(&own, &kinds, env, span)?
+                }
+            };
+            if step.is_zero() {
+                return Ok(val);
             }
             // The first output of an application may be a state.
             if let Val::Instance(inner) = val
                 && let Some((frame, name, index)) = self.first_out_name(inner)?
             {
-                return self.read_lag(frame, &name, &index, k, span);
+                return self.read_lag(frame, &name, &index, &step, span);
             }
             return self.fail(errors::not_a_state_value(span));
         }
         let arr = self.force(val, base)?;
-        if let [Place::At(Set { lo, hi: None, .. })] = places
-            && let Level::Over(_) = self.graph.level(arr.node)
-            && arr.along == 0
-            && self.positions_by_number(env.frame)
-            && let Some(k) = self.number_of(lo, env)?
-        {
-            return self.fixed_point(arr.node, k, source, span).map(Val::node);
+        let whole = self.whole_axes(arr.node);
+        let positions = kinds.iter().any(|k| *k != PlaceKind::Other);
+        if arr.along != 0 && positions {
+            return Err(Stop::NoAlong(span));
         }
-        if let [Place::At(Set { lo, hi: None, .. })] = places
-            && let Level::Over(domain) = self.graph.level(arr.node)
-            && arr.along == 0
-            && let Some(k) = self.offset_from_end(lo, domain, env)?
+        let f = self.frame(env.frame);
+        let numbers = f.kind != FrameKind::Fn && (!whole.is_empty() || f.space.named_extent);
+        let axes = if whole.is_empty() { self.own_axes(env.frame) } else { whole };
+        let bound = if positions { self.bound_axes(arr.node, &kinds) } else { None };
+        if let Some(found) = bound.as_ref().filter(|b| !b.is_sorted()) {
+            let (p, q) = (self.extent_names(&self.axes_of(arr.node)), self.extent_names(found));
+            return self.fail(errors::two_domains((&p, base), (&q, span), span));
+        }
+        let axes = bound.unwrap_or(axes);
+        let runs = |p: &Place| match p {
+            Place::At(Set { lo, hi: None, .. }) => match &strip(lo).kind {
+                ExprKind::Name(p) => matches!(env.binder(&pick(p, 0)), Some(Bind::Along(..))),
+                _ => false,
+            },
+            _ => false,
+        };
+        if numbers
+            && axes.len() == places.len()
+            && places.iter().any(runs)
+            && axes.iter().any(|a| self.axes_of(arr.node).contains(a))
         {
-            return self.end_point(arr.node, domain, k, source, span).map(Val::node);
+            // Positions are read one by one.
+            return Err(Stop::NoAlong(span));
+        }
+        let known = self.axes_of(arr.node);
+        let mut all_numbers =
+            arr.along == 0 && !positions && axes.len() == places.len() && axes.iter().any(|a| known.contains(a));
+        for (place, axis) in places.iter().zip(&axes) {
+            all_numbers = all_numbers
+                && match self.position_of(place, *axis, env)? {
+                    Some(Counted::FromFirst(_)) => numbers,
+                    Some(Counted::FromLast(_)) => true,
+                    None => false,
+                };
+        }
+        if positions || all_numbers {
+            return self.absolute(arr.node, &axes, &kinds, places, source, env, span).map(Val::node);
         }
         self.components(Val::Arr(arr), base, places, env, span)
     }
@@ -359,7 +528,7 @@ impl<'l> Builder<'l> {
         let mut arr = self.force(val, base)?;
         for (i, place) in places.iter().enumerate() {
             let Place::At(set) = place else {
-                let var = self.frame(env.frame).var.clone();
+                let var = self.var_name(env.frame);
                 return self.fail(errors::no_edge("here", var.as_deref(), span));
             };
             let last = i + 1 == places.len();
@@ -379,9 +548,100 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn positions_by_number(&self, frame: FrameId) -> bool {
-        let f = self.frame(frame);
-        f.named_extent || (!f.pointwise && f.kind != FrameKind::Fn)
+    /// The position a place counts to, if it is known: a number, or one written with the axis's length.
+    fn position_of(&mut self, place: &'l Place, axis: DomainId, env: &Env) -> R<Option<Counted>> {
+        let Place::At(Set { lo, hi: None, .. }) = place else { return Ok(None) };
+        if let Some(k) = self.number_of(lo, env)? {
+            return Ok(Some(Counted::FromFirst(k)));
+        }
+        if !self.mentions_length(lo, axis, env) {
+            return Ok(None);
+        }
+        let val = self.eval(lo, &env.of_dims())?;
+        let rest = val.as_lengths().map(|e| e.plus(&Extent::of(axis).times(-1)));
+        match rest.as_ref().map(|e| e.0.as_slice()) {
+            Some([]) => Ok(Some(Counted::FromLast(0))),
+            Some([(k, axes)]) if axes.is_empty() => Ok(Some(Counted::FromLast(*k))),
+            _ => self.fail(errors::index_not_known(lo.span)),
+        }
+    }
+
+    /// Whether an expression mentions the length of an axis.
+    fn mentions_length(&self, e: &Expr, axis: DomainId, env: &Env) -> bool {
+        if let ExprKind::Name(p) = &e.kind {
+            let name = pick(p, 0);
+            let f = self.frame(env.frame);
+            let hidden = env.binder(&name).is_some() || f.text.get(&name).is_some();
+            let known = match self.find_static(env.frame, env.layer, &name) {
+                Some((_, StaticVal { slot: Slot::Known(val), .. })) => Some(val),
+                Some(_) => None,
+                None => f.free.get(&name),
+            };
+            return matches!(known, Some(Val::Extent(d)) if *d == axis) && !hidden;
+        }
+        children(e).into_iter().any(|c| self.mentions_length(c, axis, env))
+    }
+
+    /// The axes that indices run over themselves.
+    fn bound_axes(&self, node: NodeId, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
+        let axes = self.axes_of(node);
+        let of = |k: &PlaceKind| match k {
+            PlaceKind::Bound(d, _) | PlaceKind::Own(d, _) if axes.contains(d) => Some(*d),
+            _ => None,
+        };
+        kinds.iter().map(of).collect()
+    }
+
+    /// A value at positions of some of its axes, one place for each.
+    #[allow(clippy::too_many_arguments)]
+    fn absolute(
+        &mut self,
+        node: NodeId,
+        axes: &[DomainId],
+        kinds: &[PlaceKind],
+        places: &'l [Place],
+        source: Source<'_>,
+        env: &Env,
+        span: Span,
+    ) -> R<NodeId> {
+        if axes.len() != kinds.len() {
+            let names: Vec<String> =
+                axes.iter().map(|a| self.graph.domains[a.index()].extent.to_string()).collect();
+            return self.fail(errors::positions_want_axes(&names, kinds.len(), span));
+        }
+        let known = self.axes_of(node);
+        let (mut maps, mut fixed) = (Vec::new(), Vec::new());
+        for ((axis, kind), place) in axes.iter().zip(kinds).zip(places) {
+            if !known.contains(axis) {
+                continue;
+            }
+            match kind {
+                PlaceKind::Bound(to, 0) | PlaceKind::Own(to, 0) if to == axis => {}
+                PlaceKind::Bound(to, k) | PlaceKind::Own(to, k) => {
+                    let related = to == axis || self.is_copy(*to, *axis) || self.is_copy(*axis, *to);
+                    if !related || (to != axis && known.contains(to)) {
+                        let (p, q) = (self.extent_names(&[*axis]), self.extent_names(&[*to]));
+                        return self.fail(errors::two_domains((&p, span), (&q, span), span));
+                    }
+                    maps.push(AxisMap { from: *axis, to: *to, start: Extent::constant(*k), step: 1 });
+                }
+                PlaceKind::Other => match self.position_of(place, *axis, env)? {
+                    Some(k) => fixed.push((*axis, k)),
+                    None => return self.fail(errors::index_not_known(span)),
+                },
+            }
+        }
+        let mut node = node;
+        if !maps.is_empty() {
+            node = self.add(Op::Remap { arg: node, maps }, span)?;
+        }
+        for (axis, k) in fixed {
+            node = match k {
+                Counted::FromFirst(k) => self.fixed_point(node, axis, k, source, span)?,
+                Counted::FromLast(k) => self.end_point(node, axis, k, source, span)?,
+            };
+        }
+        Ok(node)
     }
 
     /// The number an index is, if it is one already and no id.
@@ -398,70 +658,29 @@ impl<'l> Builder<'l> {
         }
     }
 
-    /// How far a place lies from the last point, if it is written with the domain's length.
-    fn offset_from_end(&mut self, e: &'l Expr, domain: DomainId, env: &Env) -> R<Option<i64>> {
-        let Some(name) = self.mentions_length(e, domain, env) else { return Ok(None) };
-        let at = |b: &mut Self, n: i64| {
-            let env = env.clone().bind(&name, Bind::Int(n));
-            b.eval(e, &env.of_dims()).map(|val| val.as_int())
-        };
-        match (at(self, 0)?, at(self, 1)?, at(self, 2)?) {
-            (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
-                Ok(Some(k))
-            }
-            _ => self.fail(errors::offset_not_constant(&name, e.span)),
-        }
-    }
-
-    /// The name of the domain's length that an expression mentions.
-    fn mentions_length(&self, e: &Expr, domain: DomainId, env: &Env) -> Option<Name> {
-        if let ExprKind::Name(p) = &e.kind {
-            let name = pick(p, 0);
-            let f = self.frame(env.frame);
-            let hidden = env.binder(&name).is_some() || f.text.get(&name).is_some();
-            let known = match self.find_static(env.frame, env.layer, &name) {
-                Some((_, StaticVal { slot: Slot::Known(val), .. })) => Some(val),
-                Some(_) => None,
-                None => f.free.get(&name),
-            };
-            let is_length = matches!(known, Some(Val::Extent(d)) if *d == domain);
-            return (is_length && !hidden).then_some(name);
-        }
-        children(e).into_iter().find_map(|c| self.mentions_length(c, domain, env))
-    }
-
     /// A value `k` points from the last one; a point before it is read through a lag.
-    fn end_point(
-        &mut self,
-        node: NodeId,
-        domain: DomainId,
-        k: i64,
-        source: Option<(FrameId, &Name, &[i64])>,
-        span: Span,
-    ) -> R<NodeId> {
+    fn end_point(&mut self, node: NodeId, axis: DomainId, k: i64, source: Source<'_>, span: Span) -> R<NodeId> {
         if k > 0 {
             return self.fail(errors::position_behind_last(k, span));
         }
         let node = match (k, source) {
             (0, _) => node,
-            (_, Some((frame, name, index))) => {
-                let val = self.read_lag(frame, name, index, k, span)?;
+            (_, Some((frame, name, index))) if self.own_axes(frame).contains(&axis) => {
+                let val = self.read_lag(frame, name, index, &Step::chain(axis, k), span)?;
                 self.force_node(val, span)?
             }
-            (_, None) => return self.fail(errors::not_a_state_value(span)),
+            // Of what is finished any point can be read.
+            _ => {
+                let map = AxisMap { from: axis, to: axis, start: Extent::constant(k), step: 1 };
+                self.add(Op::Remap { arg: node, maps: vec![map] }, span)?
+            }
         };
         let empty = self.empty_value(node, source, k.unsigned_abs() as usize, span)?;
-        self.add(Op::At { arg: node, axis: domain, point: Point::Last, empty }, span)
+        self.add(Op::At { arg: node, axis, point: Point::Last, empty }, span)
     }
 
     /// What stands for a point of an empty domain: the value of a state this far before it, else 0.
-    fn empty_value(
-        &mut self,
-        node: NodeId,
-        source: Option<(FrameId, &Name, &[i64])>,
-        before: usize,
-        span: Span,
-    ) -> R<NodeId> {
+    fn empty_value(&mut self, node: NodeId, source: Source<'_>, before: usize, span: Span) -> R<NodeId> {
         let state = source.and_then(|(frame, name, index)| {
             self.frame(frame).states.get(&(name.clone(), index.to_vec())).copied()
         });
@@ -478,21 +697,12 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn fixed_point(
-        &mut self,
-        node: NodeId,
-        k: i64,
-        source: Option<(FrameId, &Name, &[i64])>,
-        span: Span,
-    ) -> R<NodeId> {
+    fn fixed_point(&mut self, node: NodeId, axis: DomainId, k: i64, source: Source<'_>, span: Span) -> R<NodeId> {
         let Some(k) = u32::try_from(k).ok().filter(|k| *k > 0) else {
             return self.fail(errors::position_from_one(k, span));
         };
         let empty = self.empty_value(node, source, 0, span)?;
         let point = if k == 1 { Point::First } else { Point::Fixed(k) };
-        let Level::Over(axis) = self.graph.level(node) else {
-            return self.fail(errors::wants_sequence("a position", span));
-        };
         self.add(Op::At { arg: node, axis, point, empty }, span)
     }
 
@@ -564,7 +774,7 @@ impl<'l> Builder<'l> {
                     _ => return self.fail(errors::index_not_known(set.span)),
                 }
             }
-            Val::Extent(_) => return self.fail(errors::length_as_dim(set.span)),
+            Val::Extent(_) | Val::Lengths(_) => return self.fail(errors::length_as_dim(set.span)),
             val => {
                 let Some(k) = val.as_dim() else {
                     return self.fail(errors::index_not_known(set.span));
@@ -604,9 +814,9 @@ impl<'l> Builder<'l> {
             let stem: Name = stem.into();
             let found = self.member_of(inner, &stem, span)?;
             if let Some(r) = found {
-                let f = self.frame(env.frame);
-                if f.pointwise && f.kind != FrameKind::Root && !f.named_extent {
-                    return self.fail(errors::not_yet("the last value of a sequence inside a cell", span));
+                let steps_here = self.own_axes(inner).iter().any(|a| self.frame(env.frame).at.contains(a));
+                if steps_here && !self.frame(env.frame).space.named_extent {
+                    return self.fail(errors::last_of_own_steps(name, span));
                 }
                 return match r {
                     Ref::Def(frame, n, index) if index.len() == self.arity(frame, &n)? => {
@@ -615,10 +825,8 @@ impl<'l> Builder<'l> {
                     r => {
                         let val = self.ref_value(r, span)?;
                         let node = self.force_node(val, span)?;
-                        match self.graph.level(node) {
-                            Level::Over(_) => Ok(Ref::Val(Val::node(self.last_node(node, None, span)?))),
-                            _ => Ok(Ref::Val(Val::node(node))),
-                        }
+                        let axes = self.own_axes(inner);
+                        Ok(Ref::Val(Val::node(self.last_node(node, &axes, None, span)?)))
                     }
                 };
             }

@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::errors;
 use super::statics::SetVal;
 use super::value::*;
-use crate::eqn::{Binary, Fold as EqnFold, Level, Op};
+use crate::eqn::{Binary, Fold as EqnFold, Op};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -21,11 +21,8 @@ impl<'l> Builder<'l> {
     ) -> R<Val<'l>> {
         let Some((binder, rest)) = binders.split_first() else { return self.eval(body, env) };
         match self.eval_set(&binder.set, env)? {
-            SetVal::Positions(domain) => {
-                if !rest.is_empty() {
-                    return self.fail(errors::not_yet("a reduction over points and more", span));
-                }
-                self.over_points(fold, binder, domain, where_, body, env, span)
+            SetVal::Positions(_) | SetVal::Region(..) => {
+                self.over_points(fold, binders, where_, body, env, span)
             }
             SetVal::Symbolic(dim) => match self.along(fold, binder, rest, &dim, where_, body, env, span) {
                 Err(Stop::NoAlong(at)) => {
@@ -59,7 +56,7 @@ impl<'l> Builder<'l> {
         span: Span,
     ) -> R<Val<'l>> {
         let mut parts: Vec<Val<'l>> = Vec::new();
-        self.members(binders, where_, body, env, span, &mut parts)?;
+        self.members(fold, binders, where_, body, env, span, &mut parts)?;
         let count = parts.len();
         let Some(first) = parts.first().cloned() else {
             return match fold {
@@ -93,8 +90,10 @@ impl<'l> Builder<'l> {
         self.elementwise(Binary::Div, "/", (total, span), (n, span), span).map(Val::Arr)
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn members(
         &mut self,
+        fold: Fold,
         binders: &'l [Binder],
         where_: Option<&'l Expr>,
         body: &'l Expr,
@@ -107,12 +106,7 @@ impl<'l> Builder<'l> {
                 match self.eval(guard, env)? {
                     Val::Bool(true) => {}
                     Val::Bool(false) => return Ok(()),
-                    _ => {
-                        return self.fail(errors::not_yet(
-                            "a `where` that is not known before the program runs",
-                            guard.span,
-                        ));
-                    }
+                    _ => return self.fail(errors::where_of_members(guard.span)),
                 }
             }
             let val = self.eval(body, env)?;
@@ -125,15 +119,20 @@ impl<'l> Builder<'l> {
                 self.want_number(&dim);
                 return self.fail(errors::reduction_wants_number(&dim, binder.span, span));
             }
-            SetVal::Positions(_) => {
-                return self.fail(errors::not_yet("a reduction over points and more", span));
+            SetVal::Positions(_) | SetVal::Region(..) => {
+                if let (Fold::Mean, Some(guard)) = (fold, where_) {
+                    return self.fail(errors::where_of_members(guard.span));
+                }
+                let val = self.over_points(fold, binders, where_, body, env, span)?;
+                out.push(val);
+                return Ok(());
             }
         };
         let count = hi.saturating_sub(lo).saturating_add(1).max(0);
         self.repeat(count as u64, span)?;
         for i in lo..=hi {
             let inner = env.clone().bind(&binder.name.name, Bind::Int(i));
-            self.members(rest, where_, body, &inner, span, out)?;
+            self.members(fold, rest, where_, body, &inner, span, out)?;
         }
         Ok(())
     }
@@ -223,12 +222,7 @@ impl<'l> Builder<'l> {
             };
         }
         self.real(Val::Arr(arr), body.span)?;
-        let kind = match fold {
-            Fold::Prod => EqnFold::Prod,
-            Fold::Max => EqnFold::Max,
-            Fold::Min => EqnFold::Min,
-            _ => EqnFold::Sum,
-        };
+        let kind = eqn_fold(fold);
         let node = self.add(Op::Reduce { fold: kind, arg: arr.node, axis: 0 }, span)?;
         let total = Arr { node, along: 0 };
         if fold == Fold::Mean {
@@ -236,115 +230,6 @@ impl<'l> Builder<'l> {
             return self.elementwise(Binary::Div, "/", (total, span), (n, span), span).map(Val::Arr);
         }
         Ok(Val::Arr(total))
-    }
-
-    /// Over the points of a domain: the body pointwise, then its sum.
-    #[allow(clippy::too_many_arguments)]
-    fn over_points(
-        &mut self,
-        fold: Fold,
-        binder: &'l Binder,
-        domain: crate::eqn::DomainId,
-        where_: Option<&'l Expr>,
-        body: &'l Expr,
-        env: &Env,
-        span: Span,
-    ) -> R<Val<'l>> {
-        if fold == Fold::Concat {
-            return self.fail(errors::not_yet("`concat` over positions", span));
-        }
-        let own = self.frame(env.frame);
-        if own.pointwise && !own.named_extent && own.kind != FrameKind::Fn {
-            return self.fail(errors::not_yet("a reduction over positions inside this cell", span));
-        }
-        let inner = env.clone().bind(&binder.name.name, Bind::Position(domain));
-        let guard = match where_ {
-            Some(w) => {
-                let c = self.eval(w, &inner)?;
-                Some((self.bool(c, w.span)?, w.span))
-            }
-            None => None,
-        };
-        let val = self.eval(body, &inner)?;
-        let mut arr = self.real(val, body.span)?;
-        if arr.along != 0 {
-            return Err(Stop::NoAlong(span));
-        }
-        let kind = match fold {
-            Fold::Max => Some(EqnFold::Max),
-            Fold::Min => Some(EqnFold::Min),
-            Fold::Prod => Some(EqnFold::Prod),
-            Fold::Sum | Fold::Mean | Fold::Concat => None,
-        };
-        if let Some(kind) = kind {
-            return self.fold_over(kind, arr, guard, domain, (body.span, span));
-        }
-        let mut count = None;
-        if let Some(guard) = guard {
-            let zero = Arr { node: self.constant(0.0), along: 0 };
-            let one = Arr { node: self.constant(1.0), along: 0 };
-            arr = self.select(guard, (arr, body.span), (zero, body.span), span)?;
-            let kept = self.select(guard, (one, span), (zero, span), span)?;
-            count = Some(self.sum_over(kept.node, domain, span)?);
-        }
-        let total = self.sum_over(arr.node, domain, span)?;
-        if fold == Fold::Sum {
-            return Ok(Val::node(total));
-        }
-        let count = match count {
-            Some(c) => c,
-            None => self.length(domain, span)?,
-        };
-        self.divide_by_count(total, count, span).map(Val::node)
-    }
-
-    /// The greatest, the least or the product; what is left out counts like no point at all.
-    fn fold_over(
-        &mut self,
-        fold: EqnFold,
-        arr: Arr,
-        guard: Option<(Arr, Span)>,
-        domain: crate::eqn::DomainId,
-        (body, span): (Span, Span),
-    ) -> R<Val<'l>> {
-        let mut arr = arr;
-        if let Some(guard) = guard {
-            let empty = Arr { node: self.constant(fold.empty()), along: 0 };
-            arr = self.select(guard, (arr, body), (empty, body), span)?;
-        }
-        // What is the same at each point is counted there, too: an empty sequence has none.
-        if self.graph.level(arr.node) != Level::Over(domain) {
-            let (here, zero) = (self.position(domain, span)?, self.constant(0.0));
-            let nothing = self.add(Op::Binary(Binary::Mul, here, zero), span)?;
-            let nothing = (Arr { node: nothing, along: 0 }, span);
-            arr = self.elementwise(Binary::Add, "+", (arr, body), nothing, span)?;
-        }
-        let shape = self.graph.shape(arr.node).clone();
-        self.add_as(Op::FoldOver { fold, arg: arr.node }, shape, Level::Example, span).map(Val::node)
-    }
-
-    /// The sum over the points of a domain; what is the same at each point counts at each.
-    pub fn sum_over(
-        &mut self,
-        node: crate::eqn::NodeId,
-        domain: crate::eqn::DomainId,
-        span: Span,
-    ) -> R<crate::eqn::NodeId> {
-        match self.graph.level(node) {
-            Level::Over(d) if d == domain => {
-                let shape = self.graph.shape(node).clone();
-                self.add_as(Op::SumOver(node), shape, Level::Example, span)
-            }
-            Level::Over(d) => {
-                let name = |d: crate::eqn::DomainId| self.graph.domains[d.index()].extent.to_string();
-                let e = errors::two_domains((&name(d), span), (&name(domain), span), span);
-                self.fail(e)
-            }
-            _ => {
-                let n = self.length(domain, span)?;
-                self.add(Op::Binary(Binary::Mul, node, n), span)
-            }
-        }
     }
 
     /// A mean over no position is 0, so that an empty example does no harm.
@@ -360,7 +245,17 @@ impl<'l> Builder<'l> {
     }
 }
 
-fn fold_word(fold: Fold) -> &'static str {
+/// The fold of a reduction; a mean is a sum first.
+pub fn eqn_fold(fold: Fold) -> EqnFold {
+    match fold {
+        Fold::Prod => EqnFold::Prod,
+        Fold::Max => EqnFold::Max,
+        Fold::Min => EqnFold::Min,
+        Fold::Sum | Fold::Mean | Fold::Concat => EqnFold::Sum,
+    }
+}
+
+pub fn fold_word(fold: Fold) -> &'static str {
     match fold {
         Fold::Sum => "∑",
         Fold::Prod => "∏",

@@ -6,9 +6,10 @@
 use super::builder::{Builder, MAX_LAG};
 use super::define::suffix;
 use super::errors;
+use super::space::Step;
 use super::value::*;
-use crate::eqn::{Level, NodeId, Op, Point, Source, SourceKind, State, StateId, Ty};
-use crate::resolve::text::{Declared, Kind};
+use crate::eqn::{DomainId, DomainKind, Level, NodeId, Op, Point, Side, Source, SourceKind, State, StateId, Ty};
+use crate::resolve::text::{Declared, Kind, SideKey};
 use crate::shape::{Dim, Shape};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -18,21 +19,25 @@ enum Start {
     Constant(f64),
     /// One value, or one for each lag, newest first.
     Computed(Vec<NodeId>),
+    /// It differs between the points the recurrence is repeated for; sides give it.
+    Outer,
     Missing,
 }
 
 impl<'l> Builder<'l> {
-    /// Reads a name of a frame `offset` points from here; `offset` is not 0.
+    /// Reads a name of a frame a step from here, which is not 0.
     pub fn read_lag(
         &mut self,
         frame: FrameId,
         name: &Name,
         index: &[i64],
-        offset: i64,
+        step: &Step,
         span: Span,
     ) -> R<Val<'l>> {
-        if offset.abs() > MAX_LAG {
-            return self.fail(errors::lag_too_great(offset, MAX_LAG, span));
+        if let Step::By(by) = step
+            && let Some((_, k)) = by.iter().find(|(_, k)| k.unsigned_abs() > MAX_LAG as u64)
+        {
+            return self.fail(errors::lag_too_great(*k, MAX_LAG, span));
         }
         let text = self.frame(frame).text.clone();
         let Some(entry) = text.get(name) else {
@@ -41,9 +46,9 @@ impl<'l> Builder<'l> {
         let kind = entry.declared.as_ref().map(|d| d.kind);
         if let (Some(prev), Some(Kind::State)) = (&self.frame(frame).prev, kind) {
             let found = prev.get(name).copied();
-            return match (found, offset) {
-                (Some(node), -1) => self.pick_member(frame, name, node, index, span).map(Val::node),
-                (Some(_), _) => self.fail(errors::prev_is_one_step(name, offset, span)),
+            return match (found, step.along_one()) {
+                (Some(node), Some(-1)) => self.pick_member(frame, name, node, index, span).map(Val::node),
+                (Some(_), offset) => self.fail(errors::prev_is_one_step(name, offset, span)),
                 (None, _) => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span.unwrap_or(span);
@@ -51,6 +56,7 @@ impl<'l> Builder<'l> {
                 }
             };
         }
+        self.check_step(frame, name, step, span)?;
         let state = match kind {
             Some(Kind::State) => self.declared_state(frame, name, index, span)?,
             Some(Kind::In) => self.input_state(frame, name, index, span)?,
@@ -61,8 +67,56 @@ impl<'l> Builder<'l> {
                 return self.fail(errors::not_a_state(name, shape, place, span));
             }
         };
-        let node = self.lag(state, offset as i32, span)?;
+        let state = match step {
+            Step::FromEach(each) => self.parent_state(state, *each, span)?,
+            _ => state,
+        };
+        let node = self.lag(state, step, span)?;
         Ok(Val::node(node))
+    }
+
+    /// Whether a frame steps along the axes of a step.
+    fn check_step(&mut self, frame: FrameId, name: &Name, step: &Step, span: Span) -> R<()> {
+        let own = self.own_axes(frame);
+        if own.is_empty() {
+            let title = self.frame(frame).title.clone();
+            let at = self.frame(frame).span;
+            return self.fail(errors::no_chain(&title, name, at, span));
+        }
+        let is_tree = own.iter().any(|a| self.is_tree(*a));
+        let other = match step {
+            Step::By(by) => by.iter().find(|(d, _)| !own.contains(d)).map(|(d, _)| *d),
+            Step::Child(_) | Step::Parent(_) => (!is_tree).then_some(own[0]),
+            Step::EachChild(each) | Step::FromEach(each) => {
+                let fits = own.iter().any(|t| self.graph.domains[each.index()].kind == DomainKind::Children { tree: *t });
+                (!fits).then_some(*each)
+            }
+        };
+        match other {
+            None => Ok(()),
+            Some(d) => {
+                let (p, q) = (self.extent_names(&own), self.extent_names(&[d]));
+                self.fail(errors::two_domains((&p, span), (&q, span), span))
+            }
+        }
+    }
+
+    /// A state as its nodes' children see it: over nodes and children.
+    fn parent_state(&mut self, state: StateId, each: DomainId, span: Span) -> R<StateId> {
+        let Some(known) = self.graph.states.get(state.index()).cloned() else { return Ok(state) };
+        let mut axes = self.graph.axes(known.domain);
+        if axes.contains(&each) {
+            return Ok(state);
+        }
+        axes.push(each);
+        if let Some((_, lifted)) = self.parents.iter().find(|(s, _)| *s == state) {
+            return Ok(*lifted);
+        }
+        let own = self.states.get(state.index()).map(|s| s.own.clone()).unwrap_or_default();
+        let array = format!("{}.parent", known.name);
+        let id = self.new_state(StateOrigin::Parent, array, String::new(), axes, own, (known.shape, known.ty), (span, span))?;
+        self.parents.push((state, id));
+        Ok(id)
     }
 
     /// The shape of a name that has been evaluated, for a hint.
@@ -91,23 +145,11 @@ impl<'l> Builder<'l> {
         Ok(node)
     }
 
-    fn chain_of(&mut self, frame: FrameId, name: &Name, span: Span) -> R<crate::eqn::DomainId> {
-        match self.frame(frame).domain {
-            Some(d) => Ok(d),
-            None => {
-                let title = self.frame(frame).title.clone();
-                let at = self.frame(frame).span;
-                self.fail(errors::no_chain(&title, name, at, span))
-            }
-        }
-    }
-
     pub fn declared_state(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<StateId> {
         let key = (name.clone(), index.to_vec());
         if let Some(id) = self.frame(frame).states.get(&key) {
             return Ok(*id);
         }
-        let domain = self.chain_of(frame, name, span)?;
         let text = self.frame(frame).text.clone();
         let Some(d) = text.get(name).and_then(|e| e.declared.clone()) else {
             return self.fail(errors::no_steps(name, span));
@@ -115,7 +157,8 @@ impl<'l> Builder<'l> {
         let (shape, ty) = self.declared_type(frame, &d)?;
         let origin = StateOrigin::Declared { frame, name: name.clone(), index: index.to_vec() };
         let array = format!("{}{name}", self.frame(frame).path);
-        let id = self.new_state(origin, array, suffix(index), domain, shape, ty, d.span, span);
+        let (axes, own) = (self.frame(frame).at.clone(), self.own_axes(frame));
+        let id = self.new_state(origin, array, suffix(index), axes, own, (shape, ty), (d.span, span))?;
         self.frame_mut(frame).states.insert(key, id);
         self.pending.push(id);
         Ok(id)
@@ -126,33 +169,37 @@ impl<'l> Builder<'l> {
         if let Some(id) = self.frame(frame).states.get(&key) {
             return Ok(*id);
         }
-        let domain = self.chain_of(frame, name, span)?;
         let val = self.eval_def(frame, name, index, span)?;
         let node = self.force_node(val, span)?;
         let (shape, ty) = (self.graph.shape(node).clone(), self.graph.ty(node).clone());
         let origin = StateOrigin::Input { frame, name: name.clone() };
         let array = format!("{}{name}", self.frame(frame).path);
-        let id = self.new_state(origin, array, suffix(index), domain, shape, ty, span, span);
+        let (mut axes, own) = (self.axes_of(node), self.own_axes(frame));
+        axes.extend(&own);
+        let id = self.new_state(origin, array, suffix(index), axes, own, (shape, ty), (span, span))?;
         self.graph.states[id.index()].def = Some(node);
         self.frame_mut(frame).states.insert(key, id);
         Ok(id)
     }
 
+    /// A state over some axes, read along its own ones; declared and first read at two places.
     #[allow(clippy::too_many_arguments)]
     fn new_state(
         &mut self,
         origin: StateOrigin,
         array: String,
         member: String,
-        domain: crate::eqn::DomainId,
-        shape: Shape,
-        ty: Ty,
-        span: Span,
-        first_read: Span,
-    ) -> StateId {
+        axes: Vec<DomainId>,
+        own: Vec<DomainId>,
+        (shape, ty): (Shape, Ty),
+        (span, first_read): (Span, Span),
+    ) -> R<StateId> {
+        let Level::Over(domain) = self.level_over(axes, first_read)? else {
+            return self.fail(errors::not_along(first_read));
+        };
         let name = format!("{array}{member}");
-        self.states.push(StateInfo { origin, array, before: 0, after: 0, first_read });
-        self.graph.state(State {
+        self.states.push(StateInfo { origin, array, before: 0, after: 0, own, first_read });
+        Ok(self.graph.state(State {
             name: name.into(),
             domain,
             shape,
@@ -161,24 +208,35 @@ impl<'l> Builder<'l> {
             init: Vec::new(),
             sides: Vec::new(),
             span: Some(span),
-        })
+        }))
+    }
+
+    /// Whether a state is one recurrence along one chain: only then it keeps several lags, and is carried.
+    pub fn is_alone(&self, id: StateId) -> bool {
+        let (Some(info), Some(state)) = (self.states.get(id.index()), self.graph.states.get(id.index())) else {
+            return false;
+        };
+        info.own.len() == 1 && self.graph.is_chain(state.domain)
     }
 
     /// `shift(x, k)`: k zeros first. `name` is the instance's name with its path.
     pub fn shift(&mut self, node: NodeId, k: i64, name: String, span: Span) -> R<NodeId> {
-        let Level::Over(domain) = self.graph.level(node) else {
-            return self.fail(errors::wants_sequence("shift", span));
-        };
         if k == 0 {
             return Ok(node);
         }
+        let axes = self.axes_of(node);
+        let axis = match (self.whole_axes(node).as_slice(), axes.as_slice()) {
+            ([axis], _) | ([], [axis]) if !self.is_tree(*axis) => *axis,
+            _ => return self.fail(errors::wants_sequence("shift", span)),
+        };
         if k.abs() > MAX_LAG {
             return self.fail(errors::lag_too_great(k, MAX_LAG, span));
         }
         let (shape, ty) = (self.graph.shape(node).clone(), self.graph.ty(node).clone());
-        let id = self.new_state(StateOrigin::Shift, name, String::new(), domain, shape, ty, span, span);
+        let places = (span, span);
+        let id = self.new_state(StateOrigin::Shift, name, String::new(), axes, vec![axis], (shape, ty), places)?;
         self.graph.states[id.index()].def = Some(node);
-        self.lag(id, -k as i32, span)
+        self.lag(id, &Step::chain(axis, -k), span)
     }
 
     /// Evaluates what is still pending, then all boundaries. New states may turn up on the way. Stops if one
@@ -199,8 +257,11 @@ impl<'l> Builder<'l> {
             done += 1;
             let span = self.states.get(id.index()).map(|s| s.first_read);
             let Some(span) = span else { continue };
-            match self.init_nodes(id, span) {
-                Ok(init) => self.graph.states[id.index()].init = init,
+            match self.init_nodes(id, span).and_then(|init| Ok((init, self.side_nodes(id, span)?))) {
+                Ok((init, sides)) => {
+                    let state = &mut self.graph.states[id.index()];
+                    (state.init, state.sides) = (init, sides);
+                }
                 Err(stop) => result = Err(stop),
             }
         }
@@ -211,7 +272,15 @@ impl<'l> Builder<'l> {
         let StateOrigin::Declared { frame, name, index } = &info.origin else { return Ok(()) };
         let val = self.eval_def(*frame, name, index, info.first_read)?;
         let node = self.force_node(val, info.first_read)?;
+        let at = self.frame(*frame).at.clone();
+        if self.axes_of(node).iter().any(|a| !at.contains(a)) {
+            let place = self.graph.node(node).span.unwrap_or(info.first_read);
+            return self.fail(errors::state_is_whole(name, place));
+        }
         self.graph.states[id.index()].def = Some(node);
+        if let Some((_, lifted)) = self.parents.iter().find(|(s, _)| *s == id).copied() {
+            self.graph.states[lifted.index()].def = Some(node);
+        }
         Ok(())
     }
 
@@ -225,13 +294,16 @@ impl<'l> Builder<'l> {
         else {
             return Ok(Vec::new());
         };
-        let lags = self.lags.get(&info.array).copied().unwrap_or(1).max(1);
+        let lags = match self.is_alone(id) {
+            true => self.lags.get(&info.array).copied().unwrap_or(1).max(1),
+            false => 1,
+        };
         let nodes = match &info.origin {
             StateOrigin::Declared { frame, name, index } => {
                 let text = self.frame(*frame).text.clone();
                 let Some(d) = text.get(name).and_then(|e| e.declared.clone()) else { return Ok(Vec::new()) };
                 let sets = self.sets_of(*frame, name)?;
-                let start = self.declared_start(*frame, name, index, &d, lags, &state.shape, span)?;
+                let start = self.declared_start(id, *frame, name, index, &d, lags, &state.shape, span)?;
                 let from = (frame, name, index.as_slice(), sets.as_slice());
                 self.initial(id, &info, &state, start, from, lags, d.span)?
             }
@@ -247,7 +319,8 @@ impl<'l> Builder<'l> {
                     }
                     None => self.filled(0.0, &state.shape, span)?,
                 };
-                match (self.options.carry && self.frame(*frame).top, self.graph.as_const(node)) {
+                let carried = self.options.carry && self.frame(*frame).top && self.is_alone(id);
+                match (carried, self.graph.as_const(node)) {
                     (true, constant) => {
                         let start = constant.map_or_else(|| Start::Computed(vec![node]), Start::Constant);
                         self.initial(id, &info, &state, start, (frame, name, &[], &[]), lags, span)?
@@ -255,7 +328,8 @@ impl<'l> Builder<'l> {
                     (false, _) => vec![node],
                 }
             }
-            StateOrigin::Shift if info.before > 0 => {
+            StateOrigin::Parent => vec![self.filled(0.0, &state.shape, span)?],
+            StateOrigin::Shift if info.before > 0 && self.is_alone(id) => {
                 let name: Name = info.array.as_str().into();
                 self.initial(
                     id,
@@ -292,6 +366,7 @@ impl<'l> Builder<'l> {
     #[allow(clippy::too_many_arguments)]
     fn declared_start(
         &mut self,
+        id: StateId,
         frame: FrameId,
         name: &Name,
         index: &[i64],
@@ -303,8 +378,8 @@ impl<'l> Builder<'l> {
         if let Some((node, at)) = self.frame(frame).starts.get(name).copied() {
             let sets = self.sets_of(frame, name)?;
             let family: Shape = self.family_shape(&sets, shape, at)?;
-            if self.graph.level(node) > Level::Example {
-                return self.fail(errors::boundary_varies(at));
+            if self.varies(id, node, at)? {
+                return Ok(Start::Outer);
             }
             let found = self.graph.shape(node).clone();
             if found.is_empty() {
@@ -329,12 +404,17 @@ impl<'l> Builder<'l> {
             }
             return self.fail(errors::boundary_shape(shape, &found, at));
         }
-        if self.frame(frame).text.side.contains_key(name) {
-            let val = self.eval_side(frame, name, index, span)?;
-            let at = self.frame(frame).text.side.get(name).map_or(span, |e| e.span);
+        if self.is_alone(id)
+            && let Some(axis) = self.frame(frame).space.axes.first().and_then(|a| a.name.clone())
+            && let Some(val) = self.eval_side(frame, &SideKey::Before(axis), name, index, span)?
+        {
+            let at = self.side_span(frame, name).unwrap_or(span);
             return Ok(Start::Computed(vec![self.boundary(val, shape, at)?]));
         }
-        let Some(value) = d.value else { return Ok(Start::Missing) };
+        let Some(value) = d.value else {
+            // Sides or leaves give it.
+            return Ok(if self.side_span(frame, name).is_some() { Start::Constant(0.0) } else { Start::Missing });
+        };
         let mut env = Env::new(frame, d.layer);
         env.brace = d.brace;
         for (i, t) in index.iter().zip(d.index) {
@@ -344,8 +424,123 @@ impl<'l> Builder<'l> {
         }
         match self.eval(value, &env)? {
             Val::Num(x) => Ok(Start::Constant(x)),
-            val => Ok(Start::Computed(vec![self.boundary(val, shape, value.span)?])),
+            val => {
+                let node = self.force_node(val.clone(), value.span)?;
+                if self.varies(id, node, value.span)? {
+                    return Ok(Start::Outer);
+                }
+                Ok(Start::Computed(vec![self.boundary(val, shape, value.span)?]))
+            }
         }
+    }
+
+    /// Whether a boundary value differs between the points that a recurrence is repeated for; at others it may not.
+    fn varies(&mut self, id: StateId, node: NodeId, at: Span) -> R<bool> {
+        let axes = self.axes_of(node);
+        if axes.is_empty() {
+            return Ok(false);
+        }
+        let (Some(info), Some(state)) = (self.states.get(id.index()).cloned(), self.graph.states.get(id.index()))
+        else {
+            return Ok(false);
+        };
+        let all = self.graph.axes(state.domain);
+        let outer = axes.iter().all(|a| all.contains(a) && !info.own.contains(a));
+        let chain = info.own.len() == 1 && !self.is_tree(info.own[0]);
+        match outer && chain {
+            true => Ok(true),
+            false => self.fail(errors::boundary_varies(at)),
+        }
+    }
+
+    /// What a state is beyond one side of its domain alone.
+    fn side_nodes(&mut self, id: StateId, span: Span) -> R<Vec<Side>> {
+        let (Some(info), Some(state)) =
+            (self.states.get(id.index()).cloned(), self.graph.states.get(id.index()).cloned())
+        else {
+            return Ok(Vec::new());
+        };
+        let StateOrigin::Declared { frame, name, index } = &info.origin else { return Ok(Vec::new()) };
+        if self.is_alone(id) {
+            return Ok(Vec::new());
+        }
+        let text = self.frame(*frame).text.clone();
+        let Some(d) = text.get(name).and_then(|e| e.declared.clone()) else { return Ok(Vec::new()) };
+        let around = |value: NodeId, axis: DomainId| [false, true].map(|after| Side { axis, after, value }).to_vec();
+        if let Some((node, at)) = self.frame(*frame).starts.get(name).copied() {
+            return match self.varies(id, node, at)? {
+                true => {
+                    let node = self.pick_outer(*frame, name, node, index, &state.shape, at)?;
+                    Ok(around(node, info.own[0]))
+                }
+                false => Ok(Vec::new()),
+            };
+        }
+        if self.options.given.contains(&format!("{}0", info.array)) {
+            return Ok(Vec::new());
+        }
+        let mut sides = Vec::new();
+        for own in self.frame(*frame).space.axes.clone() {
+            let Some(axis) = own.name else { continue };
+            let Some(val) = self.eval_side(*frame, &SideKey::Before(axis), name, index, span)? else { continue };
+            let at = self.side_span(*frame, name).unwrap_or(span);
+            let node = self.force_node(val, at)?;
+            let axes = self.axes_of(node);
+            let all = self.graph.axes(state.domain);
+            if axes.contains(&own.axis) || axes.iter().any(|a| !all.contains(a)) {
+                return self.fail(errors::boundary_varies(at));
+            }
+            let node = self.fitting(node, &state.shape, at)?;
+            sides.push(Side { axis: own.axis, after: false, value: node });
+        }
+        if !sides.is_empty() {
+            return Ok(sides);
+        }
+        let Some(value) = d.value else { return Ok(sides) };
+        let mut env = Env::new(*frame, d.layer);
+        env.brace = d.brace;
+        let val = self.eval(value, &env)?;
+        let node = self.force_node(val, value.span)?;
+        if self.varies(id, node, value.span)? {
+            let node = self.fitting(node, &state.shape, value.span)?;
+            return Ok(around(node, info.own[0]));
+        }
+        Ok(sides)
+    }
+
+    /// The member's part of a caller's value, in the state's shape.
+    fn pick_outer(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        node: NodeId,
+        index: &[i64],
+        shape: &[Dim],
+        at: Span,
+    ) -> R<NodeId> {
+        let sets = self.sets_of(frame, name)?;
+        let family = self.family_shape(&sets, shape, at)?;
+        let node = match *self.graph.shape(node) == family {
+            true => self.pick_member(frame, name, node, index, at)?,
+            false => node,
+        };
+        self.fitting(node, shape, at)
+    }
+
+    /// A value in a state's shape.
+    fn fitting(&mut self, node: NodeId, shape: &[Dim], at: Span) -> R<NodeId> {
+        let found = self.graph.shape(node).clone();
+        match found.is_empty() {
+            true => self.spread(node, shape, at),
+            false if found == shape => Ok(node),
+            false => self.fail(errors::boundary_shape(shape, &found, at)),
+        }
+    }
+
+    /// Where a side gives a name.
+    fn side_span(&self, frame: FrameId, name: &str) -> Option<Span> {
+        let sides = &self.frame(frame).text.sides;
+        sides.iter().find(|((_, n), _)| **n == *name).and_then(|(_, e)| e.first()).map(|e| e.span)
     }
 
     /// The nodes of a boundary, from a source where the caller gives it or may give it.
@@ -363,18 +558,23 @@ impl<'l> Builder<'l> {
         let (frame, name, index, sets) = from;
         let source_name = format!("{}0", info.array);
         let given = self.options.given.contains(&source_name);
+        // A recurrence that begins anew at each point of others has no start of its own from outside.
+        let axes = self.graph.axes(state.domain);
+        let inner = axes.iter().any(|a| !info.own.contains(a));
         let (default, computed) = match start {
+            Start::Constant(x) if inner => return Ok(vec![self.filled(x, &state.shape, span)?]),
+            Start::Outer => return Ok(vec![self.filled(0.0, &state.shape, span)?]),
             Start::Constant(x) => (x, None),
             Start::Computed(nodes) if given => {
                 drop(nodes);
                 (0.0, None)
             }
-            Start::Computed(nodes) if self.options.carry => (0.0, Some(nodes)),
+            Start::Computed(nodes) if self.options.carry && self.is_alone(id) => (0.0, Some(nodes)),
             Start::Computed(nodes) => return Ok(nodes),
-            Start::Missing if self.frame(*frame).top => (0.0, None),
+            Start::Missing if self.frame(*frame).top && !inner => (0.0, None),
             Start::Missing => {
                 let at = self.frame(*frame).span;
-                return self.fail(errors::no_start(name, self.frame(*frame).var.as_deref(), span, at));
+                return self.fail(errors::no_start(name, self.var_name(*frame).as_deref(), span, at));
             }
         };
         let mut member = state.shape.clone();
@@ -432,9 +632,6 @@ impl<'l> Builder<'l> {
     pub fn last_of(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<NodeId> {
         let val = self.eval_def(frame, name, index, span)?;
         let node = self.force_node(val, span)?;
-        if !matches!(self.graph.level(node), Level::Over(_)) {
-            return Ok(node);
-        }
         let state = self.frame(frame).states.get(&(name.clone(), index.to_vec())).copied();
         let empty = match state {
             Some(id) if self.states.get(id.index()).is_some_and(|s| s.before > 0) => {
@@ -442,19 +639,25 @@ impl<'l> Builder<'l> {
             }
             _ => None,
         };
-        self.last_node(node, empty, span)
+        let own = self.own_axes(frame);
+        self.last_node(node, &own, empty, span)
     }
 
-    pub fn last_node(&mut self, node: NodeId, empty: Option<NodeId>, span: Span) -> R<NodeId> {
+    /// The last point of the only axis; the root of a tree is its last node.
+    pub fn last_node(&mut self, node: NodeId, axes: &[DomainId], empty: Option<NodeId>, span: Span) -> R<NodeId> {
+        let known = self.axes_of(node);
+        let found: Vec<DomainId> = axes.iter().copied().filter(|a| known.contains(a)).collect();
+        let axis = match found.as_slice() {
+            [] => return Ok(node),
+            [axis] => *axis,
+            _ => return self.fail(errors::last_of_grid(span)),
+        };
         let empty = match empty {
             Some(e) => e,
             None => {
                 let shape = self.graph.shape(node).clone();
                 self.filled(0.0, &shape, span)?
             }
-        };
-        let Level::Over(axis) = self.graph.level(node) else {
-            return self.fail(errors::wants_sequence("last", span));
         };
         self.add(Op::At { arg: node, axis, point: Point::Last, empty }, span)
     }

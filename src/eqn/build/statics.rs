@@ -18,8 +18,10 @@ pub enum SetVal {
     Range(i64, i64),
     /// `1..n` with n not a number yet.
     Symbolic(Dim),
-    /// The points of a domain.
+    /// The points of an axis.
     Positions(DomainId),
+    /// Those points of an axis from one number to another.
+    Region(DomainId, Arr, Arr),
 }
 
 /// A dimension that an argument can still decide.
@@ -32,8 +34,8 @@ pub enum Open {
 impl<'l> Builder<'l> {
     /// The kind of a static parameter, by its mark or its default.
     pub fn static_kind(&mut self, s: &'l Static) -> R<StaticKind> {
-        if let Some(set) = &s.over_set {
-            return self.fail(errors::not_yet("a list of static parameters", set.span));
+        if s.over_set.is_some() {
+            return Ok(StaticKind::List);
         }
         match s.kind.as_slice() {
             [] => Ok(self.default_kind(s.default.as_ref())),
@@ -76,7 +78,7 @@ impl<'l> Builder<'l> {
     ) -> R<Option<Val<'l>>> {
         let Some((l, found)) = self.find_static(frame, layer, name) else { return Ok(None) };
         let found = found.clone();
-        match found.slot {
+        match found.slot.clone() {
             Slot::Known(val) => Ok(Some(val)),
             Slot::Failed => self.fail(errors::static_failed(name, found.span)),
             Slot::Busy => self.fail(errors::static_cycle(name, found.span)),
@@ -86,8 +88,7 @@ impl<'l> Builder<'l> {
             }
             Slot::Lazy(expr, env) => {
                 self.set_slot(frame, l, name, Slot::Busy);
-                let result =
-                    self.nested(span, |b| b.static_of(found.kind, found.words, expr, env, frame, name));
+                let result = self.nested(span, |b| b.static_of(&found, expr, env, frame, name));
                 let slot = match &result {
                     Ok(val) => Slot::Known(val.clone()),
                     Err(_) => Slot::Failed,
@@ -107,20 +108,21 @@ impl<'l> Builder<'l> {
     /// A static argument as its parameter's kind wants it. `callee` is the frame the parameter belongs to.
     fn static_of(
         &mut self,
-        kind: StaticKind,
-        words: &'l [Ident],
+        found: &StaticVal<'l>,
         expr: &'l Expr,
         env: Env,
         callee: FrameId,
         name: &Name,
     ) -> R<Val<'l>> {
         let env = env.of_dims();
+        let (kind, words) = (found.kind, found.words);
         match kind {
+            StaticKind::List => self.static_list(found.over, expr, &env, callee, name),
             StaticKind::Dim => {
                 let val = self.eval(expr, &env)?;
                 match val {
                     Val::List(_) => Ok(val),
-                    Val::Extent(_) => self.fail(errors::length_as_dim(expr.span)),
+                    Val::Extent(_) | Val::Lengths(_) => self.fail(errors::length_as_dim(expr.span)),
                     val => match val.as_dim() {
                         Some(d) => Ok(Val::dim(d)),
                         None => self.fail(errors::static_kind(name, kind.word(), val.kind(), expr.span)),
@@ -129,16 +131,17 @@ impl<'l> Builder<'l> {
             }
             StaticKind::Real => {
                 // An argument may depend on the step of the cell it goes to: `lr = 1e-3 * min(1, k/500)`.
-                let f = self.frame(callee);
-                let env = match (&f.var, f.domain) {
-                    (Some(var), Some(domain)) if self.frame(env.frame).kind == FrameKind::Root => {
-                        env.clone().bind(var, Bind::Position(domain))
+                let mut env = env;
+                if self.frame(env.frame).kind == FrameKind::Root {
+                    for own in self.frame(callee).space.axes.clone() {
+                        if let Some(var) = &own.name {
+                            env = env.bind(var, Bind::Position(own.axis));
+                        }
                     }
-                    _ => env,
-                };
+                }
                 let val = self.eval(expr, &env)?;
                 match val {
-                    Val::Num(_) | Val::Dim(_) | Val::Arr(_) | Val::Extent(_) => Ok(val),
+                    Val::Num(_) | Val::Dim(_) | Val::Arr(_) | Val::Extent(_) | Val::Lengths(_) => Ok(val),
                     val => self.fail(errors::static_kind(name, kind.word(), val.kind(), expr.span)),
                 }
             }
@@ -161,6 +164,45 @@ impl<'l> Builder<'l> {
                     _ => self.fail(errors::not_a_choice(name, words, expr.span, Some(&p.written))),
                 }
             }
+        }
+    }
+
+    /// `rank[axes] = 0`: a number for each member of the set; one number is that of all.
+    fn static_list(
+        &mut self,
+        set: Option<&'l Ident>,
+        expr: &'l Expr,
+        env: &Env,
+        callee: FrameId,
+        name: &Name,
+    ) -> R<Val<'l>> {
+        let count = match set {
+            Some(set) => {
+                let at = Env::new(callee, 0).of_dims();
+                match self.lookup(&set.name, &at, set.span)? {
+                    Some(Val::Axes(first, last)) => last - first + 1,
+                    Some(Val::Num(n)) => n as i64,
+                    other => {
+                        if let Some(Val::Dim(d)) = &other {
+                            self.want_number(d);
+                        }
+                        let kind = other.map_or("unknown name", |v| v.kind());
+                        return self.fail(errors::not_a_set(kind, set.span));
+                    }
+                }
+            }
+            None => 0,
+        };
+        match self.eval(expr, env)? {
+            Val::List(items) if items.len() as i64 == count && items.iter().all(|i| matches!(i, Val::Num(_))) => {
+                Ok(Val::List(items))
+            }
+            Val::List(items) => self.fail(errors::list_length(name, count, items.len(), expr.span)),
+            Val::Num(x) => {
+                let count = usize::try_from(count).unwrap_or(0).min(super::builder::MAX_NODES);
+                Ok(Val::List(std::rc::Rc::new(vec![Val::Num(x); count])))
+            }
+            val => self.fail(errors::static_kind(name, StaticKind::List.word(), val.kind(), expr.span)),
         }
     }
 
@@ -243,7 +285,7 @@ impl<'l> Builder<'l> {
     pub fn eval_dim(&mut self, expr: &'l Expr, env: &Env) -> R<Dim> {
         let val = self.eval(expr, &env.of_dims())?;
         match val {
-            Val::Extent(_) => self.fail(errors::length_as_dim(expr.span)),
+            Val::Extent(_) | Val::Lengths(_) => self.fail(errors::length_as_dim(expr.span)),
             val => match val.as_dim() {
                 Some(d) if d.as_constant().is_some_and(|n| n < 0) => self.fail(errors::dim_error(
                     &crate::shape::DimError::Negative(d.as_constant().unwrap_or(0)),
@@ -338,8 +380,11 @@ impl<'l> Builder<'l> {
         let dims = env.of_dims();
         let Some(hi) = &set.hi else {
             let val = self.eval(&set.lo, &dims)?;
-            if let Val::Extent(d) = val {
-                return Ok(SetVal::Positions(d));
+            match &val {
+                Val::Extent(d) => return Ok(SetVal::Positions(*d)),
+                Val::Lengths(e) => return Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?)),
+                Val::Axes(first, last) => return Ok(SetVal::Range(*first, *last)),
+                _ => {}
             }
             return match (val.as_int(), val.as_dim()) {
                 (Some(n), _) => Ok(SetVal::Range(1, n)),
@@ -353,6 +398,8 @@ impl<'l> Builder<'l> {
             (Some(a), Some(b), ..) => Ok(SetVal::Range(a, b)),
             (Some(1), _, Some(d), _) => Ok(SetVal::Symbolic(d)),
             (Some(1), _, _, Val::Extent(d)) => Ok(SetVal::Positions(*d)),
+            (Some(1), _, _, Val::Lengths(e)) => Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?)),
+            _ if self.is_region(&lo) || self.is_region(&hi_val) => self.region(set, lo, hi_val, env),
             _ => {
                 for val in [&lo, &hi_val] {
                     if let Val::Dim(d) = val {
@@ -365,6 +412,52 @@ impl<'l> Builder<'l> {
                 }
             }
         }
+    }
+
+    fn is_region(&self, val: &Val<'l>) -> bool {
+        matches!(val, Val::Extent(_) | Val::Lengths(_)) || matches!(val, Val::Arr(a) if a.along == 0)
+    }
+
+    /// A part of the positions of an axis, with bounds that depend on the example.
+    fn region(&mut self, set: &'l Set, lo: Val<'l>, hi: Val<'l>, env: &Env) -> R<SetVal> {
+        let axis = match &hi {
+            Val::Extent(d) => *d,
+            Val::Lengths(e) => self.axis_of_length(e, &[], None, set.span)?,
+            _ => {
+                let mut found = Vec::new();
+                for e in [Some(&set.lo), set.hi.as_ref()].into_iter().flatten() {
+                    self.lengths_in(e, env, &mut found)?;
+                }
+                found.dedup();
+                match found.as_slice() {
+                    [axis] => *axis,
+                    _ => return self.fail(errors::region_of_one_axis(set.span)),
+                }
+            }
+        };
+        let at = set.span;
+        let lo = self.real(lo, at)?;
+        let hi = self.real(hi, at)?;
+        if [lo, hi].iter().any(|a| !self.shape(*a).is_empty()) {
+            return self.fail(errors::not_a_set("array", at));
+        }
+        Ok(SetVal::Region(axis, lo, hi))
+    }
+
+    /// The axes whose lengths an expression mentions.
+    fn lengths_in(&mut self, e: &'l Expr, env: &Env, found: &mut Vec<DomainId>) -> R<()> {
+        if let ExprKind::Name(p) = &e.kind {
+            let name = self.pattern_name(p, env)?;
+            if let Some(Val::Extent(d)) = self.lookup(&name, &env.of_dims(), e.span)?
+                && !found.contains(&d)
+            {
+                found.push(d);
+            }
+        }
+        for child in children(e) {
+            self.lengths_in(child, env, found)?;
+        }
+        Ok(())
     }
 
     pub fn want_number(&mut self, dim: &Dim) {
@@ -404,10 +497,18 @@ impl<'l> Builder<'l> {
                     sets.push(FamilySet::Range(a, b));
                 }
                 SetVal::Symbolic(d) => sets.push(FamilySet::Symbolic(d)),
-                SetVal::Positions(_) => {
-                    return self.fail(errors::not_yet("a family over the points of a sequence", binder.span));
+                SetVal::Positions(axis) => {
+                    let axis = self.family_axis(frame, axis, binder.span)?;
+                    sets.push(FamilySet::Points(axis));
                 }
+                SetVal::Region(..) => return self.fail(errors::range_wants_numbers(binder.span)),
             }
+        }
+        let points = sets.iter().position(|s| matches!(s, FamilySet::Points(_)));
+        if let (Some(first), Some(TargetIndex::Binder(b))) = (points, index.first())
+            && !sets[first..].iter().all(|s| matches!(s, FamilySet::Points(_)))
+        {
+            return self.fail(errors::positions_last(name, b.span));
         }
         if sets.iter().any(|s| matches!(s, FamilySet::Symbolic(_))) && sets.len() > 1 {
             for set in &sets {
@@ -427,6 +528,15 @@ impl<'l> Builder<'l> {
         let sets = std::rc::Rc::new(sets);
         self.frame_mut(frame).sets.insert(name.clone(), sets.clone());
         Ok(sets)
+    }
+
+    /// The axis a family over positions has: not one that this point is on already.
+    pub fn family_axis(&mut self, frame: FrameId, axis: DomainId, span: Span) -> R<DomainId> {
+        let at = self.frame(frame).at.clone();
+        match at.contains(&axis) {
+            true => self.copy_of(axis, &at, span),
+            false => Ok(axis),
+        }
     }
 
     // Numbers and distributions of declarations.

@@ -1,16 +1,21 @@
 //! The outermost item of a graph: its inputs come from outside.
 
-use super::apply::{Origin, empty_frame};
+use super::bind::DEFAULT_COUNT;
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
+use super::frames::{Origin, empty_frame};
+use super::space::{Bound, OwnAxis};
 use super::value::*;
-use crate::eqn::{DomainId, Graph, Level, Source, SourceKind, Ty};
+use crate::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty};
 use crate::resolve::text::{Declared, Kind, plain};
 use crate::resolve::{ItemId, nearest};
 use crate::shape::{Dim, Shape};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
+
+/// Where nothing is written.
+const NOWHERE: Span = Span { file: FileId(u32::MAX), start: 0, end: 0 };
 
 impl<'l> Builder<'l> {
     pub fn build_recipe(&mut self, recipe: &'l Expr) -> Option<Graph> {
@@ -88,7 +93,7 @@ impl<'l> Builder<'l> {
         })?;
         let is_model = self.frame(frame).kind == FrameKind::Model;
         if self.frame(frame).kind == FrameKind::Cell {
-            self.top_chain(frame)?;
+            self.top_axes(frame)?;
         }
         if is_model {
             // What the caller sets wins over defaults and over what inputs would decide.
@@ -120,29 +125,51 @@ impl<'l> Builder<'l> {
         Ok(frame)
     }
 
-    /// The chain of the outermost cell: `n`, or as the cell names it.
-    fn top_chain(&mut self, frame: FrameId) -> R<()> {
-        let text = self.frame(frame).text.clone();
-        let var = self.frame(frame).var.clone().unwrap_or_else(|| "t".into());
-        let set = text.over.and_then(|o| o.axes.first()).and_then(|a| a.set.as_ref());
-        let hi = set.and_then(|s| s.hi.as_ref());
-        let named = hi.and_then(|e| match &strip(e).kind {
-            ExprKind::Name(p) => Some(plain(p)),
-            _ => None,
-        });
-        let is_static = named
-            .as_ref()
-            .is_some_and(|n| self.find_static(frame, 0, n).is_some() || text.dims.contains_key(n));
+    /// The axes of the outermost cell, as it names them; a chain is `n` long, an axis `i` of a grid `n_i`.
+    fn top_axes(&mut self, frame: FrameId) -> R<()> {
         let span = self.frame(frame).span;
-        if hi.is_none() || (named.is_some() && !is_static) {
-            let extent = named.unwrap_or_else(|| "n".into());
-            let domain = self.new_domain(&extent, &var, None);
-            self.frame_mut(frame).domain = Some(domain);
+        if self.header_kind(frame) == OverKind::Tree {
+            let tree = self.new_domain("n", "v", DomainKind::Tree { arity: None });
+            self.own_axis(frame, tree, None);
+            self.decide_arity(frame, span.unwrap_or(NOWHERE))?;
+            return Ok(());
         }
-        match (set, span) {
-            (Some(_), Some(span)) => self.bind_extent(frame, span),
-            _ => Ok(()),
+        let axes = self.header_axes(frame);
+        if axes.is_empty() {
+            let domain = self.new_domain("n", "t", DomainKind::Chain { fixed: None });
+            self.own_axis(frame, domain, Some("t".into()));
+            return Ok(());
         }
+        let many = axes.len() > 1;
+        for axis in axes {
+            let var = &axis.name.name;
+            if axis.rest {
+                for k in 1..=self.frame(frame).space.count.unwrap_or(DEFAULT_COUNT) {
+                    let free = DomainKind::Chain { fixed: None };
+                    let domain = self.new_domain(&format!("n_{k}"), &format!("{var}{k}"), free);
+                    self.own_axis(frame, domain, None);
+                }
+                continue;
+            }
+            let domain = match self.bound_of(frame, axis)? {
+                Bound::Fixed(n, name) => self.new_fixed(axis, n, name),
+                Bound::Named(name) => self.new_domain(&name, var, DomainKind::Chain { fixed: None }),
+                Bound::Free => {
+                    let extent = if many { format!("n_{var}") } else { "n".to_string() };
+                    self.new_domain(&extent, var, DomainKind::Chain { fixed: None })
+                }
+            };
+            self.own_axis(frame, domain, Some(var.clone()));
+        }
+        self.name_lengths(frame)
+    }
+
+    fn own_axis(&mut self, frame: FrameId, axis: DomainId, name: Option<Name>) {
+        let f = self.frame_mut(frame);
+        f.space.axes.push(OwnAxis { axis, name });
+        f.at.push(axis);
+        f.at.sort();
+        f.over = f.at.clone();
     }
 
     /// What no argument decides becomes a symbol.
@@ -163,16 +190,41 @@ impl<'l> Builder<'l> {
 
     fn top_input(&mut self, frame: FrameId, name: &Name, d: &Declared<'l>) -> R<()> {
         let Some(ty) = d.ty else { return Ok(()) };
-        let own = self.frame(frame).domain;
-        let level = match (d.kind, own) {
-            (Kind::In, Some(domain)) => Level::Over(domain),
-            _ => Level::Example,
+        let axes = match d.kind {
+            Kind::In => self.declared_axes(frame, d)?,
+            _ => Vec::new(),
         };
+        let level = self.level_over(axes, d.span)?;
         let (member, elem, level) = self.top_type(frame, ty, d.layer, level)?;
         let sets = self.sets_of(frame, name)?;
         let shape = self.family_shape(&sets, &member, d.span)?;
         self.top_source(frame, name, shape, elem, level, d.span);
         Ok(())
+    }
+
+    /// The axes a declaration is over: all, or those it names.
+    fn declared_axes(&mut self, frame: FrameId, d: &Declared<'l>) -> R<Vec<DomainId>> {
+        if d.over.is_empty() {
+            return Ok(self.own_axes(frame));
+        }
+        let mut axes = Vec::new();
+        for name in d.over {
+            if let Some(Some(axis)) = self.axis_variable(frame, &name.name) {
+                axes.push(axis);
+                continue;
+            }
+            match self.axes_set(frame, &name.name, name.span)? {
+                Some(Val::Axes(first, last)) => {
+                    let own = self.own_axes(frame);
+                    axes.extend((first..=last).filter_map(|i| own.get(usize::try_from(i - 1).ok()?)));
+                }
+                _ => {
+                    let title = self.frame(frame).title.clone();
+                    return self.fail(errors::no_such_axis(&name.written, &title, name.span));
+                }
+            }
+        }
+        Ok(axes)
     }
 
     fn top_source(&mut self, frame: FrameId, name: &Name, shape: Shape, ty: Ty, level: Level, span: Span) {
@@ -201,35 +253,37 @@ impl<'l> Builder<'l> {
         }
         let (shape, ty, level) = match &input.ty {
             Some(ty) => {
-                let ambient = self.frame(frame).domain.map_or(Level::Example, Level::Over);
+                let over = self.frame(frame).over.clone();
                 let level = match self.frame(frame).kind {
                     FrameKind::Fn => Level::Example,
-                    _ => ambient,
+                    // What says nothing of positions is at those of the input before it.
+                    _ => self.level_over(over, ty.span)?,
                 };
                 self.top_type(frame, ty, 0, level)?
             }
             None => {
-                let domain = self.default_chain(frame);
+                let level = self.default_chain(frame)?;
                 let feature = self.feature()?;
-                (vec![feature], Ty::Real, Level::Over(domain))
+                (vec![feature], Ty::Real, level)
             }
         };
-        if let Level::Over(d) = level {
-            self.frame_mut(frame).domain.get_or_insert(d);
+        let axes = self.graph.axes_of(level);
+        let f = self.frame_mut(frame);
+        if f.over.is_empty() {
+            f.over = axes;
         }
         self.top_source(frame, name, shape, ty, level, input.span);
         Ok(())
     }
 
-    fn default_chain(&mut self, frame: FrameId) -> DomainId {
-        match self.frame(frame).domain {
-            Some(d) => d,
-            None => {
-                let d = self.new_domain("n", "t", None);
-                self.frame_mut(frame).domain = Some(d);
-                d
-            }
+    fn default_chain(&mut self, frame: FrameId) -> R<Level> {
+        if self.frame(frame).over.is_empty() {
+            let domain = self.new_domain("n", "t", DomainKind::Chain { fixed: None });
+            self.frame_mut(frame).over = vec![domain];
         }
+        let over = self.frame(frame).over.clone();
+        let span = self.frame(frame).span.unwrap_or(NOWHERE);
+        self.level_over(over, span)
     }
 
     /// The size of an input whose type says nothing of it.
@@ -255,27 +309,27 @@ impl<'l> Builder<'l> {
     ) -> R<(Shape, Ty, Level)> {
         let env = Env::new(frame, layer);
         match &ty.kind {
-            TypeKind::Domain { kind: OverKind::Chain, extents, of } => {
-                if self.frame(frame).kind == FrameKind::Cell {
-                    return self.fail(errors::not_yet("a cell with a whole sequence as its input", ty.span));
-                }
-                let [Extent::Dim(extent)] = extents.as_slice() else {
+            TypeKind::Domain { kind, extents, of } => {
+                if *kind != OverKind::Grid && extents.len() != 1 {
                     return self.fail(errors::chain_has_one_axis(ty.span));
+                }
+                let mut axes = match self.frame(frame).kind {
+                    // A layer's input is as its type says, whatever the one before it is over.
+                    FrameKind::Layer if !self.is_element(frame, ty) => Vec::new(),
+                    _ => self.graph.axes_of(level),
                 };
-                let domain = self.top_domain(frame, layer, extent)?;
+                for extent in extents {
+                    axes.extend(self.top_extent(frame, layer, *kind, extent)?);
+                }
+                let level = self.level_over(axes, ty.span)?;
                 match of {
-                    Some(of) if matches!(of.kind, TypeKind::Domain { .. }) => {
-                        self.fail(errors::not_yet("a sequence of sequences", of.span))
-                    }
-                    Some(of) => self.top_type(frame, of, layer, Level::Over(domain)),
+                    Some(of) => self.top_type(frame, of, layer, level),
                     None => {
                         let feature = self.feature()?;
-                        Ok((vec![feature], Ty::Real, Level::Over(domain)))
+                        Ok((vec![feature], Ty::Real, level))
                     }
                 }
             }
-            TypeKind::Domain { kind: OverKind::Grid, .. } => self.fail(errors::not_yet("a grid", ty.span)),
-            TypeKind::Domain { kind: OverKind::Tree, .. } => self.fail(errors::not_yet("a tree", ty.span)),
             TypeKind::AnyShape => {
                 if self.frame(frame).any.is_none() {
                     let shape = match &self.options.any_shape {
@@ -314,19 +368,59 @@ impl<'l> Builder<'l> {
         Ok(())
     }
 
-    fn top_domain(&mut self, frame: FrameId, layer: usize, extent: &'l Expr) -> R<DomainId> {
+    /// Whether a type is what a position of another holds.
+    fn is_element(&self, frame: FrameId, ty: &Type) -> bool {
+        let inputs = self.frame(frame).text.inputs.iter().filter_map(|i| i.ty.as_ref());
+        !inputs.into_iter().any(|t| std::ptr::eq(t, ty))
+    }
+
+    /// The axes of one extent of an input's type.
+    fn top_extent(
+        &mut self,
+        frame: FrameId,
+        layer: usize,
+        kind: OverKind,
+        extent: &'l Extent,
+    ) -> R<Vec<DomainId>> {
+        let free = match kind {
+            OverKind::Tree => DomainKind::Tree { arity: None },
+            _ => DomainKind::Chain { fixed: None },
+        };
+        let extent = match extent {
+            Extent::Dim(e) => e,
+            Extent::Rest(name) => {
+                let count = self.frame(frame).space.count.unwrap_or(DEFAULT_COUNT);
+                let axes = (1..=count).map(|k| {
+                    let var = format!("{}{k}", name.name.to_lowercase());
+                    self.new_domain(&format!("n_{k}"), &var, free.clone())
+                });
+                let axes = axes.collect();
+                self.frame_mut(frame).free.insert(name.name.clone(), Val::Axes(1, i64::from(count)));
+                return Ok(axes);
+            }
+        };
+        let var = if kind == OverKind::Tree { "v" } else { "t" };
         if let Some(open) = self.open_expr(frame, layer, extent) {
             let name = match &open {
                 super::statics::Open::Static(_, n) | super::statics::Open::Free(n) => n.clone(),
             };
-            let domain = self.new_domain(&name, "t", None);
+            let domain = self.new_domain(&name, var, free);
             self.bind_open(frame, open, Val::Extent(domain));
-            return Ok(domain);
+            return Ok(vec![domain]);
         }
         let env = Env::new(frame, layer);
-        match self.eval(extent, &env.of_dims())? {
-            Val::Extent(d) => Ok(d),
-            _ => self.fail(errors::not_yet("a sequence of a known length", extent.span)),
+        let val = self.eval(extent, &env.of_dims())?;
+        match (&val, val.as_int().and_then(|n| u32::try_from(n).ok())) {
+            (Val::Extent(d), _) => Ok(vec![*d]),
+            (_, Some(n)) if kind != OverKind::Tree => {
+                Ok(vec![self.new_domain("n", var, DomainKind::Chain { fixed: Some(n) })])
+            }
+            (val, _) => {
+                if let Val::Dim(d) = val {
+                    self.want_number(d);
+                }
+                self.fail(errors::range_wants_numbers(extent.span))
+            }
         }
     }
 

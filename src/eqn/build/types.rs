@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::errors;
 use super::value::*;
-use crate::eqn::{DomainId, Level, Ty};
+use crate::eqn::{DomainId, DomainKind, Ty};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -15,8 +15,27 @@ pub struct Given<'l> {
     pub layer: usize,
     /// How many index axes stand in front.
     pub family: usize,
+    /// Its axes that the type names, in order.
+    pub whole: Vec<DomainId>,
     pub val: Val<'l>,
     pub span: Span,
+}
+
+/// What is at a point of a type, and the axes it is over, outermost first: `seq<n> of grid<r, c> of [A]`.
+pub fn levels(ty: &Type) -> (Option<&Type>, Vec<(OverKind, &Extent)>) {
+    let (mut element, mut axes) = (Some(ty), Vec::new());
+    while let Some(Type { kind: TypeKind::Domain { kind, extents, of }, .. }) = element {
+        axes.extend(extents.iter().map(|e| (*kind, e)));
+        element = of.as_deref();
+    }
+    (element, axes)
+}
+
+/// How many axes a type names, and whether it takes any number more (`grid<D..>`).
+pub fn axis_count(ty: &Type) -> (usize, bool) {
+    let (_, axes) = levels(ty);
+    let plain = axes.iter().filter(|(_, e)| matches!(e, Extent::Dim(_))).count();
+    (plain, plain < axes.len())
 }
 
 impl<'l> Builder<'l> {
@@ -36,35 +55,40 @@ impl<'l> Builder<'l> {
         Ok(out)
     }
 
-    /// The type of an element, and the extent of the sequence it stands in.
-    fn element_type(&mut self, ty: &'l Type) -> R<(Option<&'l Type>, Option<&'l Expr>)> {
-        let TypeKind::Domain { kind, extents, of } = &ty.kind else { return Ok((Some(ty), None)) };
-        match (kind, extents.as_slice()) {
-            (OverKind::Chain, [Extent::Dim(extent)]) => match of.as_deref() {
-                Some(Type { kind: TypeKind::Domain { .. }, span }) => {
-                    self.fail(errors::not_yet("a sequence of sequences", *span))
+    /// Binds the lengths and the set of axes that a type names.
+    fn bind_lengths(&mut self, frame: FrameId, g: &Given<'l>) -> R<()> {
+        let (_, extents) = levels(g.ty);
+        let plain = extents.iter().filter(|(_, e)| matches!(e, Extent::Dim(_))).count();
+        let mut axes = g.whole.iter();
+        for (kind, extent) in extents {
+            match extent {
+                Extent::Dim(expr) => {
+                    let Some(axis) = axes.next().copied() else { continue };
+                    if self.is_tree(axis) != (kind == OverKind::Tree) {
+                        return self.fail(errors::other_kind_of_domain(&g.name, g.span, g.ty.span));
+                    }
+                    if let Some(open) = self.open_expr(frame, g.layer, expr) {
+                        self.bind_open(frame, open, Val::Extent(axis));
+                    }
                 }
-                of => Ok((of, Some(extent))),
-            },
-            (OverKind::Chain, _) => self.fail(errors::chain_has_one_axis(ty.span)),
-            (OverKind::Grid, _) => self.fail(errors::not_yet("a grid", ty.span)),
-            (OverKind::Tree, _) => self.fail(errors::not_yet("a tree", ty.span)),
+                Extent::Rest(name) => {
+                    let count = g.whole.len().saturating_sub(plain);
+                    if let Some(want) = self.frame(frame).space.count
+                        && want as usize != count
+                    {
+                        return self.fail(errors::wants_sequence_input(&g.name, want as usize, g.span, g.ty.span));
+                    }
+                    axes.by_ref().take(count).for_each(drop);
+                    self.frame_mut(frame).free.insert(name.name.clone(), Val::Axes(1, count as i64));
+                }
+            }
         }
+        Ok(())
     }
 
     fn bind_open_dims(&mut self, frame: FrameId, g: &Given<'l>, arr: Arr) -> R<()> {
-        let (element, extent) = self.element_type(g.ty)?;
-        if let Some(extent) = extent {
-            if self.frame(frame).kind == FrameKind::Cell {
-                return self.fail(errors::not_yet("a cell with a whole sequence as its input", g.ty.span));
-            }
-            let Level::Over(d) = self.graph.level(arr.node) else {
-                return self.fail(errors::wants_sequence_input(&g.name, g.span, g.ty.span));
-            };
-            if let Some(open) = self.open_expr(frame, g.layer, extent) {
-                self.bind_open(frame, open, Val::Extent(d));
-            }
-        }
+        self.bind_lengths(frame, g)?;
+        let (element, _) = levels(g.ty);
         let shape: Vec<Dim> = self.shape(arr).iter().skip(g.family).cloned().collect();
         match element.map(|t| &t.kind) {
             Some(TypeKind::Array(dims)) if dims.len() == shape.len() => {
@@ -90,17 +114,28 @@ impl<'l> Builder<'l> {
     }
 
     fn check_type(&mut self, frame: FrameId, g: &Given<'l>, arr: Arr) -> R<Arr> {
-        let (element, extent) = self.element_type(g.ty)?;
+        let (element, extents) = levels(g.ty);
         let env = Env::new(frame, g.layer);
-        if let (Some(extent), Level::Over(d)) = (extent, self.graph.level(arr.node)) {
-            match self.eval(extent, &env.of_dims())? {
-                Val::Extent(known) if known == d => {}
-                Val::Extent(known) => {
-                    let name = |d: DomainId| self.graph.domains[d.index()].extent.to_string();
-                    let e = errors::two_domains((&name(known), g.ty.span), (&name(d), g.span), g.span);
-                    return self.fail(e);
+        let dims = extents.iter().filter_map(|(_, e)| match e {
+            Extent::Dim(e) => Some(e),
+            Extent::Rest(_) => None,
+        });
+        for (extent, axis) in dims.zip(&g.whole) {
+            let known = self.eval(extent, &env.of_dims())?;
+            let name = |b: &Self, d: DomainId| b.graph.domains[d.index()].extent.to_string();
+            match &known {
+                Val::Extent(d) if d == axis || self.is_copy(*axis, *d) => {}
+                Val::Extent(d) => {
+                    let (p, q) = (name(self, *d), name(self, *axis));
+                    return self.fail(errors::two_domains((&p, g.ty.span), (&q, g.span), g.span));
                 }
-                _ => return self.fail(errors::not_yet("a sequence of a known length", extent.span)),
+                known => {
+                    let n = known.as_int().and_then(|n| u32::try_from(n).ok());
+                    if n.is_none() || self.graph.domains[axis.index()].kind != (DomainKind::Chain { fixed: n }) {
+                        let (p, q) = (super::top::show(extent), name(self, *axis));
+                        return self.fail(errors::two_domains((&p, g.ty.span), (&q, g.span), g.span));
+                    }
+                }
             }
         }
         let Some(ty) = element else { return Ok(arr) };

@@ -1,9 +1,10 @@
 //! What names and expressions stand for while a graph is being built.
 
 use super::errors::Reported;
-use crate::eqn::{DomainId, NodeId, StateId};
+use super::space::Space;
+use crate::eqn::{DomainId, Extent, NodeId, StateId};
 use crate::resolve::ItemId;
-use crate::resolve::text::{Brace, Text};
+use crate::resolve::text::{Brace, SideKey, Text};
 use crate::shape::{Dim, Shape};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, Expr, Ident, Name};
@@ -42,8 +43,12 @@ pub enum Val<'l> {
     /// The value of a choice.
     Word(Name),
     List(Rc<Vec<Val<'l>>>),
-    /// The length of a domain, each example's own.
+    /// The length of an axis, each example's own; of children, the number of this node.
     Extent(DomainId),
+    /// Lengths added and multiplied.
+    Lengths(Extent),
+    /// Axes of a domain, by their numbers: first and last.
+    Axes(i64, i64),
     Recipe(Rc<Recipe<'l>>),
     Func(Callable),
     /// The result of an application.
@@ -75,6 +80,15 @@ impl Val<'_> {
         }
     }
 
+    /// The length that this is, if it is one.
+    pub fn as_lengths(&self) -> Option<Extent> {
+        match self {
+            Val::Extent(d) => Some(Extent::of(*d)),
+            Val::Lengths(e) => Some(e.clone()),
+            val => val.as_int().map(Extent::constant),
+        }
+    }
+
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Val::Num(x) if x.fract() == 0.0 && x.abs() < 9e15 => Some(*x as i64),
@@ -91,7 +105,8 @@ impl Val<'_> {
             Val::Bool(_) => "truth value",
             Val::Word(_) => "word of a choice",
             Val::List(_) => "list",
-            Val::Extent(_) => "length of a sequence",
+            Val::Extent(_) | Val::Lengths(_) => "length of a sequence",
+            Val::Axes(..) => "set of axes",
             Val::Recipe(_) => "recipe",
             Val::Func(_) => "function",
             Val::Instance(_) => "application",
@@ -136,8 +151,10 @@ pub struct Env {
     pub suffix: Vec<i64>,
     /// Names are dimensions first (types, ranges, static arguments).
     pub dims_first: bool,
-    /// At the point before the first.
-    pub at_side: bool,
+    /// The equations of which side of the domain this is one of.
+    pub side: Option<Rc<SideKey>>,
+    /// Axes that indices run over.
+    pub open: Rc<[DomainId]>,
 }
 
 impl Env {
@@ -150,7 +167,8 @@ impl Env {
             owner: None,
             suffix: Vec::new(),
             dims_first: false,
-            at_side: false,
+            side: None,
+            open: Rc::from([]),
         }
     }
 
@@ -163,8 +181,10 @@ impl Env {
     }
 
     pub fn bind(mut self, name: &Name, bind: Bind) -> Env {
-        if let Bind::Int(n) = bind {
-            self.suffix.push(n);
+        match bind {
+            Bind::Int(n) => self.suffix.push(n),
+            Bind::Position(axis) => self.open = self.open.iter().copied().chain([axis]).collect(),
+            Bind::Along(..) => {}
         }
         self.binders.push((name.clone(), bind));
         self
@@ -181,7 +201,7 @@ pub enum Bind {
     Int(i64),
     /// Runs along the first axis of arrays of this length; the number tells reductions apart.
     Along(u32, Dim),
-    /// The points of a domain.
+    /// The points of an axis.
     Position(DomainId),
 }
 
@@ -204,6 +224,8 @@ pub struct StaticVal<'l> {
     pub kind: StaticKind,
     /// Words of a choice.
     pub words: &'l [Ident],
+    /// Of a list, the set its entries are numbered by.
+    pub over: Option<&'l Ident>,
     pub span: Span,
 }
 
@@ -215,6 +237,8 @@ pub enum StaticKind {
     Cell,
     Fn,
     Choice,
+    /// Numbers, one for each member of a set.
+    List,
 }
 
 impl StaticKind {
@@ -226,6 +250,7 @@ impl StaticKind {
             StaticKind::Cell => "cell with its arguments",
             StaticKind::Fn => "function",
             StaticKind::Choice => "choice",
+            StaticKind::List => "list of numbers",
         }
     }
 }
@@ -250,11 +275,12 @@ pub struct Frame<'l> {
     /// Prefix of the names of states and values, with its last dot; of parameters.
     pub path: String,
     pub param_path: String,
-    /// The chain whose point we are at, and its variable.
-    pub domain: Option<DomainId>,
-    pub var: Option<Name>,
-    /// The chain's length has a name, so positions may be given by number.
-    pub named_extent: bool,
+    /// The axes of the point we are at, ascending. What is over further axes is whole along them.
+    pub at: Vec<DomainId>,
+    /// The axes noise is drawn over.
+    pub over: Vec<DomainId>,
+    /// The axes a cell is written over, its own among those.
+    pub space: Space,
     /// Values are those at one point: this frame is a cell, or is applied inside one.
     pub pointwise: bool,
     /// Inputs come from outside the graph.
@@ -278,7 +304,7 @@ pub struct Frame<'l> {
     /// Where it is applied.
     pub span: Option<Span>,
     pub memo: BTreeMap<(Name, Vec<i64>), Memo<'l>>,
-    pub side_memo: BTreeMap<(Name, Vec<i64>), Memo<'l>>,
+    pub side_memo: BTreeMap<(SideKey, Name, Vec<i64>), Memo<'l>>,
     pub sets: BTreeMap<Name, Rc<Vec<FamilySet>>>,
     pub states: BTreeMap<(Name, Vec<i64>), StateId>,
     /// Applications that have been made, by place, repetition and template word.
@@ -301,6 +327,8 @@ pub enum FamilySet {
     Range(i64, i64),
     /// `1..n` with n not known yet: the family is an array.
     Symbolic(Dim),
+    /// The points of an axis: the family is one value over it.
+    Points(DomainId),
 }
 
 /// Where a state comes from.
@@ -317,6 +345,8 @@ pub enum StateOrigin {
         name: Name,
     },
     Shift,
+    /// A value that is read at the children's place by its nodes.
+    Parent,
 }
 
 #[derive(Clone, Debug)]
@@ -324,8 +354,10 @@ pub struct StateInfo {
     pub origin: StateOrigin,
     /// Of the whole family, with its path.
     pub array: String,
-    /// Greatest offsets read, before and after.
+    /// Greatest offsets read, before and after, if it steps along one chain alone.
     pub before: u32,
     pub after: u32,
+    /// The axes it is read along. Along the others it is one recurrence for each point.
+    pub own: Vec<DomainId>,
     pub first_read: Span,
 }

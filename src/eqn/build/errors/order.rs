@@ -167,8 +167,9 @@ pub fn wants_sequence(f: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0416", format!("`{f}` wants a sequence")).at(at, "one value")
 }
 
-pub fn wants_sequence_input(name: &str, at: Span, declared: Span) -> Diagnostic {
-    Diagnostic::error("E0416", format!("`{name}` wants a sequence"))
+pub fn wants_sequence_input(name: &str, axes: usize, at: Span, declared: Span) -> Diagnostic {
+    let what = if axes == 1 { "a sequence".to_string() } else { format!("a grid of {axes} axes") };
+    Diagnostic::error("E0416", format!("`{name}` wants {what}"))
         .at(at, "one value")
         .at(declared, "declared here")
 }

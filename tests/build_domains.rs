@@ -54,8 +54,10 @@ fn a_grid_of_one_axis_is_a_chain() {
     for (k, (of, to, family)) in
         [("f", "f", true), ("i", "i", false), ("r", "c", false), ("o", "o", false)].into_iter().enumerate()
     {
-        let (w, u, bias) = (noise(10 + k as u64, &[3, 2]), noise(20 + k as u64, &[3, 3]), noise(30 + k as u64, &[3]));
-        let front = |v: &Array, on: bool| if on { v.clone().insert_axis(ndarray::Axis(0)) } else { v.clone() };
+        let (w, u, bias) =
+            (noise(10 + k as u64, &[3, 2]), noise(20 + k as u64, &[3, 3]), noise(30 + k as u64, &[3]));
+        let front =
+            |v: &Array, on: bool| if on { v.clone().insert_axis(ndarray::Axis(0)) } else { v.clone() };
         b = b.array(&format!("W_{to}"), front(&w, family)).array(&format!("b_{to}"), front(&bias, family));
         b = b.array(&format!("U_{to}"), front(&front(&u, true), family));
         a = a.array(&format!("W_{of}"), w).array(&format!("U_{of}"), u).array(&format!("b_{of}"), bias);
@@ -86,8 +88,12 @@ cell Prev over grid(i, j) {
         let mut h = [[0.0; 4]; 3];
         for i in 1..3 {
             for j in 1..4 {
-                h[i][j] = x[[i - 1, j - 1, 0]] + h[i - 1][j] + 2.0 * h[i][j - 1] + 3.0 * h[i - 1][j - 1]
-                    + 100.0 * i as f64 + 10.0 * j as f64;
+                h[i][j] = x[[i - 1, j - 1, 0]]
+                    + h[i - 1][j]
+                    + 2.0 * h[i][j - 1]
+                    + 3.0 * h[i - 1][j - 1]
+                    + 100.0 * i as f64
+                    + 10.0 * j as f64;
                 assert!((h[i][j] - out["h"][[i - 1, j - 1, 0]]).abs() < 1e-9, "{cell} at {i}, {j}");
             }
         }
@@ -116,16 +122,21 @@ fn three_axes_and_peepholes() {
                         if gone { (vec![0.0; 2], vec![0.0; 2]) } else { state[&q].clone() }
                     })
                     .collect();
-                let gate = |w: &dyn Fn(usize, usize) -> f64, u: &dyn Fn(usize, usize, usize) -> f64, k: usize| {
-                    let input: f64 = (0..2).map(|m| w(k, m) * x[[a, b, c, 0, m]]).sum();
-                    let old: f64 = (0..3).map(|e| (0..2).map(|m| u(e, k, m) * before[e].0[m]).sum::<f64>()).sum();
-                    input + old
-                };
+                let gate =
+                    |w: &dyn Fn(usize, usize) -> f64, u: &dyn Fn(usize, usize, usize) -> f64, k: usize| {
+                        let input: f64 = (0..2).map(|m| w(k, m) * x[[a, b, c, 0, m]]).sum();
+                        let old: f64 =
+                            (0..3).map(|e| (0..2).map(|m| u(e, k, m) * before[e].0[m]).sum::<f64>()).sum();
+                        input + old
+                    };
                 let (mut hs, mut cs) = (vec![0.0; 2], vec![0.0; 2]);
                 for k in 0..2 {
                     let plain = |n: &str| {
-                        gate(&|k, m| p(&format!("W_{n}"))[[k, m]], &|e, k, m| p(&format!("U_{n}"))[[e, k, m]], k)
-                            + p(&format!("b_{n}"))[[k]]
+                        gate(
+                            &|k, m| p(&format!("W_{n}"))[[k, m]],
+                            &|e, k, m| p(&format!("U_{n}"))[[e, k, m]],
+                            k,
+                        ) + p(&format!("b_{n}"))[[k]]
                     };
                     let pi: f64 = (0..3).map(|e| p("p_i")[[k]] * before[e].1[k]).sum();
                     let i = sigma(plain("i") + pi);
@@ -133,7 +144,8 @@ fn three_axes_and_peepholes() {
                     let mut cell = i * g;
                     for d in 0..3 {
                         let z = gate(&|k, m| p("W_f")[[d, k, m]], &|e, k, m| p("U_f")[[d, e, k, m]], k);
-                        cell += sigma(z + p("p_f")[[d, k]] * before[d].1[k] + p("b_f")[[d, k]]) * before[d].1[k];
+                        cell +=
+                            sigma(z + p("p_f")[[d, k]] * before[d].1[k] + p("b_f")[[d, k]]) * before[d].1[k];
                     }
                     let o = sigma(plain("o") + p("p_o")[[k]] * cell);
                     cs[k] = cell;
@@ -240,7 +252,11 @@ cell Sum over grid(t, y, x) {
     let v = noise(3, &[3, 2, 3, 1]);
     let out = &Inputs::new(1).array("v", v.clone()).run(&graph(text, "Sum"))["h"];
     let at = |a: &Array, t: i64, y: i64, x: i64| -> f64 {
-        if t < 0 || !(0..2).contains(&y) || !(0..3).contains(&x) { 0.0 } else { a[[t as usize, y as usize, x as usize, 0]] }
+        if t < 0 || !(0..2).contains(&y) || !(0..3).contains(&x) {
+            0.0
+        } else {
+            a[[t as usize, y as usize, x as usize, 0]]
+        }
     };
     for (t, y, x) in (0..3).flat_map(|t| (0..2).flat_map(move |y| (0..3).map(move |x| (t, y, x)))) {
         let mut want = at(&v, t, y, x + 1);
@@ -336,7 +352,8 @@ cell Down over tree(left, right) {
 ";
     let tree = || Tree::new([&[-1, -1][..], &[-1, -1], &[0, 1], &[2, -1]]).unwrap();
     let x = array(&[4, 1], &[1.0, 2.0, 3.0, 4.0]);
-    let run = |cell: &str| Inputs::new(1).array("x", x.clone()).trees("n", vec![tree()]).run(&graph(text, cell));
+    let run =
+        |cell: &str| Inputs::new(1).array("x", x.clone()).trees("n", vec![tree()]).run(&graph(text, cell));
     let sums = run("Sums");
     let of = |a: &Array| a.iter().copied().collect::<Vec<_>>();
     let h2 = 3.0 + 2.0 + 3.0 * (1.0 + 4.0);
@@ -390,7 +407,8 @@ cell SLSTM(I, H, start : plain | gated | raw = plain) over tree(left, right) {
     }
     let plain = graph(text, "SLSTM(2, 2)");
     let inputs = Inputs::drawn(&plain, 1, &[("n", 3)]).trees("n", tree());
-    let (h, x, w, b) = (&inputs.run(&plain)["h"], inputs.get("x"), inputs.get("W_leaf"), inputs.get("b_leaf"));
+    let (h, x, w, b) =
+        (&inputs.run(&plain)["h"], inputs.get("x"), inputs.get("W_leaf"), inputs.get("b_leaf"));
     let leaf = |n: usize, k: usize| ((0..2).map(|m| w[[k, m]] * x[[n, 0, m]]).sum::<f64>() + b[[k]]).tanh();
     assert!((h[[1, 0, 1]] - leaf(1, 1)).abs() < 1e-12);
     graph(text, "SLSTM(2, 2, start = gated)");
@@ -421,7 +439,10 @@ fn a_step_looks_at_all_positions_of_a_memory() {
     let g = graph(&text, "MatchLSTM(2, 2)");
     // What the memory alone decides is computed once for each of its positions.
     let products = g.nodes.iter().filter(|n| n.op.word() == "matmul").map(|n| n.level).collect::<Vec<_>>();
-    assert!(products.iter().any(|l| g.axes_of(*l).len() == 1 && !g.is_within(*l, level_of(&g, "ht"))), "{products:?}");
+    assert!(
+        products.iter().any(|l| g.axes_of(*l).len() == 1 && !g.is_within(*l, level_of(&g, "ht"))),
+        "{products:?}"
+    );
     let inputs = Inputs::drawn(&g, 1, &[("n", 3), ("M", 4)]).lengths("M", &[3]);
     let out = inputs.run(&g);
     let p = |name: &str| inputs.get(name);
@@ -434,7 +455,8 @@ fn a_step_looks_at_all_positions_of_a_memory() {
                 .map(|r| {
                     let sum: f64 = (0..2)
                         .map(|m| {
-                            p("W_s")[[r, m]] * key(j, m) + p("W_t")[[r, m]] * ht[[t, 0, m]]
+                            p("W_s")[[r, m]] * key(j, m)
+                                + p("W_t")[[r, m]] * ht[[t, 0, m]]
                                 + p("W_m")[[r, m]] * before(m)
                         })
                         .sum();
@@ -521,7 +543,8 @@ cell FTLSTM(N, B, C, H_F, H_T) {{
     let v = inputs.get("v");
     let inner = graph(LSTM, "LSTM(3, 2)");
     for t in 0..3 {
-        let z: Vec<f64> = (0..3).flat_map(|k| (0..3).map(move |m| (k, m))).map(|(k, m)| v[[t, 0, k + m]]).collect();
+        let z: Vec<f64> =
+            (0..3).flat_map(|k| (0..3).map(move |m| (k, m))).map(|(k, m)| v[[t, 0, k + m]]).collect();
         let h = &lstm("F", array(&[3, 1, 3], &z)).run(&inner)["h"];
         for (k, m) in (0..3).flat_map(|k| [(k, 0), (k, 1)]) {
             assert!((h[[k, 0, m]] - out["u"][[t, 0, k * 2 + m]]).abs() < 1e-9);
@@ -793,20 +816,56 @@ cell Early over chain(t in 1..N) { in x : []; state h : [] = 0; h = x + h[t-1] +
 fn mistakes_with_axes_are_told() {
     let cases = [
         ("cell A { in x : []; state h : [] = 0; h = x + h[left]; out h }", "E0413", "no edge `left`"),
-        ("cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[i-1]; out h }", "E0427", "wants 2 indices"),
-        ("cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[j-1, i]; out h }", "E0427", "wants 2"),
-        ("cell A over grid(i, i) { in x : []; state h : [] = 0; h = x + h[prev i]; out h }", "E0413", "two axes"),
-        ("cell A over tree(left, right) { in x : []; state h : [] = 0; h = x + h[prev up]; out h }", "E0413", "no edge `up`"),
-        ("cell A over tree(K..) { in x : []; param U[l in 1..3] : [] = 0; state h : [] = 0; h = x + ∑ k ∈ K: U[k] * h[prev k]; out h }", "E0253", "cannot say which member"),
-        ("cell A over grid(D..) { in x : []; param U[d in D, e in D] : [] = 0; y = ∑ d ∈ D: U[d]; out y }", "E0251", "2 indices, 1 given"),
+        (
+            "cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[i-1]; out h }",
+            "E0427",
+            "wants 2 indices",
+        ),
+        (
+            "cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[j-1, i]; out h }",
+            "E0427",
+            "wants 2",
+        ),
+        (
+            "cell A over grid(i, i) { in x : []; state h : [] = 0; h = x + h[prev i]; out h }",
+            "E0413",
+            "two axes",
+        ),
+        (
+            "cell A over tree(left, right) { in x : []; state h : [] = 0; h = x + h[prev up]; out h }",
+            "E0413",
+            "no edge `up`",
+        ),
+        (
+            "cell A over tree(K..) { in x : []; param U[l in 1..3] : [] = 0; state h : [] = 0; h = x + ∑ k ∈ K: U[k] * h[prev k]; out h }",
+            "E0253",
+            "cannot say which member",
+        ),
+        (
+            "cell A over grid(D..) { in x : []; param U[d in D, e in D] : [] = 0; y = ∑ d ∈ D: U[d]; out y }",
+            "E0251",
+            "2 indices, 1 given",
+        ),
         ("layer A(x : seq<n> of [], y : seq<m> of []) = x + y", "E0415", "n and m"),
         ("layer A(x : seq<n> of [], y : seq<m> of []) = x ++ reverse(y)", "E0415", "n and m"),
-        ("cell A { in x : []; mem q : seq<M> of []; y = x + q; state h : [] = 0; h = y + h[t-1]; out h }", "E0429", "whole sequence"),
+        (
+            "cell A { in x : []; mem q : seq<M> of []; y = x + q; state h : [] = 0; h = y + h[t-1]; out h }",
+            "E0429",
+            "whole sequence",
+        ),
         ("cell A { in x : []; at leaf { x = 1 }; out x }", "E0214", "no such side"),
-        ("cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[prev i]; at k = 0 { h = 1 }; out h }", "E0214", "no such side"),
+        (
+            "cell A over grid(i, j) { in x : []; state h : [] = 0; h = x + h[prev i]; at k = 0 { h = 1 }; out h }",
+            "E0214",
+            "no such side",
+        ),
         ("cell A { in x : []; y = max k in 1..0: x; out y }", "E0316", "no element"),
         ("layer A(x : seq<n> of []) = root(x)", "E0416", "another kind"),
-        ("layer A(x : seq<n> of []) = B(x)\ncell B over tree(left, right) { in x : []; state h : [] = 0; h = x + h[left]; out h }", "E0425", "over a tree"),
+        (
+            "layer A(x : seq<n> of []) = B(x)\ncell B over tree(left, right) { in x : []; state h : [] = 0; h = x + h[left]; out h }",
+            "E0425",
+            "over a tree",
+        ),
         ("cell A over grid(i, j) { in x : [] over k; out x }", "E0426", "no axis `k`"),
         ("cell A { state h : [] over t = 0; h = 1; out h }", "E0215", "`in`"),
     ];

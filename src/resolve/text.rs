@@ -405,14 +405,17 @@ fn side_key(text: &Text<'_>, side: &Side) -> Result<SideKey, String> {
             let implicit = kind == OverKind::Chain && axes.is_empty() && &*axis.name == "t";
             match implicit || axes.contains(&&axis.name) {
                 true => Ok(SideKey::Before(axis.name.clone())),
-                false => Err("the sides of a domain are `at t = 0`, with the variable of one of its axes".into()),
+                false => {
+                    Err("the sides of a domain are `at t = 0`, with the variable of one of its axes".into())
+                }
             }
         }
         Side::Leaf => Err("only trees have leaves; a chain begins `at t = 0`".into()),
         Side::Axis { .. } if kind == OverKind::Tree => Err("a tree begins `at leaf`".into()),
-        Side::Axis { axis, .. } => {
-            Err(format!("a side is `at {} = 0`; an output at a fixed position is written `for`", axis.written))
-        }
+        Side::Axis { axis, .. } => Err(format!(
+            "a side is `at {} = 0`; an output at a fixed position is written `for`",
+            axis.written
+        )),
     }
 }
 

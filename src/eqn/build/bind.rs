@@ -50,7 +50,8 @@ pub struct Slot {
 /// A cell at a point of its caller steps along the caller's axes, if they are as many and of one kind.
 fn take_from_caller(slots: &mut [Slot], caller: &Space, is_tree: impl Fn(DomainId) -> bool, kind: OverKind) {
     let axes: Vec<DomainId> = caller.axes.iter().map(|a| a.axis).collect();
-    if axes.iter().any(|a| is_tree(*a) != (kind == OverKind::Tree)) || slots.iter().any(|s| s.axes.is_some()) {
+    if axes.iter().any(|a| is_tree(*a) != (kind == OverKind::Tree)) || slots.iter().any(|s| s.axes.is_some())
+    {
         return;
     }
     let free: Vec<usize> = (0..slots.len()).filter(|i| slots[*i].fixed.is_none()).collect();
@@ -66,7 +67,6 @@ fn take_from_caller(slots: &mut [Slot], caller: &Space, is_tree: impl Fn(DomainI
         from += n;
     }
 }
-
 
 impl<'l> Builder<'l> {
     /// Gives an instance its inputs.
@@ -381,8 +381,13 @@ impl<'l> Builder<'l> {
             at.extend(self.axes_of(input.node).into_iter().filter(|a| !input.whole.contains(a)));
         }
         let f = self.frame(frame);
-        let others: Vec<NodeId> =
-            f.prev.iter().flat_map(|p| p.values()).chain(f.starts.values().map(|(n, _)| n)).copied().collect();
+        let others: Vec<NodeId> = f
+            .prev
+            .iter()
+            .flat_map(|p| p.values())
+            .chain(f.starts.values().map(|(n, _)| n))
+            .copied()
+            .collect();
         let is_prev = f.prev.is_some();
         for node in others {
             let axes = self.axes_of(node);
@@ -467,7 +472,8 @@ impl<'l> Builder<'l> {
         };
         self.frame_mut(frame).space.arity = arity;
         if let Some(n) = arity {
-            self.graph.domains[tree.index()].kind = DomainKind::Tree { arity: Some(known.unwrap_or(0).max(n)) };
+            self.graph.domains[tree.index()].kind =
+                DomainKind::Tree { arity: Some(known.unwrap_or(0).max(n)) };
         }
         Ok(())
     }
@@ -490,7 +496,14 @@ impl<'l> Builder<'l> {
             };
             let name = (!axis.rest).then(|| axis.name.name.clone());
             let count = if axis.rest { count } else { None };
-            slots.push(Slot { name, rest: axis.rest, set: axis.name.name.clone(), fixed, count, ..Slot::default() });
+            slots.push(Slot {
+                name,
+                rest: axis.rest,
+                set: axis.name.name.clone(),
+                fixed,
+                count,
+                ..Slot::default()
+            });
         }
         Ok(slots)
     }
@@ -523,7 +536,9 @@ impl<'l> Builder<'l> {
         let total = plain + rest.unwrap_or(0);
         let fits = |b: &Self, d: DomainId| b.is_tree(d) == (kind == OverKind::Tree);
         let implicit = kind == OverKind::Chain;
-        if input.outer.len() < total || !input.outer[input.outer.len() - total..].iter().all(|d| fits(self, *d)) {
+        if input.outer.len() < total
+            || !input.outer[input.outer.len() - total..].iter().all(|d| fits(self, *d))
+        {
             if implicit {
                 return Ok(());
             }

@@ -96,7 +96,9 @@ impl<'l> Builder<'l> {
         for equated in text.sides.get(&(side.clone(), name.clone())).into_iter().flatten() {
             let written = equated.index();
             if written.len() != index.len() {
-                let at = text.get(name).map_or(equated.span, |e| e.declared.as_ref().map_or(equated.span, |d| d.span));
+                let at = text
+                    .get(name)
+                    .map_or(equated.span, |e| e.declared.as_ref().map_or(equated.span, |d| d.span));
                 return self.fail(errors::index_count(name, index.len(), written.len(), equated.span, at));
             }
             let mut env = Env::new(frame, equated.layer);
@@ -155,7 +157,14 @@ impl<'l> Builder<'l> {
     }
 
     /// The value of an equation at all nodes: what the leaves say where they say anything.
-    fn with_leaves(&mut self, frame: FrameId, name: &Name, index: &[i64], inner: Val<'l>, span: Span) -> R<Val<'l>> {
+    fn with_leaves(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        index: &[i64],
+        inner: Val<'l>,
+        span: Span,
+    ) -> R<Val<'l>> {
         if !self.has_side(frame, &SideKey::Leaf, name) {
             return Ok(inner);
         }

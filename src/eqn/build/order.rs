@@ -33,7 +33,8 @@ impl Builder<'_> {
     pub fn check_order(&mut self) {
         let graph = &self.graph;
         let found = components(graph.nodes.len(), |v| edges(graph, NodeId(v as u32), &BTreeSet::new()));
-        let faults: Vec<Fault> = found.iter().filter_map(|c| ordered(graph, c, &BTreeSet::new()).err()).collect();
+        let faults: Vec<Fault> =
+            found.iter().filter_map(|c| ordered(graph, c, &BTreeSet::new()).err()).collect();
         for fault in faults {
             let name = |n: NodeId| match self.graph.node(n).op {
                 Op::Lag { state, .. } => self.graph.states[state.index()].name.to_string(),
@@ -136,7 +137,8 @@ fn ordered(graph: &Graph, nodes: &[NodeId], cut: &BTreeSet<NodeId>) -> Result<()
 /// The points a lag leads along each axis. Children come before their parents.
 fn steps(graph: &Graph, domain: DomainId, offset: Offset) -> BTreeMap<DomainId, i64> {
     let axes = graph.axes(domain);
-    let tree = axes.iter().copied().find(|a| matches!(graph.domains[a.index()].kind, DomainKind::Tree { .. }));
+    let tree =
+        axes.iter().copied().find(|a| matches!(graph.domains[a.index()].kind, DomainKind::Tree { .. }));
     match offset {
         Offset::By(by) => {
             axes.iter().zip(by).filter(|(_, k)| *k != 0).map(|(a, k)| (*a, i64::from(k))).collect()
@@ -166,7 +168,8 @@ fn direction(lags: &[Dependence], axes: &[DomainId]) -> Option<Vec<i64>> {
         lags.iter().map(|l| axes.iter().map(|a| -l.by.get(a).copied().unwrap_or(0)).collect()).collect();
     let mut tau = vec![0i64; axes.len()];
     for _ in 0..MAX_CORRECTIONS / vectors.len().max(1) {
-        let product = |d: &[i64]| tau.iter().zip(d).map(|(t, x)| t.saturating_mul(*x)).fold(0, i64::saturating_add);
+        let product =
+            |d: &[i64]| tau.iter().zip(d).map(|(t, x)| t.saturating_mul(*x)).fold(0, i64::saturating_add);
         let Some(failed) = vectors.iter().find(|d| product(d) < 1) else { return Some(tau) };
         let failed = failed.clone();
         tau.iter_mut().zip(failed).for_each(|(t, x)| *t = t.saturating_add(x));

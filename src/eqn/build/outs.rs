@@ -53,7 +53,13 @@ impl<'l> Builder<'l> {
                     own = format!("{name}{times}").into();
                 }
                 taken.insert(own.clone(), 1);
-                out.push(OutRef { name: own, layer: *layer, expr: &item.value, at: item.for_.as_ref(), brace });
+                out.push(OutRef {
+                    name: own,
+                    layer: *layer,
+                    expr: &item.value,
+                    at: item.for_.as_ref(),
+                    brace,
+                });
             }
         }
         Ok(out)

@@ -254,7 +254,9 @@ impl<'l> Builder<'l> {
         let edge = |k: u32| if back { Step::Child(k) } else { Step::Parent(k) };
         match env.binder(&name) {
             Some(Bind::Along(..)) => return Err(Stop::NoAlong(span)),
-            Some(Bind::Position(d)) if matches!(self.graph.domains[d.index()].kind, DomainKind::Children { .. }) => {
+            Some(Bind::Position(d))
+                if matches!(self.graph.domains[d.index()].kind, DomainKind::Children { .. }) =>
+            {
                 return Ok(Some(if back { Step::EachChild(d) } else { Step::FromEach(d) }));
             }
             Some(Bind::Int(k)) => {
@@ -411,7 +413,8 @@ impl<'l> Builder<'l> {
             })
             .collect();
         if found.iter().map(|(d, _)| *d).ne(own.iter().copied()) {
-            let names: Vec<String> = self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
+            let names: Vec<String> =
+                self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
             return self.fail(errors::place_wants_axes(&names, found.len(), span));
         }
         Ok(Step::By(found))
@@ -501,8 +504,10 @@ impl<'l> Builder<'l> {
             return Err(Stop::NoAlong(span));
         }
         let known = self.axes_of(arr.node);
-        let mut all_numbers =
-            arr.along == 0 && !positions && axes.len() == places.len() && axes.iter().any(|a| known.contains(a));
+        let mut all_numbers = arr.along == 0
+            && !positions
+            && axes.len() == places.len()
+            && axes.iter().any(|a| known.contains(a));
         for (place, axis) in places.iter().zip(&axes) {
             all_numbers = all_numbers
                 && match self.position_of(place, *axis, env)? {
@@ -659,7 +664,14 @@ impl<'l> Builder<'l> {
     }
 
     /// A value `k` points from the last one; a point before it is read through a lag.
-    fn end_point(&mut self, node: NodeId, axis: DomainId, k: i64, source: Source<'_>, span: Span) -> R<NodeId> {
+    fn end_point(
+        &mut self,
+        node: NodeId,
+        axis: DomainId,
+        k: i64,
+        source: Source<'_>,
+        span: Span,
+    ) -> R<NodeId> {
         if k > 0 {
             return self.fail(errors::position_behind_last(k, span));
         }
@@ -697,7 +709,14 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn fixed_point(&mut self, node: NodeId, axis: DomainId, k: i64, source: Source<'_>, span: Span) -> R<NodeId> {
+    fn fixed_point(
+        &mut self,
+        node: NodeId,
+        axis: DomainId,
+        k: i64,
+        source: Source<'_>,
+        span: Span,
+    ) -> R<NodeId> {
         let Some(k) = u32::try_from(k).ok().filter(|k| *k > 0) else {
             return self.fail(errors::position_from_one(k, span));
         };

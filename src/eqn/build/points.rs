@@ -198,7 +198,9 @@ impl<'l> Builder<'l> {
                 }
                 let op = self.graph.node(id).op.clone();
                 let new = match &op {
-                    Op::Remap { arg, maps } if maps.len() == 1 && *maps == [crate::eqn::AxisMap::rename(to, from)] => {
+                    Op::Remap { arg, maps }
+                        if maps.len() == 1 && *maps == [crate::eqn::AxisMap::rename(to, from)] =>
+                    {
                         *arg
                     }
                     Op::Position(_) => self.position(to, span)?,

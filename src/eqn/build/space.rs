@@ -306,7 +306,9 @@ impl<'l> Builder<'l> {
         let over = self.header(frame);
         match over {
             None => Some("t".into()),
-            Some(o) if o.kind != OverKind::Tree => o.axes.iter().find(|a| !a.rest).map(|a| a.name.name.clone()),
+            Some(o) if o.kind != OverKind::Tree => {
+                o.axes.iter().find(|a| !a.rest).map(|a| a.name.name.clone())
+            }
             Some(_) => None,
         }
     }

@@ -8,7 +8,9 @@ use super::define::suffix;
 use super::errors;
 use super::space::Step;
 use super::value::*;
-use crate::eqn::{DomainId, DomainKind, Level, NodeId, Op, Point, Side, Source, SourceKind, State, StateId, Ty};
+use crate::eqn::{
+    DomainId, DomainKind, Level, NodeId, Op, Point, Side, Source, SourceKind, State, StateId, Ty,
+};
 use crate::resolve::text::{Declared, Kind, SideKey};
 use crate::shape::{Dim, Shape};
 use crate::source::Span;
@@ -88,7 +90,9 @@ impl<'l> Builder<'l> {
             Step::By(by) => by.iter().find(|(d, _)| !own.contains(d)).map(|(d, _)| *d),
             Step::Child(_) | Step::Parent(_) => (!is_tree).then_some(own[0]),
             Step::EachChild(each) | Step::FromEach(each) => {
-                let fits = own.iter().any(|t| self.graph.domains[each.index()].kind == DomainKind::Children { tree: *t });
+                let fits = own
+                    .iter()
+                    .any(|t| self.graph.domains[each.index()].kind == DomainKind::Children { tree: *t });
                 (!fits).then_some(*each)
             }
         };
@@ -114,7 +118,15 @@ impl<'l> Builder<'l> {
         }
         let own = self.states.get(state.index()).map(|s| s.own.clone()).unwrap_or_default();
         let array = format!("{}.parent", known.name);
-        let id = self.new_state(StateOrigin::Parent, array, String::new(), axes, own, (known.shape, known.ty), (span, span))?;
+        let id = self.new_state(
+            StateOrigin::Parent,
+            array,
+            String::new(),
+            axes,
+            own,
+            (known.shape, known.ty),
+            (span, span),
+        )?;
         self.parents.push((state, id));
         Ok(id)
     }
@@ -213,7 +225,8 @@ impl<'l> Builder<'l> {
 
     /// Whether a state is one recurrence along one chain: only then it keeps several lags, and is carried.
     pub fn is_alone(&self, id: StateId) -> bool {
-        let (Some(info), Some(state)) = (self.states.get(id.index()), self.graph.states.get(id.index())) else {
+        let (Some(info), Some(state)) = (self.states.get(id.index()), self.graph.states.get(id.index()))
+        else {
             return false;
         };
         info.own.len() == 1 && self.graph.is_chain(state.domain)
@@ -234,7 +247,8 @@ impl<'l> Builder<'l> {
         }
         let (shape, ty) = (self.graph.shape(node).clone(), self.graph.ty(node).clone());
         let places = (span, span);
-        let id = self.new_state(StateOrigin::Shift, name, String::new(), axes, vec![axis], (shape, ty), places)?;
+        let id =
+            self.new_state(StateOrigin::Shift, name, String::new(), axes, vec![axis], (shape, ty), places)?;
         self.graph.states[id.index()].def = Some(node);
         self.lag(id, &Step::chain(axis, -k), span)
     }
@@ -413,7 +427,11 @@ impl<'l> Builder<'l> {
         }
         let Some(value) = d.value else {
             // Sides or leaves give it.
-            return Ok(if self.side_span(frame, name).is_some() { Start::Constant(0.0) } else { Start::Missing });
+            return Ok(if self.side_span(frame, name).is_some() {
+                Start::Constant(0.0)
+            } else {
+                Start::Missing
+            });
         };
         let mut env = Env::new(frame, d.layer);
         env.brace = d.brace;
@@ -440,7 +458,8 @@ impl<'l> Builder<'l> {
         if axes.is_empty() {
             return Ok(false);
         }
-        let (Some(info), Some(state)) = (self.states.get(id.index()).cloned(), self.graph.states.get(id.index()))
+        let (Some(info), Some(state)) =
+            (self.states.get(id.index()).cloned(), self.graph.states.get(id.index()))
         else {
             return Ok(false);
         };
@@ -466,7 +485,8 @@ impl<'l> Builder<'l> {
         }
         let text = self.frame(*frame).text.clone();
         let Some(d) = text.get(name).and_then(|e| e.declared.clone()) else { return Ok(Vec::new()) };
-        let around = |value: NodeId, axis: DomainId| [false, true].map(|after| Side { axis, after, value }).to_vec();
+        let around =
+            |value: NodeId, axis: DomainId| [false, true].map(|after| Side { axis, after, value }).to_vec();
         if let Some((node, at)) = self.frame(*frame).starts.get(name).copied() {
             return match self.varies(id, node, at)? {
                 true => {
@@ -482,7 +502,9 @@ impl<'l> Builder<'l> {
         let mut sides = Vec::new();
         for own in self.frame(*frame).space.axes.clone() {
             let Some(axis) = own.name else { continue };
-            let Some(val) = self.eval_side(*frame, &SideKey::Before(axis), name, index, span)? else { continue };
+            let Some(val) = self.eval_side(*frame, &SideKey::Before(axis), name, index, span)? else {
+                continue;
+            };
             let at = self.side_span(*frame, name).unwrap_or(span);
             let node = self.force_node(val, at)?;
             let axes = self.axes_of(node);
@@ -644,7 +666,13 @@ impl<'l> Builder<'l> {
     }
 
     /// The last point of the only axis; the root of a tree is its last node.
-    pub fn last_node(&mut self, node: NodeId, axes: &[DomainId], empty: Option<NodeId>, span: Span) -> R<NodeId> {
+    pub fn last_node(
+        &mut self,
+        node: NodeId,
+        axes: &[DomainId],
+        empty: Option<NodeId>,
+        span: Span,
+    ) -> R<NodeId> {
         let known = self.axes_of(node);
         let found: Vec<DomainId> = axes.iter().copied().filter(|a| known.contains(a)).collect();
         let axis = match found.as_slice() {

@@ -194,7 +194,9 @@ impl<'l> Builder<'l> {
             None => 0,
         };
         match self.eval(expr, env)? {
-            Val::List(items) if items.len() as i64 == count && items.iter().all(|i| matches!(i, Val::Num(_))) => {
+            Val::List(items)
+                if items.len() as i64 == count && items.iter().all(|i| matches!(i, Val::Num(_))) =>
+            {
                 Ok(Val::List(items))
             }
             Val::List(items) => self.fail(errors::list_length(name, count, items.len(), expr.span)),
@@ -382,7 +384,9 @@ impl<'l> Builder<'l> {
             let val = self.eval(&set.lo, &dims)?;
             match &val {
                 Val::Extent(d) => return Ok(SetVal::Positions(*d)),
-                Val::Lengths(e) => return Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?)),
+                Val::Lengths(e) => {
+                    return Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?));
+                }
                 Val::Axes(first, last) => return Ok(SetVal::Range(*first, *last)),
                 _ => {}
             }
@@ -398,7 +402,9 @@ impl<'l> Builder<'l> {
             (Some(a), Some(b), ..) => Ok(SetVal::Range(a, b)),
             (Some(1), _, Some(d), _) => Ok(SetVal::Symbolic(d)),
             (Some(1), _, _, Val::Extent(d)) => Ok(SetVal::Positions(*d)),
-            (Some(1), _, _, Val::Lengths(e)) => Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?)),
+            (Some(1), _, _, Val::Lengths(e)) => {
+                Ok(SetVal::Positions(self.axis_of_length(e, &[], None, set.span)?))
+            }
             _ if self.is_region(&lo) || self.is_region(&hi_val) => self.region(set, lo, hi_val, env),
             _ => {
                 for val in [&lo, &hi_val] {

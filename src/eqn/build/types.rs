@@ -76,7 +76,12 @@ impl<'l> Builder<'l> {
                     if let Some(want) = self.frame(frame).space.count
                         && want as usize != count
                     {
-                        return self.fail(errors::wants_sequence_input(&g.name, want as usize, g.span, g.ty.span));
+                        return self.fail(errors::wants_sequence_input(
+                            &g.name,
+                            want as usize,
+                            g.span,
+                            g.ty.span,
+                        ));
                     }
                     axes.by_ref().take(count).for_each(drop);
                     self.frame_mut(frame).free.insert(name.name.clone(), Val::Axes(1, count as i64));
@@ -131,7 +136,9 @@ impl<'l> Builder<'l> {
                 }
                 known => {
                     let n = known.as_int().and_then(|n| u32::try_from(n).ok());
-                    if n.is_none() || self.graph.domains[axis.index()].kind != (DomainKind::Chain { fixed: n }) {
+                    if n.is_none()
+                        || self.graph.domains[axis.index()].kind != (DomainKind::Chain { fixed: n })
+                    {
                         let (p, q) = (super::top::show(extent), name(self, *axis));
                         return self.fail(errors::two_domains((&p, g.ty.span), (&q, g.span), g.span));
                     }

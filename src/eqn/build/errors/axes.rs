@@ -22,7 +22,9 @@ pub fn bad_header(tree: bool, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0413", "this is no domain of a cell").at(at, "here");
     match tree {
         true => d.help("a tree is written `tree(left, right)` or `tree(K..)`"),
-        false => d.help("a grid is written `grid(i, j)`, `grid(D..)` or `grid(D.., l in 1..L)`, with one `..` at most"),
+        false => d.help(
+            "a grid is written `grid(i, j)`, `grid(D..)` or `grid(D.., l in 1..L)`, with one `..` at most",
+        ),
     }
 }
 
@@ -53,14 +55,19 @@ pub fn no_such_axis(name: &str, title: &str, at: Span) -> Diagnostic {
 pub fn no_such_edge(name: &str, kind: OverKind, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0413", format!("{} has no edge `{name}` here", word(kind))).at(at, "here");
     match kind {
-        OverKind::Tree => d.help("its edges are those of `over tree(left, right)`, or the members of its `K..`"),
+        OverKind::Tree => {
+            d.help("its edges are those of `over tree(left, right)`, or the members of its `K..`")
+        }
         _ => d.help("its edges are the axes of its `over`, or the members of `D` and `axes`"),
     }
 }
 
 pub fn edge_stands_alone(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0413", format!("the edge `{name}` leads to one point, so it stands alone in the bracket"))
-        .at(at, "beside other places")
+    Diagnostic::error(
+        "E0413",
+        format!("the edge `{name}` leads to one point, so it stands alone in the bracket"),
+    )
+    .at(at, "beside other places")
 }
 
 pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
@@ -72,17 +79,21 @@ pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
     )
     .at(at, "here");
     match names.first() {
-        Some(first) => {
-            d.help(format!("write all axes in their order: `h[{}]`, or `h[prev {first}]`", example.join(", ")))
-        }
+        Some(first) => d.help(format!(
+            "write all axes in their order: `h[{}]`, or `h[prev {first}]`",
+            example.join(", ")
+        )),
         None => d,
     }
 }
 
 pub fn positions_want_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0427", format!("a position of {} wants {} indices, {got} given", names.join(" × "), names.len()))
-        .at(at, "here")
-        .help("one index for each axis, in their order")
+    Diagnostic::error(
+        "E0427",
+        format!("a position of {} wants {} indices, {got} given", names.join(" × "), names.len()),
+    )
+    .at(at, "here")
+    .help("one index for each axis, in their order")
 }
 
 pub fn not_along(at: Span) -> Diagnostic {
@@ -110,10 +121,14 @@ pub fn negative_length(n: i64, at: Span) -> Diagnostic {
 pub fn member_by_position(name: &str, index: &str, at: Span) -> Diagnostic {
     Diagnostic::error(
         "E0253",
-        format!("`{index}` runs over any number of points, so it cannot say which member of `{name}` is read"),
+        format!(
+            "`{index}` runs over any number of points, so it cannot say which member of `{name}` is read"
+        ),
     )
     .at(at, "not known before the program runs")
-    .help("a parameter is indexed by edges `[k in K]`, which fixes their number; or write `tree(left, right)`")
+    .help(
+        "a parameter is indexed by edges `[k in K]`, which fixes their number; or write `tree(left, right)`",
+    )
 }
 
 pub fn arity_unknown(param: &str, set: &str, at: Span, declared: Span) -> Diagnostic {
@@ -159,9 +174,12 @@ pub fn other_kind_of_domain(name: &str, at: Span, declared: Span) -> Diagnostic 
 }
 
 pub fn last_of_own_steps(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0405", format!("`{name}` is the last step of this cell itself, which is not known here"))
-        .at(at, "here")
-        .help("name the length (`over chain(t in 1..T)`) to read finished equations at positions")
+    Diagnostic::error(
+        "E0405",
+        format!("`{name}` is the last step of this cell itself, which is not known here"),
+    )
+    .at(at, "here")
+    .help("name the length (`over chain(t in 1..T)`) to read finished equations at positions")
 }
 
 pub fn last_of_grid(at: Span) -> Diagnostic {
@@ -182,9 +200,12 @@ pub fn reads_itself_elsewhere(at: Span) -> Diagnostic {
 }
 
 pub fn where_of_members(at: Span) -> Diagnostic {
-    Diagnostic::error("E0258", "a `where` that is not known before the program runs chooses positions, not members")
-        .at(at, "here")
-        .help("multiply by it, or write `if … then … else 0`")
+    Diagnostic::error(
+        "E0258",
+        "a `where` that is not known before the program runs chooses positions, not members",
+    )
+    .at(at, "here")
+    .help("multiply by it, or write `if … then … else 0`")
 }
 
 pub fn concat_of_positions(at: Span) -> Diagnostic {

@@ -481,7 +481,8 @@ impl<'l> Builder<'l> {
         }
         let f = self.frame(env.frame);
         let numbers = f.kind != FrameKind::Fn && (!whole.is_empty() || f.space.named_extent);
-        let axes = if whole.is_empty() { self.own_axes(env.frame) } else { whole };
+        let has_whole = !whole.is_empty();
+        let axes = if has_whole { whole } else { self.own_axes(env.frame) };
         let bound = if positions { self.bound_axes(arr.node, &kinds) } else { None };
         if let Some(found) = bound.as_ref().filter(|b| !b.is_sorted()) {
             let (p, q) = (self.extent_names(&self.axes_of(arr.node)), self.extent_names(found));
@@ -495,11 +496,7 @@ impl<'l> Builder<'l> {
             },
             _ => false,
         };
-        if numbers
-            && axes.len() == places.len()
-            && places.iter().any(runs)
-            && axes.iter().any(|a| self.axes_of(arr.node).contains(a))
-        {
+        if numbers && has_whole && axes.len() == places.len() && places.iter().any(runs) {
             // Positions are read one by one.
             return Err(Stop::NoAlong(span));
         }

@@ -1,8 +1,10 @@
 //! From the arrays of a file to a batch, with the conventions of `rnnc run`.
 //!
 //! In: a graph, perhaps with open dimensions, and arrays: inputs `[T, B, …]`, values per example
-//! `[B, …]`, parameters as declared, `lengths` `[B]`. Out: the dimensions, and a [`Batch`] in which
+//! `[B, …]`, parameters as declared, `lengths` `[B]`, trees as [`trees`] has them. Out: the dimensions, and a [`Batch`] in which
 //! every array has the shape the graph asks for. What a run would need is reckoned before anything is drawn.
+
+mod trees;
 
 use super::errors;
 use crate::diag::near::nearest;
@@ -155,6 +157,7 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -
     }
     let (mut misfits, mut wrong) = (Vec::new(), Vec::new());
     let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
+    let trees = trees::trees(graph, finder, &mut sizes, &mut wrong);
     if sizes.steps.values().any(|n| *n > MOST_STEPS) {
         // Nothing of that size is looked at any further.
         return Err(wrong);
@@ -163,7 +166,7 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -
     if bytes > limit as u128 {
         return Err(vec![errors::too_large(bytes, limit)]);
     }
-    let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, ..Batch::default() };
+    let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, trees, ..Batch::default() };
     for source in &graph.sources {
         let given = finder.arrays.get(&*source.name);
         let needed = matches!(source.kind, SourceKind::Input | SourceKind::Param(_) | SourceKind::Noise(_));
@@ -283,6 +286,7 @@ fn lengths_name(domain: &Domain, finder: Finder) -> Option<String> {
 pub fn unread(graph: &Graph, finder: Finder) -> Vec<Misfit> {
     let mut known: Vec<String> = graph.sources.iter().map(|s| s.name.to_string()).collect();
     known.extend(graph.domains.iter().filter_map(|d| lengths_name(d, finder)));
+    known.extend(graph.domains.iter().filter_map(|d| trees::names(d, finder)).flatten());
     let unread = finder.arrays.keys().filter(|n| !known.contains(n));
     let misfits = unread.map(|name| {
         let near = nearest(name, known.iter()).cloned();

@@ -104,6 +104,18 @@ pub fn bad_lengths(file: &str, name: &str, batch: usize, most: usize, found: &st
     Diagnostic::error("E0747", format!("`{name}` of `{file}` must be {wanted}, and not {but} {found}"))
 }
 
+/// `found`: a shape, a number or what is wrong with a tree.
+pub fn bad_children(file: &str, name: &str, found: &str) -> Diagnostic {
+    let wanted = "[batch, nodes, edges] node numbers, -1 where there is no child";
+    let but = match found.as_bytes().first() {
+        Some(b'[') => "have the shape ",
+        Some(b'e') => "be such: ",
+        _ => "hold ",
+    };
+    Diagnostic::error("E0747", format!("`{name}` of `{file}` must be {wanted}, and not {but}{found}"))
+        .help("children come before their parents, and the last node of an example is the root")
+}
+
 pub fn no_examples(file: &str) -> Diagnostic {
     Diagnostic::error("E0746", format!("the batch of `{file}` has no example"))
         .help("sequences are [steps, batch, …], values per example [batch, …], with a batch of 1 or more")

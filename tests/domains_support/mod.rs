@@ -1,5 +1,8 @@
 //! Building from text and running on drawn arrays.
 
+#[path = "../schedule_support/mod.rs"]
+mod schedule_support;
+
 use ndarray::{ArrayD, IxDyn};
 use rnnc::diag::Severity;
 use rnnc::eqn::build::{Model, Options, build, build_model};
@@ -7,6 +10,7 @@ use rnnc::eqn::eval::{Batch, eval};
 use rnnc::eqn::tree::Tree;
 use rnnc::eqn::{DomainKind, Graph, Level, SourceKind, Ty, verify};
 use rnnc::resolve::load;
+use rnnc::simplify::simplify;
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::parse_recipe;
 use std::collections::BTreeMap;
@@ -136,8 +140,21 @@ impl Inputs {
         self.0.arrays.get(name).unwrap_or_else(|| panic!("no array {name}"))
     }
 
+    /// By the interpreter; kernels give the same, also with the gradient beside them.
     pub fn run(&self, graph: &Graph) -> BTreeMap<String, Array> {
-        eval(graph, &self.0).expect("values")
+        let out = eval(graph, &self.0).expect("values");
+        let check = |graph: &Graph, batch: &Batch| {
+            let kernels = schedule_support::compare(&simplify(graph), batch, 1e-3);
+            kernels.unwrap_or_else(|e| panic!("{}: kernels: {e}", graph.name));
+        };
+        check(graph, &self.0);
+        let joint = rnnc::grad::differentiate(graph, &rnnc::grad::Options::default()).expect("a gradient");
+        let mut batch = self.0.clone();
+        for (i, (name, value)) in out.iter().enumerate() {
+            batch.arrays.insert(format!("{name}_adj"), noise(i as u64, value.shape()));
+        }
+        check(&joint, &batch);
+        out
     }
 }
 

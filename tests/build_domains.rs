@@ -142,10 +142,9 @@ fn three_axes_and_peepholes() {
                     let i = sigma(plain("i") + pi);
                     let g = plain("c").tanh();
                     let mut cell = i * g;
-                    for d in 0..3 {
+                    for (d, old) in before.iter().enumerate() {
                         let z = gate(&|k, m| p("W_f")[[d, k, m]], &|e, k, m| p("U_f")[[d, e, k, m]], k);
-                        cell +=
-                            sigma(z + p("p_f")[[d, k]] * before[d].1[k] + p("b_f")[[d, k]]) * before[d].1[k];
+                        cell += sigma(z + p("p_f")[[d, k]] * old.1[k] + p("b_f")[[d, k]]) * old.1[k];
                     }
                     let o = sigma(plain("o") + p("p_o")[[k]] * cell);
                     cs[k] = cell;
@@ -552,6 +551,7 @@ cell FTLSTM(N, B, C, H_F, H_T) {{
     }
     let outer = graph(LSTM, "LSTM(6, 2)");
     close(&lstm("T", out["u"].clone()).run(&outer)["h"], &out["T"]);
+    assert!(mistakes(&text).is_empty(), "numbers that a check makes up need not fit");
     let (code, message) = refusal(&text, "FTLSTM(40, 9, 4, 2, 2)");
     assert!(message.contains("36") && message.contains("5"), "{code}: {message}");
 }

@@ -5,7 +5,7 @@ mod schedule_support;
 
 use ndarray::{ArrayD, IxDyn};
 use rnnc::diag::Severity;
-use rnnc::eqn::build::{Model, Options, build, build_model};
+use rnnc::eqn::build::{Model, Options, build, build_model, check};
 use rnnc::eqn::eval::{Batch, eval};
 use rnnc::eqn::tree::Tree;
 use rnnc::eqn::{DomainKind, Graph, Level, SourceKind, Ty, verify};
@@ -52,7 +52,16 @@ pub fn refusal(text: &str, recipe: &str) -> (String, String) {
     (error.code.to_string(), error.message.clone())
 }
 
-#[allow(dead_code)]
+/// The errors that `rnnc check` finds.
+pub fn mistakes(text: &str) -> Vec<rnnc::diag::Diagnostic> {
+    let mut sources = Sources::default();
+    let (library, mut found) = load(&mut sources, &Memory(text.into()), &["main.rnn".into()]);
+    let files: Vec<_> = library.roots().map(|f| f.file).collect();
+    files.into_iter().for_each(|f| found.extend(check(&library, f)));
+    found.retain(|d| d.severity == Severity::Error);
+    found
+}
+
 pub fn model(text: &str, name: &str) -> Model {
     let mut sources = Sources::default();
     let (library, diagnostics) = load(&mut sources, &Memory(text.into()), &["main.rnn".into()]);
@@ -95,7 +104,6 @@ impl Inputs {
         self
     }
 
-    #[allow(dead_code)]
     pub fn lengths(mut self, extent: &str, lengths: &[usize]) -> Self {
         self.0.lengths.insert(extent.into(), lengths.to_vec());
         self

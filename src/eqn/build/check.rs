@@ -229,6 +229,7 @@ enum Target<'a> {
 
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
 fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found) {
+    let mut invented = false;
     for round in 1..=MAX_ROUNDS {
         let (_, builder) = last_pass(library, &options, |b| {
             let built = match target {
@@ -247,6 +248,13 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
             }
             built
         });
+        let mut builder = builder;
+        // Numbers that are made up here need not come out even.
+        if invented {
+            let before = builder.diagnostics.len();
+            builder.diagnostics.retain(|d| d.code != errors::DIM_ERROR);
+            builder.is_partial |= builder.diagnostics.len() < before;
+        }
         let wanted: Vec<Name> =
             builder.wants_number.iter().filter(|n| !options.statics.contains_key(&***n)).cloned().collect();
         if wanted.is_empty() || round == MAX_ROUNDS {
@@ -254,6 +262,7 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
             return;
         }
         for name in wanted {
+            invented = true;
             // Different dimensions get different numbers, so that shapes do not agree by chance.
             let small = 3 + options.statics.len();
             let span = Span { file: FileId(u32::MAX), start: 0, end: 0 };

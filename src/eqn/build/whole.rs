@@ -205,10 +205,12 @@ impl<'l> Builder<'l> {
 
     /// `windows(x, width, stride)`: of a vector as many as fit exactly; of a sequence all that lie in it.
     fn windows(&mut self, node: NodeId, at: Span, width: Arg<'l>, stride: Arg<'l>, span: Span) -> R<Val<'l>> {
-        let (w, s) = (self.count(width.clone())?, self.count(stride.clone())?);
-        if w < 1 || s < 1 {
-            return self.fail(errors::window_size(width.1));
+        for (val, at) in [&width, &stride] {
+            if val.as_int().is_some_and(|n| n < 1) {
+                return self.fail(errors::window_size(*at));
+            }
         }
+        let (w, s) = (self.count(width)?, self.count(stride.clone())?);
         if !self.whole_axes(node).is_empty() {
             let axis = self.sequence("windows", node, at)?;
             if s != 1 {

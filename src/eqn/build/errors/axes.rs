@@ -1,5 +1,6 @@
 //! Axes, edges, positions: grids, trees, sequences inside a step.
 
+use super::DIM_ERROR;
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::OverKind;
@@ -244,7 +245,7 @@ pub fn wants_grid(f: &str, at: Span) -> Diagnostic {
 }
 
 pub fn window_size(at: Span) -> Diagnostic {
-    Diagnostic::error("E0417", "a window is at least 1 wide, and moves by at least 1").at(at, "here")
+    Diagnostic::error(DIM_ERROR, "a window is at least 1 wide, and moves by at least 1").at(at, "here")
 }
 
 pub fn window_stride(at: Span) -> Diagnostic {
@@ -254,6 +255,6 @@ pub fn window_stride(at: Span) -> Diagnostic {
 }
 
 pub fn windows_do_not_fit(n: i64, width: i64, stride: i64, at: Span) -> Diagnostic {
-    Diagnostic::error("E0417", format!("windows of {width} every {stride} do not fit into {n}"))
+    Diagnostic::error(DIM_ERROR, format!("windows of {width} every {stride} do not fit into {n}"))
         .at(at, format!("({n} − {width}) / {stride} + 1 is no whole number from 1"))
 }

@@ -214,12 +214,15 @@ pub fn length_as_dim(at: Span) -> Diagnostic {
         .at(at, "here")
 }
 
+/// The code of dimensions that do not come out even.
+pub const DIM_ERROR: &str = "E0314";
+
 pub fn dim_error(e: &DimError, at: Span) -> Diagnostic {
     let message = match e {
         DimError::NotDivisible(a, b) => format!("{a} div {b} is no whole number"),
         e => show_dim_error(e),
     };
-    let d = Diagnostic::error("E0314", message).at(at, "here");
+    let d = Diagnostic::error(DIM_ERROR, message).at(at, "here");
     match e {
         DimError::NotDivisible(..) => d.help("choose dimensions that divide without remainder"),
         DimError::Overflow => d.help("no array is as large as that"),

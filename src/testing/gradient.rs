@@ -57,7 +57,7 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
         // Signed values first, since they reach more branches.
         let range = if attempt % 2 == 0 { Range::Signed } else { Range::Positive };
         let seed = seed.wrapping_add(attempt as u64);
-        let drawn = |steps| draws::batch(&subject.joint, seed, size, steps, range);
+        let drawn = |steps| draws::batch(&subject.derived, seed, size, steps, range);
         let batch = drawn(steps);
         match subject.compare(&batch)? {
             Comparison::NotFinite => {}

@@ -494,12 +494,19 @@ cell Far over chain(t in 1..N) {
   out y, z
 }
 layer Self(x : seq<n> of []) = Pairs(x, q = x)
+layer Two(x : seq<n> of []) { out y = ∑ i in 1..n, j in 1..n where i < j: x[i] * x[j] }
+layer Column(x : grid<r, c> of []) { out y = ∑ i in 1..r: x[i, 2] }
 ";
     let text = text.replace("cell Pairs()", "cell Pairs");
     let x = [0.5, -1.0, 2.0, 1.0];
     let given = || Inputs::new(1).array("x", array(&[4, 1], &x));
     let out = &given().run(&graph(&text, "Self"))["out"];
     let far = given().run(&graph(&text, "Far"));
+    let two = given().run(&graph(&text, "Two"));
+    let pairs = (0..4).flat_map(|i| (i + 1..4).map(move |j| (i, j)));
+    assert!((two["y"][[0]] - pairs.map(|(i, j)| x[i] * x[j]).sum::<f64>()).abs() < 1e-9);
+    let grid = Inputs::new(1).array("x", array(&[2, 2, 1], &x)).run(&graph(&text, "Column"));
+    assert_eq!(grid["y"][[0]], x[1] + x[3]);
     for t in 0..4 {
         let y: f64 = (0..4).map(|j| (x[t] + (j + 1) as f64) * x[j]).sum();
         assert!((y - out[[t, 0]]).abs() < 1e-9);
@@ -867,6 +874,11 @@ fn mistakes_with_axes_are_told() {
             "over a tree",
         ),
         ("cell A over grid(i, j) { in x : [] over k; out x }", "E0426", "no axis `k`"),
+        (
+            "cell A over tree(left, right) { in x : []; state h : [] = 0; h = x + h[t-1]; out h }",
+            "E0426",
+            "no axis `t`",
+        ),
         ("cell A { state h : [] over t = 0; h = 1; out h }", "E0215", "`in`"),
     ];
     for (text, code, part) in cases {

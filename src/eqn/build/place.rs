@@ -343,6 +343,7 @@ impl<'l> Builder<'l> {
                 let val = self.eval_side_or_value(frame, &name, &index, env, span)?;
                 return self.read_value(val, base, None, places, env, span);
             }
+            self.known_variables(places, env)?;
             let val = self.eval_def(frame, &name, &index, span)?;
             return self.read_value(val, base, Some((frame, &name, &index)), places, env, span);
         }
@@ -394,6 +395,23 @@ impl<'l> Builder<'l> {
         }
         let val = self.eval_def(frame, &name, &index, span)?;
         self.read_value(val, base, Some((frame, &name, &index)), places, env, span)
+    }
+
+    /// Refuses an offset from a variable that this domain does not have.
+    fn known_variables(&mut self, places: &'l [Place], env: &Env) -> R<()> {
+        for place in places {
+            let Place::At(Set { lo, hi: None, .. }) = place else { continue };
+            let ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, .. } = &strip(lo).kind else {
+                continue;
+            };
+            let ExprKind::Name(p) = &strip(left).kind else { continue };
+            let name = pick(p, 0);
+            if self.lookup_quiet(&name, env).is_none() && self.header(env.frame).is_some() {
+                let title = self.frame(env.frame).title.clone();
+                return self.fail(errors::no_such_axis(&p.written, &title, left.span));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a name is an input that holds a whole sequence at each point.
@@ -483,12 +501,7 @@ impl<'l> Builder<'l> {
         let numbers = f.kind != FrameKind::Fn && (!whole.is_empty() || f.space.named_extent);
         let has_whole = !whole.is_empty();
         let axes = if has_whole { whole } else { self.own_axes(env.frame) };
-        let bound = if positions { self.bound_axes(arr.node, &kinds) } else { None };
-        if let Some(found) = bound.as_ref().filter(|b| !b.is_sorted()) {
-            let (p, q) = (self.extent_names(&self.axes_of(arr.node)), self.extent_names(found));
-            return self.fail(errors::two_domains((&p, base), (&q, span), span));
-        }
-        let axes = bound.unwrap_or(axes);
+        let axes = if positions { self.position_axes(arr.node, &kinds).unwrap_or(axes) } else { axes };
         let runs = |p: &Place| match p {
             Place::At(Set { lo, hi: None, .. }) => match &strip(lo).kind {
                 ExprKind::Name(p) => matches!(env.binder(&pick(p, 0)), Some(Bind::Along(..))),
@@ -584,14 +597,19 @@ impl<'l> Builder<'l> {
         children(e).into_iter().any(|c| self.mentions_length(c, axis, env))
     }
 
-    /// The axes that indices run over themselves.
-    fn bound_axes(&self, node: NodeId, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
-        let axes = self.axes_of(node);
-        let of = |k: &PlaceKind| match k {
-            PlaceKind::Bound(d, _) | PlaceKind::Own(d, _) if axes.contains(d) => Some(*d),
-            _ => None,
+    /// The axes of a value that places are positions of: those it is whole along, and those that indices run over, also
+    /// under another name.
+    fn position_axes(&self, node: NodeId, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
+        let whole = self.whole_axes(node);
+        let read = |axis: DomainId| {
+            kinds.iter().any(|k| match k {
+                PlaceKind::Bound(d, _) | PlaceKind::Own(d, _) => *d == axis || self.is_copy(*d, axis),
+                PlaceKind::Other => false,
+            })
         };
-        kinds.iter().map(of).collect()
+        let axes: Vec<DomainId> =
+            self.axes_of(node).into_iter().filter(|a| whole.contains(a) || read(*a)).collect();
+        (axes.len() == kinds.len()).then_some(axes)
     }
 
     /// A value at positions of some of its axes, one place for each.

@@ -39,11 +39,10 @@ fn numbers(shape: &[usize], seed: u64) -> ArrayD<f64> {
 }
 
 /// Each example of a batch alone, without padding, gives the same bits.
-fn check_alone(text: &str, batch: &Batch, axes: &[(&str, &[&str])]) {
-    let graph = graph(text);
+fn check_alone(graph: &Graph, batch: &Batch, axes: &[(&str, &[&str])]) {
     let batch = rounded(batch);
-    let together = run(&graph, &batch);
-    let expected = eval(&graph, &batch).unwrap();
+    let together = run(graph, &batch);
+    let expected = eval(graph, &batch).unwrap();
     for (name, array) in &expected {
         assert!(difference(array, &together[name]) < 1e-4, "{name}: {:?}\n{array:?}", together[name]);
     }
@@ -68,7 +67,7 @@ fn check_alone(text: &str, batch: &Batch, axes: &[(&str, &[&str])]) {
             };
             alone.arrays.insert(name.clone(), array);
         }
-        for (name, array) in run(&graph, &alone) {
+        for (name, array) in run(graph, &alone) {
             let Some((_, over)) = axes.iter().find(|(n, _)| *n == name) else { continue };
             assert_eq!(array, own(&together[&name], over), "{name} of example {b}");
         }
@@ -121,7 +120,18 @@ fn grid_batch() -> Batch {
 fn examples_of_a_grid_are_alone_as_they_are_together() {
     let axes: &[(&str, &[&str])] =
         &[("x", &["r", "c"]), ("h", &["r", "c"]), ("rows", &["r"]), ("most", &[]), ("sum", &[])];
-    check_alone(GRID, &grid_batch(), axes);
+    check_alone(&graph(GRID), &grid_batch(), axes);
+}
+
+#[test]
+fn adjoints_of_a_grid_are_alone_as_they_are_together() {
+    let joint = rnnc::grad::differentiate(&graph(GRID), &Default::default()).unwrap();
+    let mut batch = grid_batch();
+    batch.arrays.insert("h_adj".into(), numbers(&[6, 7, 4, 17], 12));
+    batch.arrays.insert("sum_adj".into(), numbers(&[4, 17], 13));
+    let axes: &[(&str, &[&str])] =
+        &[("x", &["r", "c"]), ("h_adj", &["r", "c"]), ("sum_adj", &[]), ("x_adj", &["r", "c"])];
+    check_alone(&rnnc::simplify::simplify(&joint), &batch, axes);
 }
 
 const TREE: &str = "domain v : n tree
@@ -158,7 +168,7 @@ fn examples_of_trees_are_alone_as_they_are_together() {
     batch.arrays.insert("x".into(), numbers(&[8, 3, 9], 5));
     batch.arrays.insert("u".into(), numbers(&[9, 9], 6));
     batch.arrays.insert("f".into(), numbers(&[9, 9], 7));
-    check_alone(TREE, &batch, &[("x", &["v"]), ("h", &["v"]), ("root", &[])]);
+    check_alone(&graph(TREE), &batch, &[("x", &["v"]), ("h", &["v"]), ("root", &[])]);
 }
 
 const ATTENTION: &str = "domain n : t
@@ -198,7 +208,11 @@ fn examples_with_attention_are_alone_as_they_are_together() {
     batch.arrays.insert("x".into(), numbers(&[5, 3, 5], 8));
     batch.arrays.insert("keys".into(), numbers(&[6, 3, 5], 9));
     batch.arrays.insert("w".into(), numbers(&[5, 5], 10));
-    check_alone(ATTENTION, &batch, &[("x", &["n"]), ("keys", &["m"]), ("h", &["n"]), ("p", &["n", "m"])]);
+    check_alone(
+        &graph(ATTENTION),
+        &batch,
+        &[("x", &["n"]), ("keys", &["m"]), ("h", &["n"]), ("p", &["n", "m"])],
+    );
 }
 
 /// A scan within each step, whose inputs need the step before: products for a whole step are taken before the scan.
@@ -246,7 +260,7 @@ fn a_scan_in_each_step_is_a_loop_in_a_loop() {
     batch.arrays.insert("y".into(), numbers(&[6, 3, 5], 9));
     batch.arrays.insert("w".into(), numbers(&[5, 5], 10));
     batch.arrays.insert("u".into(), numbers(&[5, 5], 11));
-    check_alone(SCAN, &batch, &[("x", &["n"]), ("y", &["k"]), ("h", &["n"]), ("s", &["n", "k"])]);
+    check_alone(&graph(SCAN), &batch, &[("x", &["n"]), ("y", &["k"]), ("h", &["n"]), ("s", &["n", "k"])]);
     let text = rnnc::loops::print::print(&schedule(&graph(SCAN)).unwrap());
     let outer = text.split("  for t in 1..n\n").nth(1).unwrap();
     let (before, inner) = outer.split_once("    for j in 1..k\n").unwrap();
@@ -278,11 +292,11 @@ fn four_directions_are_two_orders() {
         );
     }
     text += "ab : [17] over r×c = add(a, b)\ncd : [17] over r×c = mul(c, d)\nh : [17] over r×c = add(ab, cd)\nout h = h\n";
-    let graph = graph(&text);
-    let program = schedule(&graph).unwrap();
+    let ways = graph(&text);
+    let program = schedule(&ways).unwrap();
     let orders = program.domains.iter().filter(|d| !d.order.is_empty()).count();
     assert_eq!(orders, 2);
-    check_alone(&text, &grid_batch(), &[("x", &["r", "c"]), ("h", &["r", "c"])]);
+    check_alone(&ways, &grid_batch(), &[("x", &["r", "c"]), ("h", &["r", "c"])]);
 }
 
 #[test]
@@ -341,4 +355,130 @@ fn trees_and_memory_are_checked_before_a_run() {
     batch.lengths.insert("c".into(), vec![1 << 22; 4]);
     batch.arrays.remove("x");
     assert_eq!(run_batch_within(&exe, &batch, 1 << 30).unwrap_err()[0].code, "E0911");
+}
+
+/// A system of equations over two axes, with reads of all kinds; it need not have an order.
+fn random_system(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut draw = move |n: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % n
+    };
+    let over = ["each", "over r", "over c", "over r×c"];
+    let states = [("s", 3), ("q", 3), ("a", 1), ("b", 2)];
+    // Most reads lead one way.
+    let (up, left) = ([-1, 1][draw(2)], [-1, 1][draw(2)]);
+    let mut nodes: Vec<(String, usize)> =
+        vec![("x".into(), 3), ("y".into(), 1), ("z".into(), 2), ("e".into(), 0)];
+    let mut lines = String::new();
+    for k in 0..14 + draw(10) {
+        let (p, pl) = nodes[draw(nodes.len())].clone();
+        let (q, ql) = nodes[draw(nodes.len())].clone();
+        let axis = if pl == 3 { ["r", "c"][draw(2)] } else { over[pl].trim_start_matches("over ") };
+        let kept = |axis: &str| if pl < 3 { 0 } else { if axis == "r" { 2 } else { 1 } };
+        let (op, level) = match draw(12) {
+            0 => (format!("add({p}, {q})"), pl | ql),
+            1 => (format!("mul({p}, {q})"), pl | ql),
+            2 => (format!("tanh({p})"), pl),
+            3 => (format!("matmul(w, {p})"), pl),
+            4 if pl > 0 => (format!("sum_over({p})"), [0, kept(axis)][draw(2)]),
+            5 if pl > 0 => (format!("fold_over({p}, reduce_min)"), [0, kept(axis)][draw(2)]),
+            6 if pl > 0 => (format!("at({p}, {axis}, {}, e)", ["first", "last", "2"][draw(3)]), kept(axis)),
+            7 if pl > 0 => (format!("remap({p}, {axis} to {axis} start 1*{axis} + 1 step -1)"), pl),
+            4..8 => (format!("neg({p})"), pl),
+            _ => {
+                let (name, level) = states[draw(4)];
+                let sign = if draw(8) == 0 { -1 } else { 1 };
+                let offset = match level {
+                    1 => format!("{}", up * sign),
+                    2 => format!("{}", left * sign),
+                    _ => {
+                        let i = draw(3) as i32;
+                        let j = if i == 0 { 1 } else { draw(3) as i32 - 1 };
+                        format!("{}, {}", up * sign * i, left * j)
+                    }
+                };
+                (format!("lag({name}, {offset})"), level)
+            }
+        };
+        let name = format!("n{k}");
+        lines += &format!("{name} : [3] {} = {op}\n", over[level]);
+        nodes.push((name, level));
+    }
+    let mut text = "domain r : i
+domain c : j
+domain r×c : i×j product r, c
+source x : [3] over r×c = input
+source y : [3] over r = input
+source z : [3] over c = input
+source e : [3] each = input
+source w : [3, 3] shared = param = 0.0
+"
+    .to_string();
+    let mut last = String::new();
+    for (name, level) in states {
+        let of: Vec<&String> = nodes.iter().filter(|(_, l)| *l == level).map(|(n, _)| n).collect();
+        let side = match level {
+            3 if draw(2) == 0 => format!(" before r {}", ["z", "e"][draw(2)]),
+            _ => String::new(),
+        };
+        text += &format!("state {name} : [3] {} = d{name} init e{side}\n", over[level]);
+        last += &format!(
+            "d{name} : [3] {} = tanh({})\nout d{name} = d{name}\n",
+            over[level],
+            of[of.len() - 1 - draw(of.len().min(4))]
+        );
+    }
+    for (name, level) in [("x", 3), ("y", 1), ("z", 2), ("e", 0)] {
+        text += &format!("{name} : [3] {} = source({name})\n", over[level]);
+    }
+    let outs: Vec<&str> = last.lines().filter(|l| l.starts_with("out")).collect();
+    let defs: Vec<&str> = last.lines().filter(|l| !l.starts_with("out")).collect();
+    format!("{text}w : [3, 3] shared = source(w)\n{lines}{}\n{}\n", defs.join("\n"), outs.join("\n"))
+}
+
+#[test]
+fn random_systems_run_like_the_interpreter() {
+    let mut batch = Batch { size: 3, ..Batch::default() };
+    batch.lengths.insert("r".into(), vec![3, 1, 2]);
+    batch.lengths.insert("c".into(), vec![2, 4, 0]);
+    for (i, (name, shape)) in
+        [("x", &[3, 4, 3, 3][..]), ("y", &[3, 3, 3]), ("z", &[4, 3, 3]), ("e", &[3, 3]), ("w", &[3, 3])]
+            .iter()
+            .enumerate()
+    {
+        batch.arrays.insert(name.to_string(), numbers(shape, i as u64) * 0.5);
+    }
+    for (name, shape) in
+        [("s", &[3, 4, 3, 3][..]), ("q", &[3, 4, 3, 3]), ("a", &[3, 3, 3]), ("b", &[4, 3, 3])]
+    {
+        batch.arrays.insert(format!("d{name}_adj"), numbers(shape, 9) * 0.5);
+    }
+    let (mut ran, mut recurrent) = (0, 0);
+    for seed in 0..150 {
+        let text = random_system(seed);
+        let forward = graph(&text);
+        let joint = rnnc::grad::differentiate(&forward, &Default::default());
+        for graph in joint.map(|j| rnnc::simplify::simplify(&j)).ok().into_iter().chain([forward]) {
+            let here = |e: &str| format!("{seed}: {e}\n{text}");
+            let program = match schedule(&graph) {
+                Ok(program) => program,
+                Err(e) => {
+                    assert!(["E0612", "E0613"].contains(&e[0].code), "{}", here(&e[0].message));
+                    continue;
+                }
+            };
+            ran += 1;
+            recurrent += usize::from(program.domains.iter().any(|d| !d.order.is_empty()));
+            let expected = eval(&graph, &batch).unwrap_or_else(|e| panic!("{}", here(&e)));
+            let exe = Executable::interpreted(program);
+            let found = exe.and_then(|exe| run_batch(&exe, &batch));
+            let found = found.unwrap_or_else(|e| panic!("{}", here(&e[0].message)));
+            for (name, array) in &expected {
+                let off = difference(array, &found[name]);
+                assert!(off < 1e-3, "{}", here(&format!("{name} is off by {off}")));
+            }
+        }
+    }
+    assert!(ran > 200 && recurrent > 120, "{ran} ran, {recurrent} with fronts");
 }

@@ -91,6 +91,32 @@ fn uses(place: &Place) {
     place.bad(&["generate", "w.rnn", "--run", "a"], &["a/best.safetensors"]);
 }
 
+/// With a rate of next to nothing an epoch is an evaluation: whatever way windows are cut, each position counts once, with the same past.
+#[test]
+fn windows_that_overlap_count_each_position_once() {
+    let place = place();
+    let losses: Vec<f64> = ["4", "3", "1", "10"]
+        .into_iter()
+        .map(|every| {
+            let every_is = format!("train.every={every}");
+            let settings = ["train.optimizer=SGD(lr=1e-30)", "train.epochs=1", &every_is];
+            let mut args = vec!["train", "w.rnn", "--out", every];
+            settings.iter().for_each(|s| args.extend(["--set", s]));
+            place.good(&args);
+            let record: serde_json::Value =
+                serde_json::from_slice(&place.read(&format!("{every}/run.json"))).expect("JSON");
+            record["epochs"][0]["train_loss"].as_f64().expect("a number")
+        })
+        .collect();
+    assert!(losses.iter().all(|l| (l - losses[0]).abs() < 1e-6), "{losses:?}");
+    let learnt = |every: &str| {
+        let every_is = format!("train.every={every}");
+        place.good(&["train", "w.rnn", "--out", &format!("l{every}"), "--set", &every_is]);
+        place.read(&format!("l{every}/best.safetensors"))
+    };
+    assert!(learnt("10") != learnt("4"), "more steps, other gradients");
+}
+
 #[test]
 fn mistakes_in_settings_and_data_are_told() {
     let place = place();
@@ -102,6 +128,8 @@ fn mistakes_in_settings_and_data_are_told() {
     };
     bad(&["train.epoch=1"], &["no key `epoch`", "did you mean `epochs`"]);
     bad(&["train.batch=0"], &["`batch` wants a whole number"]);
+    bad(&["train.every=11"], &["`every` wants a whole number of 1..10"]);
+    bad(&["train.decay=0.1"], &["`decay` is no key", "lr ="]);
     bad(&["H"], &["no `name=value`"]);
     bad(&["train.epochs=1", "train.epochs=2"], &["`train.epochs` is given twice", "<--set train.epochs>"]);
     bad(&["V=3"], &["`V` is set to 3, the data have 5", "<--set V>", "w.rnn:2", "the input `text`"]);
@@ -121,6 +149,12 @@ fn mistakes_in_settings_and_data_are_told() {
     bad(&[], &["no `loss`"]);
     place.write("w.rnn", WRITER.replace("; window = 10", ""));
     bad(&[], &["misses `window`"]);
+    bad(&["train.every=2"], &["there is no `window`"]);
+    place.write(
+        "w.rnn",
+        WRITER.replace("loss cross_entropy(y, text)", "loss cross_entropy(last(y), last(text))"),
+    );
+    bad(&["train.every=2"], &["E0317", "`every` counts the latest positions", "w.rnn:"]);
 }
 
 #[test]

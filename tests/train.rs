@@ -107,6 +107,7 @@ fn settings(epochs: u64) -> Settings {
         batch: 4,
         epochs,
         window: Some(8),
+        every: None,
         clip: Some(0.5),
         seed: 7,
         patience: None,
@@ -254,8 +255,18 @@ fn the_same_seed_gives_the_same_bits() {
 
 #[test]
 fn a_run_goes_on_bit_for_bit_after_an_epoch_and_within_one() {
+    goes_on(&Setup::new(text(303), 3));
+}
+
+#[test]
+fn a_run_with_windows_that_overlap_goes_on_bit_for_bit() {
+    let mut setup = Setup::new(text(303), 3);
+    setup.settings.every = Some(3);
+    goes_on(&setup);
+}
+
+fn goes_on(setup: &Setup) {
     let mut straight = Keep::default();
-    let setup = Setup::new(text(303), 3);
     setup.trainer().run(&mut straight).expect("it runs");
     let wanted = bytes(&straight.last);
     // 243 characters in 4 lanes of 60 or 61, windows of 8: 8 steps an epoch.

@@ -3,7 +3,7 @@
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
 use super::trained;
-use crate::train::batches::Batches;
+use crate::train::batches::{Batches, Window};
 use crate::train::data::Dataset;
 use crate::train::data::split::{self, Part};
 use crate::train::decode::{self, Decoder, Errors, Search, Written};
@@ -59,7 +59,7 @@ impl Eval {
         let mut loaded = opened.load(&self.data)?;
         loaded.data.speak(&about.vocabulary)?;
         let data = &loaded.data;
-        let fit = fit::fit(&closed.graph(session, false, false)?, data)?;
+        let fit = fit::fit(&closed.graph(session, crate::eqn::build::Options::default())?, data)?;
         let parts = split::split(data, loaded.shares.as_deref());
         let all = split::split(data, None).train;
         let part: &Part = match self.split {
@@ -77,7 +77,8 @@ impl Eval {
         let mut program = Carrying::new(&closed.evaluation(session, carry)?, carry)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
-        let batches = Batches::new(data, &fit.feeds, part, settings.batch, settings.window, None);
+        let window = Window { size: settings.window, every: None };
+        let batches = Batches::new(data, &fit.feeds, part, settings.batch, window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
         let sums = run::evaluate(&mut program, &batches, &metrics, &mut || true)?;
         let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();

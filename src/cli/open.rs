@@ -149,7 +149,7 @@ impl Opened {
         let mut closed =
             Closed { opened: self, statics, values, bindings: BTreeMap::new(), hash: String::new() };
         closed.bindings = dims.iter().map(|(n, v)| (n.as_str().into(), *v as i64)).collect();
-        let graph = closed.graph(session, false, false)?;
+        let graph = closed.graph(session, Options::default())?;
         closed.hash = blake3::hash(print::print(&graph).as_bytes()).to_hex().to_string();
         Ok(closed)
     }
@@ -177,8 +177,8 @@ pub struct Closed<'a> {
 }
 
 impl Closed<'_> {
-    pub fn graph(&self, session: &mut Session, training: bool, carry: bool) -> Result<Graph, Failure> {
-        let options = Options { training, carry, statics: self.statics.clone(), ..Options::default() };
+    pub fn graph(&self, session: &mut Session, options: Options) -> Result<Graph, Failure> {
+        let options = Options { statics: self.statics.clone(), ..options };
         let (model, diagnostics) = build::build_model(&self.opened.library, &self.opened.name, &options);
         // Warnings were shown when the model was opened.
         let errors: Vec<_> = diagnostics.into_iter().filter(|d| d.is_error()).collect();
@@ -188,16 +188,27 @@ impl Closed<'_> {
         Ok(model.graph.bind(&bindings.map(|(n, v)| (n.clone(), *v)).collect())?)
     }
 
-    pub fn training(&self, session: &mut Session, carry: bool) -> Result<Arc<Executable>, Failure> {
-        Ok(model::training(&self.graph(session, true, carry)?, &compile)?)
+    /// `counted`: windows overlap, and only their latest positions count.
+    pub fn training(
+        &self,
+        session: &mut Session,
+        carry: bool,
+        counted: bool,
+    ) -> Result<Arc<Executable>, Failure> {
+        let options = Options { training: true, carry, counted, ..Options::default() };
+        Ok(model::training(&self.graph(session, options)?, &compile)?)
     }
 
     pub fn evaluation(&self, session: &mut Session, carry: bool) -> Result<Arc<Executable>, Failure> {
-        Ok(model::evaluation(&self.graph(session, false, carry)?, &compile)?)
+        Ok(model::evaluation(&self.graph(session, Options { carry, ..Options::default() })?, &compile)?)
     }
 
     pub fn generation(&self, session: &mut Session, output: &str) -> Result<Arc<Executable>, Failure> {
-        Ok(model::generation(&self.graph(session, false, true)?, output, &compile)?)
+        Ok(model::generation(
+            &self.graph(session, Options { carry: true, ..Options::default() })?,
+            output,
+            &compile,
+        )?)
     }
 }
 

@@ -78,7 +78,7 @@ impl Train {
                 settings: shown_settings(session, &settings),
             },
             metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
-            training: closed.training(session, carry)?,
+            training: closed.training(session, carry, settings.every.is_some())?,
             evaluation: closed.evaluation(session, carry)?,
         };
         let mut trainer = Trainer::new(plan, |shape| rule(&opened.library, &settings.optimizer, shape))?;
@@ -152,6 +152,7 @@ fn shown_settings(session: &Session, s: &Settings) -> BTreeMap<String, String> {
         }
     };
     some("window", s.window.map(|v| v.to_string()));
+    some("every", s.every.map(|v| v.to_string()));
     some("clip", s.clip.map(|v| v.to_string()));
     some("patience", s.patience.map(|v| v.to_string()));
     all

@@ -44,6 +44,9 @@ use builder::Builder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The input of [`Options::counted`]; no name of the language has a dot.
+pub const COUNTED: &str = "loss.counted";
+
 /// How a graph is to be used.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -55,6 +58,8 @@ pub struct Options {
     /// For carried windows: every state gets an `Initial` source; where the declared value is computed, it
     /// is used while the Example-level Bool input `start` holds.
     pub carry: bool,
+    /// Losses and metrics count a position only where the Bool input [`COUNTED`] holds.
+    pub counted: bool,
     /// Values for static parameters of a model (`H=512`, `V` found from data), or for free
     /// dimension names of a recipe.
     pub statics: BTreeMap<String, ast::Expr>,

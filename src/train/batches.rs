@@ -2,12 +2,14 @@
 //!
 //! Examples are put together `batch` at a time, each with its own length. One long sequence is cut
 //! into `batch` lanes of (almost) equal length that are read side by side, window after window;
-//! nothing is dropped: the last window is shorter, in some lanes perhaps empty.
+//! nothing is dropped: the last window is shorter, in some lanes perhaps empty. Windows may overlap; then only
+//! the positions that no window before had count.
 
 use super::data::split::Part;
 use super::data::{Dataset, Field, Values};
 use super::fit::Feed;
 use crate::diag::Fallible;
+use crate::eqn::build::COUNTED;
 use crate::loops::Place;
 use crate::runtime::Workspace;
 use rand::SeedableRng;
@@ -26,15 +28,50 @@ pub struct Batches<'a> {
 
 #[derive(Clone, Debug)]
 enum Plan {
+    Lanes(Lanes),
+    Examples { order: Vec<usize>, batch: usize },
+}
+
+/// How one long sequence is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Positions; without it all.
+    pub size: Option<usize>,
+    /// New positions from window to window; without it all.
+    pub every: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Lanes {
     /// Rows of each lane in the field of the sequence.
-    Lanes {
-        lanes: Vec<Range<usize>>,
-        window: usize,
-    },
-    Examples {
-        order: Vec<usize>,
-        batch: usize,
-    },
+    all: Vec<Range<usize>>,
+    /// Positions of a window.
+    size: usize,
+    /// New positions a step, at most `size`.
+    every: usize,
+}
+
+impl Lanes {
+    /// Where the window of a step begins, counted from the start of its lane.
+    fn start(&self, step: usize) -> usize {
+        step.saturating_add(1).saturating_mul(self.every).saturating_sub(self.size)
+    }
+
+    fn at(&self, lane: &Range<usize>, position: usize) -> usize {
+        lane.start.saturating_add(position).min(lane.end)
+    }
+
+    /// The rows of a lane that count in a step.
+    fn new_rows(&self, lane: &Range<usize>, step: usize) -> Range<usize> {
+        self.at(lane, step * self.every)..self.at(lane, (step + 1) * self.every)
+    }
+
+    /// The rows of a lane that a step sees.
+    fn rows(&self, lane: &Range<usize>, step: usize) -> Range<usize> {
+        let new = self.new_rows(lane, step);
+        // A lane that is over has no row, and no earlier one either.
+        if new.is_empty() { new } else { self.at(lane, self.start(step))..new.end }
+    }
 }
 
 /// What a step was given.
@@ -53,7 +90,7 @@ impl<'a> Batches<'a> {
         feeds: &'a [Feed],
         part: &Part,
         batch: usize,
-        window: Option<usize>,
+        window: Window,
         shuffle: Option<u64>,
     ) -> Batches<'a> {
         let plan = match part {
@@ -64,8 +101,10 @@ impl<'a> Batches<'a> {
                 // Lane b has the positions b*n/count .. (b+1)*n/count; 128 bits hold every product.
                 let cut =
                     |b: usize| start + positions.start + (b as u128 * n as u128 / count as u128) as usize;
-                let lanes = (0..count).map(|b| cut(b)..cut(b + 1)).collect();
-                Plan::Lanes { lanes, window: window.unwrap_or(n).max(1) }
+                let all = (0..count).map(|b| cut(b)..cut(b + 1)).collect();
+                let size = window.size.unwrap_or(n).max(1);
+                let every = window.every.unwrap_or(size).clamp(1, size);
+                Plan::Lanes(Lanes { all, size, every })
             }
             Part::Examples(examples) => {
                 let mut order = examples.clone();
@@ -81,9 +120,7 @@ impl<'a> Batches<'a> {
     /// Number of steps.
     pub fn len(&self) -> usize {
         match &self.plan {
-            Plan::Lanes { lanes, window } => {
-                lanes.iter().map(|l| l.len()).max().unwrap_or(0).div_ceil(*window)
-            }
+            Plan::Lanes(lanes) => lanes.all.iter().map(|l| l.len()).max().unwrap_or(0).div_ceil(lanes.every),
             Plan::Examples { order, batch } => order.len().div_ceil(*batch),
         }
     }
@@ -95,7 +132,7 @@ impl<'a> Batches<'a> {
     /// Positions or examples of the whole epoch.
     pub fn units(&self) -> usize {
         match &self.plan {
-            Plan::Lanes { lanes, .. } => lanes.iter().map(|l| l.len()).sum(),
+            Plan::Lanes(lanes) => lanes.all.iter().map(|l| l.len()).sum(),
             Plan::Examples { order, .. } => order.len(),
         }
     }
@@ -103,25 +140,39 @@ impl<'a> Batches<'a> {
     /// Examples a step sees side by side.
     pub fn width(&self, step: usize) -> usize {
         match &self.plan {
-            Plan::Lanes { lanes, .. } => lanes.len(),
+            Plan::Lanes(lanes) => lanes.all.len(),
             Plan::Examples { order, batch } => order.len().saturating_sub(step * batch).min(*batch),
         }
+    }
+
+    /// Gives a workspace what lies between the begin of the window before and the begin of a step's, if the two overlap: the
+    /// states at its end are those that the step's window begins with.
+    pub fn load_between(&self, step: usize, workspace: &mut Workspace) -> Fallible<bool> {
+        let Plan::Lanes(lanes) = &self.plan else { return Ok(false) };
+        let Some(before) = step.checked_sub(1) else { return Ok(false) };
+        if lanes.every == lanes.size || lanes.start(before) == lanes.start(step) {
+            return Ok(false);
+        }
+        let rows: Vec<Range<usize>> = lanes
+            .all
+            .iter()
+            .map(|l| lanes.at(l, lanes.start(before))..lanes.at(l, lanes.start(step)))
+            .collect();
+        feed(self.data, self.feeds, workspace, rows.len(), None, |_| rows.clone())?;
+        count(workspace, &rows, &vec![0; rows.len()])?;
+        Ok(true)
     }
 
     /// Gives a workspace the arrays of one step.
     pub fn load(&self, step: usize, workspace: &mut Workspace) -> Fallible<Loaded> {
         match &self.plan {
-            Plan::Lanes { lanes, window } => {
-                let rows: Vec<Range<usize>> = lanes
-                    .iter()
-                    .map(|l| {
-                        let start = (l.start + step * window).min(l.end);
-                        start..(start + window).min(l.end)
-                    })
-                    .collect();
-                let units: usize = rows.iter().map(|r| r.len()).sum();
-                let weights = rows.iter().map(|r| r.len() as f64 / units.max(1) as f64).collect();
+            Plan::Lanes(lanes) => {
+                let rows: Vec<Range<usize>> = lanes.all.iter().map(|l| lanes.rows(l, step)).collect();
+                let new: Vec<usize> = lanes.all.iter().map(|l| lanes.new_rows(l, step).len()).collect();
+                let units: usize = new.iter().sum();
+                let weights = new.iter().map(|n| *n as f64 / units.max(1) as f64).collect();
                 feed(self.data, self.feeds, workspace, rows.len(), None, |_| rows.clone())?;
+                count(workspace, &rows, &new)?;
                 Ok(Loaded { weights, units })
             }
             Plan::Examples { order, batch } => {
@@ -179,6 +230,21 @@ pub(super) fn feed(
     Ok(())
 }
 
+/// Says which positions count, if the program asks: the latest `new` of each row.
+fn count(workspace: &mut Workspace, rows: &[Range<usize>], new: &[usize]) -> Fallible<()> {
+    if !is_input(workspace, COUNTED) {
+        return Ok(());
+    }
+    let steps = rows.iter().map(|r| r.len()).max().unwrap_or(0);
+    let mut array = vec![0.0; steps * rows.len()];
+    for (b, (range, new)) in rows.iter().zip(new).enumerate() {
+        for t in range.len().saturating_sub(*new)..range.len() {
+            array[t * rows.len() + b] = 1.0;
+        }
+    }
+    workspace.set_input(COUNTED, &array)
+}
+
 /// Rows side by side, step after step: `[steps, examples, width]`.
 fn gather<T: Copy + Default>(values: &[T], rows: &[Range<usize>], width: usize, steps: usize) -> Vec<T> {
     let mut array = vec![T::default(); steps * rows.len() * width];
@@ -215,19 +281,35 @@ mod tests {
 
     #[test]
     fn lanes_and_windows_cover_every_position_once() {
-        for (n, batch, window) in [(101, 4, 10), (7, 10, 3), (12, 3, 4), (1, 1, 1), (13, 3, 5)] {
+        let cuts =
+            [(101, 4, 10, 10), (7, 10, 3, 3), (12, 3, 4, 1), (1, 1, 1, 1), (13, 3, 5, 2), (90, 2, 7, 3)];
+        for (n, batch, size, every) in cuts {
             let data = stream(n);
             let part = Part::Stream { example: 0, positions: 0..n };
-            let batches = Batches::new(&data, &[], &part, batch, Some(window), None);
-            let Plan::Lanes { lanes, window } = &batches.plan else { panic!() };
-            let mut seen = vec![0; n];
-            for step in 0..batches.len() {
-                for lane in lanes {
-                    let start = (lane.start + step * window).min(lane.end);
-                    (start..(start + window).min(lane.end)).for_each(|p| seen[p] += 1);
+            let window = Window { size: Some(size), every: Some(every) };
+            let batches = Batches::new(&data, &[], &part, batch, window, None);
+            let Plan::Lanes(lanes) = &batches.plan else { panic!() };
+            let mut counted = vec![0; n];
+            for lane in &lanes.all {
+                let mut carried = lane.start;
+                for step in 0..batches.len() {
+                    let (seen, new) = (lanes.rows(lane, step), lanes.new_rows(lane, step));
+                    new.clone().for_each(|p| counted[p] += 1);
+                    if new.is_empty() {
+                        continue;
+                    }
+                    // What counts is the end of what is seen, which is full but at the start and the end of a lane.
+                    assert_eq!(seen.end, new.end);
+                    assert!(seen.start <= new.start && seen.len() <= size);
+                    assert!(seen.len() + every > size || seen.start == lane.start);
+                    // It begins where the states are that go on.
+                    if step > 0 {
+                        carried = lanes.at(lane, lanes.start(step));
+                    }
+                    assert_eq!(carried, seen.start);
                 }
             }
-            assert!(seen.iter().all(|s| *s == 1), "{n} {batch} {window}: {seen:?}");
+            assert!(counted.iter().all(|s| *s == 1), "{n} {batch} {size} {every}: {counted:?}");
             assert_eq!(batches.units(), n);
         }
     }
@@ -236,9 +318,9 @@ mod tests {
     fn the_order_of_examples_follows_from_the_seed() {
         let data = stream(1);
         let part = Part::Examples((0..20).collect());
-        let order = |seed| match Batches::new(&data, &[], &part, 4, None, seed).plan {
+        let order = |seed| match Batches::new(&data, &[], &part, 4, Window::default(), seed).plan {
             Plan::Examples { order, .. } => order,
-            Plan::Lanes { .. } => panic!(),
+            Plan::Lanes(_) => panic!(),
         };
         assert_eq!(order(Some(3)), order(Some(3)));
         assert_ne!(order(Some(3)), order(Some(4)));

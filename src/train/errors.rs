@@ -194,6 +194,21 @@ pub fn bad_value(span: Span, key: &str, wants: &str) -> Diagnostic {
     Diagnostic::error("E0803", format!("`{key}` wants {wants}")).at(span, "this is none")
 }
 
+pub fn decay(span: Span) -> Diagnostic {
+    Diagnostic::error("E0801", "`decay` is no key of `train`: the rate is an argument of the optimiser").at(span, "set here").help(
+        "write the rate as an expression of the training step k: `optimizer = Adam(lr = 1e-3 * min(1, k/500))`",
+    )
+}
+
+pub fn every_wants_window(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0804",
+        "`every` says how many positions of a window are new, and there is no `window`",
+    )
+    .at(span, "set here")
+    .help("add `window = w` with w of at least `every`, for one long sequence; or leave `every` out")
+}
+
 pub fn not_yet(span: Span, key: &str, instead: &str) -> Diagnostic {
     Diagnostic::error("E0804", format!("`train` cannot do `{key}` yet")).at(span, "set here").help(instead)
 }

@@ -4,7 +4,7 @@
 //! of an [`Observer`]. Invariant: the state of a run is its parameters, the states of the optimiser and
 //! of the windows, and the counters of [`Progress`]; nothing else decides the next bit.
 
-use super::batches::{Batches, is_example_input};
+use super::batches::{Batches, Window, is_example_input};
 use super::checkpoint::{About, Best, Checkpoint, Epoch, Progress, Sums};
 use super::data::Dataset;
 use super::data::split::{Part, Parts};
@@ -163,7 +163,9 @@ impl<'a> Trainer<'a> {
             }
         }
         wrong.extend(finder.refusal(&misfits));
-        if progress.step > 0 {
+        let carries = checkpoint.arrays.keys().any(|name| name.starts_with("carry/"));
+        // Overlapping windows begin with the start of their lanes first, and nothing is carried.
+        if progress.step > 0 && (carries || self.plan.settings.every.is_none()) {
             let found = self
                 .training
                 .set_states(|name| checkpoint.arrays.get(&format!("carry/{name}")).map(Array::to_f32));
@@ -211,15 +213,15 @@ impl<'a> Trainer<'a> {
         self.plan.settings.patience.is_some_and(|p| since >= p)
     }
 
-    fn batches(&self, part: &'a Part, shuffle: Option<u64>) -> Batches<'a> {
+    fn batches(&self, part: &'a Part, shuffle: Option<u64>, every: Option<usize>) -> Batches<'a> {
         let (data, feeds, s) = (self.plan.data, self.plan.feeds, self.plan.settings);
-        Batches::new(data, feeds, part, s.batch, s.window, shuffle)
+        Batches::new(data, feeds, part, s.batch, Window { size: s.window, every }, shuffle)
     }
 
     fn epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
         let parts = self.plan.parts;
         let key = draw::key(self.plan.settings.seed, "order of examples", self.progress.epoch);
-        let batches = self.batches(&parts.train, Some(key));
+        let batches = self.batches(&parts.train, Some(key), self.plan.settings.every);
         let names: Vec<String> = self.plan.metrics.clone();
         if self.progress.step == 0 {
             self.training.restart();
@@ -299,6 +301,14 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, batches: &Batches) -> Fallible<()> {
         let seed = self.plan.settings.seed;
         let at = self.progress.step as usize;
+        let carries = self.plan.settings.every.is_none();
+        if batches.load_between(at, &mut self.training.workspace)? {
+            // Gradients of this run are not asked for.
+            draw::noise(&mut self.training.workspace, seed, self.progress.steps)?;
+            self.training.begin()?;
+            self.training.workspace.run()?;
+            self.training.end()?;
+        }
         let w = &mut self.training.workspace;
         let loaded = batches.load(at, w)?;
         draw::noise(w, seed, self.progress.steps)?;
@@ -308,7 +318,9 @@ impl<'a> Trainer<'a> {
         }
         self.training.begin()?;
         self.training.workspace.run()?;
-        self.training.end()?;
+        if carries {
+            self.training.end()?;
+        }
         let measured = measure(&self.training.workspace, &loaded.weights, &self.plan.metrics)?;
         let norm = self.gradient_norm()?;
         if !measured.0.is_finite() || !norm.is_finite() {
@@ -352,7 +364,7 @@ impl<'a> Trainer<'a> {
 
     /// Loss and metrics over a part, states carried, nothing left out; `None` if it did not go on to the end.
     fn evaluate(&mut self, part: &'a Part, goes_on: &mut dyn FnMut() -> bool) -> Fallible<Option<Sums>> {
-        let batches = self.batches(part, None);
+        let batches = self.batches(part, None, None);
         for p in &self.params {
             // What the loss needs and the metrics do not, or the other way round, is in one program only.
             if self.evaluation.workspace.params().any(|n| n == p.name) {

@@ -16,6 +16,9 @@ pub struct Settings {
     pub epochs: u64,
     /// Steps of a window, for one long sequence.
     pub window: Option<usize>,
+    /// New positions a step: gradients reach back over the whole window, only the last `every` positions count
+    /// (TBPTT(every, window); Williams, Peng 1990). Without it all positions of a window are new.
+    pub every: Option<usize>,
     /// Greatest norm of all gradients as one vector.
     pub clip: Option<f64>,
     pub seed: u64,
@@ -24,7 +27,7 @@ pub struct Settings {
 }
 
 const KEYS: &[&str] =
-    &["batch", "clip", "decay", "epochs", "every", "optimizer", "patience", "seed", "threads", "window"];
+    &["batch", "clip", "epochs", "every", "optimizer", "patience", "seed", "threads", "window"];
 
 impl Settings {
     /// `changes` come from the command line and win.
@@ -41,16 +44,7 @@ impl Settings {
         let mut wrong = Vec::new();
         for (key, e) in &values {
             match *key {
-                "decay" => wrong.push(errors::not_yet(
-                    e.span,
-                    "decay",
-                    "write the rate as an expression of the step k: `lr = 1e-3 * min(1, k/500)`",
-                )),
-                "every" => wrong.push(errors::not_yet(
-                    e.span,
-                    "every",
-                    "leave it out: gradients end with their window",
-                )),
+                "decay" => wrong.push(errors::decay(e.span)),
                 key if !KEYS.contains(&key) => wrong.push(errors::unknown_key(e.span, key, KEYS)),
                 _ => {}
             }
@@ -68,6 +62,7 @@ impl Settings {
         let batch = whole("batch", 1, 1 << 20).unwrap_or(32) as usize;
         let epochs = whole("epochs", 1, 1 << 32).unwrap_or(10);
         let window = whole("window", 1, 1 << 24).map(|w| w as usize);
+        let every = whole("every", 1, window.map_or(1 << 24, |w| w as u64)).map(|k| k as usize);
         let seed = whole("seed", 0, 1 << 53).unwrap_or(1);
         let patience = whole("patience", 1, 1 << 32);
         if let Some(threads) = whole("threads", 1, 1 << 10)
@@ -83,12 +78,17 @@ impl Settings {
                 None
             }
         });
+        if let (Some(_), None, Some(e)) = (every, window, values.get("every")) {
+            wrong.push(errors::every_wants_window(e.span));
+        }
+        // Windows that do not overlap are the usual ones.
+        let every = every.filter(|k| Some(*k) != window);
         let Some(optimizer) = values.get("optimizer").map(|e| (*e).clone()) else {
             wrong.push(errors::missing_key("optimizer", "optimizer=NAME(…)"));
             return Err(wrong);
         };
         if wrong.is_empty() {
-            Ok(Settings { optimizer, batch, epochs, window, clip, seed, patience })
+            Ok(Settings { optimizer, batch, epochs, window, every, clip, seed, patience })
         } else {
             Err(wrong)
         }

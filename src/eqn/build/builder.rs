@@ -75,6 +75,8 @@ pub struct Builder<'l> {
     positions: BTreeMap<DomainId, NodeId>,
     lengths: BTreeMap<DomainId, NodeId>,
     pub start: Option<NodeId>,
+    /// The input of [`super::COUNTED`].
+    counted: Option<NodeId>,
     /// States with what they are as their nodes' children see them.
     pub parents: Vec<(StateId, StateId)>,
     /// Axes of lengths that follow from others.
@@ -123,6 +125,7 @@ impl<'l> Builder<'l> {
             positions: BTreeMap::new(),
             lengths: BTreeMap::new(),
             start: None,
+            counted: None,
             parents: Vec::new(),
             lengths_known: Vec::new(),
             here: (FrameId(0), Rc::from([])),
@@ -385,6 +388,24 @@ impl<'l> Builder<'l> {
             span: None,
         });
         self.start = Some(id);
+        id
+    }
+
+    /// The Bool input that says which positions of an axis count.
+    pub fn counted(&mut self, axis: DomainId) -> NodeId {
+        if let Some(id) = self.counted {
+            return id;
+        }
+        self.source_keys.push(Vec::new());
+        let id = self.graph.source(crate::eqn::Source {
+            name: super::COUNTED.into(),
+            kind: crate::eqn::SourceKind::Input,
+            shape: Vec::new(),
+            ty: Ty::Bool,
+            level: Level::Over(axis),
+            span: None,
+        });
+        self.counted = Some(id);
         id
     }
 

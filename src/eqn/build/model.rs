@@ -5,7 +5,7 @@ use super::builder::Builder;
 use super::define::strip;
 use super::errors;
 use super::value::*;
-use crate::eqn::{Graph, Level, NodeId, Op, SourceKind, Ty};
+use crate::eqn::{DomainId, DomainKind, Graph, Level, NodeId, Op, SourceKind, Ty};
 use crate::resolve::text::plain;
 use crate::resolve::{ItemId, nearest};
 use crate::source::Span;
@@ -253,16 +253,36 @@ impl<'l> Builder<'l> {
         axes.sort();
         axes.dedup();
         match (axes.is_empty(), guard) {
+            (true, _) if self.options.counted => self.fail(errors::counted_wants_sequence(span)),
             (true, None) => Ok(arr.node),
             (true, Some(guard)) => {
                 let zero = Arr { node: self.constant(0.0), along: 0 };
                 self.select(guard, (arr, span), (zero, span), span).map(|kept| kept.node)
             }
             (false, guard) => {
-                let guard = guard.map(|(c, _)| c.node);
+                let guard = match (guard.map(|(c, _)| c.node), self.counted_at(&axes, span)?) {
+                    (Some(a), Some(b)) => Some(self.add(Op::Binary(crate::eqn::Binary::And, a, b), span)?),
+                    (a, b) => a.or(b),
+                };
                 self.fold_points(Fold::Mean, arr.node, guard, &axes, span)
             }
         }
+    }
+
+    /// Which positions of a window count, if not all do.
+    fn counted_at(&mut self, axes: &[DomainId], span: Span) -> R<Option<NodeId>> {
+        if !self.options.counted {
+            return Ok(None);
+        }
+        if let [axis] = axes
+            && matches!(self.graph.domains[axis.index()].kind, DomainKind::Chain { .. })
+        {
+            let counted = self.counted(*axis);
+            if self.graph.level(counted) == Level::Over(*axis) {
+                return Ok(Some(counted));
+            }
+        }
+        self.fail(errors::counted_wants_sequence(span))
     }
 
     /// `generate dst from y` wants y at a point to depend on dst at earlier points only.

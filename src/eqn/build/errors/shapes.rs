@@ -261,6 +261,16 @@ pub fn loss_shape(shape: &[Dim], at: Span) -> Diagnostic {
         .help("reduce it: `mean k in n: …`")
 }
 
+/// A loss without positions of the sequence that windows cut.
+pub fn counted_wants_sequence(at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0317",
+        "`every` counts the latest positions of each window, and this value has none of them",
+    )
+    .at(at, "not one number at each position of the sequence")
+    .help("leave `every` out, or let the loss be over the positions of the sequence that is read")
+}
+
 /// What no check of the front end has caught, in the words of the graph.
 pub fn type_error(graph: &Graph, e: &TypeError, at: Span) -> Diagnostic {
     let message = match (&e.op, &e.fault) {

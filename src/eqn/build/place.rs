@@ -8,13 +8,12 @@
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
-use super::frames::Origin;
 use super::names::children;
+use super::position::Counted;
 use super::space::Step;
 use super::value::*;
-use crate::eqn::{AxisMap, DomainId, DomainKind, Extent, NodeId, Op, Point, Ty};
+use crate::eqn::{DomainId, DomainKind};
 use crate::resolve::text::{Kind, SideKey, pick};
-use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
 
@@ -25,19 +24,11 @@ pub enum Ref<'l> {
 }
 
 /// The name whose value is read.
-type Source<'a> = Option<(FrameId, &'a Name, &'a [i64])>;
-
-/// A position that is known before the program runs, as far as it can be.
-#[derive(Clone, Copy)]
-enum Counted {
-    FromFirst(i64),
-    /// 0 is the last one.
-    FromLast(i64),
-}
+pub(super) type Source<'a> = Option<(FrameId, &'a Name, &'a [i64])>;
 
 /// What the expression in a bracket is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum PlaceKind {
+pub(super) enum PlaceKind {
     /// Relative to this point, along an axis of its own.
     Own(DomainId, i64),
     /// Relative to the point of an axis that an index runs over.
@@ -52,7 +43,7 @@ impl<'l> Builder<'l> {
         self.ref_value(r, e.span)
     }
 
-    fn ref_value(&mut self, r: Ref<'l>, span: Span) -> R<Val<'l>> {
+    pub(super) fn ref_value(&mut self, r: Ref<'l>, span: Span) -> R<Val<'l>> {
         match r {
             Ref::Val(val) => Ok(val),
             Ref::Def(frame, name, index) => {
@@ -98,12 +89,12 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn lookup_is_static(&self, name: &Name, env: &Env) -> bool {
+    pub(super) fn lookup_is_static(&self, name: &Name, env: &Env) -> bool {
         self.find_static(env.frame, env.layer, name).is_some()
             || self.frame(env.frame).text.dims.contains_key(name)
     }
 
-    fn index(
+    pub(super) fn index(
         &mut self,
         r: Ref<'l>,
         base: &'l Expr,
@@ -532,26 +523,6 @@ impl<'l> Builder<'l> {
         self.components(Val::Arr(arr), base, places, env, span)
     }
 
-    fn components(
-        &mut self,
-        val: Val<'l>,
-        base: Span,
-        places: &'l [Place],
-        env: &Env,
-        span: Span,
-    ) -> R<Val<'l>> {
-        let mut arr = self.force(val, base)?;
-        for (i, place) in places.iter().enumerate() {
-            let Place::At(set) = place else {
-                let var = self.var_name(env.frame);
-                return self.fail(errors::no_edge("here", var.as_deref(), span));
-            };
-            let last = i + 1 == places.len();
-            arr = self.component(arr, set, last, base, env, span)?;
-        }
-        Ok(Val::Arr(arr))
-    }
-
     /// Whether an expression ends in a place of the domain; what follows are components.
     fn is_placed(&self, e: &Expr, env: &Env) -> bool {
         match &strip(e).kind {
@@ -561,365 +532,5 @@ impl<'l> Builder<'l> {
             }),
             _ => false,
         }
-    }
-
-    /// The position a place counts to, if it is known: a number, or one written with the axis's length.
-    fn position_of(&mut self, place: &'l Place, axis: DomainId, env: &Env) -> R<Option<Counted>> {
-        let Place::At(Set { lo, hi: None, .. }) = place else { return Ok(None) };
-        if let Some(k) = self.number_of(lo, env)? {
-            return Ok(Some(Counted::FromFirst(k)));
-        }
-        if !self.mentions_length(lo, axis, env) {
-            return Ok(None);
-        }
-        let val = self.eval(lo, &env.of_dims())?;
-        let rest = val.as_lengths().map(|e| e.plus(&Extent::of(axis).times(-1)));
-        match rest.as_ref().map(|e| e.0.as_slice()) {
-            Some([]) => Ok(Some(Counted::FromLast(0))),
-            Some([(k, axes)]) if axes.is_empty() => Ok(Some(Counted::FromLast(*k))),
-            _ => self.fail(errors::index_not_known(lo.span)),
-        }
-    }
-
-    /// Whether an expression mentions the length of an axis.
-    fn mentions_length(&self, e: &Expr, axis: DomainId, env: &Env) -> bool {
-        if let ExprKind::Name(p) = &e.kind {
-            let name = pick(p, 0);
-            let f = self.frame(env.frame);
-            let hidden = env.binder(&name).is_some() || f.text.get(&name).is_some();
-            let known = match self.find_static(env.frame, env.layer, &name) {
-                Some((_, StaticVal { slot: Slot::Known(val), .. })) => Some(val),
-                Some(_) => None,
-                None => f.free.get(&name),
-            };
-            return matches!(known, Some(Val::Extent(d)) if *d == axis) && !hidden;
-        }
-        children(e).into_iter().any(|c| self.mentions_length(c, axis, env))
-    }
-
-    /// The axes of a value that places are positions of: those it is whole along, and those that indices run over, also
-    /// under another name.
-    fn position_axes(&self, node: NodeId, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
-        let whole = self.whole_axes(node);
-        let read = |axis: DomainId| {
-            kinds.iter().any(|k| match k {
-                PlaceKind::Bound(d, _) | PlaceKind::Own(d, _) => *d == axis || self.is_copy(*d, axis),
-                PlaceKind::Other => false,
-            })
-        };
-        let axes: Vec<DomainId> =
-            self.axes_of(node).into_iter().filter(|a| whole.contains(a) || read(*a)).collect();
-        (axes.len() == kinds.len()).then_some(axes)
-    }
-
-    /// A value at positions of some of its axes, one place for each.
-    #[allow(clippy::too_many_arguments)]
-    fn absolute(
-        &mut self,
-        node: NodeId,
-        axes: &[DomainId],
-        kinds: &[PlaceKind],
-        places: &'l [Place],
-        source: Source<'_>,
-        env: &Env,
-        span: Span,
-    ) -> R<NodeId> {
-        if axes.len() != kinds.len() {
-            let names: Vec<String> =
-                axes.iter().map(|a| self.graph.domains[a.index()].extent.to_string()).collect();
-            return self.fail(errors::positions_want_axes(&names, kinds.len(), span));
-        }
-        let known = self.axes_of(node);
-        let (mut maps, mut fixed) = (Vec::new(), Vec::new());
-        for ((axis, kind), place) in axes.iter().zip(kinds).zip(places) {
-            if !known.contains(axis) {
-                continue;
-            }
-            match kind {
-                PlaceKind::Bound(to, 0) | PlaceKind::Own(to, 0) if to == axis => {}
-                PlaceKind::Bound(to, k) | PlaceKind::Own(to, k) => {
-                    let related = to == axis || self.is_copy(*to, *axis) || self.is_copy(*axis, *to);
-                    if !related || (to != axis && known.contains(to)) {
-                        let (p, q) = (self.extent_names(&[*axis]), self.extent_names(&[*to]));
-                        return self.fail(errors::two_domains((&p, span), (&q, span), span));
-                    }
-                    maps.push(AxisMap { from: *axis, to: *to, start: Extent::constant(*k), step: 1 });
-                }
-                PlaceKind::Other => match self.position_of(place, *axis, env)? {
-                    Some(k) => fixed.push((*axis, k)),
-                    None => return self.fail(errors::index_not_known(span)),
-                },
-            }
-        }
-        let mut node = node;
-        if !maps.is_empty() {
-            node = self.add(Op::Remap { arg: node, maps }, span)?;
-        }
-        for (axis, k) in fixed {
-            node = match k {
-                Counted::FromFirst(k) => self.fixed_point(node, axis, k, source, span)?,
-                Counted::FromLast(k) => self.end_point(node, axis, k, source, span)?,
-            };
-        }
-        Ok(node)
-    }
-
-    /// The number an index is, if it is one already and no id.
-    fn number_of(&mut self, e: &'l Expr, env: &Env) -> R<Option<i64>> {
-        match &strip(e).kind {
-            ExprKind::Number(..) | ExprKind::Binary { .. } => Ok(self.eval(e, &env.of_dims())?.as_int()),
-            ExprKind::Name(p) => match env.binder(&pick(p, 0)) {
-                Some(Bind::Int(n)) => Ok(Some(n)),
-                Some(_) => Ok(None),
-                None if self.lookup_is_static(&pick(p, 0), env) => Ok(self.eval(e, &env.of_dims())?.as_int()),
-                None => Ok(None),
-            },
-            _ => Ok(None),
-        }
-    }
-
-    /// A value `k` points from the last one; a point before it is read through a lag.
-    fn end_point(
-        &mut self,
-        node: NodeId,
-        axis: DomainId,
-        k: i64,
-        source: Source<'_>,
-        span: Span,
-    ) -> R<NodeId> {
-        if k > 0 {
-            return self.fail(errors::position_behind_last(k, span));
-        }
-        let node = match (k, source) {
-            (0, _) => node,
-            (_, Some((frame, name, index))) if self.own_axes(frame).contains(&axis) => {
-                let val = self.read_lag(frame, name, index, &Step::chain(axis, k), span)?;
-                self.force_node(val, span)?
-            }
-            // Of what is finished any point can be read.
-            _ => {
-                let map = AxisMap { from: axis, to: axis, start: Extent::constant(k), step: 1 };
-                self.add(Op::Remap { arg: node, maps: vec![map] }, span)?
-            }
-        };
-        let empty = self.empty_value(node, source, k.unsigned_abs() as usize, span)?;
-        self.add(Op::At { arg: node, axis, point: Point::Last, empty }, span)
-    }
-
-    /// What stands for a point of an empty domain: the value of a state this far before it, else 0.
-    fn empty_value(&mut self, node: NodeId, source: Source<'_>, before: usize, span: Span) -> R<NodeId> {
-        let state = source.and_then(|(frame, name, index)| {
-            self.frame(frame).states.get(&(name.clone(), index.to_vec())).copied()
-        });
-        let init = match state {
-            Some(id) => self.init_nodes(id, span)?,
-            None => Vec::new(),
-        };
-        match init.get(before.min(init.len().saturating_sub(1))) {
-            Some(init) => Ok(*init),
-            None => {
-                let shape = self.graph.shape(node).clone();
-                self.filled(0.0, &shape, span)
-            }
-        }
-    }
-
-    fn fixed_point(
-        &mut self,
-        node: NodeId,
-        axis: DomainId,
-        k: i64,
-        source: Source<'_>,
-        span: Span,
-    ) -> R<NodeId> {
-        let Some(k) = u32::try_from(k).ok().filter(|k| *k > 0) else {
-            return self.fail(errors::position_from_one(k, span));
-        };
-        let empty = self.empty_value(node, source, 0, span)?;
-        let point = if k == 1 { Point::First } else { Point::Fixed(k) };
-        self.add(Op::At { arg: node, axis, point, empty }, span)
-    }
-
-    /// One component or range of the first axis.
-    fn component(&mut self, arr: Arr, set: &'l Set, last: bool, base: Span, env: &Env, span: Span) -> R<Arr> {
-        let shape = self.shape(arr).to_vec();
-        let Some(extent) = shape.first() else {
-            return self.fail(errors::no_components(base));
-        };
-        if let Some(hi) = &set.hi {
-            let lo = self.eval_dim(&set.lo, env)?;
-            let hi = self.eval_dim(hi, env)?;
-            if arr.along != 0 {
-                return Err(Stop::NoAlong(span));
-            }
-            if !last {
-                return self.fail(errors::not_yet("a range that is not the last index", set.span));
-            }
-            let one = Dim::constant(1);
-            let cut = lo.sub(&one).and_then(|start| Ok((start.clone(), hi.sub(&start)?)));
-            let (start, len) = match cut {
-                Ok(cut) => cut,
-                Err(e) => return self.dim_error(&e, set.span),
-            };
-            if len.as_constant().is_some_and(|n| n <= 0) || start.as_constant().is_some_and(|n| n < 0) {
-                return self.fail(errors::empty_slice(set.span));
-            }
-            let node = self.slice(arr.node, start, len, span)?;
-            return Ok(Arr { node, along: 0 });
-        }
-        if let ExprKind::Name(p) = &strip(&set.lo).kind
-            && let Some(Bind::Along(id, dim)) = env.binder(&pick(p, 0))
-        {
-            if arr.along != 0 {
-                return Err(Stop::NoAlong(span));
-            }
-            if *extent == dim {
-                return Ok(Arr { node: arr.node, along: id });
-            }
-            // A known number of them are the first ones.
-            let is_part = match (dim.as_constant(), extent.as_constant()) {
-                (Some(n), Some(all)) => n < all,
-                (Some(_), None) => true,
-                (None, _) => false,
-            };
-            if !is_part {
-                return self.fail(errors::index_extent(&p.written, &dim, extent, base, span));
-            }
-            let node = self.slice(arr.node, Dim::constant(0), dim, span)?;
-            return Ok(Arr { node, along: id });
-        }
-        let index_env = Env { dims_first: false, ..env.clone() };
-        let val = self.eval(&set.lo, &index_env)?;
-        if arr.along != 0 {
-            return Err(Stop::NoAlong(span));
-        }
-        let node = match val {
-            Val::Arr(i) => {
-                let ty = self.graph.ty(i.node).clone();
-                match ty {
-                    Ty::Id(k) if i.along == 0 => {
-                        if k != *extent {
-                            return self.fail(errors::id_extent(&k, extent, base, set.span));
-                        }
-                        self.same_domain((arr, base), (i, set.span), span)?;
-                        self.add(Op::Gather { arg: arr.node, index: i.node }, span)?
-                    }
-                    Ty::Id(_) => return Err(Stop::NoAlong(span)),
-                    _ => return self.fail(errors::index_not_known(set.span)),
-                }
-            }
-            Val::Extent(_) | Val::Lengths(_) => return self.fail(errors::length_as_dim(set.span)),
-            val => {
-                let Some(k) = val.as_dim() else {
-                    return self.fail(errors::index_not_known(set.span));
-                };
-                let outside = match (k.as_constant(), extent.as_constant()) {
-                    (Some(k), _) if k < 1 => true,
-                    (Some(k), Some(n)) => k > n,
-                    _ => false,
-                };
-                if outside {
-                    return self.fail(errors::component_outside(&k, extent, set.span));
-                }
-                let from_zero = match k.sub(&Dim::constant(1)) {
-                    Ok(k) => k,
-                    Err(e) => return self.dim_error(&e, set.span),
-                };
-                self.element(arr.node, from_zero, span)?
-            }
-        };
-        Ok(Arr { node, along: 0 })
-    }
-
-    /// `m.h`, `m.h_last`, `enc.l2.c_last`.
-    fn field(&mut self, val: Val<'l>, base: Span, name: &Name, env: &Env, span: Span) -> R<Ref<'l>> {
-        let inner = match val {
-            Val::Instance(inner) => inner,
-            Val::Part(part) => return self.param_of_part(&part, name, base, env),
-            other => {
-                let kind = other.kind();
-                return self.fail(errors::field_of_value(name, kind, base, span));
-            }
-        };
-        if let Some(r) = self.member_of(inner, name, span)? {
-            return Ok(r);
-        }
-        if let Some(stem) = name.strip_suffix("_last") {
-            let stem: Name = stem.into();
-            let found = self.member_of(inner, &stem, span)?;
-            if let Some(r) = found {
-                let steps_here = self.own_axes(inner).iter().any(|a| self.frame(env.frame).at.contains(a));
-                if steps_here && !self.frame(env.frame).space.named_extent {
-                    return self.fail(errors::last_of_own_steps(name, span));
-                }
-                return match r {
-                    Ref::Def(frame, n, index) if index.len() == self.arity(frame, &n)? => {
-                        Ok(Ref::Val(Val::node(self.last_of(frame, &n, &index, span)?)))
-                    }
-                    r => {
-                        let val = self.ref_value(r, span)?;
-                        let node = self.force_node(val, span)?;
-                        let axes = self.own_axes(inner);
-                        Ok(Ref::Val(Val::node(self.last_node(node, &axes, None, span)?)))
-                    }
-                };
-            }
-        }
-        if self.is_stand_in(inner) {
-            return self.unknown_value();
-        }
-        let title = self.frame(inner).title.clone();
-        let names: Vec<Name> = self.frame(inner).text.names().cloned().collect();
-        let near = crate::resolve::nearest(name, names.iter()).cloned();
-        self.fail(errors::no_field(name, &title, near, span))
-    }
-
-    /// A parameter of a part, which it has before it is applied.
-    fn param_of_part(&mut self, part: &Part<'l>, name: &Name, base: Span, env: &Env) -> R<Ref<'l>> {
-        let frame = self.new_frame(Origin {
-            item: part.recipe.item,
-            args: part.recipe.args,
-            env: &part.recipe.env,
-            path: format!("{}.", part.path),
-            param_path: format!("{}.", part.path),
-            span: base,
-            top: false,
-            may_lack: false,
-        })?;
-        let order = self.frame(env.frame).order.clone();
-        let f = self.frame_mut(frame);
-        f.order = order;
-        let declared = f.text.get(name).and_then(|e| e.declared.as_ref()).map(|d| d.kind);
-        match declared {
-            Some(Kind::Param) => Ok(Ref::Def(frame, name.clone(), Vec::new())),
-            _ if self.is_stand_in(frame) => self.unknown_value(),
-            _ => self.fail(errors::field_of_part(name, base)),
-        }
-    }
-
-    /// An output or equation of an instance.
-    fn member_of(&mut self, inner: FrameId, name: &Name, span: Span) -> R<Option<Ref<'l>>> {
-        let outs = self.outs_of(inner)?;
-        if let Some(out) = outs.iter().find(|o| o.name == *name) {
-            if let Some((frame, n, index)) = self.out_name(inner, out)? {
-                return Ok(Some(Ref::Def(frame, n, index)));
-            }
-            return self.out_value(inner, out, span).map(|v| Some(Ref::Val(v)));
-        }
-        if self.frame(inner).text.get(name).is_some() {
-            return Ok(Some(Ref::Def(inner, name.clone(), Vec::new())));
-        }
-        // Members of a family of instances are called `l1`, `l2`.
-        let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        if digits.len() < name.len() {
-            let stem: Name = digits.into();
-            if let Ok(i) = name[digits.len()..].parse::<i64>()
-                && self.frame(inner).text.get(&stem).is_some()
-                && self.arity(inner, &stem)? == 1
-            {
-                return Ok(Some(Ref::Def(inner, stem, vec![i])));
-            }
-        }
-        Ok(None)
     }
 }

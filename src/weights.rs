@@ -8,6 +8,7 @@ pub mod errors;
 pub mod find;
 pub mod npz;
 pub mod safetensors;
+pub mod trees;
 
 pub use find::{Finder, Misfit, What};
 

@@ -126,7 +126,7 @@ fn text(n: usize) -> Dataset {
         });
     }
     let symbols = Arc::new(vec!["a".to_string(), "b".into(), "c".into()]);
-    let field = Field { sequential: true, shape: vec![], values: Values::Id { ids, symbols }, ends: vec![n] };
+    let field = Field::sequence(vec![], Values::Id { ids, symbols }, vec![n]);
     Dataset { names: vec!["text".into()], fields: vec![field], examples: 1, test_from: None, shares: None }
 }
 

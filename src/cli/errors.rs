@@ -4,6 +4,7 @@ use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
 use crate::runtime;
 use crate::source::Span;
+use crate::weights::trees::TreesError;
 
 pub fn output(why: &str) -> Diagnostic {
     Diagnostic::error("E0730", format!("cannot write the output: {why}"))
@@ -105,15 +106,14 @@ pub fn bad_lengths(file: &str, name: &str, batch: usize, most: usize, found: &st
 }
 
 /// `found`: a shape, a number or what is wrong with a tree.
-pub fn bad_children(file: &str, name: &str, found: &str) -> Diagnostic {
-    let wanted = "[batch, nodes, edges] node numbers, -1 where there is no child";
-    let but = match found.as_bytes().first() {
-        Some(b'[') => "have the shape ",
-        Some(b'e') => "be such: ",
-        _ => "hold ",
-    };
-    Diagnostic::error("E0747", format!("`{name}` of `{file}` must be {wanted}, and not {but}{found}"))
-        .help("children come before their parents, and the last node of an example is the root")
+pub fn bad_children(file: &str, name: &str, why: &TreesError) -> Diagnostic {
+    let d = Diagnostic::error("E0747", format!("`{name}` of `{file}` {why}"));
+    match why {
+        TreesError::Empty(_) => {
+            d.help("a tree has a root at least; `lengths` counts the nodes of each example")
+        }
+        _ => d.help("children come before their parents, and the last node of an example is the root"),
+    }
 }
 
 pub fn no_examples(file: &str) -> Diagnostic {

@@ -158,7 +158,7 @@ impl<'a> Batches<'a> {
             .iter()
             .map(|l| lanes.at(l, lanes.start(before))..lanes.at(l, lanes.start(step)))
             .collect();
-        feed(self.data, self.feeds, workspace, rows.len(), None, |_| rows.clone())?;
+        feed(self.data, self.feeds, workspace, None, Chosen::Stretches(&rows))?;
         count(workspace, &rows, &vec![0; rows.len()])?;
         Ok(true)
     }
@@ -171,16 +171,14 @@ impl<'a> Batches<'a> {
                 let new: Vec<usize> = lanes.all.iter().map(|l| lanes.new_rows(l, step).len()).collect();
                 let units: usize = new.iter().sum();
                 let weights = new.iter().map(|n| *n as f64 / units.max(1) as f64).collect();
-                feed(self.data, self.feeds, workspace, rows.len(), None, |_| rows.clone())?;
+                feed(self.data, self.feeds, workspace, None, Chosen::Stretches(&rows))?;
                 count(workspace, &rows, &new)?;
                 Ok(Loaded { weights, units })
             }
             Plan::Examples { order, batch } => {
                 let chosen = order.get(step * batch..).unwrap_or(&[]);
                 let chosen = &chosen[..chosen.len().min(*batch)];
-                feed(self.data, self.feeds, workspace, chosen.len(), None, |f| {
-                    chosen.iter().map(|e| f.range(*e)).collect()
-                })?;
+                feed(self.data, self.feeds, workspace, None, Chosen::Examples(chosen))?;
                 let weights = vec![1.0 / chosen.len().max(1) as f64; chosen.len()];
                 Ok(Loaded { weights, units: chosen.len() })
             }
@@ -188,39 +186,82 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Gives each input its field's rows. `more` is the length of a sequence that none of them is.
+/// What the examples of a batch are.
+#[derive(Clone, Copy)]
+pub(super) enum Chosen<'a> {
+    /// Stretches of one long sequence, read side by side.
+    Stretches(&'a [Range<usize>]),
+    /// Examples by number.
+    Examples(&'a [usize]),
+}
+
+impl Chosen<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Chosen::Stretches(rows) => rows.len(),
+            Chosen::Examples(examples) => examples.len(),
+        }
+    }
+
+    /// The lengths along an axis of a field.
+    fn lengths(&self, field: &Field, axis: usize) -> Vec<usize> {
+        match self {
+            Chosen::Stretches(rows) => rows.iter().map(|r| r.len()).collect(),
+            Chosen::Examples(examples) => examples.iter().map(|e| field.length(axis, *e)).collect(),
+        }
+    }
+
+    /// The first row of each.
+    fn starts(&self, field: &Field) -> Vec<usize> {
+        match self {
+            Chosen::Stretches(rows) => rows.iter().map(|r| r.start).collect(),
+            Chosen::Examples(examples) => examples.iter().map(|e| field.range(*e).start).collect(),
+        }
+    }
+}
+
+/// Gives each input its field's values. `more` is the length of a sequence that none of them is.
 pub(super) fn feed(
     data: &Dataset,
     feeds: &[Feed],
     workspace: &mut Workspace,
-    size: usize,
     more: Option<(&str, Vec<usize>)>,
-    rows_of: impl Fn(&Field) -> Vec<Range<usize>>,
+    chosen: Chosen,
 ) -> Fallible<()> {
-    let mut lengths: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let (mut lengths, mut trees) = (BTreeMap::new(), BTreeMap::new());
     lengths.extend(more.map(|(extent, lengths)| (extent.to_string(), lengths)));
     for feed in feeds {
-        if let Some(extent) = &feed.extent {
-            let rows = rows_of(&data.fields[feed.field]);
-            lengths.insert(extent.clone(), rows.iter().map(|r| r.len()).collect());
+        let field = &data.fields[feed.field];
+        match (field.trees(), chosen) {
+            (Some(all), Chosen::Examples(examples)) => {
+                for extent in &feed.extents {
+                    trees.insert(extent.clone(), examples.iter().map(|e| all[*e].clone()).collect());
+                }
+            }
+            _ => {
+                for (axis, extent) in feed.extents.iter().enumerate() {
+                    lengths.insert(extent.clone(), chosen.lengths(field, axis));
+                }
+            }
         }
     }
-    workspace.resize(size, &lengths)?;
+    workspace.resize_with(chosen.len(), &BTreeMap::new(), &lengths, &trees)?;
     for feed in feeds {
         // What nothing reads is not in the program.
         if !is_input(workspace, &feed.input) {
             continue;
         }
         let field = &data.fields[feed.field];
-        let rows = rows_of(field);
-        let steps = rows.iter().map(|r| r.len()).max().unwrap_or(0);
+        let axes: Vec<Vec<usize>> =
+            (0..field.over().axes()).map(|axis| chosen.lengths(field, axis)).collect();
+        let starts = chosen.starts(field);
         match &field.values {
             Values::Real(values) => {
-                let array = gather(values, &rows, field.width(), steps);
+                let array = gather(values, &starts, &axes, field.width());
                 workspace.set_input(&feed.input, &array)?;
             }
             Values::Id { ids, .. } => {
-                let array: Vec<u32> = gather(ids, &rows, 1, steps);
+                let array: Vec<u32> = gather(ids, &starts, &axes, 1);
                 // Vocabularies are far smaller than 2^31.
                 let array: Vec<i32> = array.into_iter().map(|i| i as i32).collect();
                 workspace.set_ids(&feed.input, &array)?;
@@ -245,13 +286,24 @@ fn count(workspace: &mut Workspace, rows: &[Range<usize>], new: &[usize]) -> Fal
     workspace.set_input(COUNTED, &array)
 }
 
-/// Rows side by side, step after step: `[steps, examples, width]`.
-fn gather<T: Copy + Default>(values: &[T], rows: &[Range<usize>], width: usize, steps: usize) -> Vec<T> {
-    let mut array = vec![T::default(); steps * rows.len() * width];
-    for (b, range) in rows.iter().enumerate() {
-        for (t, row) in range.clone().enumerate() {
-            let to = (t * rows.len() + b) * width;
+/// Examples side by side at each point: `[axis, axis, …, examples, width]`, as long as the longest example along each
+/// axis. `axes`: for each axis the lengths of the examples.
+fn gather<T: Copy + Default>(values: &[T], starts: &[usize], axes: &[Vec<usize>], width: usize) -> Vec<T> {
+    let extents: Vec<usize> = axes.iter().map(|l| l.iter().copied().max().unwrap_or(0)).collect();
+    let mut array = vec![T::default(); extents.iter().product::<usize>() * starts.len() * width];
+    for (b, start) in starts.iter().enumerate() {
+        let lengths: Vec<usize> = axes.iter().map(|l| l[b]).collect();
+        let mut at = vec![0; lengths.len()];
+        for row in *start..*start + lengths.iter().product::<usize>() {
+            let point = at.iter().zip(&extents).fold(0, |point, (i, n)| point * n + i);
+            let to = (point * starts.len() + b) * width;
             array[to..to + width].copy_from_slice(&values[row * width..(row + 1) * width]);
+            for (i, n) in at.iter_mut().zip(&lengths).rev() {
+                *i = (*i + 1) % n;
+                if *i > 0 {
+                    break;
+                }
+            }
         }
     }
     array
@@ -275,7 +327,7 @@ mod tests {
 
     fn stream(n: usize) -> Dataset {
         let values = Values::Id { ids: (0..n as u32).collect(), symbols: Arc::new(vec![]) };
-        let field = Field { sequential: true, shape: vec![], values, ends: vec![n] };
+        let field = Field::sequence(vec![], values, vec![n]);
         Dataset { names: vec!["x".into()], fields: vec![field], examples: 1, test_from: None, shares: None }
     }
 
@@ -330,7 +382,17 @@ mod tests {
     #[test]
     fn rows_lie_time_major_with_padding() {
         let values = [1, 2, 3, 4, 5, 6];
-        assert_eq!(gather(&values, &[0..2, 2..3], 1, 2), [1, 3, 2, 0]);
-        assert_eq!(gather(&values, &[0..1, 2..3], 2, 1), [1, 2, 5, 6]);
+        assert_eq!(gather(&values, &[0, 2], &[vec![2, 1]], 1), [1, 3, 2, 0]);
+        assert_eq!(gather(&values, &[0, 2], &[vec![1, 1]], 2), [1, 2, 5, 6]);
+        assert_eq!(gather(&values, &[1, 4], &[], 1), [2, 5]);
+    }
+
+    #[test]
+    fn grids_of_unequal_extents_lie_side_by_side() {
+        // 1 2    5 6 7
+        // 3 4
+        let values = [1, 2, 3, 4, 5, 6, 7];
+        let array = gather(&values, &[0, 4], &[vec![2, 1], vec![2, 3]], 1);
+        assert_eq!(array, [1, 5, 2, 6, 0, 7, 3, 0, 4, 0, 0, 0]);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! In: the lines of a `data` block, the declared inputs, and a function that gives the bytes behind a
 //! path. Out: a [`Dataset`] with a [`Field`] for each name. Invariant: all fields have the same number
-//! of examples; every number is finite; every id is below its field's number of symbols.
+//! of examples, and none without a position; every number is finite; every id is below its field's number of symbols.
 
+pub mod field;
 pub mod source;
 pub mod split;
 pub mod table;
@@ -12,59 +13,10 @@ pub mod text;
 pub mod ts;
 
 use crate::diag::Diagnostic;
+pub use field::{Field, Over, Values};
 use source::Call;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The values of one name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Field {
-    /// One value per position of an example; otherwise one per example.
-    pub sequential: bool,
-    /// Extents of one value.
-    pub shape: Vec<usize>,
-    pub values: Values,
-    /// Where each example's positions end, in values; empty unless sequential.
-    pub ends: Vec<usize>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    Real(Vec<f32>),
-    /// Ids below the number of symbols, whose written forms stand beside.
-    Id {
-        ids: Vec<u32>,
-        symbols: Arc<Vec<String>>,
-    },
-}
-
-impl Field {
-    pub fn examples(&self) -> usize {
-        if self.sequential { self.ends.len() } else { self.rows() }
-    }
-
-    /// Number of values: positions or examples.
-    pub fn rows(&self) -> usize {
-        match &self.values {
-            Values::Real(v) => v.len() / self.width().max(1),
-            Values::Id { ids, .. } => ids.len(),
-        }
-    }
-
-    /// Elements of one value.
-    pub fn width(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// The rows of one example.
-    pub fn range(&self, example: usize) -> std::ops::Range<usize> {
-        if !self.sequential {
-            return example..example + 1;
-        }
-        let start = if example == 0 { 0 } else { self.ends[example - 1] };
-        start..self.ends[example]
-    }
-}
 
 /// What a reader makes of one source: the values of its names in order, and how many of the examples
 /// come from the training file.
@@ -121,7 +73,7 @@ impl Dataset {
     /// One long sequence, to be trained on as it goes on, rather than examples.
     pub fn is_stream(&self) -> bool {
         let train = self.test_from.unwrap_or(self.examples);
-        train == 1 && self.fields.iter().all(|f| f.sequential)
+        train == 1 && self.fields.iter().all(Field::is_sequence)
     }
 }
 
@@ -129,10 +81,15 @@ impl Dataset {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
     pub name: String,
-    pub sequential: bool,
+    pub over: Over,
     pub is_id: bool,
     /// Number of extents of one value.
     pub rank: usize,
+}
+
+/// What a name is declared to be over, if it is an input.
+pub fn declared_over(declared: &[Declared], name: Option<&String>) -> Option<Over> {
+    declared.iter().find(|d| Some(&d.name) == name).map(|d| d.over)
 }
 
 /// Gives the bytes behind a path of the `data` block.
@@ -155,7 +112,13 @@ pub fn read(calls: &[Call], declared: &[Declared], open: &mut Open) -> Result<Da
             }
         });
     }
-    whole.ok_or_else(|| vec![super::errors::no_data()])
+    let whole = whole.ok_or_else(|| vec![super::errors::no_data()])?;
+    for (name, field) in whole.names.iter().zip(&whole.fields) {
+        if let Some(example) = (0..field.examples()).find(|e| field.range(*e).is_empty()) {
+            return Err(vec![super::errors::empty_example(name, field.over(), example)]);
+        }
+    }
+    Ok(whole)
 }
 
 /// Symbols in order with the id of each.

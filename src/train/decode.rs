@@ -4,7 +4,7 @@
 //! each example, by beam search (B. Lowerre, 1976); with a beam of one that is greedy. The output at t does not depend
 //! on the input at t, so each step runs the model on what has been written so far and looks at the last scores.
 
-use super::batches::{self, is_input};
+use super::batches::{self, Chosen, is_input};
 use super::data::Dataset;
 use super::errors;
 use super::fit::Feed;
@@ -53,10 +53,11 @@ impl Decoder {
     pub fn new(exe: &Arc<Executable>, feeds: &[Feed], written: Written) -> Fallible<Decoder> {
         let refused = |why: &str| vec![errors::cannot_generate(why)];
         let own = feeds.iter().find(|f| f.input == written.input);
-        let extent = own.and_then(|f| f.extent.clone());
-        let extent = extent.ok_or_else(|| refused(&format!("`{}` is no sequence", written.input)))?;
+        let Some([extent]) = own.map(|f| f.extents.as_slice()) else {
+            return Err(refused(&format!("`{}` is no sequence", written.input)));
+        };
         let others: Vec<Feed> = feeds.iter().filter(|f| f.input != written.input).cloned().collect();
-        if let Some(other) = others.iter().find(|f| f.extent.as_deref() == Some(extent.as_str())) {
+        if let Some(other) = others.iter().find(|f| f.extents.contains(extent)) {
             let why = format!("`{}` is as long as what is written, so its length is not known", other.input);
             return Err(refused(&why));
         }
@@ -65,7 +66,7 @@ impl Decoder {
             feeds: others,
             input: written.input.to_string(),
             output: written.output.to_string(),
-            extent,
+            extent: extent.clone(),
             stop: written.stop,
         })
     }
@@ -102,9 +103,8 @@ impl Decoder {
         let steps = open[0].symbols.len() + 1;
         let w = &mut self.workspace;
         let own = (self.extent.as_str(), vec![steps; open.len()]);
-        batches::feed(data, &self.feeds, w, open.len(), Some(own), |f| {
-            open.iter().map(|h| f.range(examples[h.example])).collect()
-        })?;
+        let each: Vec<usize> = open.iter().map(|h| examples[h.example]).collect();
+        batches::feed(data, &self.feeds, w, Some(own), Chosen::Examples(&each))?;
         if is_input(w, &self.input) {
             let mut ids = vec![0i32; steps * open.len()];
             for (b, h) in open.iter().enumerate() {

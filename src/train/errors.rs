@@ -1,8 +1,10 @@
 //! What can be wrong with data, settings and the training itself.
 
+use super::data::Over;
 use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
 use crate::source::Span;
+use crate::weights::show;
 
 // ---- data ------------------------------------------------------------------------------------
 
@@ -32,6 +34,15 @@ pub fn not_constant(span: Span) -> Diagnostic {
 
 pub fn bad_argument(reader: &str, what: &str) -> Diagnostic {
     Diagnostic::error("E0822", format!("`{reader}` {what}"))
+}
+
+pub fn too_few_extents(reader: &str, over: Over, shape: &[usize]) -> Diagnostic {
+    let what = match over {
+        Over::Tree | Over::Mixed => "a tree, which it has not".to_string(),
+        _ => format!("a grid of {} axes, and the shape is {}", over.axes(), show(shape)),
+    };
+    Diagnostic::error("E0822", format!("`{reader}` is asked for {what}"))
+        .help("the first extents of `shape` are the axes: `shape = [8, 8]` for a grid of two axes")
 }
 
 pub fn unknown_argument(reader: &str, name: &str, known: &[&str]) -> Diagnostic {
@@ -67,6 +78,16 @@ pub fn bad_file(path: &str, why: &str) -> Diagnostic {
 
 pub fn empty_file(path: &str) -> Diagnostic {
     Diagnostic::error("E0825", format!("`{path}` is empty: there is nothing to train on"))
+}
+
+pub fn empty_example(name: &str, over: Over, example: usize) -> Diagnostic {
+    let what = match over {
+        Over::Axes(2..) => "grid",
+        Over::Tree | Over::Mixed => "tree",
+        _ => "sequence",
+    };
+    Diagnostic::error("E0825", format!("the {what} `{name}` of example {} is empty", example + 1))
+        .help("take the example out, or give it at least one position: of nothing nothing can be learnt")
 }
 
 pub fn bad_split(span: Span) -> Diagnostic {
@@ -168,6 +189,42 @@ pub fn unequal_lengths(extent: &str, a: &str, b: &str, example: usize) -> Diagno
         format!("`{a}` and `{b}` share the length `{extent}`, but differ in example {}", example + 1),
     )
     .help("sequences of different lengths want different names: `seq<n>`, `seq<m>`")
+}
+
+/// A domain whose extent is static.
+pub fn wrong_length(
+    span: Option<Span>,
+    input: &str,
+    extent: &str,
+    declared: usize,
+    example: usize,
+    given: usize,
+) -> Diagnostic {
+    Diagnostic::error(
+        "E0828",
+        format!("`{extent}` of the input `{input}` is {declared}, example {} has {given}", example + 1),
+    )
+    .at_some(span, "declared here")
+}
+
+pub fn too_many_children(
+    span: Option<Span>,
+    input: &str,
+    most: usize,
+    example: usize,
+    node: usize,
+    given: usize,
+) -> Diagnostic {
+    let s = if most == 1 { "" } else { "ren" };
+    Diagnostic::error(
+        "E0828",
+        format!(
+            "node {node} of the tree `{input}` of example {} has {given} children, the model takes {most} child{s}",
+            example + 1
+        ),
+    )
+    .at_some(span, "declared here")
+    .help("write the trees with fewer branches, or take a cell over any number of children, `tree(K..)`")
 }
 
 // ---- settings --------------------------------------------------------------------------------

@@ -4,10 +4,10 @@
 //! (`V` of `id(V)`, `C` of `seq<n> of [C]`), and for each input the field that feeds it. Afterwards
 //! every value fits its input, and inputs that share a length agree in each example.
 
-use super::data::{Dataset, Declared, Field, Values};
+use super::data::{Dataset, Declared, Field, Over, Values};
 use super::errors;
 use crate::diag::Diagnostic;
-use crate::eqn::{Graph, Level, Source, SourceKind, Ty};
+use crate::eqn::{Domain, DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty};
 use crate::shape::{Bindings, Dim};
 use crate::weights::show;
 
@@ -16,8 +16,8 @@ use crate::weights::show;
 pub struct Feed {
     pub input: String,
     pub field: usize,
-    /// The name of its length, for sequences.
-    pub extent: Option<String>,
+    /// The names of its lengths, one for each axis; of a tree the name of its nodes.
+    pub extents: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -31,11 +31,23 @@ fn inputs(graph: &Graph) -> impl Iterator<Item = &Source> {
     graph.sources.iter().filter(|s| s.kind == SourceKind::Input)
 }
 
+/// What values at a level are over.
+fn over(graph: &Graph, level: Level) -> Over {
+    let axes = graph.axes_of(level);
+    let is_chain = |d: &DomainId| graph.is_chain(*d);
+    match axes.as_slice() {
+        [] => Over::Example,
+        all if all.iter().all(is_chain) => Over::Axes(all.len()),
+        [tree] if matches!(graph.domains[tree.index()].kind, DomainKind::Tree { .. }) => Over::Tree,
+        _ => Over::Mixed,
+    }
+}
+
 /// The declared inputs, for the readers.
 pub fn declared(graph: &Graph) -> Vec<Declared> {
     let each = inputs(graph).map(|s| Declared {
         name: s.name.to_string(),
-        sequential: matches!(s.level, Level::Over(_)),
+        over: over(graph, s.level),
         is_id: matches!(s.ty, Ty::Id(_)),
         rank: s.shape.len(),
     });
@@ -52,18 +64,17 @@ pub fn fit(graph: &Graph, data: &Dataset) -> Result<Fit, Vec<Diagnostic>> {
             continue;
         };
         let field = &data.fields[at];
-        match kind_error(source, field) {
+        match kind_error(graph, source, field) {
             Some(e) => wrong.push(e),
             None => {
                 equations.extend(source.shape.iter().zip(&field.shape).map(|(d, n)| (source, d, *n, false)));
                 if let (Ty::Id(k), Values::Id { symbols, .. }) = (&source.ty, &field.values) {
                     equations.push((source, k, symbols.len(), true));
                 }
-                let extent = match source.level {
-                    Level::Over(d) => graph.domains.get(d.index()).map(|d| d.extent.to_string()),
-                    _ => None,
-                };
-                feeds.push(Feed { input: source.name.to_string(), field: at, extent });
+                let axes = graph.axes_of(source.level).into_iter().map(|d| &graph.domains[d.index()]);
+                wrong.extend(axes.clone().enumerate().find_map(|(i, d)| misfit(source, field, i, d)));
+                let extents = axes.map(|d| d.extent.to_string()).collect();
+                feeds.push(Feed { input: source.name.to_string(), field: at, extents });
             }
         }
     }
@@ -72,22 +83,46 @@ pub fn fit(graph: &Graph, data: &Dataset) -> Result<Fit, Vec<Diagnostic>> {
     if wrong.is_empty() { Ok(Fit { dims, feeds }) } else { Err(wrong) }
 }
 
-fn kind_error(source: &Source, field: &Field) -> Option<Diagnostic> {
-    let is_sequence = matches!(source.level, Level::Over(_));
+fn kind_error(graph: &Graph, source: &Source, field: &Field) -> Option<Diagnostic> {
+    let wanted = over(graph, source.level);
     let is_id = matches!(source.ty, Ty::Id(_));
     let given_id = matches!(field.values, Values::Id { .. });
-    let fits =
-        is_sequence == field.sequential && is_id == given_id && source.shape.len() == field.shape.len();
-    if fits {
+    if wanted == field.over() && is_id == given_id && source.shape.len() == field.shape.len() {
         return None;
     }
-    let say = |sequence: bool, id: bool, shape: String| {
+    let say = |over: Over, id: bool, shape: String| {
         let one = if id { "an id".to_string() } else { format!("numbers {shape}") };
-        if sequence { format!("a sequence of {one}") } else { format!("{one} per example") }
+        match over {
+            Over::Example => format!("{one} per example"),
+            Over::Axes(1) => format!("a sequence of {one}"),
+            Over::Axes(n) => format!("a grid of {n} axes of {one}"),
+            Over::Tree => format!("a tree of {one}"),
+            Over::Mixed => format!("a tree together with other axes of {one}"),
+        }
     };
-    let declared = say(is_sequence, is_id, crate::shape::show_shape(&source.shape));
-    let given = say(field.sequential, given_id, show(&field.shape));
+    let declared = say(wanted, is_id, crate::shape::show_shape(&source.shape));
+    let given = say(field.over(), given_id, show(&field.shape));
     Some(errors::wrong_kind(source.span, &source.name, &declared, &given))
+}
+
+/// The first example that an axis, by what is static of it, does not allow.
+fn misfit(source: &Source, field: &Field, axis: usize, domain: &Domain) -> Option<Diagnostic> {
+    match (&domain.kind, field.trees()) {
+        (DomainKind::Chain { fixed: Some(n) }, _) => {
+            let n = *n as usize;
+            let example = (0..field.examples()).find(|e| field.length(axis, *e) != n)?;
+            let given = field.length(axis, example);
+            Some(errors::wrong_length(source.span, &source.name, &domain.extent, n, example, given))
+        }
+        (DomainKind::Tree { arity: Some(most) }, Some(trees)) => {
+            let most = *most as usize;
+            let all = trees.iter().enumerate();
+            let mut nodes = all.flat_map(|(e, tree)| (0..tree.nodes()).map(move |n| (e, n, tree.arity(n))));
+            let (example, node, edges) = nodes.find(|(_, _, edges)| *edges > most)?;
+            Some(errors::too_many_children(source.span, &source.name, most, example, node, edges))
+        }
+        _ => None,
+    }
 }
 
 /// Bare symbols take their value from the data; then everything else is compared.
@@ -113,13 +148,22 @@ fn solve(equations: Vec<(&Source, &Dim, usize, bool)>, wrong: &mut Vec<Diagnosti
 }
 
 fn lengths_differ(feeds: &[Feed], data: &Dataset) -> Option<Diagnostic> {
+    let axes = |f: &'_ Feed| (0..f.extents.len()).collect::<Vec<_>>();
     for (i, a) in feeds.iter().enumerate() {
-        let Some(extent) = &a.extent else { continue };
-        for b in feeds[..i].iter().filter(|b| b.extent == a.extent) {
+        for b in &feeds[..i] {
             let (fa, fb) = (&data.fields[a.field], &data.fields[b.field]);
-            let differs = (0..data.examples).find(|e| fa.range(*e).len() != fb.range(*e).len());
-            if let Some(example) = differs {
-                return Some(errors::unequal_lengths(extent, &b.input, &a.input, example));
+            for (x, y) in axes(a).into_iter().flat_map(|x| axes(b).into_iter().map(move |y| (x, y))) {
+                let (one, other) = (&a.extents[x], &b.extents[y]);
+                if one != other {
+                    continue;
+                }
+                let differs = |e: &usize| match (fa.trees(), fb.trees()) {
+                    (Some(a), Some(b)) => a[*e] != b[*e],
+                    _ => fa.length(x, *e) != fb.length(y, *e),
+                };
+                if let Some(example) = (0..data.examples).find(differs) {
+                    return Some(errors::unequal_lengths(one, &b.input, &a.input, example));
+                }
             }
         }
     }
@@ -129,7 +173,6 @@ fn lengths_differ(feeds: &[Feed], data: &Dataset) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eqn::{Domain, DomainId, DomainKind};
     use std::sync::Arc;
 
     fn graph(v: Dim, c: Dim) -> Graph {
@@ -153,15 +196,9 @@ mod tests {
     }
 
     fn data() -> Dataset {
-        let x =
-            Field { sequential: true, shape: vec![3], values: Values::Real(vec![0.0; 9]), ends: vec![1, 3] };
+        let x = Field::sequence(vec![3], Values::Real(vec![0.0; 9]), vec![1, 3]);
         let symbols = Arc::new(vec!["a".into(), "b".into()]);
-        let k = Field {
-            sequential: false,
-            shape: vec![],
-            values: Values::Id { ids: vec![0, 1], symbols },
-            ends: vec![],
-        };
+        let k = Field::one(vec![], Values::Id { ids: vec![0, 1], symbols });
         Dataset {
             names: vec!["x".into(), "k".into()],
             fields: vec![x, k],
@@ -175,7 +212,7 @@ mod tests {
     fn open_dimensions_are_found_from_the_data() {
         let fit = fit(&graph(Dim::sym("V"), Dim::sym("C")), &data()).unwrap();
         assert_eq!(fit.dims, Bindings::from([("C".into(), 3), ("V".into(), 2)]));
-        assert_eq!(fit.feeds[0].extent.as_deref(), Some("n"));
+        assert_eq!(fit.feeds[0].extents, ["n"]);
     }
 
     #[test]
@@ -196,5 +233,35 @@ mod tests {
         let mut swapped = data();
         swapped.fields.swap(0, 1);
         assert!(one(&graph(Dim::sym("V"), Dim::sym("C")), &swapped).contains("a sequence of numbers [C]"));
+    }
+
+    fn over_a_tree(arity: Option<u32>, edges: &[&[i64]]) -> Result<Fit, Vec<Diagnostic>> {
+        let mut graph = graph(Dim::sym("V"), Dim::sym("C"));
+        graph.sources.remove(1);
+        graph.domains[0].kind = DomainKind::Tree { arity };
+        let tree = crate::eqn::tree::Tree::new(edges.iter().copied()).unwrap();
+        let values = Values::Real(vec![0.0; edges.len()]);
+        let mut data = data();
+        data.fields = vec![Field::tree(vec![1], values, Arc::new(vec![tree]))];
+        data.examples = 1;
+        fit(&graph, &data)
+    }
+
+    #[test]
+    fn trees_have_at_most_as_many_children_as_the_cell_takes() {
+        let three: &[&[i64]] = &[&[], &[], &[], &[0, 1, 2]];
+        assert_eq!(over_a_tree(None, three).unwrap().feeds[0].extents, ["n"]);
+        let told = over_a_tree(Some(2), three).unwrap_err()[0].message.clone();
+        assert_eq!(told, "node 3 of the tree `x` of example 1 has 3 children, the model takes 2 children");
+    }
+
+    #[test]
+    fn a_sequence_is_no_grid() {
+        let mut d = data();
+        d.fields[0] = Field::grid(vec![3], Values::Real(vec![0.0; 9]), vec![vec![1, 1], vec![1, 2]]);
+        let told = fit(&graph(Dim::sym("V"), Dim::sym("C")), &d).unwrap_err()[0].message.clone();
+        assert!(
+            told.ends_with("is a sequence of numbers [C], the data give a grid of 2 axes of numbers [3]")
+        );
     }
 }

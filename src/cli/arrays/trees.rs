@@ -9,6 +9,7 @@ use crate::eqn::tree::Tree;
 use crate::eqn::{Domain, DomainKind, Graph};
 use crate::runtime::MOST_STEPS;
 use crate::runtime::errors::{missing_trees, too_many_steps};
+use crate::weights::trees::{TreesError, trees as trees_of};
 use crate::weights::{Array, Finder, show};
 use std::collections::BTreeMap;
 
@@ -57,10 +58,12 @@ fn read(
     lengths: &str,
     sizes: &mut Sizes,
 ) -> Result<Vec<Tree>, Diagnostic> {
-    let refused = |what: &str| errors::bad_children(finder.file, name, what);
-    let [batch, nodes, edges] = array.shape[..] else { return Err(refused(&show(&array.shape))) };
+    let refused = |why: TreesError| errors::bad_children(finder.file, name, &why);
+    let [batch, nodes, _] = array.shape[..] else {
+        return Err(refused(TreesError::Shape(array.shape.clone())));
+    };
     if *sizes.batch.get_or_insert(batch) != batch {
-        return Err(refused(&show(&array.shape)));
+        return Err(refused(TreesError::Shape(array.shape.clone())));
     }
     if batch == 0 {
         return Err(errors::no_examples(finder.file));
@@ -77,18 +80,7 @@ fn read(
         }
         counts = values.iter().map(|v| *v as usize).collect();
     }
-    let values = array.to_f64();
-    let mut trees = Vec::with_capacity(batch);
-    for (b, count) in counts.into_iter().enumerate() {
-        let own = &values[b * nodes * edges..][..count * edges];
-        if let Some(bad) = own.iter().find(|v| v.fract() != 0.0 || **v < -1.0 || **v >= nodes as f64) {
-            return Err(refused(&format!("{bad}")));
-        }
-        let own: Vec<i64> = own.iter().map(|v| *v as i64).collect();
-        let edges = (0..count).map(|n| &own[n * edges..][..edges]);
-        trees.push(Tree::new(edges).map_err(|e| refused(&format!("example {b}: {e}")))?);
-    }
-    Ok(trees)
+    trees_of(array, &counts).map_err(refused)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Call {
             "ts" => ts::read(self, open)?,
             "csv" => table::csv(self, declared, open)?,
             "npz" => table::npz(self, declared, open)?,
-            _ => task::task(self)?,
+            _ => task::task(self, declared)?,
         };
         dataset.names.clone_from(&self.names);
         Ok(dataset)

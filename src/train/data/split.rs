@@ -138,7 +138,7 @@ mod tests {
 
     fn stream(n: usize) -> Dataset {
         let values = Values::Id { ids: vec![0; n], symbols: Arc::new(vec!["a".into()]) };
-        let field = Field { sequential: true, shape: vec![], values, ends: vec![n] };
+        let field = Field::sequence(vec![], values, vec![n]);
         Dataset { names: vec!["x".into()], fields: vec![field], examples: 1, test_from: None, shares: None }
     }
 
@@ -174,8 +174,7 @@ mod tests {
 
     #[test]
     fn examples_fall_into_one_part_each() {
-        let field =
-            Field { sequential: false, shape: vec![], values: Values::Real(vec![0.0; 50]), ends: vec![] };
+        let field = Field::one(vec![], Values::Real(vec![0.0; 50]));
         let mut data = Dataset {
             names: vec!["x".into()],
             fields: vec![field],

@@ -2,7 +2,7 @@
 
 use super::source::Call;
 use super::text::decode;
-use super::{Dataset, Declared, Field, Open, Values};
+use super::{Dataset, Declared, Field, Open, Over, Values};
 use crate::diag::Diagnostic;
 use crate::train::errors;
 use crate::weights::{self, Array};
@@ -35,12 +35,12 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     let examples = rows.lines.len();
     let values: Vec<f32> = rows.values.iter().map(|v| v * scale).collect();
     let first = declared.iter().find(|d| Some(&d.name) == call.names.first());
-    let mut fields = vec![shaped(values, examples, &shape, first)];
+    let mut fields = vec![shaped(values, examples, &shape, first)?];
     if labelled {
         let second = declared.iter().find(|d| Some(&d.name) == call.names.get(1));
         fields.push(if second.is_some_and(|d| !d.is_id) {
             let shape = vec![1; second.map_or(0, |d| d.rank)];
-            Field { sequential: false, shape, values: Values::Real(rows.numbers(path)?), ends: vec![] }
+            Field::one(shape, Values::Real(rows.numbers(path)?))
         } else {
             rows.classes()
         });
@@ -48,21 +48,23 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     Ok(Dataset { names: vec![], fields, examples, test_from, shares: None })
 }
 
-/// Values of equal shape as the declared input takes them: a sequence along the first axis, or one value.
-fn shaped(values: Vec<f32>, examples: usize, shape: &[usize], declared: Option<&Declared>) -> Field {
-    let sequential = declared.is_some_and(|d| d.sequential);
-    let rank = declared.map(|d| d.rank);
-    let (steps, rest) = match (sequential, shape.split_first()) {
-        (true, Some((steps, rest))) => (*steps, rest.to_vec()),
-        _ => (1, shape.to_vec()),
-    };
-    let rest = match rank {
-        Some(1) if rest.is_empty() => vec![1],
-        Some(0) if rest == [1] => vec![],
-        _ => rest,
-    };
-    let ends = if sequential { (1..=examples).map(|i| i * steps).collect() } else { vec![] };
-    Field { sequential, shape: rest, values: Values::Real(values), ends }
+/// Values of equal shape as the declared input takes them: the first extents are its axes.
+fn shaped(
+    values: Vec<f32>,
+    examples: usize,
+    shape: &[usize],
+    declared: Option<&Declared>,
+) -> Result<Field, Diagnostic> {
+    let over = declared.map_or(Over::Example, |d| d.over);
+    let values = Values::Real(values);
+    let field = Field::uniform(over, shape, examples, values);
+    let mut field = field.ok_or_else(|| errors::too_few_extents("csv", over, shape))?;
+    match (declared.map(|d| d.rank), field.shape.as_slice()) {
+        (Some(1), []) => field.shape = vec![1],
+        (Some(0), [1]) => field.shape = vec![],
+        _ => {}
+    }
+    Ok(field)
 }
 
 #[derive(Default)]
@@ -132,17 +134,14 @@ impl Rows {
         let known = super::index(&symbols);
         let ids = self.lines.iter().filter_map(|(_, l)| known.get(l.as_str()).copied()).collect();
         drop(known);
-        Field {
-            sequential: false,
-            shape: vec![],
-            values: Values::Id { ids, symbols: Arc::new(symbols) },
-            ends: vec![],
-        }
+        Field::one(vec![], Values::Id { ids, symbols: Arc::new(symbols) })
     }
 }
 
-/// `x, y = npz(path)`: the arrays of these names, examples along the first axis. A sequence has its
-/// steps along the second; `NAME_lengths`, or `lengths`, tells how many of them are real.
+/// `x, y = npz(path)`: the arrays of these names, examples along the first axis. A sequence has its steps along the
+/// second, a grid its axes along the next ones; `NAME_lengths`, or `lengths`, tells how many of them are real, `[examples]`
+/// or for a grid `[examples, axes]`. A tree has its nodes along the second, and its edges in `NAME_children`, or `children`,
+/// `[examples, nodes, edges]`.
 pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Dataset, Diagnostic> {
     call.only(1, &[])?;
     let path = call.path()?;
@@ -152,83 +151,106 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     let mut examples: Option<usize> = None;
     for name in &call.names {
         let known = declared.iter().find(|d| d.name == *name);
-        let array =
-            arrays.get(name).ok_or_else(|| finder.refusal_of(&finder.missing(name, "[examples, …]")))?;
-        let (sequential, is_id) = known.map_or((false, false), |d| (d.sequential, d.is_id));
-        let Some((n, rest)) = array.shape.split_first() else {
-            return Err(finder.refusal_of(&finder.misshaped(name, "[examples, …]", &array.shape)));
+        let (over, is_id) = known.map_or((Over::Example, false), |d| (d.over, d.is_id));
+        let wanted = match over {
+            Over::Example => "[examples, …]",
+            Over::Axes(2..) => "[examples, axis, axis, …]",
+            _ => "[examples, steps, …]",
         };
+        let array = arrays.get(name).ok_or_else(|| finder.refusal_of(&finder.missing(name, wanted)))?;
+        let misshaped = || finder.refusal_of(&finder.misshaped(name, wanted, &array.shape));
+        let (n, rest) = array.shape.split_first().ok_or_else(misshaped)?;
         if *examples.get_or_insert(*n) != *n {
             return Err(errors::bad_file(
                 path,
                 &format!("`{name}` has another number of examples than the others"),
             ));
         }
-        let (steps, shape) = match (sequential, rest.split_first()) {
-            (false, _) => (1, rest.to_vec()),
-            (true, Some((steps, shape))) => (*steps, shape.to_vec()),
-            (true, None) => {
-                let wanted = "[examples, steps, …]";
-                return Err(finder.refusal_of(&finder.misshaped(name, wanted, &array.shape)));
+        let (axes, shape) = rest.split_at_checked(over.axes()).ok_or_else(misshaped)?;
+        let own = |what: &str| arrays.get(&format!("{name}_{what}")).or_else(|| arrays.get(what));
+        let lengths = match own("lengths") {
+            Some(given) if over != Over::Example => whole_lengths(path, given, *n, axes)?,
+            _ => axes.iter().map(|steps| vec![*steps; *n]).collect(),
+        };
+        let values = npz_values(path, name, array, is_id, axes, &lengths)?;
+        fields.push(match over {
+            Over::Example => Field::one(shape.to_vec(), values),
+            Over::Axes(_) => Field::grid(shape.to_vec(), values, lengths),
+            Over::Tree | Over::Mixed => {
+                let children = format!("{name}_children");
+                let array = own("children").ok_or_else(|| {
+                    finder.refusal_of(&finder.missing(&children, "[examples, nodes, edges]"))
+                })?;
+                let trees = weights::trees::trees(array, &lengths[0])
+                    .map_err(|why| errors::bad_file(path, &format!("the children of `{name}`: {why}")))?;
+                Field::tree(shape.to_vec(), values, Arc::new(trees))
             }
-        };
-        let lengths = match arrays.get(&format!("{name}_lengths")).or_else(|| arrays.get("lengths")) {
-            Some(lengths) if sequential => Some(whole_lengths(path, lengths, *n, steps)?),
-            _ => None,
-        };
-        fields.push(npz_field(path, name, array, Layout { sequential, is_id, steps, shape, lengths })?);
+        });
     }
     Ok(Dataset { names: vec![], fields, examples: examples.unwrap_or(0), test_from: None, shares: None })
 }
 
-struct Layout {
-    sequential: bool,
+/// The true values of all examples, one example after another.
+fn npz_values(
+    path: &str,
+    name: &str,
+    array: &Array,
     is_id: bool,
-    steps: usize,
-    shape: Vec<usize>,
-    lengths: Option<Vec<usize>>,
-}
-
-fn npz_field(path: &str, name: &str, array: &Array, l: Layout) -> Result<Field, Diagnostic> {
+    axes: &[usize],
+    lengths: &[Vec<usize>],
+) -> Result<Values, Diagnostic> {
     let all = array.to_f64();
-    let width: usize = l.shape.iter().product();
     let examples = array.shape.first().copied().unwrap_or(0);
-    let (mut kept, mut ends) = (Vec::with_capacity(all.len()), Vec::new());
-    for i in 0..examples {
-        let length = l.lengths.as_ref().and_then(|v| v.get(i)).copied().unwrap_or(l.steps);
-        let start = i * l.steps * width;
-        kept.extend_from_slice(all.get(start..start + length * width).unwrap_or(&[]));
-        if l.sequential {
-            ends.push(kept.len() / width.max(1));
+    let points: usize = axes.iter().product();
+    let width = all.len() / (examples * points).max(1);
+    let mut kept = Vec::with_capacity(all.len());
+    for (row, values) in all.chunks(width.max(1)).enumerate() {
+        let (example, mut point) = (row / points.max(1), row % points.max(1));
+        let mut is_true = true;
+        for (n, lengths) in axes.iter().zip(lengths).rev() {
+            is_true &= point % n < lengths[example];
+            point /= n;
+        }
+        if is_true {
+            kept.extend_from_slice(values);
         }
     }
     if let Some(at) = kept.iter().position(|v| !v.is_finite()) {
         return Err(errors::bad_file(path, &format!("element {} of `{name}` is no finite number", at + 1)));
     }
-    let values = if l.is_id {
-        let bad = kept.iter().find(|v| v.fract() != 0.0 || **v < 0.0 || **v > f64::from(1 << 24));
-        if let Some(v) = bad {
-            return Err(errors::bad_file(path, &format!("`{name}` holds {v}, which is no id")));
-        }
-        let ids: Vec<u32> = kept.iter().map(|v| *v as u32).collect();
-        let count = ids.iter().max().map_or(0, |m| m + 1);
-        Values::Id { ids, symbols: Arc::new((0..count).map(|i| i.to_string()).collect()) }
-    } else {
-        Values::Real(kept.iter().map(|v| *v as f32).collect())
-    };
-    Ok(Field { sequential: l.sequential, shape: l.shape, values, ends })
+    if !is_id {
+        return Ok(Values::Real(kept.iter().map(|v| *v as f32).collect()));
+    }
+    let bad = kept.iter().find(|v| v.fract() != 0.0 || **v < 0.0 || **v > f64::from(1 << 24));
+    if let Some(v) = bad {
+        return Err(errors::bad_file(path, &format!("`{name}` holds {v}, which is no id")));
+    }
+    let ids: Vec<u32> = kept.iter().map(|v| *v as u32).collect();
+    let count = ids.iter().max().map_or(0, |m| m + 1);
+    Ok(Values::Id { ids, symbols: Arc::new((0..count).map(|i| i.to_string()).collect()) })
 }
 
-fn whole_lengths(path: &str, array: &Array, examples: usize, steps: usize) -> Result<Vec<usize>, Diagnostic> {
-    let lengths = array.to_f64();
-    let fit = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= steps as f64;
-    if lengths.len() != examples || !lengths.iter().all(fit) {
+/// For each axis the length of every example, from `[examples]` or `[examples, axes]`.
+fn whole_lengths(
+    path: &str,
+    array: &Array,
+    examples: usize,
+    axes: &[usize],
+) -> Result<Vec<Vec<usize>>, Diagnostic> {
+    let all = array.to_f64();
+    let fit = |(i, v): (usize, &f64)| {
+        v.fract() == 0.0 && *v >= 0.0 && *v <= axes.get(i % axes.len()).map_or(0.0, |n| *n as f64)
+    };
+    if all.len() != examples * axes.len() || !all.iter().enumerate().all(fit) {
+        let most: Vec<String> = axes.iter().map(|n| format!("0..{n}")).collect();
+        let each = if axes.len() == 1 { "" } else { " for each axis" };
         return Err(errors::bad_file(
             path,
-            &format!("lengths must be {examples} whole numbers of 0..{steps}"),
+            &format!("lengths must be {examples} whole numbers of {}{each}", most.join(", ")),
         ));
     }
-    Ok(lengths.iter().map(|v| *v as usize).collect())
+    let axis = |k: usize| all.iter().skip(k).step_by(axes.len()).map(|v| *v as usize).collect();
+    Ok((0..axes.len()).map(axis).collect())
 }
 
 #[cfg(test)]
@@ -247,17 +269,17 @@ mod tests {
         }
     }
 
-    fn declared(sequential: bool) -> Vec<Declared> {
+    fn declared(over: Over) -> Vec<Declared> {
         vec![
-            Declared { name: "x".into(), sequential, is_id: false, rank: 1 },
-            Declared { name: "y".into(), sequential: false, is_id: true, rank: 0 },
+            Declared { name: "x".into(), over, is_id: false, rank: 1 },
+            Declared { name: "y".into(), over: Over::Example, is_id: true, rank: 0 },
         ]
     }
 
     #[test]
     fn classes_are_in_numeric_order_and_a_heading_is_skipped() {
         let c = call("csv", vec![("scale".into(), Constant::Number(0.5))]);
-        let d = c.read(&declared(false), &mut |_| Ok("a,b,class\n1,2,10\n3,4,9\n".into())).unwrap();
+        let d = c.read(&declared(Over::Example), &mut |_| Ok("a,b,class\n1,2,10\n3,4,9\n".into())).unwrap();
         assert_eq!(d.fields[0].values, Values::Real(vec![0.5, 1.0, 1.5, 2.0]));
         let Values::Id { ids, symbols } = &d.fields[1].values else { panic!() };
         assert_eq!((ids.as_slice(), symbols.join(" ")), (&[1, 0][..], "9 10".to_string()));
@@ -267,14 +289,14 @@ mod tests {
     fn a_shape_makes_rows_into_sequences() {
         let shape = Constant::List(vec![Constant::Number(2.0), Constant::Number(2.0)]);
         let c = call("csv", vec![("shape".into(), shape)]);
-        let d = c.read(&declared(true), &mut |_| Ok("1,2,3,4,0\n5,6,7,8,1\n".into())).unwrap();
-        assert_eq!((d.fields[0].ends.as_slice(), d.fields[0].shape.as_slice()), (&[2, 4][..], &[2][..]));
+        let d = c.read(&declared(Over::Axes(1)), &mut |_| Ok("1,2,3,4,0\n5,6,7,8,1\n".into())).unwrap();
+        assert_eq!((d.fields[0].range(1), d.fields[0].shape.as_slice()), (2..4, &[2][..]));
     }
 
     #[test]
     fn bad_cells_name_their_line_and_column() {
         let read = |text: &'static str| {
-            call("csv", vec![]).read(&declared(false), &mut |_| Ok(text.into())).unwrap_err().message
+            call("csv", vec![]).read(&declared(Over::Example), &mut |_| Ok(text.into())).unwrap_err().message
         };
         assert!(read("1,2,0\n1,NaN,0\n").contains("line 2"));
         assert!(read("1,2,0\n1,NaN,0\n").contains("column 2"));
@@ -290,8 +312,57 @@ mod tests {
             ("lengths".to_string(), Array { shape: vec![2], data: weights::Data::I64(vec![3, 1]) }),
         ]);
         let bytes = weights::npz::write(&arrays).unwrap();
-        let d = call("npz", vec![]).read(&declared(true), &mut |_| Ok(bytes.clone())).unwrap();
+        let d = call("npz", vec![]).read(&declared(Over::Axes(1)), &mut |_| Ok(bytes.clone())).unwrap();
         assert_eq!(d.fields[0].values, Values::Real(vec![1.0, 2.0, 3.0, 4.0]));
-        assert_eq!(d.fields[0].ends, [3, 4]);
+        assert_eq!((d.fields[0].range(0), d.fields[0].range(1)), (0..3, 3..4));
+    }
+
+    #[test]
+    fn a_shape_makes_lines_into_grids() {
+        let shape = |n: &[f64]| Constant::List(n.iter().map(|n| Constant::Number(*n)).collect());
+        let read = |n: &[f64]| {
+            let c = call("csv", vec![("shape".into(), shape(n))]);
+            c.read(&declared(Over::Axes(2)), &mut |_| Ok("1,2,3,4,5,6,0\n5,6,7,8,9,0,1\n".into()))
+        };
+        let d = read(&[2.0, 3.0]).unwrap();
+        assert_eq!((d.fields[0].range(1), d.fields[0].length(1, 0)), (6..12, 3));
+        assert_eq!(d.fields[0].shape, [1]);
+        assert!(read(&[6.0]).unwrap_err().message.contains("a grid of 2 axes, and the shape is [6]"));
+    }
+
+    #[test]
+    fn npz_grids_and_trees_end_at_their_lengths() {
+        let ints = |shape: &[usize], v: &[i64]| Array {
+            shape: shape.to_vec(),
+            data: weights::Data::I64(v.to_vec()),
+        };
+        let values = Array::f32(vec![2, 2, 3], (0..12).map(|v| v as f32).collect());
+        let mut arrays = weights::Arrays::from([
+            ("x".to_string(), values),
+            ("y".to_string(), ints(&[2], &[0, 2])),
+            ("lengths".to_string(), ints(&[2, 2], &[2, 3, 1, 2])),
+        ]);
+        let read = |arrays: &weights::Arrays, over| {
+            let bytes = weights::npz::write(arrays).unwrap();
+            let d = call("npz", vec![]).read(&declared(over), &mut |_| Ok(bytes.clone()));
+            d.map(|d| d.fields[0].clone()).map_err(|e| e.message)
+        };
+        let x = read(&arrays, Over::Axes(2)).unwrap();
+        assert_eq!((x.range(1), x.length(1, 1)), (6..8, 2));
+        let Values::Real(kept) = &x.values else { panic!() };
+        assert_eq!(kept[..], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        arrays.insert("lengths".into(), ints(&[2, 2], &[2, 4, 1, 2]));
+        assert!(read(&arrays, Over::Axes(2)).unwrap_err().contains("of 0..2, 0..3 for each axis"));
+
+        arrays.insert("lengths".into(), ints(&[2], &[2, 1]));
+        assert!(read(&arrays, Over::Tree).unwrap_err().contains("`x_children`"));
+        arrays.insert("children".into(), ints(&[2, 2, 1], &[-1, 0, -1, 0]));
+        let x = read(&arrays, Over::Tree).unwrap();
+        assert_eq!(
+            (x.shape.as_slice(), x.range(1), x.trees().unwrap()[0].children(1)),
+            (&[3][..], 2..3, &[0][..])
+        );
+        arrays.insert("children".into(), ints(&[2, 2, 1], &[1, 0, -1, 0]));
+        assert!(read(&arrays, Over::Tree).unwrap_err().contains("example 0: children must come before"));
     }
 }

@@ -4,7 +4,7 @@
 //! sees the same examples. [`TASKS`] lists what there is.
 
 use super::source::{Call, Constant};
-use super::{Dataset, Field, Values};
+use super::{Dataset, Declared, Field, Values};
 use crate::diag::Diagnostic;
 use crate::train::errors;
 use rand::{RngExt, SeedableRng};
@@ -18,7 +18,7 @@ struct Task {
     names: &'static str,
     /// Named arguments beside `steps`, `count` and `seed`.
     more: &'static [&'static str],
-    make: fn(&Call, Size) -> Result<Dataset, Diagnostic>,
+    make: fn(&Call, &[Declared], Size) -> Result<Dataset, Diagnostic>,
 }
 
 #[derive(Clone, Copy)]
@@ -29,23 +29,23 @@ struct Size {
 }
 
 const TASKS: &[Task] = &[
-    Task { name: "adding", names: "the sequence and the sum", more: &[], make: |_, size| adding(size) },
+    Task { name: "adding", names: "the sequence and the sum", more: &[], make: |_, _, size| adding(size) },
     Task {
         name: "copy",
         names: "what is shown and what is wanted",
         more: &["symbols", "length"],
-        make: copy,
+        make: |call, _, size| copy(call, size),
     },
     Task {
         name: "permutations",
         names: "the factors and the products",
         more: &["degree"],
-        make: permutations,
+        make: |call, _, size| permutations(call, size),
     },
 ];
 
 /// `x, y = task("adding", steps = 100, count = 10000, seed = 1)`.
-pub fn task(call: &Call) -> Result<Dataset, Diagnostic> {
+pub fn task(call: &Call, declared: &[Declared]) -> Result<Dataset, Diagnostic> {
     let name = match call.positional.first() {
         Some(Constant::Text(name)) => name.as_str(),
         _ => return Err(errors::bad_argument(&call.reader, "wants the name of a task, in quotes")),
@@ -66,7 +66,7 @@ pub fn task(call: &Call) -> Result<Dataset, Diagnostic> {
     if steps.saturating_mul(count) > MOST {
         return Err(errors::bad_argument(&call.reader, "wants at most 100,000,000 steps in all"));
     }
-    (task.make)(call, Size { steps, count, seed })
+    (task.make)(call, declared, Size { steps, count, seed })
 }
 
 /// Steps of all examples together.
@@ -91,10 +91,8 @@ fn adding(Size { steps, count, seed }: Size) -> Result<Dataset, Diagnostic> {
         sums.push(sum);
     }
     let ends = (1..=count).map(|i| i * steps).collect();
-    let fields = vec![
-        Field { sequential: true, shape: vec![2], values: Values::Real(x), ends },
-        Field { sequential: false, shape: vec![1], values: Values::Real(sums), ends: vec![] },
-    ];
+    let fields =
+        vec![Field::sequence(vec![2], Values::Real(x), ends), Field::one(vec![1], Values::Real(sums))];
     Ok(dataset(fields, count))
 }
 
@@ -173,7 +171,7 @@ fn arrangements(n: usize) -> Vec<Vec<usize>> {
 
 fn ids(ids: Vec<u32>, symbols: &Arc<Vec<String>>, steps: usize, count: usize) -> Field {
     let ends = (1..=count).map(|i| i * steps).collect();
-    Field { sequential: true, shape: vec![], values: Values::Id { ids, symbols: symbols.clone() }, ends }
+    Field::sequence(vec![], Values::Id { ids, symbols: symbols.clone() }, ends)
 }
 
 fn dataset(fields: Vec<Field>, examples: usize) -> Dataset {

@@ -68,7 +68,7 @@ pub fn one(call: &Call, open: &mut Open, units: Units) -> Result<Dataset, Diagno
     drop(known);
     let examples = ends.len();
     let values = Values::Id { ids, symbols: Arc::new(symbols) };
-    let field = Field { sequential: true, shape: vec![], values, ends };
+    let field = Field::sequence(vec![], values, ends);
     Ok(Dataset { names: vec![], fields: vec![field], examples, test_from, shares: None })
 }
 
@@ -153,7 +153,7 @@ fn dataset(path: &str, columns: Vec<Vec<Vec<&str>>>) -> Result<Dataset, Diagnost
         }
         drop(known);
         let values = Values::Id { ids, symbols: Arc::new(symbols) };
-        fields.push(Field { sequential: true, shape: vec![], values, ends });
+        fields.push(Field::sequence(vec![], values, ends));
     }
     Ok(Dataset { names: vec![], fields, examples, test_from: None, shares: None })
 }
@@ -208,7 +208,7 @@ mod tests {
         let d = c.read(&[], &mut |_| Ok("ab X Y # note\n\nb Y\n".into())).unwrap();
         let Values::Id { ids, .. } = &d.fields[0].values else { panic!() };
         assert_eq!(*ids, [1, 2, 0, 2, 0]);
-        assert_eq!(d.fields[1].ends, [3, 5]);
+        assert_eq!(d.fields[1].range(1), 3..5);
         let e = c.read(&[], &mut |_| Ok("ab X\nalone\n".into())).unwrap_err();
         assert!(e.message.contains("line 2"), "{}", e.message);
     }

@@ -27,11 +27,10 @@ pub fn read(call: &Call, open: &mut Open) -> Result<Dataset, Diagnostic> {
     }
     let examples = whole.ends.len();
     let values = Values::Real(whole.values);
-    let mut fields =
-        vec![Field { sequential: true, shape: vec![whole.channels.unwrap_or(0)], values, ends: whole.ends }];
+    let mut fields = vec![Field::sequence(vec![whole.channels.unwrap_or(0)], values, whole.ends)];
     if call.names.len() == 2 {
         let values = Values::Id { ids: whole.classes, symbols: Arc::new(whole.labels) };
-        fields.push(Field { sequential: false, shape: vec![], values, ends: vec![] });
+        fields.push(Field::one(vec![], values));
     }
     Ok(Dataset { names: vec![], fields, examples, test_from, shares: None })
 }

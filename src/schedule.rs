@@ -19,10 +19,12 @@ mod explain;
 mod fronts;
 mod fuse;
 mod kernel;
+mod linear;
 mod lower;
 mod order;
 mod pack;
 mod products;
+mod recurrences;
 mod value;
 
 use crate::diag::Fallible;
@@ -33,7 +35,7 @@ pub use explain::explain;
 
 /// Schedules a graph whose dimensions are all numbers.
 pub fn schedule(graph: &Graph) -> Fallible<Program> {
-    let (flow, _) = lower::lower(graph)?;
+    let flow = lower::lower(graph)?;
     let order = order::order(&flow).map_err(|d| vec![d])?;
     let plan = fuse::plan(&flow, &order);
     let layout = pack::layout(&flow, &order, &plan);

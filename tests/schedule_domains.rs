@@ -303,12 +303,10 @@ fn four_directions_are_two_orders() {
 fn a_schedule_says_why_points_come_in_their_order() {
     let graph = graph(GRID);
     let text = explain(&graph, &schedule(&graph).unwrap());
-    let drawing = "`h` is computed by fronts of equal i + j, rising:
-  a point is needed by those at (i+1), (j+1)
-  i down, j to the right; the number of each point's front:
-    1  2  3  4  5  6
-    2  3  4  5  6  7
-    3  4  5  6  7  8
+    let drawing = "recurrence 1: h, with b
+  in anti-diagonals: all points of equal i + j at once, rising
+  reads h[prev i]  (-1, 0)  1 front earlier
+  reads h[prev j]  (0, -1)  1 front earlier
 ";
     assert!(text.contains(drawing), "{text}");
     assert!(text.contains("every front of equal i + j, rising\n"), "{text}");
@@ -319,6 +317,32 @@ fn a_schedule_says_why_points_come_in_their_order() {
 fn a_front_is_one_product() {
     let text = rnnc::loops::print::print(&schedule(&graph(GRID)).unwrap());
     assert_eq!(text.matches(" @ w").count(), 2, "{text}");
+}
+
+/// No hyperplane leaves all reads behind: rows one after another, each read from both ends.
+#[test]
+fn what_no_hyperplane_orders_is_ordered_within_fronts() {
+    let text = GRID
+        .replace("state h ", "state g : [17] over r×c = g init zeros\nstate h ")
+        .replace("up : [17] over r×c = lag(h, -1, 0)", "up : [17] over r×c = lag(g, -1, 0)")
+        .replace(
+            "h : [17] over r×c = tanh(b)\n",
+            "h : [17] over r×c = tanh(b)
+below : [17] over r×c = lag(h, -1, 1)
+right : [17] over r×c = lag(g, 0, 1)
+ur : [17] over r×c = matmul(u, right)
+far : [17] over r×c = lag(g, -1, 0)
+turned : [17] over r×c = remap(far, c to c start 1*c + 1 step -1)
+c : [17] over r×c = add(below, ur)
+d : [17] over r×c = sub(c, turned)
+g : [17] over r×c = tanh(d)
+",
+        );
+    let axes: &[(&str, &[&str])] =
+        &[("x", &["r", "c"]), ("h", &["r", "c"]), ("rows", &["r"]), ("most", &[]), ("sum", &[])];
+    check_alone(&graph(&text), &grid_batch(), axes);
+    // Rows read each other both ways: now nothing is left.
+    assert_eq!(refused(&text.replace("lag(h, -1, 1)", "lag(h, 1, 1)")), "E0612");
 }
 
 #[test]

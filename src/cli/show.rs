@@ -21,7 +21,7 @@ enum Stage {
     Eqn,
     /// The same with the derived adjoint beside it
     Grad,
-    /// Buffers, products, loops and kernels in their order
+    /// Recurrences, why their points come in their order, then products, loops and kernels
     Schedule,
     /// The same with what each kernel does
     Loops,

@@ -4,7 +4,7 @@ use super::{
     Access, Arg, Buffer, Coordinate, Effect, Elem, Front, Inst, Kernel, Nest, Operand, Place, Program,
     ReduceOp, Relation, Stage, Table, ValueId,
 };
-use crate::eqn::Offset;
+use crate::eqn::{DomainId, Offset};
 use std::fmt::Write;
 
 pub fn print(program: &Program) -> String {
@@ -14,12 +14,11 @@ pub fn print(program: &Program) -> String {
     p.text
 }
 
-impl Program {
-    /// `2*i + j`.
-    pub fn show_front(&self, front: &Front) -> String {
+impl Front {
+    /// `2*i + j`, with these variables of the axes.
+    pub fn show<'a>(&self, var: impl Fn(DomainId) -> &'a str) -> String {
         let mut text = String::new();
-        for (axis, k) in &front.0 {
-            let var = self.domains.get(axis.index()).map_or("?", |d| &*d.var);
+        for (axis, k) in &self.0 {
             let sign = match (text.is_empty(), *k < 0) {
                 (true, false) => "",
                 (true, true) => "−",
@@ -28,11 +27,17 @@ impl Program {
             };
             text.push_str(sign);
             match k.unsigned_abs() {
-                1 => text.push_str(var),
-                k => text.push_str(&format!("{k}*{var}")),
+                1 => text.push_str(var(*axis)),
+                k => text.push_str(&format!("{k}*{}", var(*axis))),
             }
         }
         text
+    }
+}
+
+impl Program {
+    pub fn show_front(&self, front: &Front) -> String {
+        front.show(|axis| self.domains.get(axis.index()).map_or("?", |d| &*d.var))
     }
 }
 

@@ -1,31 +1,36 @@
-//! A schedule in words: what is computed where, how much work it is, what is kept.
+//! A schedule in words: what goes round and in which order, what is computed where, how much work it is, what is kept.
 //!
 //! In: a graph and its program. Out: text for `show --stage schedule`.
 
-use super::fronts::{Recurrence, show_vector};
+mod drawing;
+mod systems;
+
 use super::fuse::{self, Plan};
 use super::lower;
 use super::order::{self, Order};
+use super::recurrences::recurrences;
 use super::value::{Flow, Op};
-use crate::eqn::{Domain, DomainId, Graph};
+use crate::eqn::Graph;
 use crate::loops::{Effect, Inst, Kernel, Operand, Place, Program, Stage};
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// `graph` must be the one that was scheduled; otherwise nothing is said about what is kept.
+/// `graph` must be the one that was scheduled; otherwise nothing is said about recurrences and what is kept.
 pub fn explain(graph: &Graph, program: &Program) -> String {
     let mut e = Explainer { program, text: String::new() };
+    let ordered =
+        lower::lower(graph).ok().and_then(|flow| order::order(&flow).ok().map(|order| (flow, order)));
     // Writing to a string cannot fail.
+    if !program.name.is_empty() {
+        let _ = writeln!(e.text, "{}", program.name);
+    }
+    if let Some((flow, order)) = &ordered {
+        e.text += &systems::systems(&recurrences(flow, order), &flow.domains);
+    }
     let _ = e.program();
     let mut text = e.text;
-    if let Ok((flow, found)) = lower::lower(graph)
-        && let Ok(order) = order::order(&flow)
-    {
-        for recurrence in &found {
-            let _ = fronts(recurrence, &flow.domains, program, &mut text);
-        }
-        let plan = fuse::plan(&flow, &order);
-        let _ = values(&flow, &order, &plan, program, &mut text);
+    if let Some((flow, order)) = &ordered {
+        let plan = fuse::plan(flow, order);
+        let _ = values(flow, order, &plan, program, &mut text);
     }
     text
 }
@@ -38,9 +43,6 @@ struct Explainer<'a> {
 impl Explainer<'_> {
     fn program(&mut self) -> std::fmt::Result {
         let program = self.program;
-        if !program.name.is_empty() {
-            writeln!(self.text, "{}", program.name)?;
-        }
         if !program.prepare.is_empty() {
             writeln!(self.text, "when parameters change")?;
             self.stages(&program.prepare, 1)?;
@@ -140,44 +142,6 @@ impl Explainer<'_> {
         }
         Ok(())
     }
-}
-
-/// Points of an axis that are drawn.
-const DRAWN: usize = 6;
-
-/// Which hyperplanes were chosen, and why; over two axes the number of each point's front.
-fn fronts(r: &Recurrence, domains: &[Domain], program: &Program, text: &mut String) -> std::fmt::Result {
-    let name = |axis: &DomainId| program.domains.get(axis.index()).map_or("?", |d| &*d.var);
-    let vectors: Vec<String> = r.vectors.iter().map(|v| show_vector(domains, v)).collect();
-    let way = if r.reverse { "falling" } else { "rising" };
-    let within = if r.depth > 0 { "within each step or front of the above, " } else { "" };
-    writeln!(
-        text,
-        "{within}`{}` is computed by fronts of equal {}, {way}:",
-        r.name,
-        program.show_front(&r.front)
-    )?;
-    writeln!(text, "  a point is needed by those at {}", vectors.join(", "))?;
-    let axes: BTreeSet<DomainId> = r.vectors.iter().flatten().map(|(axis, _)| *axis).collect();
-    let is_chain = |axis: &DomainId| program.domains.get(axis.index()).is_some_and(|d| !d.is_indexed());
-    let (true, [down, right]) = (axes.iter().all(is_chain), &axes.into_iter().collect::<Vec<_>>()[..]) else {
-        return Ok(());
-    };
-    let sign = if r.reverse { -1 } else { 1 };
-    let along = |axis: &DomainId| {
-        let found = r.front.0.iter().find(|(a, _)| a == axis);
-        sign * found.map_or(0, |(_, k)| i64::from(*k))
-    };
-    let (rows, columns) = (along(down), along(right));
-    let number = |i: usize, j: usize| rows * i as i64 + columns * j as i64;
-    let all = (0..DRAWN).flat_map(|i| (0..DRAWN).map(move |j| (i, j)));
-    let first = all.map(|(i, j)| number(i, j)).min().unwrap_or(0);
-    writeln!(text, "  {} down, {} to the right; the number of each point's front:", name(down), name(right))?;
-    for i in 0..DRAWN {
-        let row: Vec<String> = (0..DRAWN).map(|j| format!("{:3}", number(i, j) - first + 1)).collect();
-        writeln!(text, "  {}", row.join(""))?;
-    }
-    Ok(())
 }
 
 fn operations(k: &Kernel) -> usize {

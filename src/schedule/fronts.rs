@@ -3,9 +3,10 @@
 //! In: a graph. Out: [`Fronts`]: for every node the domain its rows belong to, with the order of these rows. A strongly
 //! connected component reads its own values at other points; each read is a vector, from the point read to the point
 //! that reads. Some hyperplane family leaves every such vector behind it: the points of one hyperplane (a *front*)
-//! need none of each other and are computed at once (Karp, Miller, Winograd 1967; Lamport 1974). Reads along axes
-//! that the members do not have in common stay inside a front; if they too go round, the fronts of what is left
-//! are taken within each front (Allen, Kennedy 1987).
+//! need none of each other and are computed at once (Karp, Miller, Winograd 1967; Lamport 1974). Where no family does,
+//! one that leaves some vectors behind and lets none lead back serves: the others stay inside a front, as do reads along
+//! axes that the members do not have in common. If they too go round, the fronts of what is left are taken within each
+//! front (Allen, Kennedy 1987).
 //!
 //! Invariant: two values over the same axes that are computed in two orders are over two domains.
 
@@ -31,24 +32,11 @@ pub struct Fronts {
     pub domains: Vec<Domain>,
     /// Of each domain.
     pub order: Vec<Vec<Front>>,
-    pub found: Vec<Recurrence>,
-}
-
-/// For reading: why points are computed in this order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recurrence {
-    /// A value that needs itself.
-    pub name: String,
-    pub vectors: BTreeSet<Vec<(DomainId, i64)>>,
-    pub front: Front,
-    pub reverse: bool,
-    /// How many such loops are around it.
-    pub depth: usize,
 }
 
 pub fn fronts(graph: &Graph, live: &[bool]) -> Result<Fronts, Diagnostic> {
     let n = graph.nodes.len();
-    let mut search = Search { graph, keys: vec![None; n], found: Vec::new() };
+    let mut search = Search { graph, keys: vec![None; n] };
     let reads: Vec<Vec<Need>> = (0..n).map(|i| needs(graph, i)).collect();
     let edges: Vec<Vec<usize>> = reads.iter().map(|all| all.iter().map(|r| r.node).collect()).collect();
     for members in components(&edges, live).members {
@@ -56,8 +44,8 @@ pub fn fronts(graph: &Graph, live: &[bool]) -> Result<Fronts, Diagnostic> {
             search.component(&members, &reads, &[])?;
         }
     }
-    let Search { keys, found, .. } = search;
-    Ok(assign(graph, live, keys, found))
+    let Search { keys, .. } = search;
+    Ok(assign(graph, live, keys))
 }
 
 /// What a node reads.
@@ -93,7 +81,6 @@ struct Search<'a> {
     graph: &'a Graph,
     /// Of the members of recurrences.
     keys: Vec<Option<Vec<Front>>>,
-    found: Vec<Recurrence>,
 }
 
 impl Search<'_> {
@@ -132,19 +119,15 @@ impl Search<'_> {
             let axes = graph.axes_of(level(n));
             common.retain(|a| axes.contains(a));
         }
-        // What is read of other members, as vectors along the axes in common.
-        let along = |need: &Need| -> Option<Vec<(DomainId, i64)>> {
-            let by = need.by.iter().filter(|(axis, _)| common.contains(axis));
-            members.binary_search(&need.node).ok().map(|_| by.map(|(a, k)| (*a, *k)).collect())
+        // An axis of which a member needs every point of another is gone through as a whole.
+        let is_member = |need: &&Need| members.binary_search(&need.node).is_ok();
+        let own = || members.iter().flat_map(|n| &reads[*n]).filter(is_member);
+        let blocked: BTreeSet<DomainId> = own().flat_map(|need| need.whole.iter().copied()).collect();
+        common.retain(|a| !blocked.contains(a));
+        let along = |need: &Need| -> Vec<(DomainId, i64)> {
+            need.by.iter().filter(|(axis, _)| common.contains(axis)).map(|(a, k)| (*a, *k)).collect()
         };
-        let mut vectors = BTreeSet::new();
-        for need in members.iter().flat_map(|n| &reads[*n]) {
-            let Some(by) = along(need) else { continue };
-            if need.whole.iter().any(|axis| common.contains(axis)) {
-                return Err(errors::needs_whole_domain(&name, span));
-            }
-            vectors.extend((!by.is_empty()).then_some(by));
-        }
+        let vectors: BTreeSet<_> = own().map(along).filter(|by| !by.is_empty()).collect();
         if vectors.is_empty() {
             return Err(errors::needs_whole_domain(&name, span));
         }
@@ -160,13 +143,12 @@ impl Search<'_> {
         for n in members {
             self.keys[*n] = Some(key.clone());
         }
-        self.found.push(Recurrence { name, vectors, front, reverse, depth: outer.len() });
         // What goes round within one front.
         let mut inside = vec![Vec::new(); reads.len()];
         let mut edges = vec![Vec::new(); members.len()];
         for (i, n) in members.iter().enumerate() {
-            inside[*n] =
-                reads[*n].iter().filter(|r| along(r).is_some_and(|by| by.is_empty())).cloned().collect();
+            let stays = |need: &&Need| is_member(need) && front.lead(&need.by) == 0;
+            inside[*n] = reads[*n].iter().filter(stays).cloned().collect();
             edges[i] = inside[*n].iter().filter_map(|r: &Need| members.binary_search(&r.node).ok()).collect();
         }
         for inner in components(&edges, &vec![true; members.len()]).members {
@@ -186,6 +168,33 @@ pub fn show_vector(domains: &[Domain], vector: &[(DomainId, i64)]) -> String {
     format!("({})", vector.iter().map(along).collect::<Vec<_>>().join(", "))
 }
 
+/// `[prev y]`, `[y-1, x+1]`: a read of another point, as an author writes it.
+pub fn show_place(domains: &[Domain], domain: DomainId, offset: Offset) -> String {
+    let var = |axis: DomainId| domains.get(axis.index()).map_or("?", |d| &*d.var);
+    match offset {
+        Offset::By(by) => {
+            let axes = match &domains[domain.index()].kind {
+                DomainKind::Product(axes) => axes.clone(),
+                _ => vec![domain],
+            };
+            let moves: Vec<(DomainId, i32)> = axes.into_iter().zip(by).collect();
+            let mut moved = moves.iter().filter(|(_, k)| *k != 0);
+            if let (true, Some((axis, k @ (1 | -1))), None) = (moves.len() > 1, moved.next(), moved.next()) {
+                return format!("[{} {}]", if *k < 0 { "prev" } else { "next" }, var(*axis));
+            }
+            let along = |(axis, k): &(DomainId, i32)| match k {
+                0 => var(*axis).to_string(),
+                k => format!("{}{k:+}", var(*axis)),
+            };
+            format!("[{}]", moves.iter().map(along).collect::<Vec<_>>().join(", "))
+        }
+        Offset::Child(k) => format!("[child {}]", k + 1),
+        Offset::EachChild(axis) => format!("[prev {}]", var(axis)),
+        Offset::Parent(k) => format!("[parent of child {}]", k + 1),
+        Offset::FromEach(axis) => format!("[next {}]", var(axis)),
+    }
+}
+
 /// From the point that an offset reads to the point that reads; along a tree by height.
 pub fn vector(domains: &[Domain], domain: DomainId, offset: Offset) -> Vector {
     let axes = match &domains[domain.index()].kind {
@@ -203,7 +212,17 @@ pub fn vector(domains: &[Domain], domain: DomainId, offset: Offset) -> Vector {
     }
 }
 
-/// The smallest whole weights by which every vector leads ahead, by their sum, then as they are found.
+impl Front {
+    /// How many fronts ahead a vector leads.
+    pub fn lead(&self, by: &Vector) -> i128 {
+        let along =
+            |(axis, k): &(DomainId, i32)| i128::from(by.get(axis).copied().unwrap_or(0)) * i128::from(*k);
+        self.0.iter().map(along).sum()
+    }
+}
+
+/// The smallest whole weights by which every vector leads ahead, by their sum, then as they are found; if there are none,
+/// those by which some vectors do and none leads back.
 fn hyperplane(vectors: &BTreeSet<Vec<(DomainId, i64)>>) -> Option<Vec<(DomainId, i32)>> {
     let axes: Vec<DomainId> =
         vectors.iter().flatten().map(|(a, _)| *a).collect::<BTreeSet<_>>().into_iter().collect();
@@ -211,15 +230,17 @@ fn hyperplane(vectors: &BTreeSet<Vec<(DomainId, i64)>>) -> Option<Vec<(DomainId,
         .iter()
         .map(|v| axes.iter().map(|a| v.iter().find(|(x, _)| x == a).map_or(0, |(_, k)| *k)).collect())
         .collect();
-    let fits = |w: &[i32]| {
-        let product = |row: &Vec<i64>| -> i128 {
-            row.iter().zip(w).map(|(d, k)| i128::from(*d) * i128::from(*k)).sum()
-        };
-        rows.iter().all(|row| product(row) >= 1)
+    let product =
+        |row: &Vec<i64>, w: &[i32]| row.iter().zip(w).map(|(d, k)| i128::from(*d) * i128::from(*k)).sum();
+    let all = |w: &[i32]| rows.iter().map(|row| product(row, w)).all(|lead: i128| lead >= 1);
+    let some = |w: &[i32]| {
+        let mut leads = rows.iter().map(|row| -> i128 { product(row, w) });
+        leads.clone().any(|lead| lead >= 1) && leads.all(|lead| lead >= 0)
     };
     let most = MAX_NORM[axes.len().min(MAX_NORM.len() - 1)];
     let mut weights = vec![0; axes.len()];
-    let found = (1..=most).any(|norm| try_weights(&mut weights, 0, norm, &fits));
+    let found = (1..=most).any(|norm| try_weights(&mut weights, 0, norm, &all))
+        || (1..=most).any(|norm| try_weights(&mut weights, 0, norm, &some));
     found.then(|| axes.into_iter().zip(weights).filter(|(_, k)| *k != 0).collect())
 }
 
@@ -241,12 +262,11 @@ fn try_weights(weights: &mut [i32], at: usize, rest: u32, fits: &impl Fn(&[i32])
 }
 
 /// Domains for all orders, and for every node the one whose order suits it.
-fn assign(graph: &Graph, live: &[bool], keys: Vec<Option<Vec<Front>>>, found: Vec<Recurrence>) -> Fronts {
+fn assign(graph: &Graph, live: &[bool], keys: Vec<Option<Vec<Front>>>) -> Fronts {
     let mut out = Fronts {
         level: graph.nodes.iter().map(|n| n.level).collect(),
         domains: graph.domains.clone(),
         order: vec![Vec::new(); graph.domains.len()],
-        found,
     };
     let indexed = |level: Level| match level {
         Level::Over(d) if !graph.is_chain(d) => Some(d),
@@ -325,6 +345,14 @@ mod tests {
         // The row above, up to three to the right.
         assert_eq!(weights(&[&[1, -3], &[0, 1]]), Some(vec![4, 1]));
         assert_eq!(weights(&[&[-2, 0, 0], &[0, 1, 0], &[0, 0, 1]]), Some(vec![-1, 1, 1]));
+    }
+
+    #[test]
+    fn a_hyperplane_for_some_leads_none_back() {
+        assert_eq!(weights(&[&[0, 1], &[0, -1], &[1, 0]]), Some(vec![1, 0]));
+        assert_eq!(weights(&[&[1, -1, 2], &[-1, 1, 2], &[0, 1, -1000], &[0, -1, 3]]), Some(vec![1, 1, 0]));
+        // One that is ahead of all would have weights beyond all that are tried.
+        assert_eq!(weights(&[&[1, -5000], &[0, 1]]), Some(vec![1, 0]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::components::{Components, components};
 use super::errors;
-use super::fronts::{Recurrence, fronts};
+use super::fronts::fronts;
 use super::value::{Flow, GramTerm, Op, State, Term, Val, Value};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::{self, Binary, Fold, Graph, Level, NodeId, Unary};
@@ -24,12 +24,11 @@ const MAX_PUSH: u32 = 128;
 
 type Res<T> = Result<T, Diagnostic>;
 
-/// The flow, and why points of domains other than chains come in their order.
-pub fn lower(graph: &Graph) -> Fallible<(Flow, Vec<Recurrence>)> {
+pub fn lower(graph: &Graph) -> Fallible<Flow> {
     run(graph).map_err(|d| vec![d])
 }
 
-fn run(graph: &Graph) -> Res<(Flow, Vec<Recurrence>)> {
+fn run(graph: &Graph) -> Res<Flow> {
     let mut l = Lowering::new(graph)?;
     for n in 0..graph.nodes.len() {
         let id = NodeId(n as u32);
@@ -54,7 +53,7 @@ fn run(graph: &Graph) -> Res<(Flow, Vec<Recurrence>)> {
         let v = l.in_memory(v)?;
         l.flow.outputs.push((output.name.clone(), v));
     }
-    Ok((l.flow, l.found))
+    Ok(l.flow)
 }
 
 struct Lowering<'a> {
@@ -79,7 +78,6 @@ struct Lowering<'a> {
     context: Option<NodeId>,
     /// Of each node: the domain says in which order its rows lie.
     level: Vec<Level>,
-    found: Vec<Recurrence>,
     /// The level at which the node's operands are read, if they must be brought there.
     meet: Option<Level>,
     /// Values as they are read at other levels.
@@ -136,7 +134,6 @@ impl<'a> Lowering<'a> {
             exponentials: BTreeMap::new(),
             context: None,
             level: fronts.level,
-            found: fronts.found,
             meet: None,
             lifted: BTreeMap::new(),
         };

@@ -41,6 +41,15 @@ pub enum Over {
     Fronts(Front),
 }
 
+impl Over {
+    pub fn front(&self) -> Front {
+        match self {
+            Over::Chain(axis) => Front(vec![(*axis, 1)]),
+            Over::Fronts(front) => front.clone(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Loop {
     pub over: Over,
@@ -260,11 +269,7 @@ impl Order {
         match flow.op(v) {
             Op::Lag { offset, .. } => -i128::from(*offset),
             Op::Collect { relation: Relation::Lag { domain, offset, .. }, .. } => {
-                let by = fronts::vector(&flow.domains, *domain, *offset);
-                let along = |(axis, k): &(DomainId, i32)| {
-                    i128::from(by.get(axis).copied().unwrap_or(0)) * i128::from(*k)
-                };
-                front.0.iter().map(along).sum()
+                front.lead(&fronts::vector(&flow.domains, *domain, *offset))
             }
             _ => 0,
         }

@@ -17,9 +17,12 @@ const MAX_CORRECTIONS: usize = 100_000;
 enum Fault {
     /// Reads all points of an axis before they are known.
     Whole(NodeId),
-    /// Lags that lead both ways.
-    Lags(NodeId, NodeId),
+    /// Lags that lead back to where they began, each taken so many times.
+    Lags(Vec<(NodeId, i64)>),
 }
+
+/// Lags that lead round are looked for with so many turns of each at most.
+const MAX_TURNS: i64 = 6;
 
 /// A lag with the points it leads along each axis.
 struct Dependence {
@@ -46,9 +49,32 @@ impl Builder<'_> {
                     let read = self.graph.node(node).op.operands().next().unwrap_or(node);
                     errors::read_before_known(&name(self.named(read)), at(node))
                 }
-                Fault::Lags(a, b) => errors::before_and_after(&name(a), at(a), at(b)),
+                Fault::Lags(lags) => {
+                    let names: BTreeSet<String> = lags.iter().map(|(n, _)| name(*n)).collect();
+                    let names: Vec<String> = names.into_iter().collect();
+                    let places: Vec<_> =
+                        lags.iter().map(|(n, turns)| (at(*n), self.leads(*n), *turns)).collect();
+                    errors::before_and_after(&names, &places)
+                }
             };
             self.report(d);
+        }
+    }
+
+    /// Where a lag leads, in words.
+    fn leads(&self, lag: NodeId) -> String {
+        let Op::Lag { state, offset } = self.graph.node(lag).op else { return String::new() };
+        let axes = self.graph.axes(self.graph.states[state.index()].domain);
+        match (offset, &axes[..]) {
+            (Offset::Child(_) | Offset::EachChild(_), _) => "a child".into(),
+            (Offset::Parent(_) | Offset::FromEach(_), _) => "a parent".into(),
+            (Offset::By(by), [_]) if by[0] < 0 => "an earlier step".into(),
+            (Offset::By(_), [_]) => "a later step".into(),
+            (Offset::By(by), axes) => {
+                let along = |k: &i32| if *k == 0 { "0".to_string() } else { format!("{k:+}") };
+                let all: Vec<String> = by[..axes.len()].iter().map(along).collect();
+                format!("leads ({})", all.join(", "))
+            }
         }
     }
 
@@ -119,19 +145,44 @@ fn ordered(graph: &Graph, nodes: &[NodeId], cut: &BTreeSet<NodeId>) -> Result<()
     if direction(&lags, &free).is_some() {
         return Ok(());
     }
-    let opposite = axes.iter().find_map(|axis| {
-        let of = |back: bool| {
-            let leads = |l: &&Dependence| l.by.get(axis).is_some_and(|k| *k != 0 && (*k < 0) == back);
-            lags.iter().find(leads).map(|l| l.node)
-        };
-        of(true).zip(of(false)).filter(|_| !blocked.contains_key(axis))
-    });
-    match (opposite, blocked.values().next(), lags.first()) {
-        (Some((a, b)), ..) => Err(Fault::Lags(a, b)),
+    match (round(&lags, &free), blocked.values().next(), lags.first()) {
+        (Some(lags), ..) => Err(Fault::Lags(lags)),
         (None, Some(node), _) => Err(Fault::Whole(*node)),
-        (None, None, Some(lag)) => Err(Fault::Lags(lag.node, lags.last().map_or(lag.node, |l| l.node))),
+        (None, None, Some(_)) => Err(Fault::Lags(lags.iter().map(|l| (l.node, 1)).collect())),
         (None, None, None) => Ok(()),
     }
+}
+
+/// Two or three lags that lead back to where they began: their vectors, so many times each, add up to nothing.
+fn round(lags: &[Dependence], axes: &[DomainId]) -> Option<Vec<(NodeId, i64)>> {
+    let mut seen = BTreeSet::new();
+    let vectors: Vec<(NodeId, Vec<i64>)> = lags
+        .iter()
+        .map(|l| (l.node, axes.iter().map(|a| l.by.get(a).copied().unwrap_or(0)).collect()))
+        .filter(|(_, by): &(_, Vec<i64>)| by.iter().any(|k| *k != 0) && seen.insert(by.clone()))
+        .collect();
+    let turns = |vectors: &[&(NodeId, Vec<i64>)]| {
+        let count = MAX_TURNS.pow(vectors.len() as u32);
+        let numbers = |c: i64| -> Vec<i64> {
+            (0..vectors.len() as u32).map(|i| c / MAX_TURNS.pow(i) % MAX_TURNS + 1).collect()
+        };
+        (0..count).map(numbers).find(|turns| {
+            (0..axes.len()).all(|axis| {
+                let along = vectors.iter().zip(turns).map(|((_, by), n)| by[axis].saturating_mul(*n));
+                along.fold(0, i64::saturating_add) == 0
+            })
+        })
+    };
+    let of = |all: &[usize]| {
+        let all: Vec<_> = all.iter().map(|i| &vectors[*i]).collect();
+        let turns = turns(&all)?;
+        Some(all.iter().map(|(node, _)| *node).zip(turns).collect::<Vec<_>>())
+    };
+    // So many that a mistake is told at once.
+    let n = vectors.len().min(24);
+    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| [i, j]));
+    let triples = (0..n).flat_map(|i| (i + 1..n).flat_map(move |j| (j + 1..n).map(move |k| [i, j, k])));
+    pairs.map(|p| of(&p)).chain(triples.map(|t| of(&t))).find_map(|found| found)
 }
 
 /// The points a lag leads along each axis. Children come before their parents.

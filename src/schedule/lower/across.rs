@@ -7,6 +7,7 @@
 use super::{Lowering, Res, errors};
 use crate::eqn::{self, DomainId, Fold, Level, NodeId, Offset, StateId};
 use crate::loops::{Coordinate, Relation};
+use crate::schedule::fronts::show_place;
 use crate::schedule::value::{Op, Val};
 
 impl Lowering<'_> {
@@ -66,29 +67,10 @@ impl Lowering<'_> {
         self.flow.states[state.index()].collected = true;
         let v = self.push_at(Op::Collect { state: Some(state), from: Vec::new(), relation }, shape, level)?;
         if self.flow.get(v).name.is_none() {
-            let name = format!("{}{}", of.name, self.show_offset(of.domain, offset));
+            let name = format!("{}{}", of.name, show_place(&self.graph.domains, of.domain, offset));
             self.flow.values[v.index()].name = Some(name.into());
         }
         Ok(v)
-    }
-
-    /// `[i-1, j]`, as an author writes it.
-    fn show_offset(&self, domain: DomainId, offset: Offset) -> String {
-        let var = |axis: DomainId| &*self.graph.domains[axis.index()].var;
-        match offset {
-            Offset::By(by) => {
-                let along = |(axis, k): (DomainId, i32)| match k {
-                    0 => var(axis).to_string(),
-                    k => format!("{}{k:+}", var(axis)),
-                };
-                let axes: Vec<String> = self.graph.axes(domain).into_iter().zip(by).map(along).collect();
-                format!("[{}]", axes.join(", "))
-            }
-            Offset::Child(k) => format!("[child {k}]"),
-            Offset::EachChild(axis) => format!("[child {}]", var(axis)),
-            Offset::Parent(k) => format!("[parent {k}]"),
-            Offset::FromEach(_) => "[parent]".into(),
-        }
     }
 
     /// Where the sources of a state's collects lie, once all values are known.

@@ -56,11 +56,22 @@ pub fn no_steps(name: &str, at: Span) -> Diagnostic {
         .help("only states and inputs are read at another step")
 }
 
-pub fn before_and_after(name: &str, before: Option<Span>, after: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0404", format!("`{name}` is read before and after itself: no order exists"))
-        .at_some(before, "an earlier step")
-        .at_some(after, "a later step")
-        .help("split it into two states, one for each direction")
+/// `places`: reads that together lead back to where they began; where each leads, and how many times it is taken.
+pub fn before_and_after(names: &[String], places: &[(Option<Span>, String, i64)]) -> Diagnostic {
+    let name = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" and ");
+    let (verb, itself) = if names.len() == 1 { ("is", "itself") } else { ("are", "themselves") };
+    let mut d =
+        Diagnostic::error("E0404", format!("{name} {verb} read before and after {itself}: no order exists"));
+    for (span, leads, turns) in places {
+        let times = if *turns == 1 { String::new() } else { format!(", taken {turns} times") };
+        d = d.at_some(*span, format!("{leads}{times}"));
+    }
+    match places.iter().any(|(_, leads, _)| leads.starts_with("leads")) {
+        true => d
+            .help("split it into states that each lead one way")
+            .with_note("one after the other these reads lead back to the point where they began"),
+        false => d.help("split it into two states, one for each direction"),
+    }
 }
 
 pub fn read_before_known(name: &str, at: Option<Span>) -> Diagnostic {

@@ -329,6 +329,8 @@ fn what_is_no_cell_is_refused() {
 #[test]
 fn printed_families_and_reads_ahead_are_legal_and_right() {
     agree("", &["DRNN(I, H)", "DRNN(2, 3, 2)", "Clockwork(2, 3, 2)", "Clockwork(2, 3, 3, even = true)"]);
+    // Components of an array at a place, two deep.
+    agree("", &["GridLSTMUntied(2, 3, 2, D = 1)"]);
     agree("", &["RHN(2, 3, 2)", "RHN(2, 3, 3, coupled = true)", "BRNN(I, H, F)"]);
     let ahead = r#"
 cell Ahead(I, H) {

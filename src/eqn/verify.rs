@@ -108,8 +108,8 @@ fn source(graph: &Graph, source: &Source) -> Result<(), String> {
             if source.level != Level::Example || s.ty != source.ty {
                 return Err("an initial value is of its state's type, one per example".into());
             }
-            // Older values may come as one array with the lags as leading axis.
-            if !source.shape.ends_with(&s.shape) || source.shape.len() > s.shape.len() + 1 {
+            // One array holds all members of a family, and all lags: their axes lead.
+            if !source.shape.ends_with(&s.shape) {
                 return Err("an initial value has its state's shape".into());
             }
         }

@@ -523,13 +523,16 @@ impl<'l> Builder<'l> {
         self.components(Val::Arr(arr), base, places, env, span)
     }
 
-    /// Whether an expression ends in a place of the domain; what follows are components.
+    /// Whether an expression has a place of the domain; what follows are components.
     fn is_placed(&self, e: &Expr, env: &Env) -> bool {
         match &strip(e).kind {
-            ExprKind::Index { places, .. } => places.iter().any(|place| match place {
-                Place::Prev(_) | Place::Next(_) => true,
-                Place::At(set) => self.mentions_point(&set.lo, env).is_some(),
-            }),
+            ExprKind::Index { base, places } => {
+                let is_place = |place: &Place| match place {
+                    Place::Prev(_) | Place::Next(_) => true,
+                    Place::At(set) => self.mentions_point(&set.lo, env).is_some(),
+                };
+                places.iter().any(is_place) || self.is_placed(base, env)
+            }
             _ => false,
         }
     }

@@ -162,7 +162,6 @@ fn lag(flow: &Flow, v: Val) -> Option<(usize, DomainId, Offset)> {
 }
 
 /// For each loop the outermost loops it waits for, and the same for each live value outside of all loops.
-#[expect(clippy::type_complexity)]
 fn waits(flow: &Flow, order: &Order) -> (Vec<BTreeSet<usize>>, Vec<Option<BTreeSet<usize>>>) {
     let edges: Vec<Vec<usize>> =
         flow.ids().map(|v| flow.needs(v).into_iter().map(|o| o.index()).collect()).collect();

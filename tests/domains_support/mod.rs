@@ -1,4 +1,5 @@
 //! Building from text and running on drawn arrays.
+#![allow(dead_code)]
 
 #[path = "../schedule_support/mod.rs"]
 mod schedule_support;

@@ -3,11 +3,12 @@
 //! In: a library and one of its files. Out: one [`TestReport`] for each test and check, in the order of
 //! the text. [`example`] runs test blocks on the reference interpreter ([`apply`] for cells and
 //! functions, [`value`] for what stands around them); [`gradient`] compares derived gradients with
-//! central differences at random points ([`draws`]), and [`kernels`] compiled programs with the
+//! central differences ([`differences`]) at random points ([`draws`]), and [`kernels`] compiled programs with the
 //! interpreter, within the error that f32 can make ([`bounded`]).
 
 mod apply;
 mod bounded;
+mod differences;
 mod draws;
 mod errors;
 mod example;
@@ -18,10 +19,15 @@ mod value;
 use crate::diag::Diagnostic;
 use crate::resolve::Library;
 use crate::source::{FileId, Span};
-use crate::syntax::ast::ItemKind;
+use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::print::{Style, print_expr};
 
 pub use kernels::Kernels;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// Of a thread: deeply nested equations must not exhaust it.
+const STACK: usize = 64 << 20;
 
 /// What became of one test or check.
 #[derive(Clone, Debug)]
@@ -45,9 +51,9 @@ pub enum Outcome {
 /// What a gradient check that passed has measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Checked {
-    /// How many components of the gradient were compared.
+    /// How many components the gradient has, each of which counts.
     pub components: usize,
-    /// The worst relative error of one.
+    /// The worst relative error of a slope.
     pub worst: f64,
     pub kernels: Kernels,
 }
@@ -66,34 +72,72 @@ pub struct Options {
     pub interpret_kernels: bool,
 }
 
-/// Runs every test and check of a file; `report` hears of each as soon as it is done.
-pub fn run_file_tests(
+/// Runs every test and check of some files, as many at a time as the machine has cores; `report` hears of each in the
+/// order of the text, as soon as it and all before it are done. What is found does not depend on how many run at a time.
+pub fn run_tests(
     library: &Library,
-    file: FileId,
+    files: &[FileId],
     options: &Options,
     report: &mut dyn FnMut(&TestReport),
 ) -> Vec<TestReport> {
-    let mut reports = Vec::new();
-    for item in library.items(file) {
+    let mut jobs: Vec<(&Item, String)> = Vec::new();
+    for item in files.iter().flat_map(|file| library.items(*file)) {
         let name = match &item.kind {
             ItemKind::Test(test) => test.title.clone(),
             ItemKind::Check(check) => format!("grad {}", print_expr(&check.recipe, Style::UNICODE)),
             _ => continue,
         };
-        if options.filter.as_ref().is_some_and(|f| !name.contains(f.as_str())) {
-            continue;
+        if options.filter.as_ref().is_none_or(|f| name.contains(f.as_str())) {
+            jobs.push((item, name));
         }
-        let result = match &item.kind {
-            ItemKind::Test(test) => {
-                example::run(library, test).map(|expectations| Outcome::Passed { expectations })
-            }
-            ItemKind::Check(check) => gradient::run(library, check, &name, options).map(Outcome::Checked),
-            _ => continue,
-        };
-        let outcome = result.unwrap_or_else(Outcome::Failed);
-        let done = TestReport { name, span: item.span, outcome };
-        report(&done);
-        reports.push(done);
     }
-    reports
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get()).min(jobs.len());
+    let next = AtomicUsize::new(0);
+    let mut done: Vec<Option<TestReport>> = vec![None; jobs.len()];
+    let mut said = 0;
+    let mut hear = |done: &[Option<TestReport>]| {
+        while let Some(Some(first)) = done.get(said) {
+            report(first);
+            said += 1;
+        }
+    };
+    std::thread::scope(|scope| {
+        let (send, receive) = mpsc::channel();
+        for _ in 0..workers {
+            let (send, next, jobs) = (send.clone(), &next, &jobs);
+            let work = move || {
+                loop {
+                    let k = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((item, name)) = jobs.get(k) else { break };
+                    if send.send((k, run_test(library, item, name, options))).is_err() {
+                        break;
+                    }
+                }
+            };
+            // Without a further thread the others do its work.
+            let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        }
+        drop(send);
+        for (k, report) in receive {
+            done[k] = Some(report);
+            hear(&done);
+        }
+    });
+    // What no thread has taken.
+    for (slot, (item, name)) in done.iter_mut().zip(&jobs).filter(|(slot, _)| slot.is_none()) {
+        *slot = Some(run_test(library, item, name, options));
+    }
+    hear(&done);
+    done.into_iter().flatten().collect()
+}
+
+fn run_test(library: &Library, item: &Item, name: &str, options: &Options) -> TestReport {
+    let result = match &item.kind {
+        ItemKind::Test(test) => {
+            example::run(library, test).map(|expectations| Outcome::Passed { expectations })
+        }
+        ItemKind::Check(check) => gradient::run(library, check, name, options).map(Outcome::Checked),
+        _ => Err(Vec::new()),
+    };
+    TestReport { name: name.into(), span: item.span, outcome: result.unwrap_or_else(Outcome::Failed) }
 }

@@ -3,7 +3,7 @@
 use rnnc::diag::{Style, render};
 use rnnc::resolve::{self, Origin};
 use rnnc::source::{Loader, Sources};
-use rnnc::testing::{Checked, Kernels, Options, Outcome, TestReport, run_file_tests};
+use rnnc::testing::{Checked, Kernels, Options, Outcome, TestReport, run_tests};
 
 struct One<T>(T);
 
@@ -20,7 +20,7 @@ fn run(text: &'static str) -> (Sources, Vec<TestReport>) {
         diagnostics.iter().filter(|d| d.is_error()).map(|d| render(&sources, d, Style::default())).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     let file = library.roots().next().unwrap().file;
-    let reports = run_file_tests(&library, file, &Options::default(), &mut |_| {});
+    let reports = run_tests(&library, &[file], &Options::default(), &mut |_| {});
     (sources, reports)
 }
 
@@ -65,18 +65,12 @@ fn codes(text: &'static str) -> Vec<&'static str> {
 fn every_test_and_check_of_the_stdlib_passes() {
     let mut sources = Sources::default();
     let (library, _) = resolve::load(&mut sources, &One(""), &[]);
-    let mut failures = String::new();
-    for file in library.files().iter().filter(|f| f.origin == Origin::Stdlib) {
-        let reports = run_file_tests(&library, file.file, &Options::default(), &mut |_| {});
-        for report in &reports {
-            if let Outcome::Checked(c) = report.outcome {
-                println!("{:<50} {c:?}", report.name);
-            }
-        }
-        let failed: Vec<TestReport> = reports.into_iter().filter(|r| !r.passed()).collect();
-        failures += &shown(&sources, &failed);
-    }
-    assert!(failures.is_empty(), "{failures}");
+    let stdlib = library.files().iter().filter(|f| f.origin == Origin::Stdlib);
+    let files: Vec<_> = stdlib.map(|f| f.file).collect();
+    let reports = run_tests(&library, &files, &Options::default(), &mut |_| {});
+    let failed: Vec<TestReport> = reports.iter().filter(|r| !r.passed()).cloned().collect();
+    assert!(failed.is_empty(), "{}", shown(&sources, &failed));
+    assert!(reports.len() > files.len());
 }
 
 #[test]
@@ -90,27 +84,39 @@ fn a_copy_of_a_file_of_the_stdlib_hides_nothing() {
     assert_eq!(hidden(&lstm.replacen("tanh(c)", "c", 1)), 1);
 }
 
-/// Cells that nobody published, with whatever the language offers at once.
-#[test]
-fn every_check_of_the_made_up_cells_passes() {
-    struct Files;
-    impl Loader for Files {
-        fn load(&self, path: &str) -> Result<String, String> {
-            std::fs::read_to_string(path).map_err(|e| e.to_string())
-        }
+struct Files;
+
+impl Loader for Files {
+    fn load(&self, path: &str) -> Result<String, String> {
+        std::fs::read_to_string(path).map_err(|e| e.to_string())
     }
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cells");
+}
+
+/// All tests and checks of all files of a folder pass; how many files there are.
+fn passes_in(folder: &str) -> usize {
+    let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
     let paths = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path().display().to_string());
     let paths: Vec<String> = paths.filter(|p| p.ends_with(".rnn")).collect();
-    assert!(paths.len() >= 2);
-    for path in paths {
+    for path in &paths {
         let mut sources = Sources::default();
-        let (library, _) = resolve::load(&mut sources, &Files, std::slice::from_ref(&path));
+        let (library, _) = resolve::load(&mut sources, &Files, std::slice::from_ref(path));
         let file = library.roots().next().unwrap().file;
-        let reports = run_file_tests(&library, file, &Options::default(), &mut |_| {});
+        let reports = run_tests(&library, &[file], &Options::default(), &mut |_| {});
         let passed = !reports.is_empty() && reports.iter().all(TestReport::passed);
         assert!(passed, "{path}:\n{}", shown(&sources, &reports));
     }
+    paths.len()
+}
+
+#[test]
+fn every_test_and_check_of_the_models_passes() {
+    assert!(passes_in("models") >= 5);
+}
+
+/// Cells that nobody published, with whatever the language offers at once.
+#[test]
+fn every_check_of_the_made_up_cells_passes() {
+    assert!(passes_in("tests/cells") >= 2);
 }
 
 macro_rules! with_leaky {
@@ -244,6 +250,44 @@ fn a_check_compares_every_component_and_the_kernels() {
 fn a_gradient_that_does_not_exist_is_refused() {
     let found = codes(with_leaky!("fn f(a : [n]) = floor(norm(a))\ncheck grad f(n = 3)\n"));
     assert!(found.iter().all(|c| c.starts_with("E05")) && !found.is_empty(), "{found:?}");
+}
+
+/// The value is the same, but its derived gradient is not.
+fn off_at(elements: usize, wrong: &str) -> Vec<String> {
+    let text = format!(
+        "fn f(a : [n]) = (∑ k in n: sin(3 * a[k])) + {wrong} - stop_gradient({wrong})\ncheck grad f(n = {elements}), batch = 1\n"
+    );
+    let (sources, reports) = run(text.leak());
+    let Outcome::Failed(diagnostics) = &reports[0].outcome else { return Vec::new() };
+    assert!(diagnostics.iter().all(|d| d.code == "E1010"));
+    diagnostics.iter().map(|d| render(&sources, d, Style::default())).collect()
+}
+
+#[test]
+fn one_wrong_element_of_many_is_noticed_and_named() {
+    for (elements, wrong) in [(4, 3), (40, 1), (400, 1), (400, 77), (400, 400)] {
+        let found = off_at(elements, &format!("0.001 * a[{wrong}]"));
+        let place = format!("at [0, {}]", wrong - 1);
+        assert!(found.len() == 1 && found[0].contains(&place), "{elements} {wrong}: {found:?}");
+    }
+    // Errors of several elements whose sum is 0.
+    assert_eq!(off_at(400, "0.001 * (a[5] + a[6] - a[7] - a[8])").len(), 1);
+    assert!(off_at(400, "0 * a[1]").is_empty());
+}
+
+#[test]
+fn reports_come_in_the_order_of_the_text() {
+    let slow = "check grad f(n = 300), batch = 3\n";
+    let text = format!(
+        "fn f(a : [n]) = ∑ k in n: sin(a[k])\n{slow}test \"b\" {{ expect 1 ≈ 1 }}\ntest \"a\" {{ expect 1 ≈ 2 }}\n{slow}"
+    );
+    let mut sources = Sources::default();
+    let (library, _) = resolve::load(&mut sources, &One(text), &["own.rnn".to_string()]);
+    let file = library.roots().next().unwrap().file;
+    let mut heard = Vec::new();
+    let reports = run_tests(&library, &[file], &Options::default(), &mut |r| heard.push(r.name.clone()));
+    assert_eq!(heard, ["grad f(n = 300)", "b", "a", "grad f(n = 300)"]);
+    assert_eq!(reports.iter().map(|r| r.passed()).collect::<Vec<_>>(), [true, true, false, true]);
 }
 
 #[test]

@@ -73,18 +73,16 @@ impl Test {
             return Ok(true);
         }
         let roots: Vec<_> = library.roots().map(|root| root.file).collect();
-        for root in roots {
-            let mut said = Ok(());
-            let mut tell = |report: &TestReport| {
-                let name = format!("{}: {}", path.display(), report.name);
-                total.add(report, &name);
-                if said.is_ok() {
-                    said = self.tell(session, report, &name);
-                }
-            };
-            testing::run_file_tests(&library, root, options, &mut tell);
-            said?;
-        }
+        let mut said = Ok(());
+        let mut tell = |report: &TestReport| {
+            let name = format!("{}: {}", path.display(), report.name);
+            total.add(report, &name);
+            if said.is_ok() {
+                said = self.tell(session, report, &name);
+            }
+        };
+        testing::run_tests(&library, &roots, options, &mut tell);
+        said?;
         Ok(false)
     }
 

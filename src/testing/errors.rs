@@ -119,22 +119,23 @@ pub fn setting_value(name: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E1008", format!("`{name}` is a whole number from 1 to 1000")).at(at, "here")
 }
 
-/// One component of a gradient that differs.
+/// A slope that differs.
 pub struct Wrong {
     pub array: String,
-    pub index: Vec<usize>,
+    /// The element along which it is; none of a random direction through all.
+    pub index: Option<Vec<usize>>,
     pub derived: f64,
     pub measured: f64,
     pub relative: f64,
 }
 
-pub fn gradient(at: Span, wrong: &Wrong, count: usize, components: usize) -> Diagnostic {
+pub fn gradient(at: Span, wrong: &Wrong) -> Diagnostic {
     let Wrong { array, index, derived, measured, relative } = wrong;
+    let place = index.as_ref().map_or("along a random direction".into(), |index| format!("at {index:?}"));
     Diagnostic::error("E1010", format!("the derived gradient of `{array}` is wrong")).at(
         at,
-        format!("at {index:?}: derived {derived:.10e}, central difference {measured:.10e}, relative error {relative:.1e}"),
+        format!("{place}: derived {derived:.10e}, central difference {measured:.10e}, relative error {relative:.1e}"),
     )
-    .with_note(format!("{count} of {components} components differ"))
 }
 
 pub fn no_smooth_point(at: Span, attempts: usize) -> Diagnostic {

@@ -1,18 +1,15 @@
-//! `check grad`: derived gradients against central differences.
+//! `check grad`: derived gradients against central differences, kernels against the interpreter.
 //!
 //! The check weighs all real outputs with random cotangents; the gradient of that sum, as derived and
-//! simplified, is compared component by component with `(4 D(h/2) − D(h)) / 3`, where `D` is the central
-//! difference of the interpreter in f64: its error is of order h⁴, and rounding adds about 1e-13 / h.
-//!
-//! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a component is off by no
-//! more than the two differ, a kink lies within the step, and the whole point is drawn anew. A wrong
-//! adjoint is off by much more than they differ, so it is never taken for a kink.
+//! simplified, is compared with the slopes of the sum ([`differences`]) for every parameter, input and initial state,
+//! at random points. A point near a kink is drawn anew.
 
+use super::differences::{self, Comparison, Place, unravel};
 use super::draws::{self, Range};
-use super::errors::{self, Wrong};
+use super::errors;
 use super::{Checked, Options, kernels};
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::eval::{Batch, Evaluator};
+use crate::eqn::eval::{Arrays, Batch, Evaluator};
 use crate::eqn::{Graph, Ty, build};
 use crate::grad;
 use crate::resolve::Library;
@@ -20,23 +17,12 @@ use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::Span;
 use crate::syntax::ast::{Check, ExprKind, Setting};
-use ndarray::ArrayD;
-use std::collections::BTreeMap;
 
-/// Greatest relative error of a component.
-const TOLERANCE: f64 = 1e-6;
-/// Errors are relative to the component, but at least to this share of the array's greatest one.
-const SHARE: f64 = 1e-2;
-const STEP: f64 = 2e-3;
 const ATTEMPTS: usize = 8;
-/// More components than this are sampled at even distances.
-const MAX_COMPONENTS: usize = 4096;
 /// Greater ones, relative to the values, say little of kernels.
 const USEFUL_BOUND: f64 = 1e-2;
 /// Dimensions that the recipe leaves open.
 const OPEN_DIM: i64 = 3;
-
-type Arrays = BTreeMap<String, ArrayD<f64>>;
 
 pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> Fallible<Checked> {
     let (mut steps, mut size) = (5, 2);
@@ -51,6 +37,7 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
     let Some(graph) = graph else { return Err(diagnostics) };
     let bindings: Bindings = graph.dims().into_iter().map(|dim| (dim, OPEN_DIM)).collect();
     let subject = Subject::new(&graph, &bindings, check.recipe.span)?;
+    let joint = Evaluator::new(&subject.joint).map_err(|what| subject.failed(&what))?;
     let seed = crate::train::draw::key(0, name, 0);
     let mut finite = false;
     for attempt in 0..ATTEMPTS {
@@ -59,10 +46,13 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
         let seed = seed.wrapping_add(attempt as u64);
         let drawn = |steps| draws::batch(&subject.derived, seed, size, steps, range);
         let batch = drawn(steps);
-        match subject.compare(&batch)? {
+        let places = subject.places(&batch);
+        match subject.compare(&joint, &batch, &places, seed)? {
             Comparison::NotFinite => {}
             Comparison::Kink => finite = true,
-            Comparison::Done { components, worst } => {
+            Comparison::Differ(wrong) => return Err(vec![errors::gradient(subject.at, &wrong)]),
+            Comparison::Agree { worst } => {
+                let components = places.iter().map(|p| p.elements.len()).sum();
                 let at = check.recipe.span;
                 // Over many steps errors may grow beyond all bounds; the kernels are the same over fewer.
                 let (mut batch, mut steps) = (batch, steps);
@@ -105,90 +95,37 @@ struct Subject {
     at: Span,
 }
 
-enum Comparison {
-    NotFinite,
-    Kink,
-    Done { components: usize, worst: f64 },
-}
-
 impl Subject {
     fn new(graph: &Graph, bindings: &Bindings, at: Span) -> Fallible<Subject> {
         let derived = grad::differentiate(graph, &grad::Options::default())?.bind(bindings)?;
         Ok(Subject { forward: simplify(&graph.bind(bindings)?), joint: simplify(&derived), derived, at })
     }
 
-    fn evaluate(&self, graph: &Graph, batch: &Batch) -> Fallible<Arrays> {
-        crate::eqn::eval::eval(graph, batch).map_err(|what| vec![errors::evaluation(&what, self.at)])
+    fn failed(&self, what: &str) -> Vec<Diagnostic> {
+        vec![errors::evaluation(what, self.at)]
     }
 
-    fn gradients(&self, batch: &Batch) -> Fallible<Arrays> {
-        self.evaluate(&self.joint, batch)
-    }
-
-    fn compare(&self, batch: &Batch) -> Fallible<Comparison> {
-        let gradients = self.gradients(batch)?;
+    fn compare(&self, joint: &Evaluator, batch: &Batch, places: &[Place], seed: u64) -> Fallible<Comparison> {
+        if places.is_empty() {
+            return Err(vec![errors::nothing_to_check(self.at)]);
+        }
+        let gradients = joint.run(batch).map_err(|what| self.failed(&what))?;
         if gradients.values().flatten().any(|x| !x.is_finite()) {
             return Ok(Comparison::NotFinite);
         }
         self.same_as_derived(batch, &gradients)?;
-        let evaluator =
-            Evaluator::new(&self.forward).map_err(|what| vec![errors::evaluation(&what, self.at)])?;
-        let objective = |batch: &Batch| -> Fallible<f64> {
-            let outputs = evaluator.run(batch).map_err(|what| vec![errors::evaluation(&what, self.at)])?;
-            Ok(self.weighted(&outputs, batch))
+        let forward = Evaluator::new(&self.forward).map_err(|what| self.failed(&what))?;
+        let forward = forward.on(batch).map_err(|what| self.failed(&what))?;
+        let mut objective = |arrays: &Arrays| -> Fallible<f64> {
+            let outputs = forward.run(arrays).map_err(|what| self.failed(&what))?;
+            Ok(weighted(&outputs, arrays))
         };
-
-        let places = self.places(batch, &gradients);
-        if places.is_empty() {
-            return Err(vec![errors::nothing_to_check(self.at)]);
-        }
-        let stride = places.len().div_ceil(MAX_COMPONENTS);
-        let mut batch = batch.clone();
-        let (mut components, mut worst, mut wrong) = (0, 0.0f64, Vec::new());
-        for (name, flat) in places.into_iter().step_by(stride) {
-            let Some(gradient) = gradients.get(&format!("{name}_adj")) else { continue };
-            let Some(derived) = gradient.iter().nth(flat).copied() else { continue };
-            let x = element(&mut batch, &name, flat).map_or(0.0, |x| *x);
-            let h = STEP * x.abs().max(0.5);
-            let mut difference = |h: f64| -> Fallible<f64> {
-                let mut at = |value: f64| {
-                    if let Some(x) = element(&mut batch, &name, flat) {
-                        *x = value;
-                    }
-                    objective(&batch)
-                };
-                let d = (at(x + h)? - at(x - h)?) / (2.0 * h);
-                at(x)?;
-                Ok(d)
-            };
-            let (coarse, fine) = (difference(h)?, difference(h / 2.0)?);
-            let measured = (4.0 * fine - coarse) / 3.0;
-            if !measured.is_finite() {
-                return Ok(Comparison::NotFinite);
-            }
-            let greatest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-            let scale = derived.abs().max(measured.abs()).max(SHARE * greatest).max(1e-5);
-            let relative = (derived - measured).abs() / scale;
-            components += 1;
-            worst = worst.max(relative);
-            if relative > TOLERANCE {
-                if (derived - measured).abs() < 2.0 * (coarse - fine).abs() {
-                    return Ok(Comparison::Kink);
-                }
-                let index = unravel(flat, gradient.shape());
-                wrong.push(Wrong { array: name, index, derived, measured, relative });
-            }
-        }
-        let count = wrong.len();
-        match wrong.into_iter().max_by(|a, b| a.relative.total_cmp(&b.relative)) {
-            Some(wrong) => Err(vec![errors::gradient(self.at, &wrong, count, components)]),
-            None => Ok(Comparison::Done { components, worst }),
-        }
+        differences::compare(&gradients, &batch.arrays, places, seed, &mut objective)
     }
 
     /// Simplification may regroup nothing but structural zeros, so it changes nothing but last digits.
     fn same_as_derived(&self, batch: &Batch, simplified: &Arrays) -> Fallible<()> {
-        let derived = self.evaluate(&self.derived, batch)?;
+        let derived = crate::eqn::eval::eval(&self.derived, batch).map_err(|what| self.failed(&what))?;
         let mut errors: Vec<Diagnostic> = Vec::new();
         for (name, array) in &derived {
             let Some(other) = simplified.get(name) else { continue };
@@ -202,56 +139,42 @@ impl Subject {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// The sum of all real outputs, each element times its cotangent.
-    fn weighted(&self, outputs: &Arrays, batch: &Batch) -> f64 {
-        let mut sum = 0.0;
-        for (name, output) in outputs {
-            if let Some(cotangent) = batch.arrays.get(&format!("{name}_adj")) {
-                sum += output.iter().zip(cotangent).map(|(o, c)| o * c).sum::<f64>();
-            }
-        }
-        sum
-    }
-
-    /// Every true element of every source that has a gradient.
-    fn places(&self, batch: &Batch, gradients: &Arrays) -> Vec<(String, usize)> {
+    /// Every source that has a gradient, with its true elements.
+    fn places(&self, batch: &Batch) -> Vec<Place> {
         let mut places = Vec::new();
         for source in &self.forward.sources {
             let name = source.name.to_string();
             let (Some(array), true) = (batch.arrays.get(&name), source.ty == Ty::Real) else { continue };
-            if !gradients.contains_key(&format!("{name}_adj")) {
+            if self.joint.find_output(&format!("{name}_adj")).is_none() {
                 continue;
             }
             let axes = self.forward.axes_of(source.level);
-            for flat in 0..array.len() {
-                let index = unravel(flat, array.shape());
+            let is_inside = |flat: &usize| {
+                let index = unravel(*flat, array.shape());
                 let example = index.get(axes.len()).copied().unwrap_or(0);
-                let inside = axes.iter().zip(&index).all(|(axis, x)| {
+                axes.iter().zip(&index).all(|(axis, x)| {
                     let extent = &*self.forward.domains[axis.index()].extent;
                     let nodes = batch.trees.get(extent).and_then(|all| Some(all.get(example)?.nodes()));
                     let length = batch.lengths.get(extent).and_then(|all| all.get(example).copied());
                     nodes.or(length).is_none_or(|n| *x < n)
-                });
-                if inside {
-                    places.push((name.clone(), flat));
-                }
+                })
+            };
+            let elements: Vec<usize> = (0..array.len()).filter(is_inside).collect();
+            if !elements.is_empty() {
+                places.push(Place { array: name, elements });
             }
         }
         places
     }
 }
 
-fn element<'b>(batch: &'b mut Batch, name: &str, flat: usize) -> Option<&'b mut f64> {
-    batch.arrays.get_mut(name)?.as_slice_mut()?.get_mut(flat)
-}
-
-/// The indices of an element, row-major.
-fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = Vec::with_capacity(shape.len());
-    for extent in shape.iter().rev() {
-        index.push(flat % (*extent).max(1));
-        flat /= (*extent).max(1);
+/// The sum of all real outputs, each element times its cotangent.
+fn weighted(outputs: &Arrays, given: &Arrays) -> f64 {
+    let mut sum = 0.0;
+    for (name, output) in outputs {
+        if let Some(cotangent) = given.get(&format!("{name}_adj")) {
+            sum += output.iter().zip(cotangent).map(|(o, c)| o * c).sum::<f64>();
+        }
     }
-    index.reverse();
-    index
+    sum
 }

@@ -37,7 +37,7 @@ pub struct Expected<'b> {
 impl<'b> Expected<'b> {
     /// `joint` is a bound and simplified graph with its gradient.
     pub fn new(joint: &Graph, batch: &'b Batch, at: Span) -> Fallible<Expected<'b>> {
-        let arrays = Evaluator::new(joint).and_then(|e| e.run_as(batch));
+        let arrays = Evaluator::new(joint).and_then(|e| e.on(batch)?.run(&batch.arrays));
         Ok(Expected { batch, arrays: arrays.map_err(|what: String| vec![errors::evaluation(&what, at)])? })
     }
 

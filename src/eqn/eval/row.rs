@@ -1,112 +1,49 @@
 //! One node at one point.
 
 use super::number::Number;
-use super::{Place, Run, ops};
-use crate::eqn::{Level, NodeId, Op, Side, State};
+use super::ops;
+use super::run::Run;
+use crate::eqn::{NodeId, Op};
 
 impl<N: Number> Run<'_, N> {
     /// Computes one row of a node into `all`, which holds all its rows.
-    pub(super) fn row(
-        &self,
-        id: NodeId,
-        p: Place,
-        row: usize,
-        all: &mut [N],
-        elements: usize,
-    ) -> Result<(), String> {
-        if let Op::Lag { .. } = self.graph.node(id).op {
-            let (from, q) = self.lagged(id, p)?;
-            let there = self.points.row(self.graph.level(from), q);
-            if from == id {
-                // A state may be defined as nothing but its own past.
-                for i in 0..elements {
-                    all[row * elements + i] = all[there * elements + i].stored();
-                }
-                return Ok(());
+    pub(super) fn row(&self, id: NodeId, row: usize, all: &mut [N]) -> Result<(), String> {
+        let elements = self.plan.elements(id);
+        let Op::Lag { .. } = self.graph.node(id).op else {
+            return self.value(id, row, &mut all[row * elements..][..elements]);
+        };
+        let (from, there) = self.layout.lag(id, row).ok_or("a lag reads nothing")?;
+        if from == id {
+            // A state may be defined as nothing but its own past.
+            for i in 0..elements {
+                all[row * elements + i] = all[there * elements + i].stored();
             }
-            let value = &self.values[from.index()][there * elements..][..elements];
-            let to = &mut all[row * elements..][..elements];
-            to.iter_mut().zip(value).for_each(|(to, v)| *to = v.stored());
             return Ok(());
         }
-        self.value(id, p, &mut all[row * elements..][..elements])
+        let value = &self.values[from.index()][there * elements..][..elements];
+        let to = &mut all[row * elements..][..elements];
+        to.iter_mut().zip(value).for_each(|(to, v)| *to = v.stored());
+        Ok(())
     }
 
-    /// The node and the place that a lag reads.
-    fn lagged(&self, id: NodeId, p: Place) -> Result<(NodeId, Place), String> {
-        let Op::Lag { state, offset } = self.graph.node(id).op else {
-            return Err("this is no lag".into());
-        };
-        let state: &State = &self.graph.states[state.index()];
-        let own = Level::Over(state.domain);
-        let (node, q, level) = match self.points.lag(state.domain, offset, self.graph.level(id), p) {
-            Ok(q) => (state.def.ok_or("a state has no definition")?, q, own),
-            Err(outside) => {
-                let of = |s: &&Side| outside.side == Some((s.axis, s.after));
-                let node = match state.sides.iter().find(of) {
-                    Some(side) => side.value,
-                    None => state.init[outside.distance.min(state.init.len()) - 1],
-                };
-                (node, p, self.graph.level(id))
-            }
-        };
-        Ok((node, self.points.project(level, q, self.graph.level(node))))
-    }
-
-    /// Calls `f` with everything that is read to compute a node at a place.
-    pub(super) fn reads(&self, id: NodeId, p: Place, f: &mut dyn FnMut(NodeId, Place)) {
-        let (graph, points) = (self.graph, &self.points);
-        let level = graph.level(id);
-        let mut here = |x: NodeId| f(x, points.project(level, p, graph.level(x)));
-        match &graph.node(id).op {
-            Op::Lag { .. } => {
-                if let Ok((node, q)) = self.lagged(id, p) {
-                    f(node, q);
-                }
-            }
-            Op::SumOver(x) | Op::FoldOver { arg: x, .. } => {
-                points.below(graph.level(*x), level, p).into_iter().for_each(|q| f(*x, q));
-            }
-            Op::At { arg, empty, .. } => match self.point_of(id, p) {
-                Some(q) => f(*arg, q),
-                None => here(*empty),
-            },
-            Op::Remap { arg, maps } => {
-                if let Some(q) = points.remap(maps, graph.level(*arg), level, p) {
-                    f(*arg, q);
-                }
-            }
-            Op::Points { parts, axis } => here(parts[points.position(level, p, *axis)]),
-            op => op.operands().for_each(here),
-        }
-    }
-
-    /// The point that an `at` reads, if the example has it.
-    fn point_of(&self, id: NodeId, p: Place) -> Option<Place> {
-        let Op::At { arg, axis, point, .. } = self.graph.node(id).op else { return None };
-        let (from, to) = (self.graph.level(id), self.graph.level(arg));
-        self.points.point(axis, point, from, p, to)
-    }
-
-    /// A node's value as it is read from a place of a level that is not lower.
-    fn at(&self, id: NodeId, level: Level, p: Place) -> &[N] {
-        let own = self.graph.level(id);
-        let row = self.points.row(own, self.points.project(level, p, own));
+    /// One row of a node.
+    fn at(&self, id: NodeId, row: usize) -> &[N] {
         let elements = self.plan.elements(id);
         &self.values[id.index()][row * elements..][..elements]
     }
 
-    fn value(&self, id: NodeId, p: Place, out: &mut [N]) -> Result<(), String> {
+    fn value(&self, id: NodeId, row: usize, out: &mut [N]) -> Result<(), String> {
         let node = self.graph.node(id);
-        let level = node.level;
-        let a = |id: NodeId| self.at(id, level, p);
+        let layout = self.layout;
+        // An operand at the same point.
+        let a = |id: NodeId| self.at(id, layout.project(node.level, self.graph.level(id), row));
         match &node.op {
             Op::Const(c) => out.fill(N::given(*c)),
             Op::DimValue(d) => out.fill(N::given(d.as_constant().ok_or("a dimension is not bound")? as f64)),
             // Loaded from arrays, or handled with the other rows at hand.
             Op::Source(_) | Op::Lag { .. } => {}
-            Op::Position(d) => out.fill(N::given(self.points.position(level, p, *d) as f64 + 1.0)),
-            Op::Length(d) => out.fill(N::given(self.points.length(*d, level, p) as f64)),
+            Op::Position(_) => out.fill(N::given(layout.number(id, row) as f64 + 1.0)),
+            Op::Length(_) => out.fill(N::given(layout.number(id, row) as f64)),
             Op::Unary(kind, x) => {
                 let f = N::unary(*kind);
                 out.iter_mut().zip(a(*x)).for_each(|(o, x)| *o = f(*x));
@@ -182,27 +119,23 @@ impl<N: Number> Run<'_, N> {
             Op::LogSumExp(x) => out.fill(ops::logsumexp(a(*x))),
             Op::ArgMax(x) => out.fill(ops::argmax(a(*x))),
             Op::Reshape(x) => out.copy_from_slice(a(*x)),
-            Op::SumOver(x) => return self.sum(*x, level, p, out),
+            Op::SumOver(x) => return self.sum(*x, layout.below(id, row), out),
             Op::FoldOver { fold, arg } => {
-                let from = self.graph.level(*arg);
-                let places = self.points.below(from, level, p);
+                let rows = layout.below(id, row);
                 for (i, o) in out.iter_mut().enumerate() {
-                    *o = ops::fold(*fold, places.iter().map(|q| self.at(*arg, from, *q)[i]));
+                    *o = ops::fold(*fold, rows.iter().map(|r| self.at(*arg, *r as usize)[i]));
                 }
             }
-            Op::At { arg, empty, .. } => out.copy_from_slice(match self.point_of(id, p) {
-                Some(q) => self.at(*arg, self.graph.level(*arg), q),
+            Op::At { arg, empty, .. } => out.copy_from_slice(match layout.one(id, row) {
+                Some(row) => self.at(*arg, row),
                 None => a(*empty),
             }),
-            Op::Remap { arg, maps } => {
-                let from = self.graph.level(*arg);
-                match self.points.remap(maps, from, level, p) {
-                    Some(q) => out.copy_from_slice(self.at(*arg, from, q)),
-                    None => out.fill(N::given(0.0)),
-                }
-            }
-            Op::Points { parts, axis } => {
-                let part = parts.get(self.points.position(level, p, *axis));
+            Op::Remap { arg, .. } => match layout.one(id, row) {
+                Some(row) => out.copy_from_slice(self.at(*arg, row)),
+                None => out.fill(N::given(0.0)),
+            },
+            Op::Points { parts, .. } => {
+                let part = parts.get(layout.number(id, row));
                 out.copy_from_slice(a(*part.ok_or("a stack has too few parts")?));
             }
             Op::Literal(values) => out.iter_mut().zip(values.iter()).for_each(|(o, v)| *o = N::given(*v)),
@@ -210,21 +143,17 @@ impl<N: Number> Run<'_, N> {
         Ok(())
     }
 
-    /// The sum of all places below one place of a lower level.
-    fn sum(&self, x: NodeId, level: Level, p: Place, out: &mut [N]) -> Result<(), String> {
+    /// The sum of rows.
+    fn sum(&self, x: NodeId, rows: &[u32], out: &mut [N]) -> Result<(), String> {
         out.fill(N::given(0.0));
-        let mut product = Vec::new();
-        if self.plan.streamed[x.index()] {
-            product.resize(out.len(), N::given(0.0));
+        if !self.plan.streamed[x.index()] {
+            rows.iter().for_each(|row| add(out, self.at(x, *row as usize)));
+            return Ok(());
         }
-        let from = self.graph.level(x);
-        for place in self.points.below(from, level, p) {
-            if product.is_empty() {
-                add(out, self.at(x, from, place));
-            } else {
-                self.value(x, place, &mut product)?;
-                add(out, &product);
-            }
+        let mut product = vec![N::given(0.0); out.len()];
+        for row in rows {
+            self.value(x, *row as usize, &mut product)?;
+            add(out, &product);
         }
         Ok(())
     }

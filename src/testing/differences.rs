@@ -1,0 +1,185 @@
+//! Central differences of a function of named arrays, and what they say of a gradient.
+//!
+//! The slope along a direction is `(4 D(h/2) − D(h)) / 3`, where `D` is the central difference in f64: its error is of
+//! order h⁴, and rounding adds about 1e-13 / h.
+//!
+//! Which directions. Of an array of few elements each element; of a greater one some elements, spread evenly, and some
+//! random directions through *all* of them. No weight of a direction is near 0, so one wrong element changes the slope
+//! along each, by at least half its own error over √n for n elements; and several wrong ones cancel only where a sum
+//! with random weights happens to vanish, along every direction at once. So an array costs the same few evaluations
+//! whatever its size, and none of its elements goes unseen. Where a direction disagrees all elements are compared, to
+//! name the one that is wrong.
+//!
+//! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
+//! differ, a kink lies within the step. A wrong adjoint is off by much more than they differ, so it is never taken
+//! for a kink.
+
+use super::draws;
+use super::errors::Wrong;
+use crate::diag::Fallible;
+use crate::eqn::eval::Arrays;
+
+/// Greatest relative error of a slope.
+const TOLERANCE: f64 = 1e-6;
+/// Errors are relative to the slope, but at least to this share of the array's greatest component.
+const SHARE: f64 = 1e-2;
+const STEP: f64 = 2e-3;
+/// Arrays of at most so many elements are compared element by element.
+const FEW: usize = 6;
+/// Of greater ones so many directions, and so many elements.
+const DIRECTIONS: usize = 2;
+const SAMPLE: usize = 4;
+
+/// An array with a gradient, and its elements that count: not what is padding.
+pub struct Place {
+    pub array: String,
+    pub elements: Vec<usize>,
+}
+
+pub enum Comparison {
+    NotFinite,
+    Kink,
+    Agree { worst: f64 },
+    Differ(Box<Wrong>),
+}
+
+/// The change of some elements of one array.
+type Direction = Vec<(usize, f64)>;
+
+/// The gradients of `objective`, named `NAME_adj`, at the given arrays.
+pub fn compare(
+    gradients: &Arrays,
+    arrays: &Arrays,
+    places: &[Place],
+    seed: u64,
+    objective: &mut dyn FnMut(&Arrays) -> Fallible<f64>,
+) -> Fallible<Comparison> {
+    let mut subject = Subject { gradients, arrays: arrays.clone(), objective };
+    let mut worst = 0.0f64;
+    for place in places {
+        for direction in directions(place, seed) {
+            match subject.slope(&place.array, &direction)? {
+                Slope::NotFinite => return Ok(Comparison::NotFinite),
+                Slope::Kink => return Ok(Comparison::Kink),
+                Slope::Agrees(error) => worst = worst.max(error),
+                Slope::Differs(wrong) => return subject.wrong(place, wrong),
+            }
+        }
+    }
+    Ok(Comparison::Agree { worst })
+}
+
+fn directions(place: &Place, seed: u64) -> Vec<Direction> {
+    let elements = &place.elements;
+    if elements.len() <= FEW {
+        return elements.iter().map(|e| vec![(*e, 1.0)]).collect();
+    }
+    let mut all: Vec<Direction> = Vec::new();
+    for k in 0..DIRECTIONS {
+        // Not near 0, of either sign, of length 1 in all.
+        let name = format!("{} along {k}", place.array);
+        let weight = |i: usize| {
+            let unit = 2.0 * draws::unit(seed, &name, i) - 1.0;
+            unit.signum() * (1.0 + unit.abs()) / 2.0
+        };
+        let weights: Vec<f64> = (0..elements.len()).map(weight).collect();
+        let length = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+        all.push(elements.iter().zip(weights).map(|(e, w)| (*e, w / length)).collect());
+    }
+    let stride = elements.len() / SAMPLE;
+    let first = (draws::unit(seed, &place.array, 0) * stride as f64) as usize;
+    all.extend(elements.iter().skip(first).step_by(stride).take(SAMPLE).map(|e| vec![(*e, 1.0)]));
+    all
+}
+
+enum Slope {
+    NotFinite,
+    Kink,
+    /// With this relative error.
+    Agrees(f64),
+    Differs(Wrong),
+}
+
+struct Subject<'s> {
+    gradients: &'s Arrays,
+    arrays: Arrays,
+    objective: &'s mut dyn FnMut(&Arrays) -> Fallible<f64>,
+}
+
+impl Subject<'_> {
+    fn slope(&mut self, name: &str, direction: &Direction) -> Fallible<Slope> {
+        let (Some(gradient), Some(array)) =
+            (self.gradients.get(&format!("{name}_adj")), self.arrays.get(name))
+        else {
+            return Ok(Slope::Agrees(0.0));
+        };
+        let shape = gradient.shape();
+        let gradient: Vec<f64> = gradient.iter().copied().collect();
+        let all: Vec<f64> = array.iter().copied().collect();
+        let old: Vec<f64> = direction.iter().map(|(e, _)| all[*e]).collect();
+        let size = (old.iter().map(|x| x * x).sum::<f64>() / old.len() as f64).sqrt();
+        let h = STEP * size.max(0.5);
+        let coarse = self.difference(name, direction, &old, h)?;
+        let fine = self.difference(name, direction, &old, h / 2.0)?;
+        self.set(name, direction, &old, 0.0);
+        let measured = (4.0 * fine - coarse) / 3.0;
+        if !measured.is_finite() {
+            return Ok(Slope::NotFinite);
+        }
+        let derived: f64 = direction.iter().map(|(e, w)| w * gradient[*e]).sum();
+        let greatest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        let scale = derived.abs().max(measured.abs()).max(SHARE * greatest).max(1e-5);
+        let error = (derived - measured).abs();
+        let relative = error / scale;
+        if relative <= TOLERANCE {
+            return Ok(Slope::Agrees(relative));
+        }
+        if error < 2.0 * (coarse - fine).abs() {
+            return Ok(Slope::Kink);
+        }
+        let index = match direction.as_slice() {
+            [(element, _)] => Some(unravel(*element, shape)),
+            _ => None,
+        };
+        Ok(Slope::Differs(Wrong { array: name.into(), index, derived, measured, relative }))
+    }
+
+    fn difference(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) -> Fallible<f64> {
+        self.set(name, direction, old, h);
+        let above = (self.objective)(&self.arrays)?;
+        self.set(name, direction, old, -h);
+        let below = (self.objective)(&self.arrays)?;
+        Ok((above - below) / (2.0 * h))
+    }
+
+    fn set(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) {
+        let Some(array) = self.arrays.get_mut(name).and_then(|a| a.as_slice_mut()) else { return };
+        for ((element, weight), old) in direction.iter().zip(old) {
+            array[*element] = old + h * weight;
+        }
+    }
+
+    /// The element of an array that is off most, if one by itself is.
+    fn wrong(&mut self, place: &Place, along: Wrong) -> Fallible<Comparison> {
+        let mut worst = along;
+        for element in &place.elements {
+            if let Slope::Differs(wrong) = self.slope(&place.array, &vec![(*element, 1.0)])?
+                && (worst.index.is_none() || wrong.relative > worst.relative)
+            {
+                worst = wrong;
+            }
+        }
+        Ok(Comparison::Differ(Box::new(worst)))
+    }
+}
+
+/// The indices of an element, row-major.
+pub fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = Vec::with_capacity(shape.len());
+    for extent in shape.iter().rev() {
+        index.push(flat % (*extent).max(1));
+        flat /= (*extent).max(1);
+    }
+    index.reverse();
+    index
+}

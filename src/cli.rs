@@ -17,7 +17,9 @@ mod flow;
 mod generate;
 mod grad;
 mod loader;
+mod look;
 mod open;
+mod part;
 mod plot;
 mod progress;
 mod run;
@@ -57,6 +59,7 @@ enum Command {
     Test(test::Test),
     Train(train::Train),
     Eval(eval::Eval),
+    Look(look::LookCommand),
     Generate(generate::Generate),
 }
 
@@ -73,6 +76,7 @@ impl Command {
             Command::Test(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),
+            Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
         }
     }

@@ -12,6 +12,7 @@ pub mod draw;
 pub mod errors;
 pub mod fit;
 pub mod generate;
+pub mod look;
 pub mod model;
 pub mod optimiser;
 pub mod run;

@@ -20,6 +20,11 @@ pub fn bad_setting(text: &str) -> Diagnostic {
         .help("`--set H=512` changes a static parameter, `--set train.batch=64` a line of the `train` block")
 }
 
+pub fn bad_given(text: &str) -> Diagnostic {
+    Diagnostic::error("E0732", format!("`--given {text}` is no `name=text`, or is given before"))
+        .help("`--given word=hello` gives the input `word` its symbols")
+}
+
 pub fn setting_twice(name: &str, first: Span, second: Span) -> Diagnostic {
     let d = Diagnostic::error("E0732", format!("`{name}` is given twice"))
         .at(first, "first")

@@ -1,26 +1,18 @@
 //! `rnnc eval`: loss and metrics of a trained model.
 
+use super::part::Chosen;
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::train::batches::{Batches, Window};
 use crate::train::data::Dataset;
-use crate::train::data::split::{self, Part};
+use crate::train::data::split::Part;
 use crate::train::decode::{self, Decoder, Errors, Search, Written};
 use crate::train::model::Carrying;
 use crate::train::settings::Settings;
 use crate::train::{errors, fit, run};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Split {
-    Train,
-    Valid,
-    Test,
-    /// Everything
-    All,
-}
 
 /// Measure a trained model on a part of its data, or on other data
 #[derive(clap::Args)]
@@ -35,12 +27,8 @@ pub struct Eval {
     /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Files to read in place of those of the `data` block; then everything in them is measured
-    #[arg(long, value_name = "PATH")]
-    data: Vec<PathBuf>,
-    /// The part to measure; without it the held-out one
-    #[arg(long, value_enum)]
-    split: Option<Split>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Let the model write its `generate` sequence for each example, following so many side by side (1: always the
     /// likeliest symbol), and count the errors
     #[arg(long, value_name = "WIDTH", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -56,23 +44,11 @@ impl Eval {
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let about = &checkpoint.record.about;
         let closed = trained::close(session, &opened, &folder, about)?;
-        let mut loaded = opened.load(&self.data)?;
+        let mut loaded = opened.load(&self.chosen.data)?;
         loaded.data.speak(&about.vocabulary)?;
         let data = &loaded.data;
         let fit = fit::fit(&closed.graph(session, crate::eqn::build::Options::default())?, data)?;
-        let parts = split::split(data, loaded.shares.as_deref());
-        let all = split::split(data, None).train;
-        let part: &Part = match self.split {
-            Some(Split::Train) => &parts.train,
-            Some(Split::Valid) => &parts.valid,
-            Some(Split::Test) => &parts.test,
-            Some(Split::All) => &all,
-            None if !self.data.is_empty() => &all,
-            None => parts.held_out(),
-        };
-        if part.is_empty() {
-            return Err(errors::empty_part("chosen").into());
-        }
+        let part = &self.chosen.part(data, loaded.shares.as_deref())?;
         let carry = data.is_stream();
         let mut program = Carrying::new(&closed.evaluation(session, carry)?, carry)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;

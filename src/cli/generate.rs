@@ -1,16 +1,21 @@
 //! `rnnc generate`: let a trained model write.
 
+use super::errors;
 use super::session::{Failure, Session, say};
 use super::trained;
-use crate::train::errors;
+use crate::diag::Diagnostic;
+use crate::eqn::build::Options;
+use crate::train::decode::{Decoder, Search, Written};
 use crate::train::generate::{self, Generator, Sampling};
 use crate::train::model::Carrying;
+use crate::train::{errors as train_errors, fit};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Let a trained model write, symbol by symbol
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  rnnc generate models/charlm.rnn --run runs/charlm-1 --length 500 --temperature 0.8 --seed 1 --prompt 'It was '"
+    after_help = "Example:\n  rnnc generate models/charlm.rnn --run runs/charlm-1 --length 500 --temperature 0.8 --seed 1 --prompt 'It was '\n  rnnc generate models/pronounce_attend.rnn --given word=heathcliff --beam 4"
 )]
 pub struct Generate {
     file: PathBuf,
@@ -31,6 +36,13 @@ pub struct Generate {
     /// Text to begin with
     #[arg(long, default_value = "")]
     prompt: String,
+    /// The text of another input that the model reads
+    #[arg(long, value_name = "NAME=TEXT")]
+    given: Vec<String>,
+    /// Search for the likeliest text as a whole, following so many side by side
+    #[arg(long, value_name = "WIDTH", conflicts_with_all = ["temperature", "seed", "prompt"],
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    beam: Option<u32>,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -45,21 +57,53 @@ impl Generate {
         let (opened, folder, checkpoint) =
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let Some((input, output, stop)) = opened.model.generate.clone() else {
-            return Err(errors::no_generate(&opened.name).into());
+            return Err(train_errors::no_generate(&opened.name).into());
         };
         let about = &checkpoint.record.about;
         let Some(symbols) = about.vocabulary.get(&*input) else {
-            return Err(errors::cannot_generate(&format!("`{input}` is no sequence of ids")).into());
+            return Err(train_errors::cannot_generate(&format!("`{input}` is no sequence of ids")).into());
         };
         let prompt = generate::read_prompt(&self.prompt, symbols)?;
-        let closed = trained::close(session, &opened, &folder, about)?;
-        let mut program = Carrying::new(&closed.generation(session, &output)?, true)?;
-        trained::give(&mut program.workspace, &folder, &checkpoint)?;
-        let mut generator = Generator::new(program, &input, &output, stop)?;
-        say(&self.prompt)?;
         let sampling = Sampling { temperature: self.temperature, seed: self.seed };
-        generator
-            .generate(&prompt, self.length, sampling, |symbol| say(&generate::written(symbol, symbols)))?;
+        let closed = trained::close(session, &opened, &folder, about)?;
+        let exe = closed.generation(session, &output)?;
+        let graph = closed.graph(session, Options { carry: true, ..Options::default() })?;
+        let read = |name: &str| *name == *input || exe.program().inputs.iter().any(|i| *i.name == *name);
+        let declared: Vec<_> = fit::declared(&graph).into_iter().filter(|d| read(&d.name)).collect();
+        let texts = self.texts()?;
+        let put = |symbol| say(&generate::written(symbol, symbols));
+        if declared.len() == 1 && texts.is_empty() && self.beam.is_none() {
+            let mut program = Carrying::new(&exe, true)?;
+            trained::give(&mut program.workspace, &folder, &checkpoint)?;
+            say(&self.prompt)?;
+            let mut generator = Generator::new(program, &input, &output, stop)?;
+            generator.generate(&prompt, self.length, sampling, put)?;
+            return say("\n");
+        }
+        let data = generate::given(&declared, &input, &texts, &about.vocabulary)?;
+        let feeds = fit::fit_some(&graph, &data, read)?.feeds;
+        let written = Written { input: &input, output: &output, stop };
+        let mut decoder = Decoder::new(&exe, &feeds, written)?;
+        trained::give(decoder.workspace(), &folder, &checkpoint)?;
+        say(&self.prompt)?;
+        match self.beam {
+            None => decoder.sample(&data, 0, &prompt, self.length, sampling, put)?,
+            Some(beam) => {
+                let search = Search { beam: beam as usize, most: self.length };
+                decoder.decode(&data, &[0], search)?.into_iter().flatten().try_for_each(put)?;
+            }
+        }
         say("\n")
+    }
+
+    fn texts(&self) -> Result<BTreeMap<String, String>, Diagnostic> {
+        let mut texts = BTreeMap::new();
+        for given in &self.given {
+            let (name, text) = given.split_once('=').ok_or_else(|| errors::bad_given(given))?;
+            if texts.insert(name.to_string(), text.to_string()).is_some() {
+                return Err(errors::bad_given(given));
+            }
+        }
+        Ok(texts)
     }
 }

@@ -1,4 +1,8 @@
-//! Pictures: loss over epochs, of training and held-out data; gradients over steps.
+//! Pictures: loss over epochs, of training and held-out data; gradients over steps; heat maps.
+
+mod heat;
+
+pub use heat::heat;
 
 use crate::diag::Diagnostic;
 use crate::flow::Flow;

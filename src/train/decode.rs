@@ -1,15 +1,18 @@
 //! Writing a second sequence: for each example the likeliest symbols, given its other inputs.
 //!
 //! In: a program of one output over the sequence that is written, its parameters, the examples. Out: the symbols of
-//! each example, by beam search (B. Lowerre, 1976); with a beam of one that is greedy. The output at t does not depend
+//! each example, by beam search (B. Lowerre, 1976); with a beam of one that is greedy; or drawn. The output at t does not depend
 //! on the input at t, so each step runs the model on what has been written so far and looks at the last scores.
 
 use super::batches::{self, Chosen, is_input};
 use super::data::Dataset;
 use super::errors;
 use super::fit::Feed;
+use super::generate::{Sampling, choose};
 use crate::diag::{Diagnostic, Fallible};
 use crate::runtime::{Executable, Workspace};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 /// How far and how wide is searched.
@@ -96,6 +99,31 @@ impl Decoder {
             }
         }
         Ok(ended.into_iter().map(|h| h.map_or_else(Vec::new, |h| h.symbols)).collect())
+    }
+
+    /// Writes for one example, after `prompt`, up to `length` symbols, each handed to `each` as it comes.
+    pub fn sample<E: From<Vec<Diagnostic>>>(
+        &mut self,
+        data: &Dataset,
+        example: usize,
+        prompt: &[u32],
+        length: usize,
+        sampling: Sampling,
+        mut each: impl FnMut(u32) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
+        let mut open = [Hypothesis { example: 0, symbols: prompt.to_vec(), score: 0.0 }];
+        for _ in 0..length {
+            let scores = self.scores(data, &[example], &open)?;
+            let scores = scores.first().map_or(&[][..], Vec::as_slice);
+            let symbol = choose(scores, sampling.temperature, rng.random());
+            if Some(symbol) == self.stop {
+                return Ok(());
+            }
+            each(symbol)?;
+            open[0].symbols.push(symbol);
+        }
+        Ok(())
     }
 
     /// The scores of the next symbol of each hypothesis, one row each.

@@ -348,3 +348,58 @@ pub fn unknown_character(character: &str, position: usize, vocabulary: &[String]
     .help("take it out, or train with text that holds it")
     .with_note(format!("the vocabulary is {shown}"))
 }
+
+pub fn wants_given(input: &str, symbols: &[String]) -> Diagnostic {
+    let d = Diagnostic::error("E0834", format!("what is written depends on `{input}`, which is not given"));
+    match symbols.first() {
+        Some(first) if !first.is_empty() => d.help(format!("for example `--given {input}={first}`")),
+        _ => d.help(format!("write `--given {input}=…`")),
+    }
+}
+
+pub fn not_given_here(name: &str, inputs: &[&str]) -> Diagnostic {
+    let d = Diagnostic::error("E0834", format!("`--given {name}=…`: the model reads no such input"));
+    match inputs {
+        [] => d.help("it reads only what it writes; `--prompt` says how that begins"),
+        _ => d.help(format!("it reads {}", inputs.join(", "))),
+    }
+}
+
+pub fn unknown_given(input: &str, text: &str, symbols: &[String]) -> Diagnostic {
+    let shown: Vec<&str> = symbols.iter().take(40).map(String::as_str).collect();
+    let more = if symbols.len() > shown.len() { ", …" } else { "" };
+    let d = Diagnostic::error("E0834", format!("`{text}` is no symbol of `{input}`"));
+    match nearest(text, symbols.iter()) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help(format!("there are {}{more}", shown.join(", "))),
+    }
+}
+
+// ---- looking at values -----------------------------------------------------------------------
+
+/// `known` are the names of all values, in order.
+pub fn no_such_value(name: &str, known: &[&str]) -> Diagnostic {
+    let d = Diagnostic::error("E0832", format!("the equations have no value `{name}`"));
+    // The last part of a dotted name is what an author wrote.
+    let last = |n: &&str| n.rsplit('.').next().unwrap_or("").to_string();
+    let ends: Vec<String> = known.iter().map(last).collect();
+    let near =
+        nearest(name, known.iter().copied()).or_else(|| nearest(name, ends.iter().map(String::as_str)));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help("`rnnc show --stage eqn` prints all values under their names"),
+    }
+}
+
+pub fn many_such_values(name: &str, found: &[&str]) -> Diagnostic {
+    Diagnostic::error("E0832", format!("`{name}` may be {}", found.join(", "))).help("write the name in full")
+}
+
+pub fn no_such_example(number: usize, count: usize) -> Diagnostic {
+    Diagnostic::error("E0833", format!("there is no example {number}: this part of the data has {count}"))
+}
+
+pub fn examples_wanted() -> Diagnostic {
+    Diagnostic::error("E0833", "the data are one long sequence, not examples")
+        .help("give a short text with `--data`")
+}

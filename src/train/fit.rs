@@ -55,10 +55,19 @@ pub fn declared(graph: &Graph) -> Vec<Declared> {
 }
 
 pub fn fit(graph: &Graph, data: &Dataset) -> Result<Fit, Vec<Diagnostic>> {
+    fit_some(graph, data, |_| true)
+}
+
+/// Only the inputs that are needed.
+pub fn fit_some(
+    graph: &Graph,
+    data: &Dataset,
+    needed: impl Fn(&str) -> bool,
+) -> Result<Fit, Vec<Diagnostic>> {
     let mut wrong = Vec::new();
     let mut feeds = Vec::new();
     let mut equations: Vec<(&Source, &Dim, usize, bool)> = Vec::new();
-    for source in inputs(graph) {
+    for source in inputs(graph).filter(|s| needed(&s.name)) {
         let Some(at) = data.names.iter().position(|n| **n == *source.name) else {
             wrong.push(errors::input_without_data(source.span, &source.name, &data.names));
             continue;

@@ -2,14 +2,18 @@
 //!
 //! In: a program of one output over one sequence of ids, its parameters, a prompt. Out: symbols. The
 //! output at t does not depend on the input at t, so each step runs twice: once to see the scores,
-//! once with the symbol that was chosen, to move the states on.
+//! once with the symbol that was chosen, to move the states on. A model with other inputs is run by
+//! [`super::decode`], on the one example that [`given`] makes of their texts.
 
+use super::data::text::END;
+use super::data::{Dataset, Declared, Field, Over, Values};
 use super::errors;
 use super::model::Carrying;
 use crate::diag::{Diagnostic, Fallible};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How symbols are chosen.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +101,7 @@ impl Generator {
 }
 
 /// The symbol at `u` (0..1) of the distribution softmax(scores / temperature).
-fn choose(scores: &[f32], temperature: f64, u: f64) -> u32 {
+pub(super) fn choose(scores: &[f32], temperature: f64, u: f64) -> u32 {
     let greatest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let first = || scores.iter().position(|s| *s == greatest).unwrap_or(0) as u32;
     if temperature <= 0.0 {
@@ -113,6 +117,60 @@ fn choose(scores: &[f32], temperature: f64, u: f64) -> u32 {
         }
     }
     first()
+}
+
+/// One example from texts for all inputs but the one that is written, which is empty.
+pub fn given(
+    declared: &[Declared],
+    written: &str,
+    texts: &BTreeMap<String, String>,
+    vocabulary: &BTreeMap<String, Vec<String>>,
+) -> Result<Dataset, Vec<Diagnostic>> {
+    let known: Vec<&str> = declared.iter().map(|d| d.name.as_str()).filter(|n| *n != written).collect();
+    let unknown = texts.keys().filter(|name| !known.contains(&name.as_str()));
+    let mut wrong: Vec<Diagnostic> = unknown.map(|name| errors::not_given_here(name, &known)).collect();
+    let mut fields = Vec::new();
+    for d in declared {
+        let symbols = vocabulary.get(&d.name);
+        let field = match (texts.get(&d.name), symbols) {
+            _ if d.name == written => sequence(Vec::new(), symbols),
+            (None, _) => Err(errors::wants_given(&d.name, symbols.map_or(&[], Vec::as_slice))),
+            (Some(text), Some(symbols)) if d.over == Over::Axes(1) => {
+                read_prompt(text, symbols).and_then(|mut ids| {
+                    // As sequences of the data end.
+                    let ends = symbols.first().is_some_and(|s| s == END);
+                    ids.extend(ends.then_some(0));
+                    sequence(ids, Some(symbols))
+                })
+            }
+            (Some(text), Some(symbols)) if d.over == Over::Example => {
+                match symbols.iter().position(|s| s == text) {
+                    Some(id) => {
+                        let values = Values::Id { ids: vec![id as u32], symbols: Arc::new(symbols.clone()) };
+                        Ok(Field::one(vec![], values))
+                    }
+                    None => Err(errors::unknown_given(&d.name, text, symbols)),
+                }
+            }
+            (Some(_), _) => {
+                let why = format!("`{}` is neither a symbol nor a sequence of symbols", d.name);
+                Err(errors::cannot_generate(&why))
+            }
+        };
+        match field {
+            Ok(field) => fields.push(field),
+            Err(e) => wrong.push(e),
+        }
+    }
+    let names = declared.iter().map(|d| d.name.clone()).collect();
+    let data = Dataset { names, fields, examples: 1, test_from: None, shares: None };
+    if wrong.is_empty() { Ok(data) } else { Err(wrong) }
+}
+
+fn sequence(ids: Vec<u32>, symbols: Option<&Vec<String>>) -> Result<Field, Diagnostic> {
+    let symbols = Arc::new(symbols.cloned().unwrap_or_default());
+    let ends = vec![ids.len()];
+    Ok(Field::sequence(vec![], Values::Id { ids, symbols }, ends))
 }
 
 /// Are the symbols words rather than characters?

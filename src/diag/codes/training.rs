@@ -136,4 +136,21 @@ pub const ENTRIES: &[Entry] = &[
         text: "`generate text from y` lets a model write: y at t holds the scores of the symbol at t and depends on `text` before \
                t only (`shift` the input). It must have no other input.",
     },
+    Entry {
+        code: "E0832",
+        title: "a value that the equations do not have",
+        text: "`rnnc look` shows any value of a model: an output, or a name of its equations with the instances it lies in \
+               (`dec.α`). The end of such a name is enough where only one value ends so.",
+    },
+    Entry {
+        code: "E0833",
+        title: "an example that is not there",
+        text: "`--example 3` is the third example of the held-out part, of the part `--split` names, or of the files of `--data`.",
+    },
+    Entry {
+        code: "E0834",
+        title: "an input that `rnnc generate` is not given",
+        text: "What a model writes may depend on other inputs: the word whose sounds are wanted, a class. Each is given by \
+               `--given NAME=TEXT`: the symbols of a sequence (words with blanks between), or one symbol.",
+    },
 ];

@@ -3,6 +3,8 @@
 //! In: a call of `task`. Out: a [`Dataset`] that depends on its arguments and its `seed` alone, so every training run
 //! sees the same examples. [`TASKS`] lists what there is.
 
+mod entailment;
+
 use super::source::{Call, Constant};
 use super::{Dataset, Declared, Field, Values};
 use crate::diag::Diagnostic;
@@ -14,32 +16,44 @@ use std::sync::Arc;
 /// One kind of examples.
 struct Task {
     name: &'static str,
-    /// What the two names are.
-    names: &'static str,
-    /// Named arguments beside `steps`, `count` and `seed`.
+    /// What the names are.
+    names: &'static [&'static str],
+    /// Named arguments beside `count` and `seed`.
     more: &'static [&'static str],
     make: fn(&Call, &[Declared], Size) -> Result<Dataset, Diagnostic>,
 }
 
 #[derive(Clone, Copy)]
 struct Size {
+    /// Where the task has sequences of one length.
     steps: usize,
     count: usize,
     seed: u64,
 }
 
 const TASKS: &[Task] = &[
-    Task { name: "adding", names: "the sequence and the sum", more: &[], make: |_, _, size| adding(size) },
+    Task {
+        name: "adding",
+        names: &["the sequence", "the sum"],
+        more: &["steps"],
+        make: |_, _, size| adding(size),
+    },
     Task {
         name: "copy",
-        names: "what is shown and what is wanted",
-        more: &["symbols", "length"],
+        names: &["what is shown", "what is wanted"],
+        more: &["steps", "symbols", "length"],
         make: |call, _, size| copy(call, size),
     },
     Task {
+        name: "entailment",
+        names: &["the premise", "the hypothesis", "the class"],
+        more: &[],
+        make: |_, _, size| entailment::entailment(size.count, size.seed),
+    },
+    Task {
         name: "permutations",
-        names: "the factors and the products",
-        more: &["degree"],
+        names: &["the factors", "the products"],
+        more: &["steps", "degree"],
         make: |call, _, size| permutations(call, size),
     },
 ];
@@ -54,9 +68,9 @@ pub fn task(call: &Call, declared: &[Declared]) -> Result<Dataset, Diagnostic> {
         let known: Vec<&str> = TASKS.iter().map(|t| t.name).collect();
         return Err(errors::unknown_task(name, &known));
     };
-    let named: Vec<&str> = ["steps", "count", "seed"].iter().chain(task.more).copied().collect();
+    let named: Vec<&str> = ["count", "seed"].iter().chain(task.more).copied().collect();
     call.only(1, &named)?;
-    call.wants_names(&[2], &format!("two names: {}", task.names))?;
+    call.wants_names(&[task.names.len()], &format!("{} names: {}", task.names.len(), task.names.join(", ")))?;
     let steps = call.count("steps", 100_000)?.unwrap_or(100);
     let count = call.count("count", 10_000_000)?.unwrap_or(10_000);
     let seed = call.count("seed", usize::MAX >> 12)?.unwrap_or(1) as u64;
@@ -172,6 +186,16 @@ fn arrangements(n: usize) -> Vec<Vec<usize>> {
 fn ids(ids: Vec<u32>, symbols: &Arc<Vec<String>>, steps: usize, count: usize) -> Field {
     let ends = (1..=count).map(|i| i * steps).collect();
     Field::sequence(vec![], Values::Id { ids, symbols: symbols.clone() }, ends)
+}
+
+/// Sequences of ids, each of its own length.
+fn ids_of_lengths(rows: &[Vec<u32>], symbols: &Arc<Vec<String>>) -> Field {
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.len();
+        Some(*end)
+    });
+    let values = Values::Id { ids: rows.concat(), symbols: symbols.clone() };
+    Field::sequence(vec![], values, ends.collect())
 }
 
 fn dataset(fields: Vec<Field>, examples: usize) -> Dataset {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub enum Units {
     Chars,
     Words,
+    /// All of it is one symbol.
+    Class,
 }
 
 /// The written form of the end mark.
@@ -25,8 +27,9 @@ impl Units {
             None => Ok(default),
             Some("chars") => Ok(Units::Chars),
             Some("words") => Ok(Units::Words),
+            Some("class") => Ok(Units::Class),
             Some(_) => {
-                let what = format!("wants \"chars\" or \"words\" for `{name}`");
+                let what = format!("wants \"chars\", \"words\" or \"class\" for `{name}`");
                 Err(errors::bad_argument(&call.reader, &what))
             }
         }
@@ -36,6 +39,7 @@ impl Units {
         match self {
             Units::Chars => text.char_indices().map(|(i, c)| &text[i..i + c.len_utf8()]).collect(),
             Units::Words => text.split_whitespace().collect(),
+            Units::Class => vec![text.trim()],
         }
     }
 }
@@ -94,11 +98,11 @@ pub fn lines(call: &Call, open: &mut Open) -> Result<Dataset, Diagnostic> {
     let text = decode(path, open(path)?)?;
     let rows: Vec<Vec<&str>> =
         kept_lines(&text, call.text("comment")?).map(|(_, line)| units.cut(line)).collect();
-    dataset(path, vec![rows])
+    dataset(path, vec![(units, rows)])
 }
 
 /// `pairs(path, left = "chars", right = "words")`: two sequences a line, cut at the first tab, or at
-/// the first space if there is none.
+/// the first space if there is none. What is a `"class"` is one symbol for each example.
 pub fn pairs(call: &Call, open: &mut Open) -> Result<Dataset, Diagnostic> {
     call.only(1, &["left", "right", "comment"])?;
     call.wants_names(&[2], "two names: the left and the right sequence")?;
@@ -119,7 +123,7 @@ pub fn pairs(call: &Call, open: &mut Open) -> Result<Dataset, Diagnostic> {
         left.push(left_units.cut(a));
         right.push(right_units.cut(b.trim()));
     }
-    dataset(path, vec![left, right])
+    dataset(path, vec![(left_units, left), (right_units, right)])
 }
 
 /// Lines with their numbers, without comments, blank ones left out.
@@ -134,26 +138,32 @@ fn kept_lines<'a>(text: &'a str, comment: Option<&'a str>) -> impl Iterator<Item
     lines.filter(|(_, line)| !line.is_empty())
 }
 
-fn dataset(path: &str, columns: Vec<Vec<Vec<&str>>>) -> Result<Dataset, Diagnostic> {
-    let examples = columns.first().map_or(0, Vec::len);
+fn dataset(path: &str, columns: Vec<(Units, Vec<Vec<&str>>)>) -> Result<Dataset, Diagnostic> {
+    let examples = columns.first().map_or(0, |(_, rows)| rows.len());
     if examples == 0 {
         return Err(errors::empty_file(path));
     }
     let mut fields = Vec::new();
-    for rows in columns {
+    for (units, rows) in columns {
+        let sequential = units != Units::Class;
         let kinds: BTreeSet<&str> = rows.iter().flatten().copied().collect();
-        let symbols = std::iter::once(END).chain(kinds).map(str::to_string);
+        let symbols = sequential.then_some(END).into_iter().chain(kinds).map(str::to_string);
         let symbols: Vec<String> = symbols.collect();
         let known = index(&symbols);
         let (mut ids, mut ends) = (Vec::new(), Vec::new());
         for row in &rows {
             encode(path, row, &known, &mut ids)?;
-            ids.push(0);
-            ends.push(ids.len());
+            if sequential {
+                ids.push(0);
+                ends.push(ids.len());
+            }
         }
         drop(known);
         let values = Values::Id { ids, symbols: Arc::new(symbols) };
-        fields.push(Field::sequence(vec![], values, ends));
+        fields.push(match sequential {
+            true => Field::sequence(vec![], values, ends),
+            false => Field::one(vec![], values),
+        });
     }
     Ok(Dataset { names: vec![], fields, examples, test_from: None, shares: None })
 }
@@ -211,6 +221,19 @@ mod tests {
         assert_eq!(d.fields[1].range(1), 3..5);
         let e = c.read(&[], &mut |_| Ok("ab X\nalone\n".into())).unwrap_err();
         assert!(e.message.contains("line 2"), "{}", e.message);
+    }
+
+    #[test]
+    fn a_class_is_one_symbol_of_its_example() {
+        let c = call("pairs", &["k", "w"], &[("left", "class"), ("right", "chars")]);
+        let d = c.read(&[], &mut |_| Ok("noun cat\nverb run\nnoun ax\n".into())).unwrap();
+        let Values::Id { ids, symbols } = &d.fields[0].values else { panic!() };
+        assert_eq!(
+            (ids.as_slice(), symbols.as_slice()),
+            (&[0, 1, 0][..], &["noun".into(), "verb".into()][..])
+        );
+        assert!(!d.fields[0].is_sequence() && d.fields[0].examples() == 3);
+        assert_eq!((d.fields[1].range(0), d.fields[1].range(2)), (0..4, 8..11));
     }
 
     #[test]

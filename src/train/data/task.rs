@@ -3,6 +3,7 @@
 //! In: a call of `task`. Out: a [`Dataset`] that depends on its arguments and its `seed` alone, so every training run
 //! sees the same examples. [`TASKS`] lists what there is.
 
+mod cue;
 mod entailment;
 
 use super::source::{Call, Constant};
@@ -44,6 +45,7 @@ const TASKS: &[Task] = &[
         more: &["steps", "symbols", "length"],
         make: |call, _, size| copy(call, size),
     },
+    Task { name: "cue", names: &["the picture", "the labels"], more: &["size"], make: far_cue },
     Task {
         name: "entailment",
         names: &["the premise", "the hypothesis", "the class"],
@@ -135,6 +137,17 @@ fn copy(call: &Call, Size { steps, count, seed }: Size) -> Result<Dataset, Diagn
     names.push("mark".to_string());
     let names = Arc::new(names);
     Ok(dataset(vec![ids(shown, &names, all, count), ids(wanted, &names, all, count)], count))
+}
+
+fn far_cue(call: &Call, _: &[Declared], size: Size) -> Result<Dataset, Diagnostic> {
+    let side = call.count("size", 100)?.unwrap_or(10);
+    if side < 10 {
+        return Err(errors::bad_argument(&call.reader, "wants a `size` of 10 to 100"));
+    }
+    if side.pow(2).saturating_mul(size.count) > MOST {
+        return Err(errors::bad_argument(&call.reader, "wants at most 100,000,000 points in all"));
+    }
+    Ok(cue::cue(side, size.count, size.seed))
 }
 
 /// The word problem of the symmetric group: factors drawn at random, the product so far wanted at each step. The

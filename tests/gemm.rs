@@ -3,7 +3,10 @@
 //! Tolerance: a sum of k products, rounded in any order, differs from the true one by at most
 //! (k + 1) ε Σ|a||b| (Higham 2002, section 3.1, first order; ε = 2⁻²⁴), doubled here for what the bound neglects.
 
-use rnnc::runtime::gemm::{Isa, Packed, Scratch, View, ViewMut, outer, peak_gflops, product};
+use rnnc::runtime::gemm::{
+    Isa, Packed, RawOuter, RawView, RawViewMut, Scratch, View, ViewMut, outer, outer_raw, peak_gflops,
+    product,
+};
 
 /// What stands where nothing may be written.
 const GUARD: f32 = 12345.0;
@@ -225,6 +228,47 @@ fn vector_length_changes_no_bit() {
         })
         .collect();
     assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn right_sides_together_give_the_bits_of_each_alone() {
+    // Widths that end within panels, groups of panels and at their ends; rows of several spans of blocks.
+    let cases: [(usize, usize, &[usize]); 5] = [
+        (5, 7, &[1, 64, 3]),
+        (130, 100, &[500, 30]),
+        (300, 31, &[512, 5]),
+        (40, 200, &[]),
+        (4200, 2, &[3, 2]),
+    ];
+    let mut draws = Draws(7);
+    for isa in isas() {
+        let mut scratch = Scratch::new();
+        for (rows, m, widths) in cases {
+            let a = draws.many(rows * m);
+            let b: Vec<Vec<f32>> = widths.iter().map(|n| draws.many(rows * n)).collect();
+            let mut alone: Vec<Vec<f32>> = widths.iter().map(|n| draws.many(m * n)).collect();
+            let mut together = alone.clone();
+            let left = View { data: &a, stride: m, width: m };
+            for (i, (n, out)) in widths.iter().zip(&mut alone).enumerate() {
+                let right = View { data: &b[i], stride: *n, width: *n };
+                let to = ViewMut { data: out, stride: *n, width: *n };
+                outer(isa, rows, left, right, to, i % 2 == 0, &mut scratch);
+            }
+            let sides =
+                widths.iter().zip(&b).zip(&mut together).enumerate().map(|(i, ((n, b), out))| RawOuter {
+                    b: RawView { start: b.as_ptr(), stride: *n, width: *n },
+                    out: RawViewMut { start: out.as_mut_ptr(), stride: *n, width: *n },
+                    accumulate: i % 2 == 0,
+                });
+            let sides: Vec<RawOuter> = sides.collect();
+            let left = RawView { start: a.as_ptr(), stride: m, width: m };
+            // SAFETY: the vectors have these rows and are apart.
+            unsafe { outer_raw(isa, rows, left, &sides, &mut scratch) };
+            for (alone, together) in alone.iter().zip(&together) {
+                assert_eq!(bits(alone), bits(together), "{isa:?}: {rows} rows, {m} by {widths:?}");
+            }
+        }
+    }
 }
 
 #[test]

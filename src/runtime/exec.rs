@@ -5,7 +5,7 @@
 
 mod indexed;
 
-use super::gemm::{self, Isa, Packed, View, ViewMut};
+use super::gemm::{self, Isa, Packed};
 use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
 use super::{Executable, errors, interpret, rows};
@@ -184,7 +184,9 @@ struct Rows {
 impl Execution<'_> {
     /// `afresh`: parameters changed, so every weight is packed before it is used.
     fn stages(&mut self, stages: &[Stage], afresh: bool) {
-        for stage in stages {
+        let mut done = 0;
+        while let Some(stage) = stages.get(done) {
+            let mut count = 1;
             match stage {
                 Stage::Loop { domain, reverse, body } => {
                     let steps = self.steps[domain.index()];
@@ -218,9 +220,7 @@ impl Execution<'_> {
                     }
                     self.product(a, weight.index(), out, *accumulate);
                 }
-                Stage::Outer { a, m, b, n, out, out_stride, accumulate } => {
-                    self.outer(a, *m, b, *n, out, *out_stride, *accumulate);
-                }
+                Stage::Outer { .. } => count = self.outer(&stages[done..]),
                 Stage::Map { kernel, over, args } => self.map(kernel.index(), *over, args),
                 Stage::Fill { out, width, value } => self.fill(out, *width, *value),
                 Stage::Boundary { state, width, from, distance, after } => {
@@ -230,9 +230,10 @@ impl Execution<'_> {
                 Stage::Reverse { from, out, width } => self.reverse(from, out, *width),
                 Stage::Take { from, out, width, point, empty } => self.take(from, out, *width, *point, empty),
             }
-            if let (Some(watch), Some(done)) = (&mut self.watch, activity(stage)) {
-                watch(done);
+            if let (Some(watch), Some(activity)) = (&mut self.watch, activity(stage)) {
+                watch(activity);
             }
+            done += count;
         }
     }
 
@@ -352,32 +353,33 @@ impl Execution<'_> {
         kernel::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
     }
 
-    #[allow(clippy::too_many_arguments)] // two operands and where their product goes
-    fn outer(
-        &mut self,
-        a: &Operand,
-        m: usize,
-        b: &Operand,
-        n: usize,
-        out: &Operand,
-        out_stride: usize,
-        add: bool,
-    ) {
-        let (a, b, out) = (self.rows(a), self.rows(b), self.rows(out));
-        let (isa, scratch) = (self.isa, &mut self.scratch.gemm);
-        let (left, right, to) = if a.buffer == b.buffer {
-            let Ok([both, to]) = self.bufs.get_disjoint_mut([a.buffer, out.buffer]) else { return };
-            (both.f32(), both.f32(), to)
-        } else {
-            let Ok([left, right, to]) = self.bufs.get_disjoint_mut([a.buffer, b.buffer, out.buffer]) else {
-                return;
+    /// The first of `stages`, and those behind it with the same left side, which is packed once for all. Returns their
+    /// number.
+    fn outer(&mut self, stages: &[Stage]) -> usize {
+        let mut left: Option<(Operand, kernel::Rows)> = None;
+        let none = kernel::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
+        let mut rights = [kernel::Right { b: none, out: none, accumulate: true }; kernel::RIGHTS];
+        let mut count = 0;
+        for stage in stages.iter().take(kernel::RIGHTS) {
+            let Stage::Outer { a, m, b, n, out, out_stride, accumulate } = stage else { break };
+            let (from, view) = *left.get_or_insert((*a, self.view(a, *m)));
+            let out = kernel::Rows { stride: *out_stride, ..self.view(out, *n) };
+            let b = self.view(b, *n);
+            let apart = |other: &kernel::Right| {
+                other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
             };
-            (left.f32(), right.f32(), to)
-        };
-        let left = View { data: &left[a.first..], stride: a.stride, width: m };
-        let right = View { data: &right[b.first..], stride: b.stride, width: n };
-        let to = ViewMut { data: &mut to.f32_mut()[out.first..], stride: out_stride, width: n };
-        gemm::outer(isa, a.count, left, right, to, add, scratch);
+            if (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
+                break;
+            }
+            rights[count] = kernel::Right { b, out, accumulate: *accumulate };
+            count += 1;
+        }
+        if let Some((a, view)) = left {
+            let rows = self.rows(&a).count;
+            let scratch = &mut self.scratch.gemm;
+            kernel::outer(self.isa, rows, self.bufs, view, &rights[..count], scratch);
+        }
+        count.max(1)
     }
 
     fn fill(&mut self, out: &Operand, width: usize, value: f32) {

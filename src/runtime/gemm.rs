@@ -87,6 +87,14 @@ pub struct RawViewMut {
     pub width: usize,
 }
 
+/// One product of [`outer_raw`]: its right side, and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct RawOuter {
+    pub b: RawView,
+    pub out: RawViewMut,
+    pub accumulate: bool,
+}
+
 /// Memory for the packed blocks of [`outer`]; grows to the largest and stays.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
@@ -153,36 +161,31 @@ pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: 
     let b = RawView { start: b.data.as_ptr(), stride: b.stride, width: b.width };
     let out = RawViewMut { start: out.data.as_mut_ptr(), stride: out.stride, width: out.width };
     // SAFETY: the views were checked to hold their rows, and borrows keep `out` apart.
-    unsafe { outer_raw(isa, rows, a, b, out, accumulate, scratch) }
+    unsafe { outer_raw(isa, rows, a, &[RawOuter { b, out, accumulate }], scratch) }
 }
 
-/// [`outer`] for operands that may lie in one allocation.
+/// [`outer`] of one left side with each of some right sides, which may lie in one allocation; the left side is packed
+/// once for all of them. An element is what [`outer`] makes it.
 ///
 /// # Safety
-/// As for [`product_raw`]: `rows` rows of `a` and `b` are readable, `a.width` rows of `out` writable;
-/// no element of `out` is one of `a` or `b`; nobody else writes to them meanwhile.
+/// As for [`product_raw`]: `rows` rows of `a` and of every `b` are readable, `a.width` rows of every `out` writable;
+/// no element of an `out` is one of `a`, of a `b` or of another `out`; nobody else writes to them meanwhile.
 ///
 /// # Panics
 /// If widths disagree or the machine lacks `isa`.
-pub unsafe fn outer_raw(
-    isa: Isa,
-    rows: usize,
-    a: RawView,
-    b: RawView,
-    out: RawViewMut,
-    accumulate: bool,
-    scratch: &mut Scratch,
-) {
+pub unsafe fn outer_raw(isa: Isa, rows: usize, a: RawView, rights: &[RawOuter], scratch: &mut Scratch) {
     assert!(isa.is_available(), "this machine has no {isa:?}");
-    assert_eq!(out.width, b.width, "columns of the result, columns of the right side");
+    for RawOuter { b, out, .. } in rights {
+        assert_eq!(out.width, b.width, "columns of the result, columns of the right side");
+    }
     // SAFETY: the caller vouches for the views; the instructions exist.
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => block::outer::<x86::Avx512>(rows, a, b, out, accumulate, scratch),
+            Isa::Avx512 => block::outer::<x86::Avx512>(rows, a, rights, scratch),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2Fma => block::outer::<x86::Avx2>(rows, a, b, out, accumulate, scratch),
-            _ => block::outer::<portable::Tiles>(rows, a, b, out, accumulate, scratch),
+            Isa::Avx2Fma => block::outer::<x86::Avx2>(rows, a, rights, scratch),
+            _ => block::outer::<portable::Tiles>(rows, a, rights, scratch),
         }
     }
 }

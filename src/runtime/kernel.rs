@@ -144,6 +144,64 @@ pub fn product(
     unsafe { gemm::product_raw(isa, rows, from, w, to, accumulate) }
 }
 
+/// A sum of outer products: its right side, and the rows it is written or added to.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    pub b: Rows,
+    pub out: Rows,
+    pub accumulate: bool,
+}
+
+/// Most right sides of one call of [`outer`].
+pub const RIGHTS: usize = 4;
+
+/// `out (+)= Σ aᵀ b` over `rows` rows, for each of at most [`RIGHTS`] right sides. `out` has `a.width` rows.
+///
+/// # Panics
+/// If rows leave their buffer, or an `out` is not alone in its buffer.
+pub fn outer(
+    isa: gemm::Isa,
+    rows: usize,
+    bufs: &mut [Buf],
+    a: Rows,
+    rights: &[Right],
+    scratch: &mut gemm::Scratch,
+) {
+    assert!(a.is_within(rows, &bufs[a.buffer]), "the left side of an outer product leaves its buffer");
+    for (i, Right { b, out, .. }) in rights.iter().enumerate() {
+        assert!(b.is_within(rows, &bufs[b.buffer]), "the right side of an outer product leaves its buffer");
+        assert!(out.is_within(a.width, &bufs[out.buffer]), "an outer product leaves its buffer");
+        assert!(a.width <= 1 || out.width <= out.stride, "rows of an outer product overlap");
+        let alone = |other: &Right| other.b.buffer != out.buffer && other.out.buffer != out.buffer;
+        let apart = a.buffer != out.buffer && b.buffer != out.buffer;
+        assert!(
+            apart && rights[..i].iter().chain(&rights[i + 1..]).all(alone),
+            "an outer product is not apart"
+        );
+    }
+    let view = |bufs: &[Buf], rows: Rows| gemm::RawView {
+        start: bufs[rows.buffer].f32().as_ptr().wrapping_add(rows.first),
+        stride: rows.stride,
+        width: rows.width,
+    };
+    let left = view(bufs, a);
+    let none = gemm::RawOuter {
+        b: gemm::RawView { width: 0, ..left },
+        out: gemm::RawViewMut { start: std::ptr::null_mut(), stride: 0, width: 0 },
+        accumulate: true,
+    };
+    let mut raw = [none; RIGHTS];
+    for (raw, Right { b, out, accumulate }) in raw[..rights.len()].iter_mut().zip(rights) {
+        let start = bufs[out.buffer].f32_mut().as_mut_ptr().wrapping_add(out.first);
+        raw.b = view(bufs, *b);
+        raw.out = gemm::RawViewMut { start, stride: out.stride, width: out.width };
+        raw.accumulate = *accumulate;
+    }
+    // SAFETY: all rows lie within buffers that `bufs` borrows exclusively, and no two that are written, nor one that is
+    // written and one that is read, lie in one buffer (all just checked).
+    unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()], scratch) }
+}
+
 /// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).
 type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize);
 

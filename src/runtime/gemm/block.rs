@@ -4,13 +4,25 @@
 //! `outer` packs both operands by blocks first, because their columns lie far apart.
 
 use super::packed::{PANEL, Packed};
-use super::{RawView, RawViewMut, Scratch};
+use super::{RawOuter, RawView, RawViewMut, Scratch};
 
 /// At most so many contracted rows of `product` make a block; fixes the order of summation.
 const DEPTH: usize = 256;
 
 /// Likewise for `outer`, whose packed blocks share the caches with a whole result.
 const OUTER_DEPTH: usize = 128;
+
+/// Columns of the left side of `outer` that are packed at once: a multiple of every strip.
+const OUTER_CHUNK: usize = 192;
+
+/// Blocks of `outer` whose right sides are packed before the first product.
+const SPAN: usize = 32;
+
+/// So many tiles of `outer` lie side by side in a packed strip.
+const STRIP_TILES: usize = 4;
+
+/// The strip of the tallest tiles.
+const LONG: usize = 6 * STRIP_TILES;
 
 /// Blocks but the last are multiples of this.
 pub const STEP: usize = 4;
@@ -21,13 +33,13 @@ const CHUNK: usize = 192;
 /// A packed matrix up to this size stays in the second cache: no need to ask for it ahead.
 const NEAR: usize = 128 * 1024;
 
-/// Columns of the right side of `outer` that are packed at once.
+/// Columns of the right sides of `outer` that are packed at once.
 const WIDE: usize = 512;
 
 /// One tile: `out[height, cols] (+)= a[height, depth] @ b[depth, cols]`, the sum begun at 0.
 pub struct Tile {
     pub depth: usize,
-    /// Row-major with `a_stride`; or packed, `height` elements for every contracted index.
+    /// Row-major with `a_stride`; or packed, `height` elements for every contracted index, `a_stride` apart.
     pub a: *const f32,
     pub a_stride: usize,
     /// Rows of `PANEL` elements.
@@ -118,70 +130,140 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
 
 /// # Safety
 /// See [`super::outer_raw`]; and the machine has the instructions of `K`.
-pub unsafe fn outer<K: Tiles>(
-    rows: usize,
-    a: RawView,
-    b: RawView,
-    out: RawViewMut,
-    accumulate: bool,
-    scratch: &mut Scratch,
-) {
-    let (m, n) = (a.width, b.width);
-    if m == 0 || n == 0 {
-        return;
-    }
-    let depth = blocks(rows, OUTER_DEPTH).map(|block| block.depth).max().unwrap_or(0);
-    scratch.a.reserve(CHUNK.min(m) * depth);
-    scratch.b.reserve(WIDE.min(n).next_multiple_of(PANEL) * depth);
-    for Block { start: r0, depth } in blocks(rows, OUTER_DEPTH) {
-        for n0 in (0..n).step_by(WIDE) {
-            let wide = WIDE.min(n - n0);
-            // SAFETY: rows `r0..` and columns `n0..` belong to `b`.
-            unsafe { pack_panels(scratch.b.as_mut_slice(), b, r0, depth, n0, wide) };
-            let mut chunks = pieces(m, CHUNK).peekable();
-            while let Some(chunk) = chunks.next() {
-                // SAFETY: rows `r0..` and columns `chunk` belong to `a`.
-                unsafe { pack_tiles(scratch.a.as_mut_slice(), a, r0, depth, &chunk, K::HEIGHT) };
-                let group = K::columns(chunk.len().min(K::HEIGHT));
+pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter], scratch: &mut Scratch) {
+    let total: usize = rights.iter().map(|right| right.b.width).sum();
+    let span = blocks(rows, OUTER_DEPTH).take(SPAN).map(|block| block.depth).sum::<usize>();
+    let deepest = blocks(rows, OUTER_DEPTH).map(|block| block.depth).max().unwrap_or(0);
+    let (strip, chunk) = (strip::<K>(), chunk::<K>(a.width));
+    scratch.a.reserve(chunk * deepest);
+    scratch.b.reserve((WIDE.min(total) + rights.len() * PANEL) * span);
+    let count = blocks(rows, OUTER_DEPTH).count();
+    for first in (0..count).step_by(SPAN) {
+        let blocks = || blocks(rows, OUTER_DEPTH).skip(first).take(SPAN);
+        for wide in (0..total).step_by(WIDE) {
+            // Right sides are packed once, then read from beginning to end for each chunk.
+            let padded: usize = columns(rights, wide).map(|p| p.count.next_multiple_of(PANEL)).sum();
+            let mut packed = 0;
+            for Block { start: r0, depth } in blocks() {
+                for piece in columns(rights, wide) {
+                    let to = &mut scratch.b.as_mut_slice()[packed + piece.packed * depth..];
+                    // SAFETY: rows `r0..` and these columns belong to `b`.
+                    unsafe { pack_panels(to, piece.of.b, r0, depth, piece.start, piece.count) };
+                }
+                packed += padded * depth;
+            }
+            // A chunk of the result stays in the second cache while the rows pass by.
+            for m0 in (0..a.width).step_by(chunk) {
+                let chunk = m0..a.width.min(m0 + chunk);
                 let tiles = chunk.len().div_ceil(K::HEIGHT);
-                // Meanwhile the rows of the next block come nearer, a few with each tile.
-                let next = match chunks.peek() {
-                    Some(next) => a.start.wrapping_add(r0 * a.stride + next.start),
-                    None => a.start.wrapping_add((r0 + depth) * a.stride),
-                };
-                let mut near = 0;
-                let total = tiles * wide.div_ceil(group);
-                let mut done = 0;
-                for p in (0..wide).step_by(group) {
-                    for tile in pieces(chunk.len(), K::HEIGHT) {
-                        done += 1;
-                        while near < done * depth / total {
-                            for column in (0..chunk.len()).step_by(16) {
-                                K::fetch(next.wrapping_add(near * a.stride + column));
+                let group = K::columns(chunk.len().min(K::HEIGHT));
+                let mut packed = 0;
+                for Block { start: r0, depth } in blocks() {
+                    // SAFETY: rows `r0..` and columns `chunk` belong to `a`.
+                    unsafe { pack_strips(scratch.a.as_mut_slice(), a, r0, depth, &chunk, strip) };
+                    // Meanwhile the rows of the next block come nearer, a few with each tile.
+                    let mut ahead = Ahead {
+                        from: a.start.wrapping_add((r0 + depth) * a.stride + m0),
+                        stride: a.stride,
+                        width: chunk.len(),
+                        rows: depth,
+                        turns: tiles * columns(rights, wide).map(|p| p.count.div_ceil(group)).sum::<usize>(),
+                        turn: 0,
+                        row: 0,
+                    };
+                    for piece in columns(rights, wide) {
+                        let RawOuter { out, accumulate, .. } = *piece.of;
+                        for p in (0..piece.count).step_by(group) {
+                            let panel = packed + (piece.packed + p / PANEL * PANEL) * depth;
+                            let lines = group / 16 * depth;
+                            for i in 0..tiles {
+                                ahead.fetch::<K>();
+                                let m = i * K::HEIGHT;
+                                // SAFETY: the packed blocks have `depth` rows for each of these columns, and row `m0 + m`
+                                // and columns `piece.start + p..` belong to `out`.
+                                unsafe {
+                                    let b = scratch.b.as_slice().as_ptr().add(panel + p % PANEL);
+                                    let tile = Tile {
+                                        depth,
+                                        a: scratch
+                                            .a
+                                            .as_slice()
+                                            .as_ptr()
+                                            .add(m / strip * strip * depth + m % strip),
+                                        a_stride: strip,
+                                        b,
+                                        out: out.start.add((m0 + m) * out.stride + piece.start + p),
+                                        out_stride: out.stride,
+                                        cols: group.min(piece.count - p),
+                                        accumulate: accumulate || r0 > 0,
+                                        // Panels follow one another in the order they are read.
+                                        ahead: b.wrapping_add((lines + i * lines / tiles) * 16),
+                                        pace: (group / 16 * STEP).div_ceil(tiles),
+                                    };
+                                    K::tile(K::HEIGHT.min(chunk.len() - m), true, &tile);
+                                }
                             }
-                            near += 1;
-                        }
-                        // SAFETY: the packed blocks have `depth` rows for each of these columns, and
-                        // row `chunk.start + tile.start` and columns `n0 + p..` belong to `out`.
-                        unsafe {
-                            let at = (chunk.start + tile.start) * out.stride + n0 + p;
-                            let block = Tile {
-                                depth,
-                                a: scratch.a.as_slice().as_ptr().add(tile.start * depth),
-                                a_stride: 0,
-                                b: scratch.b.as_slice().as_ptr().add(p / PANEL * PANEL * depth + p % PANEL),
-                                out: out.start.add(at),
-                                out_stride: out.stride,
-                                cols: group.min(wide - p),
-                                accumulate: accumulate || r0 > 0,
-                                ahead: scratch.b.as_slice().as_ptr(),
-                                pace: 0,
-                            };
-                            K::tile(tile.len(), true, &block);
                         }
                     }
+                    packed += padded * depth;
                 }
             }
+        }
+    }
+}
+
+/// Columns of the left side of `outer` that are packed at once: nearly equal parts of `m`, whole strips.
+fn chunk<K: Tiles>(m: usize) -> usize {
+    let count = m.div_ceil(OUTER_CHUNK).max(1);
+    m.div_ceil(count).next_multiple_of(strip::<K>()).max(1)
+}
+
+/// Elements of a row of packed strips: tiles side by side, so that packing copies whole vectors.
+fn strip<K: Tiles>() -> usize {
+    STRIP_TILES * K::HEIGHT
+}
+
+/// Columns of one right side of `outer`.
+struct Columns<'a> {
+    of: &'a RawOuter,
+    start: usize,
+    count: usize,
+    /// Columns that are packed before it.
+    packed: usize,
+}
+
+/// Columns `wide..wide + WIDE` of all right sides in a row.
+fn columns(rights: &[RawOuter], wide: usize) -> impl Iterator<Item = Columns<'_>> {
+    let (mut begin, mut packed) = (0, 0);
+    rights.iter().filter_map(move |of| {
+        let end = begin + of.b.width;
+        let (from, to) = (begin.max(wide), end.min(wide + WIDE));
+        let columns = (from < to).then(|| Columns { of, start: from - begin, count: to - from, packed });
+        packed += to.saturating_sub(from).next_multiple_of(PANEL);
+        begin = end;
+        columns
+    })
+}
+
+/// Rows that will be packed next, fetched evenly over `turns` tiles.
+struct Ahead {
+    from: *const f32,
+    stride: usize,
+    width: usize,
+    rows: usize,
+    turns: usize,
+    turn: usize,
+    row: usize,
+}
+
+impl Ahead {
+    fn fetch<K: Tiles>(&mut self) {
+        self.turn += 1;
+        while self.row < self.turn * self.rows / self.turns {
+            for column in (0..self.width).step_by(16) {
+                K::fetch(self.from.wrapping_add(self.row * self.stride + column));
+            }
+            self.row += 1;
         }
     }
 }
@@ -221,45 +303,48 @@ fn pieces(len: usize, max: usize) -> impl Iterator<Item = std::ops::Range<usize>
 /// # Safety
 /// These rows and columns of `b` are readable.
 unsafe fn pack_panels(to: &mut [f32], b: RawView, r0: usize, depth: usize, n0: usize, wide: usize) {
-    for p in (0..wide).step_by(PANEL) {
-        let cols = PANEL.min(wide - p);
-        let panel = &mut to[p * depth..(p + PANEL) * depth];
-        for (r, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-            // SAFETY: as promised by the caller.
-            let from = unsafe { std::slice::from_raw_parts(b.start.add((r0 + r) * b.stride + n0 + p), cols) };
-            row[..cols].copy_from_slice(from);
-            row[cols..].fill(0.0);
+    for r in 0..depth {
+        // SAFETY: as promised by the caller.
+        let row = unsafe { std::slice::from_raw_parts(b.start.add((r0 + r) * b.stride + n0), wide) };
+        let mut at = r * PANEL;
+        for part in row.chunks(PANEL) {
+            match part.first_chunk::<PANEL>() {
+                Some(part) => to[at..at + PANEL].copy_from_slice(part),
+                None => {
+                    to[at..at + part.len()].copy_from_slice(part);
+                    to[at + part.len()..at + PANEL].fill(0.0);
+                }
+            }
+            at += PANEL * depth;
         }
     }
 }
 
-/// Columns `chunk` of `depth` rows, tile after tile: for each row the tile's elements.
+/// Columns `chunk` of `depth` rows in strips: `strip` elements of each row, strip after strip.
 ///
 /// # Safety
 /// These rows and columns of `a` are readable.
-unsafe fn pack_tiles(
+unsafe fn pack_strips(
     to: &mut [f32],
     a: RawView,
     r0: usize,
     depth: usize,
     chunk: &std::ops::Range<usize>,
-    height: usize,
+    strip: usize,
 ) {
-    assert!(to.len() >= chunk.len() * depth, "room for the packed tiles");
     for r in 0..depth {
-        for tile in pieces(chunk.len(), height) {
-            // SAFETY: as promised by the caller; `to` holds `depth` times the elements of each tile.
-            unsafe {
-                let from = a.start.add((r0 + r) * a.stride + chunk.start + tile.start);
-                let to = to.as_mut_ptr().add(tile.start * depth + r * tile.len());
-                // Lengths known when compiling: a call for so few elements would cost more than the copy.
-                match tile.len() {
-                    6 => from.copy_to_nonoverlapping(to, 6),
-                    5 => from.copy_to_nonoverlapping(to, 5),
-                    4 => from.copy_to_nonoverlapping(to, 4),
-                    n => from.copy_to_nonoverlapping(to, n),
-                }
+        // SAFETY: as promised by the caller.
+        let row = unsafe {
+            std::slice::from_raw_parts(a.start.add((r0 + r) * a.stride + chunk.start), chunk.len())
+        };
+        let mut at = r * strip;
+        for part in row.chunks(strip) {
+            // A length known when compiling: a call for so few elements would cost more than the copy.
+            match part.first_chunk::<LONG>() {
+                Some(part) if strip == LONG => to[at..at + LONG].copy_from_slice(part),
+                _ => to[at..at + part.len()].copy_from_slice(part),
             }
+            at += strip * depth;
         }
     }
 }

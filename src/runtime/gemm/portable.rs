@@ -33,7 +33,7 @@ impl super::block::Tiles for Tiles {
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows.
 unsafe fn rows<const H: usize>(packed: bool, t: &Tile) {
-    let (row, step) = if packed { (1, H) } else { (t.a_stride, 1) };
+    let (row, step) = if packed { (1, t.a_stride) } else { (t.a_stride, 1) };
     for c in (0..t.cols).step_by(WIDTH) {
         let mut sums = [[0.0f32; WIDTH]; H];
         for k in 0..t.depth {

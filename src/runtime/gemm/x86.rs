@@ -94,7 +94,7 @@ macro_rules! sums {
         for (g, row) in rows.iter_mut().enumerate() {
             *row = t.a.wrapping_add(3 * g * stride);
         }
-        let pace = if $packed { $height } else { 1 };
+        let pace = if $packed { t.a_stride } else { 1 };
         let mut ahead = t.ahead;
         let mut k = 0;
         while k < t.depth {

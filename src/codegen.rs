@@ -3,7 +3,8 @@
 //! In: the [`Kernel`]s of a program, and for each argument how far an id may reach ([`reach`]). Out: one function for
 //! each kernel ([`jit`]), or its text for a named target ([`clif`], [`asm`]). Invariants: a kernel touches no memory
 //! outside its rows, whatever values it meets; code calls nothing but the [`helpers`]; the same program gives the
-//! same text. The means are 128-bit vectors (`nest.rs`, `lanes.rs`) and elementary functions in them (`math.rs`).
+//! same text. What is computed is said in arithmetic on vectors of any length (`lanes.rs`): elementary functions
+//! (`math.rs`) and the operations of kernels (`ops.rs`). The means are 128-bit vectors (`vectors.rs`, `nest.rs`).
 //!
 //! `Inst::Fma` is rounded once only where the machine has the instruction.
 
@@ -14,8 +15,10 @@ pub mod helpers;
 mod lanes;
 mod math;
 mod nest;
+mod ops;
 pub mod reach;
 mod target;
+mod vectors;
 
 pub use target::Target;
 

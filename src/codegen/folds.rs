@@ -4,8 +4,9 @@
 //! first, then lanes `(0, 2)` and `(1, 3)`, then both; so the same row gives the same bits every time.
 
 use super::function::Emitter;
-use super::lanes::{VECTOR, Wide};
+use super::lanes::{Lanes, Wide};
 use super::nest::{Frame, GROUPS, Place};
+use super::vectors::VECTOR;
 use crate::loops::{Effect, Elem, ReduceOp};
 use cranelift::prelude::*;
 

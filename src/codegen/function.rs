@@ -4,9 +4,10 @@
 //! loop. Nothing is read or written outside `rows` rows of the spans of [`reach`](super::reach), whatever ids arrive.
 
 use super::helpers::Helper;
-use super::lanes::{Lanes, Table, VECTOR, Wide, memory};
+use super::lanes::{Lanes, Wide};
 use super::reach::greatest_id;
 use super::target::Features;
+use super::vectors::{Table, VECTOR, Vectors, memory};
 use crate::eqn::{Binary, Unary};
 use crate::loops::{Access, Inst, Kernel, ReduceOp, ScalarId};
 use cranelift::prelude::*;
@@ -72,7 +73,7 @@ pub(super) fn define(
     let zero = builder.ins().iconst(WORD, 0);
     builder.def_var(row, zero);
 
-    let lanes = Lanes {
+    let lanes = Vectors {
         b: &mut builder,
         table: &mut table,
         table_at,
@@ -107,7 +108,7 @@ pub(super) fn define(
 
 /// The state while one kernel is emitted.
 pub(super) struct Emitter<'a, 'b> {
-    pub lanes: Lanes<'a, 'b>,
+    pub lanes: Vectors<'a, 'b>,
     pub kernel: &'a Kernel,
     pub limits: &'a [usize],
     args: Value,

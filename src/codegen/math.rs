@@ -3,7 +3,7 @@
 //! Accuracy in units in the last place over all f32, where a result below 2⁻¹²⁶ counts as 0 (tested by
 //! `tests/codegen_math.rs`): exp, log 2; tanh, σ, softplus, log σ 4. NaN gives NaN, infinities the limits.
 
-use super::lanes::{Lanes, Wide};
+use super::lanes::{Lanes, One, Two, Wide};
 use cranelift::prelude::FloatCC;
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -30,30 +30,31 @@ const EXP_LEAST: f32 = -87.336_54;
 pub(super) const OFTEN: [f32; 10] =
     [LOG2_E, ROUND_BIASED, 1.0, EXP[4], EXP[3], EXP[2], EXP[1], EXP[0], -LN2_HIGH, -LN2_LOW];
 
-impl Lanes<'_, '_> {
+/// The functions on any back end.
+pub(super) trait Math: Lanes {
     /// `eʳ − 1` on |r| ≤ ½ ln 2.
-    fn small_expm1(&mut self, r: &Wide) -> Wide {
+    fn small_expm1(&mut self, r: &Wide<Self::V>) -> Wide<Self::V> {
         let q = self.polynomial(r, &EXP);
         let square = self.mul(r, r);
         self.fma(&q, &square, r)
     }
 
     /// `x − n ln 2`.
-    fn without_powers(&mut self, x: &Wide, n: &Wide) -> Wide {
+    fn without_powers(&mut self, x: &Wide<Self::V>, n: &Wide<Self::V>) -> Wide<Self::V> {
         let r = self.fma(n, -LN2_HIGH, x);
         self.fma(n, -LN2_LOW, &r)
     }
 
     /// `eˣ`; 0 where that is below the smallest normal number.
-    pub fn exp(&mut self, x: &Wide) -> Wide {
+    fn exp(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         // eˣ = 2ⁿ eʳ; n is added to the exponent. Where that leaves the range the result is replaced.
         let shifted = self.fma(x, LOG2_E, ROUND);
         let n = self.sub(&shifted, ROUND);
         let r = self.without_powers(x, &n);
         let m = self.small_expm1(&r);
         let p = self.add(&m, 1.0);
-        let power = self.exponent_of(&shifted);
-        let scaled = self.add_bits(&p, &power);
+        let power = self.one(One::ExponentOf, &shifted);
+        let scaled = self.two(Two::AddBits, (&p).into(), (&power).into());
         let large_enough = self.compare(FloatCC::GreaterThanOrEqual, x, EXP_LEAST);
         let scaled = self.keep(&large_enough, &scaled);
         // Behind the range this is ∞, of NaN it is NaN.
@@ -63,7 +64,7 @@ impl Lanes<'_, '_> {
     }
 
     /// `(e²ˣ − 1)/(e²ˣ + 1)`, from `e²ˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1)`, which keeps its digits near 0.
-    pub fn tanh(&mut self, x: &Wide) -> Wide {
+    fn tanh(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         let twice = self.add(x, x);
         // From here on the result is ±1.
         let twice = self.at_least(&twice, -18.1);
@@ -73,7 +74,7 @@ impl Lanes<'_, '_> {
         // n is so small that ln 2 in one part does.
         let r = self.fma(&n, -std::f32::consts::LN_2, &twice);
         let m = self.small_expm1(&r);
-        let power = self.exponent_of(&shifted);
+        let power = self.one(One::ExponentOf, &shifted);
         let less_one = self.sub(&power, 1.0);
         let expm1 = self.fma(&power, &m, &less_one);
         let above = self.add(&expm1, 2.0);
@@ -81,22 +82,22 @@ impl Lanes<'_, '_> {
     }
 
     /// `1/(1 + e⁻ˣ)`
-    pub fn sigmoid(&mut self, x: &Wide) -> Wide {
-        let y = self.neg(x);
+    fn sigmoid(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
+        let y = self.one(One::Neg, x);
         let y = self.at_least(&y, -87.3);
         let y = self.at_most(&y, 88.3);
         let shifted = self.fma(&y, LOG2_E, ROUND_BIASED);
         let n = self.sub(&shifted, ROUND_BIASED);
         let r = self.without_powers(&y, &n);
         let m = self.small_expm1(&r);
-        let power = self.exponent_of(&shifted);
+        let power = self.one(One::ExponentOf, &shifted);
         let p = self.add(&m, 1.0);
         let above = self.fma(&power, &p, 1.0);
         self.div(1.0, &above)
     }
 
     /// −∞ at 0, NaN below.
-    pub fn log(&mut self, x: &Wide) -> Wide {
+    fn log(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         let (m, k) = self.split(x);
         let f = self.sub(&m, 1.0);
         let above = self.add(&f, 2.0);
@@ -125,9 +126,9 @@ impl Lanes<'_, '_> {
     }
 
     /// `log(1 + e^−|x|)`, from `log1p(e) = 2 artanh(e/(2 + e))`.
-    fn log1p_exp(&mut self, x: &Wide) -> Wide {
-        let y = self.abs(x);
-        let y = self.neg(&y);
+    fn log1p_exp(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
+        let y = self.one(One::Abs, x);
+        let y = self.one(One::Neg, &y);
         let e = self.exp(&y);
         let above = self.add(&e, 2.0);
         // Twice s: s itself could be too small a number where the result is not.
@@ -140,24 +141,26 @@ impl Lanes<'_, '_> {
     }
 
     /// `log(1 + eˣ)`
-    pub fn softplus(&mut self, x: &Wide) -> Wide {
+    fn softplus(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         let l = self.log1p_exp(x);
         let positive = self.at_least(x, 0.0);
         self.add(&positive, &l)
     }
 
     /// `log σ(x) = −softplus(−x)`
-    pub fn log_sigmoid(&mut self, x: &Wide) -> Wide {
+    fn log_sigmoid(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         let l = self.log1p_exp(x);
         let negative = self.at_most(x, 0.0);
         self.sub(&negative, &l)
     }
 
     /// −1, 0 or 1; NaN stays.
-    pub fn sign(&mut self, x: &Wide) -> Wide {
+    fn sign(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
         let below = self.compare(FloatCC::LessThan, x, 0.0);
         let above = self.compare(FloatCC::GreaterThan, x, 0.0);
         let one = self.choose(&above, 1.0, x);
         self.choose(&below, -1.0, &one)
     }
 }
+
+impl<L: Lanes> Math for L {}

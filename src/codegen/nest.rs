@@ -8,24 +8,19 @@
 use super::axes::{Moved, accesses, merge_axes, operands, written_arg};
 use super::folds::{Accumulator, is_inner_fold};
 use super::function::{Emitter, WORD};
-use super::lanes::{MASK, Opd, VECTOR, Wide, memory};
+use super::lanes::{Lanes, Wide};
 use super::math::OFTEN;
-use crate::eqn::{Binary, Unary};
-use crate::loops::{Access, Effect, Elem, Inst, Nest, ValueId};
+use super::ops::{self, Ops, get};
+use super::vectors::{MASK, VECTOR, memory};
+use crate::eqn::Unary;
+use crate::loops::{Access, Effect, Elem, Inst, Nest};
 use cranelift::prelude::*;
 use std::collections::BTreeMap;
 
 /// Vectors computed side by side. With one, a step of gates was a sixth slower.
 pub(super) const GROUPS: usize = 2;
 
-/// A value of a nest as far as it is known.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    number: Option<f32>,
-    wide: Option<Wide>,
-    /// Of a Bool: all bits of the lanes where it holds.
-    mask: Option<Wide>,
-}
+type Known = ops::Known<Value>;
 
 /// An argument, its outer strides, and the id that moves it.
 type BaseKey = (u32, Vec<usize>, Moved);
@@ -230,149 +225,15 @@ impl Emitter<'_, '_> {
     }
 
     fn inst(&mut self, inst: &Inst, frame: &Frame, known: &[Option<Known>], place: Place) -> Known {
-        let wide = match inst {
-            Inst::Const(c) => return Known { number: Some(*c), ..Known::default() },
+        Known::wide(match inst {
             Inst::Load(access) => self.load(access, None, frame, place),
             Inst::LoadAt { access, index, stride } => {
                 self.load(access, Some((*index, *stride)), frame, place)
             }
             Inst::Scalar(s) => vec![self.lanes.b.use_var(self.scalars[s.index()]); place.groups],
             Inst::Index(axis) => self.index(*axis as usize, frame, place),
-            Inst::Unary(op, a) => return self.unary(*op, get(known, *a), place.groups),
-            Inst::Binary(op, a, b) => return self.binary(*op, get(known, *a), get(known, *b), place.groups),
-            Inst::Fma(a, b, c) => {
-                let [a, b, c] = [a, b, c].map(|v| get(known, *v));
-                let wides = [self.numbers(a), self.numbers(b), self.numbers(c)];
-                let [a, b, c] = [opd(a, &wides[0]), opd(b, &wides[1]), opd(c, &wides[2])];
-                spread_to(self.lanes.fma(a, b, c), place.groups)
-            }
-            Inst::Select(c, a, b) => {
-                let [c, a, b] = [c, a, b].map(|v| get(known, *v));
-                let mask = self.mask(c, place.groups);
-                let wides = [self.numbers(a), self.numbers(b)];
-                self.lanes.choose(&mask, opd(a, &wides[0]), opd(b, &wides[1]))
-            }
-        };
-        Known { wide: Some(wide), ..Known::default() }
-    }
-
-    /// The numbers of a value, unless it is one number alone.
-    fn numbers(&mut self, known: &Known) -> Option<Wide> {
-        match (&known.wide, &known.mask) {
-            (Some(wide), _) => Some(wide.clone()),
-            (None, Some(mask)) => Some(self.lanes.truth(mask)),
-            (None, None) => None,
-        }
-    }
-
-    fn wide(&mut self, known: &Known, groups: usize) -> Wide {
-        match self.numbers(known) {
-            Some(wide) => wide,
-            None => self.lanes.spread(known.number.unwrap_or(0.0), groups),
-        }
-    }
-
-    fn mask(&mut self, known: &Known, groups: usize) -> Wide {
-        match &known.mask {
-            Some(mask) => mask.clone(),
-            None => {
-                let wide = self.wide(known, groups);
-                self.lanes.compare(FloatCC::NotEqual, &wide, 0.0)
-            }
-        }
-    }
-
-    fn unary(&mut self, op: Unary, a: &Known, groups: usize) -> Known {
-        if let (Unary::Not, Some(mask)) = (op, &a.mask) {
-            return Known { mask: Some(self.lanes.not(mask)), ..Known::default() };
-        }
-        let x = self.wide(a, groups);
-        let l = &mut self.lanes;
-        let wide = match op {
-            Unary::Neg => l.neg(&x),
-            Unary::Exp => l.exp(&x),
-            Unary::Log => l.log(&x),
-            Unary::Tanh => l.tanh(&x),
-            Unary::Sigmoid => l.sigmoid(&x),
-            Unary::Relu => l.at_least(&x, 0.0),
-            Unary::Sqrt => l.sqrt(&x),
-            Unary::Abs => l.abs(&x),
-            Unary::Sign => l.sign(&x),
-            Unary::Sin => l.call(super::helpers::Helper::Sin, &[&x]),
-            Unary::Cos => l.call(super::helpers::Helper::Cos, &[&x]),
-            Unary::Erf => l.call(super::helpers::Helper::Erf, &[&x]),
-            Unary::Floor => l.floor(&x),
-            Unary::LogSigmoid => l.log_sigmoid(&x),
-            Unary::Softplus => l.softplus(&x),
-            Unary::Not => l.sub(1.0, &x),
-            Unary::StopGradient | Unary::ToReal => x,
-        };
-        Known { wide: Some(wide), ..Known::default() }
-    }
-
-    fn binary(&mut self, op: Binary, a: &Known, b: &Known, groups: usize) -> Known {
-        if let Binary::And | Binary::Or = op {
-            let (a, b) = (self.mask(a, groups), self.mask(b, groups));
-            let mask = if op == Binary::And { self.lanes.both(&a, &b) } else { self.lanes.either(&a, &b) };
-            return Known { mask: Some(mask), ..Known::default() };
-        }
-        let wides = [self.numbers(a), self.numbers(b)];
-        let (x, y) = (opd(a, &wides[0]), opd(b, &wides[1]));
-        let compared = match op {
-            Binary::Eq => Some(FloatCC::Equal),
-            Binary::Ne => Some(FloatCC::NotEqual),
-            Binary::Lt => Some(FloatCC::LessThan),
-            Binary::Le => Some(FloatCC::LessThanOrEqual),
-            _ => None,
-        };
-        if let Some(cc) = compared {
-            let mask = spread_to(self.lanes.compare(cc, x, y), groups);
-            return Known { mask: Some(mask), ..Known::default() };
-        }
-        let constant = |known: &Known| known.number.filter(|n| !n.is_nan());
-        let wide = match op {
-            Binary::Add => self.lanes.add(x, y),
-            Binary::Sub => self.lanes.sub(x, y),
-            Binary::Mul => self.lanes.mul(x, y),
-            Binary::Div => self.lanes.div(x, y),
-            Binary::Max | Binary::Min => {
-                let is_max = op == Binary::Max;
-                match (constant(a), constant(b)) {
-                    (Some(n), _) | (_, Some(n)) => {
-                        let other = if constant(a).is_some() { b } else { a };
-                        let other = self.wide(other, groups);
-                        if is_max { self.lanes.at_least(&other, n) } else { self.lanes.at_most(&other, n) }
-                    }
-                    _ => {
-                        let (a, b) = (self.wide(a, groups), self.wide(b, groups));
-                        if is_max { self.lanes.max(&a, &b) } else { self.lanes.min(&a, &b) }
-                    }
-                }
-            }
-            Binary::Pow if b.number == Some(2.0) => self.lanes.mul(x, x),
-            Binary::Pow => {
-                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
-                self.lanes.call(super::helpers::Helper::Pow, &[&a, &b])
-            }
-            Binary::Mod => {
-                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
-                let quotient = self.lanes.div(&a, &b);
-                let whole = self.lanes.floor(&quotient);
-                let product = self.lanes.mul(&b, &whole);
-                self.lanes.sub(&a, &product)
-            }
-            Binary::MulZero => {
-                let (a, b) = (self.wide(a, groups), self.wide(b, groups));
-                let product = self.lanes.mul(&a, &b);
-                let there = self.lanes.compare(FloatCC::NotEqual, &a, 0.0);
-                self.lanes.keep(&there, &product)
-            }
-            Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::And | Binary::Or => {
-                // Made as masks above.
-                self.wide(a, groups)
-            }
-        };
-        Known { wide: Some(spread_to(wide, groups)), ..Known::default() }
+            _ => return self.lanes.operation(inst, known, place.groups),
+        })
     }
 
     /// The loop index of an axis.
@@ -505,12 +366,12 @@ impl Emitter<'_, '_> {
     ) {
         let (value, access, id, add) = match effect {
             Effect::Reduce { value, .. } | Effect::ReduceInner { value, .. } => {
-                let wide = self.wide(get(known, *value), place.groups);
+                let wide = self.lanes.wide(get(known, *value), place.groups);
                 self.accumulate(&frame.accumulators[&i], wide, frame, place);
                 return;
             }
             Effect::Set { value, into } => {
-                let wide = self.wide(get(known, *value), 1);
+                let wide = self.lanes.wide(get(known, *value), 1);
                 let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
                 let all = self.lanes.b.ins().splat(VECTOR, first);
                 let variable = self.scalars[into.index()];
@@ -521,7 +382,7 @@ impl Emitter<'_, '_> {
             Effect::Add { access, value } => (value, access, None, true),
             Effect::AddAt { access, index, stride, value } => (value, access, Some((*index, *stride)), true),
         };
-        let wide = self.wide(get(known, *value), place.groups);
+        let wide = self.lanes.wide(get(known, *value), place.groups);
         if let Some(accumulator) = frame.accumulators.get(&i) {
             self.accumulate(accumulator, wide, frame, place);
             return;
@@ -542,26 +403,6 @@ impl Emitter<'_, '_> {
 fn uses_exp(inst: &Inst) -> bool {
     use Unary::{Exp, LogSigmoid, Sigmoid, Softplus, Tanh};
     matches!(inst, Inst::Unary(Exp | Tanh | Sigmoid | Softplus | LogSigmoid, _))
-}
-
-fn get(known: &[Option<Known>], v: ValueId) -> &Known {
-    const NONE: &Known = &Known { number: None, wide: None, mask: None };
-    known.get(v.index()).and_then(Option::as_ref).unwrap_or(NONE)
-}
-
-fn opd<'a>(known: &Known, wide: &'a Option<Wide>) -> Opd<'a> {
-    match wide {
-        Some(wide) => Opd::Of(wide),
-        None => Opd::Num(known.number.unwrap_or(0.0)),
-    }
-}
-
-/// Of numbers alone one vector comes out, whatever the number of groups.
-fn spread_to(mut wide: Wide, groups: usize) -> Wide {
-    if let Some(first) = wide.first().copied() {
-        wide.resize(groups.max(wide.len()), first);
-    }
-    wide
 }
 
 fn base_key(access: &Access, id: Moved, frame: &Frame) -> BaseKey {

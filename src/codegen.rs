@@ -1,13 +1,18 @@
-//! Fused kernels to machine code, with Cranelift.
+//! Fused kernels to machine code: with Cranelift, or in wide vectors directly.
 //!
 //! In: the [`Kernel`]s of a program, and for each argument how far an id may reach ([`reach`]). Out: one function for
 //! each kernel ([`jit`]), or its text for a named target ([`clif`], [`asm`]). Invariants: a kernel touches no memory
 //! outside its rows, whatever values it meets; code calls nothing but the [`helpers`]; the same program gives the
-//! same text. What is computed is said in arithmetic on vectors of any length (`lanes.rs`): elementary functions
-//! (`math.rs`) and the operations of kernels (`ops.rs`). The means are 128-bit vectors (`vectors.rs`, `nest.rs`).
+//! same text.
+//!
+//! What is computed is said once, in arithmetic on vectors of any length ([`lanes`]): elementary functions (`math.rs`)
+//! and the operations of kernels (`ops.rs`). Two back ends turn it into code. One goes through Cranelift, does every
+//! kernel for every target, and has 128-bit vectors (`vectors.rs`, `nest.rs`). The other, [`avx512`], takes the kernels
+//! it has the means for where the target has 512-bit ones.
 //!
 //! `Inst::Fma` is rounded once only where the machine has the instruction.
 
+mod avx512;
 mod axes;
 mod folds;
 mod function;
@@ -44,6 +49,14 @@ pub enum Level {
     Speed,
 }
 
+/// How kernels become machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct How {
+    pub level: Level,
+    /// Vectors of 128 bits only, whatever the computer has: to compare with.
+    pub narrow: bool,
+}
+
 /// Machine code in memory, not yet callable, and what it needs to be called.
 pub struct Code {
     pub module: JITModule,
@@ -61,8 +74,8 @@ pub struct Entry {
 }
 
 /// Compiles all kernels for this computer. `limits[kernel][arg]`: elements of a row an id may reach.
-pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], level: Level) -> Result<Code, Diagnostic> {
-    let isa = Target::Host.isa(level).map_err(|e| errors::no_machine_code(&e))?;
+pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], how: How) -> Result<Code, Diagnostic> {
+    let isa = Target::Host.isa(how.level).map_err(|e| errors::no_machine_code(&e))?;
     let features = Features::of(&*isa).ok_or_else(|| errors::no_machine_code("it has no vectors"))?;
     let failed = |e: &dyn std::fmt::Display| errors::broken(&e.to_string());
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
@@ -80,7 +93,17 @@ pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], level: Level) -> Result<Co
     let mut builder_context = FunctionBuilderContext::new();
     let mut context = module.make_context();
     for (kernel, limits) in kernels.iter().zip(limits) {
+        let spans = reach::spans(kernel, limits).ok_or_else(|| failed(&"spans overflow"))?;
+        let spans = spans.into_iter().zip(&kernel.args).map(|(span, arg)| (span, arg.row_stride)).collect();
         context.func.signature = function::signature(config);
+        let id = module.declare_anonymous_function(&context.func.signature).map_err(|e| failed(&e))?;
+        let wide = (features.avx512 && !how.narrow).then(|| avx512::compile(kernel, false)).flatten();
+        if let Some(wide) = wide {
+            module.define_function_bytes(id, 64, &wide.bytes, &[]).map_err(|e| failed(&e))?;
+            let code_bytes = wide.bytes.len() as CodeOffset;
+            functions.push(Entry { id, constants: Vec::new(), spans, code_bytes });
+            continue;
+        }
         let called = function::helpers_of(kernel, features);
         let helpers =
             called.iter().map(|h| (*h, module.declare_func_in_func(ids[h], &mut context.func))).collect();
@@ -93,11 +116,8 @@ pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], level: Level) -> Result<Co
             &mut context.func,
             &mut builder_context,
         );
-        let id = module.declare_anonymous_function(&context.func.signature).map_err(|e| failed(&e))?;
         module.define_function(id, &mut context).map_err(|e| failed(&format!("{e:?}")))?;
         let code_bytes = check_calls(&context).map_err(|e| failed(&e))?;
-        let spans = reach::spans(kernel, limits).ok_or_else(|| failed(&"spans overflow"))?;
-        let spans = spans.into_iter().zip(&kernel.args).map(|(span, arg)| (span, arg.row_stride)).collect();
         functions.push(Entry { id, constants, spans, code_bytes });
         module.clear_context(&mut context);
     }
@@ -117,14 +137,15 @@ fn check_calls(context: &Context) -> Result<CodeOffset, String> {
     Ok(code.code_info().total_size)
 }
 
-/// The intermediate code of every kernel as text.
+/// The intermediate code of every kernel as text: Cranelift's, or the operations on wide vectors.
 pub fn clif(program: &Program, limits: &[Vec<usize>], target: Target) -> Result<String, Diagnostic> {
-    text(program, limits, target, |_, context| Ok(context.func.display().to_string()))
+    text(program, limits, target, avx512::listing, |_, context| Ok(context.func.display().to_string()))
 }
 
 /// The machine code of every kernel as text, with registers assigned.
 pub fn asm(program: &Program, limits: &[Vec<usize>], target: Target) -> Result<String, Diagnostic> {
-    text(program, limits, target, |isa, context| {
+    let wide = |kernel: &Kernel| avx512::compile(kernel, true)?.text;
+    text(program, limits, target, wide, |isa, context| {
         context.set_disasm(true);
         let code = context
             .compile(&**isa, &mut Default::default())
@@ -140,6 +161,7 @@ fn text(
     program: &Program,
     limits: &[Vec<usize>],
     target: Target,
+    wide: impl Fn(&Kernel) -> Option<String>,
     mut show: impl FnMut(&OwnedTargetIsa, &mut Context) -> Result<String, Diagnostic>,
 ) -> Result<String, Diagnostic> {
     let isa = target.isa(Level::default()).map_err(|e| errors::no_machine_code(&e))?;
@@ -148,6 +170,10 @@ fn text(
     let mut all = String::new();
     let mut builder_context = FunctionBuilderContext::new();
     for (i, (kernel, limits)) in program.kernels.iter().zip(limits).enumerate() {
+        if let Some(text) = features.avx512.then(|| wide(kernel)).flatten() {
+            all += &format!("; k{i}: {}, 512-bit vectors\n{text}\n", kernel.name);
+            continue;
+        }
         let name = UserFuncName::testcase(format!("k{i}"));
         let mut func = Function::with_name_signature(name, function::signature(config));
         let mut helpers = BTreeMap::new();

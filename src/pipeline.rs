@@ -4,7 +4,7 @@
 //! Nothing is decided here but the order: differentiate, put numbers for dimensions, simplify, schedule, generate
 //! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
 
-use crate::codegen::{self, Level, Target};
+use crate::codegen::{self, How, Target};
 use crate::diag::{Diagnostic, Fallible, Label};
 use crate::eqn::{Graph, SourceKind, build};
 use crate::grad;
@@ -35,7 +35,7 @@ pub struct CompileOptions {
     pub grad: Option<grad::Options>,
     /// Kernels are interpreted instead of compiled.
     pub interpret: bool,
-    pub level: Level,
+    pub how: How,
 }
 
 /// From a graph to something that runs.
@@ -54,7 +54,7 @@ pub fn compile_watched(
     let exe = if options.interpret {
         Executable::interpreted(program)
     } else {
-        Executable::at_level(program, options.level)
+        Executable::compiled_as(program, options.how)
     }?;
     done(Step::Codegen);
     Ok(exe)

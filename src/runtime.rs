@@ -45,12 +45,12 @@ pub struct Executable {
 impl Executable {
     /// Kernels are compiled for this computer.
     pub fn compiled(program: Program) -> Fallible<Arc<Executable>> {
-        Executable::at_level(program, codegen::Level::default())
+        Executable::compiled_as(program, codegen::How::default())
     }
 
-    pub fn at_level(program: Program, level: codegen::Level) -> Fallible<Arc<Executable>> {
+    pub fn compiled_as(program: Program, how: codegen::How) -> Fallible<Arc<Executable>> {
         let limits = check::check(&program).map_err(|e| vec![e])?;
-        let code = codegen::jit(&program.kernels, &limits, level).map_err(|e| vec![e])?;
+        let code = codegen::jit(&program.kernels, &limits, how).map_err(|e| vec![e])?;
         Ok(Executable::new(program, limits, Some(kernel::Native::new(code))))
     }
 

@@ -1,7 +1,7 @@
 //! Machine code against the kernel interpreter: every operation, every effect, and kernels drawn at random.
 
 use proptest::prelude::*;
-use rnnc::codegen::Level;
+use rnnc::codegen::{How, Level};
 use rnnc::eqn::{Binary, Unary};
 use rnnc::loops::*;
 use rnnc::runtime::{Executable, Workspace};
@@ -87,8 +87,8 @@ fn run(
 fn same(columns: &[Column], scalars: u32, nests: Vec<Nest>, rows: usize, values: &dyn Fn(usize) -> f32) {
     let p = program(columns, scalars, nests);
     let expected = run(&Executable::interpreted(p.clone()).unwrap(), columns, rows, values);
-    for level in [Level::None, Level::Speed] {
-        let exe = Executable::at_level(p.clone(), level).unwrap();
+    for (level, narrow) in [(Level::None, false), (Level::None, true), (Level::Speed, true)] {
+        let exe = Executable::compiled_as(p.clone(), How { level, narrow }).unwrap();
         let found = run(&exe, columns, rows, values);
         for (a, (expected, found)) in expected.iter().zip(&found).enumerate() {
             for (i, (e, f)) in expected.iter().zip(found).enumerate() {

@@ -81,6 +81,8 @@ snapshots! {
     leak_clif_joint: LEAK, "Leak(4)", "show" "--stage" "clif" "--grad" "--target" "x86_64-avx2";
     leak_asm: LEAK, "Leak(4)", "show" "--stage" "asm" "--target" "x86_64-avx2";
     leak_asm_aarch64: LEAK, "Leak(4)", "show" "--stage" "asm" "--target" "aarch64";
+    leak_clif_wide: LEAK, "Leak(20)", "show" "--stage" "clif" "--target" "x86_64-avx512";
+    leak_asm_wide: LEAK, "Leak(20)", "show" "--stage" "asm" "--target" "x86_64-avx512";
     squash_clif: SQUASH, "Squash(5)", "show" "--stage" "clif" "--target" "aarch64";
     squash_asm: SQUASH, "Squash(5)", "show" "--stage" "asm" "--target" "x86_64-avx2";
 }

@@ -44,7 +44,7 @@ pub struct Show {
     /// With the adjoint (stages schedule, loops, clif, asm)
     #[arg(long)]
     grad: bool,
-    /// The machine to generate code for: host, x86_64, x86_64-avx2, aarch64
+    /// The machine to generate code for: host, x86_64, x86_64-avx2, x86_64-avx512, aarch64
     #[arg(long, default_value = "host")]
     target: String,
 }

@@ -81,7 +81,7 @@ pub(super) fn merge_axes(nest: &Nest) -> Nest {
 }
 
 /// In the order of [`accesses`].
-fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
+pub(super) fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
     for inst in &mut nest.insts {
         if let Inst::Load(access) | Inst::LoadAt { access, .. } = inst {
             f(access);

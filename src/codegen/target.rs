@@ -19,6 +19,11 @@ const NAMED: &[(&str, &str, &[&str])] = &[
         "x86_64-unknown-linux-gnu",
         &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma"],
     ),
+    (
+        "x86_64-avx512",
+        "x86_64-unknown-linux-gnu",
+        &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma", "has_avx512f"],
+    ),
     ("aarch64", "aarch64-unknown-linux-gnu", &[]),
 ];
 
@@ -67,16 +72,23 @@ pub(super) struct Features {
     pub fma: bool,
     /// Rounding to whole numbers.
     pub round: bool,
+    /// 512-bit vectors, for functions called as in System V.
+    pub avx512: bool,
 }
 
 impl Features {
     /// `None` if there are no 128-bit vectors.
     pub fn of(isa: &dyn isa::TargetIsa) -> Option<Features> {
         let has = |name: &str| isa.isa_flags().iter().any(|f| f.name == name && f.as_bool() == Some(true));
+        let full = Features { fma: true, round: true, avx512: false };
         match isa.triple().architecture.to_string().as_str() {
-            "x86_64" => Some(Features { fma: has("has_avx") && has("has_fma"), round: has("has_sse41") }),
-            "aarch64" => Some(Features { fma: true, round: true }),
-            "riscv64gc" | "riscv64" => has("has_v").then_some(Features { fma: true, round: true }),
+            "x86_64" => Some(Features {
+                fma: has("has_avx") && has("has_fma"),
+                round: has("has_sse41"),
+                avx512: has("has_avx512f") && isa.default_call_conv() == isa::CallConv::SystemV,
+            }),
+            "aarch64" => Some(full),
+            "riscv64gc" | "riscv64" => has("has_v").then_some(full),
             _ => None,
         }
     }

@@ -1,0 +1,407 @@
+//! One loop nest: its bodies, the addresses they use, and the loops around them.
+
+use super::super::axes::{each_access, merge_axes, operands, written_arg};
+use super::super::lanes::{Lanes, Wide};
+use super::super::ops::{self, Ops, get};
+use super::Words;
+use super::allocate::{self, Context, LANES, TAIL, VECTORS};
+use super::body::{Body, Op, Pair, Place, Single, Uniform, V};
+use super::encode::*;
+use super::frame::{Base, word};
+use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Registers for addresses; one more is there for what finds no room.
+const BASES: [Gpr; 13] = [
+    Gpr(1),
+    Gpr(2),
+    Gpr(3),
+    Gpr(5),
+    Gpr(6),
+    Gpr(7),
+    Gpr(8),
+    Gpr(9),
+    Gpr(10),
+    Gpr(12),
+    Gpr(13),
+    Gpr(14),
+    Gpr(15),
+];
+
+/// With fewer rounds of a loop, filling registers before it does not pay.
+const ROUNDS: usize = 4;
+
+type Known = ops::Known<V>;
+
+/// An address that the nest's loads and stores begin at.
+struct Start {
+    arg: u32,
+    /// The count of an outer axis, as a word of the frame, and bytes from one index to the next.
+    outer: Vec<(u32, i32)>,
+    base: Base,
+}
+
+pub(super) struct Plan {
+    /// Outer axes: the word that counts, and how far.
+    outer: Vec<(u32, usize)>,
+    /// Of the innermost axis.
+    extent: usize,
+    starts: Vec<Start>,
+    /// What is the same at every index of the innermost axis.
+    before: Body,
+    body: Body,
+    /// Numbers in registers during the loop.
+    pub pinned: BTreeMap<Uniform, Zmm>,
+    /// How many other vector registers are used.
+    pub registers: usize,
+}
+
+impl Plan {
+    /// `None` for a nest that cannot be said in these means. `next_word`: the first free word of the frame.
+    pub fn new(kernel: &Kernel, nest: &Nest, words: &Words, next_word: &mut u32) -> Option<Plan> {
+        let nest = with_inner_axis(&merge_axes(nest));
+        let (extent, outer) = nest.extents.split_last()?;
+        // An index of the innermost axis is counted in bytes, and as a number it is exact.
+        if *extent > 1 << 24 {
+            return None;
+        }
+        let mut recorder = Recorder {
+            kernel,
+            nest: &nest,
+            extent: *extent,
+            words,
+            counters: outer.iter().map(|n| (*n > 1).then(|| next(next_word))).collect(),
+            starts: Vec::new(),
+            next_word,
+            before: Body::default(),
+            body: Body::default(),
+        };
+        recorder.record()?;
+        let Recorder { counters, starts, before, body, next_word, .. } = recorder;
+        if before.refused || body.refused {
+            return None;
+        }
+        let outer = counters.into_iter().zip(outer).filter_map(|(word, n)| Some((word?, *n))).collect();
+        let starts = starts.into_iter().enumerate().map(|(i, (arg, outer))| {
+            let base = BASES.get(i).map_or_else(|| Base::Slot(next(next_word)), |reg| Base::Register(*reg));
+            Start { arg, outer, base }
+        });
+        let starts = starts.collect();
+        let mut plan =
+            Plan { outer, extent: *extent, starts, before, body, pinned: BTreeMap::new(), registers: 0 };
+        plan.choose_pinned()?;
+        Some(plan)
+    }
+
+    fn bases(&self) -> Vec<Base> {
+        self.starts.iter().map(|s| s.base).collect()
+    }
+
+    /// The registers that a body leaves free hold the numbers that save most.
+    fn choose_pinned(&mut self) -> Option<()> {
+        let bases = self.bases();
+        let none = BTreeMap::new();
+        let mut context = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
+        let before = allocate::emit(&mut Assembler::default(), &self.before, &context)?;
+        context.is_loop = true;
+        let body = allocate::emit(&mut Assembler::default(), &self.body, &context)?;
+        self.registers = before.max(body);
+        if self.extent / LANES < ROUNDS {
+            return Some(());
+        }
+        let mut worth: Vec<(usize, Uniform)> = self.worth().into_iter().map(|(u, n)| (n, u)).collect();
+        worth.sort_unstable_by(|(n, u), (m, w)| m.cmp(n).then(u.cmp(w)));
+        worth.truncate(VECTORS - self.registers);
+        let registers = (0..VECTORS as u8).rev().map(Zmm);
+        self.pinned = worth.into_iter().map(|(_, uniform)| uniform).zip(registers).collect();
+        Some(())
+    }
+
+    /// What a round of the loop saves if a number is in a register: an instruction where it cannot be an operand in
+    /// memory, else a load.
+    fn worth(&self) -> BTreeMap<Uniform, usize> {
+        let mut worth = BTreeMap::new();
+        let used = self.body.is_used();
+        for (op, _) in self.body.ops.iter().zip(used).filter(|(_, used)| *used) {
+            let is_first_fixed =
+                matches!(op, Op::Pair(Pair::Sub | Pair::Div | Pair::Min | Pair::Max | Pair::SubInt, ..));
+            for (i, v) in op.operands().enumerate() {
+                let must = match op {
+                    Op::Choose(..) => i == 2,
+                    Op::Store(..) | Op::Set(..) => true,
+                    _ => is_first_fixed && i == 0,
+                };
+                if let Op::Uniform(uniform) = self.body.ops[v.index()] {
+                    *worth.entry(uniform).or_insert(0) += if must { 3 } else { 1 };
+                }
+            }
+        }
+        worth
+    }
+
+    /// `ahead`: what is in its register already.
+    pub fn emit(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        let headers: Vec<Label> = self
+            .outer
+            .iter()
+            .map(|(counter, _)| {
+                asm.memory_number(IntImm::Mov, word(*counter), 0);
+                let header = asm.label();
+                asm.bind(header);
+                header
+            })
+            .collect();
+        self.addresses(asm, words);
+        let bases = self.bases();
+        let none = BTreeMap::new();
+        let before = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
+        allocate::emit(asm, &self.before, &before)?;
+        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
+        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
+        self.inner_axis(asm, &bases)?;
+        for ((counter, extent), header) in self.outer.iter().zip(headers).rev() {
+            asm.memory_number(IntImm::Add, word(*counter), 1);
+            asm.memory_number(IntImm::Cmp, word(*counter), *extent as i32);
+            asm.jump(Condition::Below, header);
+        }
+        Some(())
+    }
+
+    fn addresses(&self, asm: &mut Assembler, words: &Words) {
+        for start in &self.starts {
+            let to = if let Base::Register(register) = start.base { register } else { RAX };
+            asm.int(Int::Load, to, word(words.args + start.arg));
+            for (counter, bytes) in &start.outer {
+                asm.int(Int::Imul(*bytes), R11, word(*counter));
+                asm.int_registers(Int::Add, to, R11);
+            }
+            if let Base::Slot(at) = start.base {
+                asm.int(Int::Store, to, word(at));
+            }
+        }
+    }
+
+    fn inner_axis(&self, asm: &mut Assembler, bases: &[Base]) -> Option<()> {
+        let (rounds, rest) = (self.extent / LANES, self.extent % LANES);
+        let mut context = Context { bases, pinned: &self.pinned, is_loop: true, is_tail: false };
+        asm.int_number(IntImm::Mov, RAX, 0);
+        if rounds > 0 {
+            let header = (rounds > 1).then(|| {
+                let header = asm.label();
+                asm.bind(header);
+                header
+            });
+            allocate::emit(asm, &self.body, &context)?;
+            asm.int_number(IntImm::Add, RAX, 4 * LANES as i32);
+            if let Some(header) = header {
+                asm.int_number(IntImm::Cmp, RAX, (4 * LANES * rounds) as i32);
+                asm.jump(Condition::Below, header);
+            }
+        }
+        if rest > 0 {
+            asm.int_number(IntImm::Mov, R11, (1 << rest) - 1);
+            asm.mask_from(TAIL, R11);
+            context.is_tail = true;
+            allocate::emit(asm, &self.body, &context)?;
+        }
+        Some(())
+    }
+}
+
+/// Fills registers with numbers.
+pub(super) fn pin(asm: &mut Assembler, pinned: &BTreeMap<Uniform, Zmm>) {
+    for (uniform, register) in pinned {
+        let mem = match uniform {
+            Uniform::Number(bits) => asm.word(*bits),
+            Uniform::Slot(at) => word(*at),
+        };
+        asm.vector(VBROADCASTSS, register.0, Zmm(0), Rm::Word(mem), Written::All, None);
+    }
+}
+
+fn next(word: &mut u32) -> u32 {
+    *word += 1;
+    *word - 1
+}
+
+/// The same nest with an innermost axis, and with stride 1 along it where it has one element only.
+fn with_inner_axis(nest: &Nest) -> Nest {
+    let mut nest = nest.clone();
+    let is_new = nest.extents.is_empty();
+    if is_new {
+        nest.extents.push(1);
+    }
+    if nest.extents.last() == Some(&1) {
+        each_access(&mut nest, &mut |access| {
+            if !is_new {
+                access.strides.pop();
+            }
+            access.strides.push(1);
+        });
+    }
+    nest
+}
+
+/// The state while the bodies of a nest are recorded.
+struct Recorder<'a> {
+    kernel: &'a Kernel,
+    nest: &'a Nest,
+    extent: usize,
+    words: &'a Words,
+    counters: Vec<Option<u32>>,
+    starts: Vec<(u32, Vec<(u32, i32)>)>,
+    next_word: &'a mut u32,
+    before: Body,
+    body: Body,
+}
+
+impl Recorder<'_> {
+    fn record(&mut self) -> Option<()> {
+        let nest = self.nest;
+        let written: Vec<u32> = nest.effects.iter().filter_map(written_arg).collect();
+        let sets: Vec<_> = nest.effects.iter().filter_map(set).collect();
+        let last = nest.extents.len() - 1;
+        let mut ahead: Vec<Option<Known>> = Vec::new();
+        let mut known: Vec<Option<Known>> = Vec::new();
+        for inst in &nest.insts {
+            let is_fixed = match inst {
+                Inst::Const(_) => true,
+                // What is read here is the number from before.
+                Inst::Scalar(s) if sets.contains(s) => return None,
+                Inst::Scalar(_) => true,
+                Inst::Load(a) => a.strides.last() == Some(&0) && !written.contains(&a.arg.0),
+                Inst::LoadAt { .. } => return None,
+                Inst::Index(axis) => *axis as usize != last,
+                Inst::Unary(..) | Inst::Binary(..) | Inst::Fma(..) | Inst::Select(..) => {
+                    operands(inst).iter().all(|v| ahead[v.index()].is_some())
+                }
+            };
+            if is_fixed {
+                let value = self.value(inst, &ahead, true)?;
+                known.push(Some(self.carry(&value)));
+                ahead.push(Some(value));
+            } else {
+                let value = self.value(inst, &known, false)?;
+                known.push(Some(value));
+                ahead.push(None);
+            }
+        }
+        nest.effects.iter().try_for_each(|effect| self.effect(effect, &known))
+    }
+
+    /// `is_fixed`: computed before the loop.
+    fn value(&mut self, inst: &Inst, known: &[Option<Known>], is_fixed: bool) -> Option<Known> {
+        let wide = match inst {
+            Inst::Load(access) => {
+                let value = self.load(access, is_fixed)?;
+                let body = if is_fixed { &mut self.before } else { &mut self.body };
+                match self.kernel.args[access.arg.index()].elem {
+                    Elem::F32 => value,
+                    Elem::I32 => body.push(Op::Single(Single::FromInt, value)),
+                }
+            }
+            Inst::Scalar(s) => {
+                let slot = Uniform::Slot(self.words.scalars + s.0);
+                self.before.push(Op::Uniform(slot))
+            }
+            Inst::Index(axis) if is_fixed => match self.counters[*axis as usize] {
+                Some(counter) => {
+                    let count = self.before.push(Op::Counter(counter));
+                    self.before.push(Op::Single(Single::FromInt, count))
+                }
+                None => self.before.number(0.0),
+            },
+            Inst::Index(_) => self.body.push(Op::Index),
+            _ if is_fixed => return Some(self.before.operation(inst, known, 1)),
+            _ => return Some(self.body.operation(inst, known, 1)),
+        };
+        Some(Known::wide(vec![wide]))
+    }
+
+    /// What was computed before the loop, for the loop.
+    fn carry(&mut self, value: &Known) -> Known {
+        if value.number.is_some() {
+            return value.clone();
+        }
+        let wide: Wide<V> = Ops::wide(&mut self.before, value, 1);
+        let uniform = match self.before.ops[wide[0].index()] {
+            Op::Uniform(uniform) => uniform,
+            _ => {
+                let slot = next(self.next_word);
+                self.before.push(Op::Set(slot, wide[0]));
+                Uniform::Slot(slot)
+            }
+        };
+        Known::wide(vec![self.body.push(Op::Uniform(uniform))])
+    }
+
+    fn effect(&mut self, effect: &Effect, known: &[Option<Known>]) -> Option<()> {
+        let (access, value, add) = match effect {
+            Effect::Store { access, value } => (access, value, false),
+            Effect::Add { access, value } => (access, value, true),
+            Effect::Set { value, into } => {
+                let value = Ops::wide(&mut self.body, get(known, *value), 1);
+                self.body.push(Op::Set(self.words.scalars + into.0, value[0]));
+                return Some(());
+            }
+            Effect::AddAt { .. } | Effect::Reduce { .. } | Effect::ReduceInner { .. } => return None,
+        };
+        let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
+        // A single place along the innermost axis is a fold.
+        if is_id || access.strides.last() == Some(&0) {
+            return None;
+        }
+        let mut value = Ops::wide(&mut self.body, get(known, *value), 1)[0];
+        let place = self.place(access)?;
+        if add {
+            let old = self.body.push(Op::Load(place));
+            value = self.body.add(&vec![old], &vec![value])[0];
+        }
+        self.body.push(Op::Store(place, value));
+        Some(())
+    }
+
+    fn load(&mut self, access: &Access, is_fixed: bool) -> Option<V> {
+        let place = self.place(access)?;
+        match (is_fixed, place.stride) {
+            (true, _) => Some(self.before.push(Op::Broadcast(place))),
+            // It may change from index to index.
+            (false, 0) => None,
+            (false, _) => Some(self.body.push(Op::Load(place))),
+        }
+    }
+
+    /// Distances must fit into instructions.
+    fn place(&mut self, access: &Access) -> Option<Place> {
+        let bytes = |elements: usize| i32::try_from(elements.checked_mul(4)?).ok();
+        let (stride, outer) = access.strides.split_last()?;
+        bytes(stride.checked_mul(self.extent.max(LANES))?)?;
+        let outer: Option<Vec<(u32, i32)>> = self
+            .counters
+            .iter()
+            .zip(outer)
+            .filter_map(|(counter, stride)| counter.filter(|_| *stride > 0).map(|c| (c, *stride)))
+            .map(|(counter, stride)| Some((counter, bytes(stride)?)))
+            .collect();
+        let start = (access.arg.0, outer?);
+        let base = self.starts.iter().position(|s| *s == start).unwrap_or_else(|| {
+            self.starts.push(start);
+            self.starts.len() - 1
+        });
+        Some(Place { base, disp: bytes(access.offset)?, stride: *stride })
+    }
+}
+
+fn set(effect: &Effect) -> Option<crate::loops::ScalarId> {
+    if let Effect::Set { into, .. } = effect { Some(*into) } else { None }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (_, extent) in &self.outer {
+            writeln!(f, "for {extent}")?;
+        }
+        write!(f, "{}for {} by {LANES}\n{}", self.before, self.extent, self.body)
+    }
+}

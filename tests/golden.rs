@@ -1,19 +1,22 @@
-//! The standard library's cells against PyTorch and ONNX Runtime: outputs, last states, and gradients.
+//! The standard library's cells against PyTorch, ONNX Runtime and published packages: outputs, last states, and gradients.
 //!
 //! The values and their layouts are described in `golden/README.md`. Tolerance 1e-5: both sides start from the same
 //! f32 numbers, sums have at most some forty terms of size 1, so rounding stays below 1e-6 a step, and six steps of
 //! slopes below 1 do not magnify it; ONNX Runtime's own tanh and sigmoid are right to 1e-6.
 
 use ndarray::{ArrayD, Axis, Slice};
+use rnnc::eqn::DomainKind;
 use rnnc::eqn::build::{self, Options};
 use rnnc::eqn::eval::Batch;
+use rnnc::eqn::tree::Tree;
 use rnnc::pipeline::{CompileOptions, compile};
+use rnnc::resolve::Library;
 use rnnc::runtime::{Executable, run_batch};
 use rnnc::source::{Loader, Sources};
 use rnnc::weights::npz;
 use rnnc::{grad, resolve, syntax};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 const TOLERANCE: f64 = 1e-5;
 
@@ -24,6 +27,13 @@ impl Loader for NoFiles {
         Err(format!("no file {path}"))
     }
 }
+
+static STDLIB: LazyLock<(Library, Mutex<Sources>)> = LazyLock::new(|| {
+    let mut sources = Sources::default();
+    let (library, said) = resolve::load(&mut sources, &NoFiles, &[]);
+    assert!(said.iter().all(|d| !d.is_error()), "{said:?}");
+    (library, Mutex::new(sources))
+});
 
 type Named = BTreeMap<String, ArrayD<f64>>;
 
@@ -53,13 +63,16 @@ struct Translated {
     given: Named,
     /// Outputs, last states, gradients.
     expected: Named,
+    size: usize,
+    /// Of each example; none where all arrays are full.
     lengths: Vec<usize>,
+    trees: Vec<Tree>,
 }
 
 impl Translated {
     fn new(file: &Named) -> Translated {
-        let lengths = file["lengths"].iter().map(|n| *n as usize).collect();
-        Translated { lengths, ..Translated::default() }
+        let lengths: Vec<usize> = file["lengths"].iter().map(|n| *n as usize).collect();
+        Translated { size: lengths.len(), lengths, ..Translated::default() }
     }
 
     /// An array of which the file also holds the gradient, if it is there.
@@ -79,24 +92,31 @@ impl Translated {
 
     /// The recipe with its adjoint beside it.
     fn compile(&self, name: &str, recipe: &str) -> Arc<Executable> {
-        let mut sources = Sources::default();
-        let (library, said) = resolve::load(&mut sources, &NoFiles, &[]);
-        assert!(said.iter().all(|d| !d.is_error()), "{said:?}");
-        let file = sources.add("<recipe>", recipe);
-        let recipe = syntax::parse_recipe(&sources, file).expect("a recipe");
-        let (graph, said) = build::build(&library, &recipe, &Options::default());
+        let (library, sources) = &*STDLIB;
+        let recipe = {
+            let mut sources = sources.lock().expect("no test panics with it");
+            let file = sources.add("<recipe>", recipe);
+            syntax::parse_recipe(&sources, file).expect("a recipe")
+        };
+        let (graph, said) = build::build(library, &recipe, &Options::default());
         let graph = graph.unwrap_or_else(|| panic!("{name}: {said:?}"));
         // What a recipe leaves open is the number of inputs.
-        let inputs = self.given["x"].shape()[2] as i64;
-        let dims = graph.dims().into_iter().map(|d| (d, inputs)).collect();
+        let inputs = || self.given["x"].shape()[2] as i64;
+        let dims = graph.dims().into_iter().map(|d| (d, inputs())).collect();
         let options = CompileOptions { grad: Some(grad::Options::default()), ..CompileOptions::default() };
         compile(&graph, &dims, &options).unwrap_or_else(|e| panic!("{name}: {e:?}"))
     }
 
     fn run(&self, exe: &Arc<Executable>) -> Named {
-        let lengths = BTreeMap::from([("n".to_string(), self.lengths.clone())]);
-        let batch =
-            Batch { size: self.lengths.len(), lengths, arrays: self.given.clone(), ..Batch::default() };
+        let mut batch = Batch { size: self.size, arrays: self.given.clone(), ..Batch::default() };
+        if !self.lengths.is_empty() {
+            batch.lengths.insert("n".into(), self.lengths.clone());
+        }
+        for domain in &exe.program().domains {
+            if let DomainKind::Tree { .. } = domain.kind {
+                batch.trees.insert(domain.extent.to_string(), self.trees.clone());
+            }
+        }
         run_batch(exe, &batch).unwrap_or_else(|e| panic!("{e:?}"))
     }
 
@@ -250,6 +270,65 @@ fn peepholes_of_unequal_lengths_are_onnx_runtimes() {
     check_onnx("onnx_peephole_ragged");
 }
 
+/// Cells whose file has our names, and what they put out.
+const CELLS: &[(&str, &str, &str)] = &[
+    ("cfc", "CfC(4, 5, 6)", "h"),
+    ("ltc", "LTC(4, 5, L = 4)", "v"),
+    ("minGRU", "MinGRU(5, 5, positive = true)", "h"),
+    ("minLSTM", "MinLSTM(5, 5, positive = true)", "h"),
+    ("xlstm_s", "XLSTMS(4, 5)", "h"),
+    ("xlstm_m", "XLSTMM(4, 5)", "h"),
+    ("gru_before", "GRU(4, 5, update = keep)", "h"),
+    ("convlstm", "ConvLSTM(4, 5)", "h"),
+    ("layernorm", "LayerNormLSTM(4, 5)", "h"),
+    ("qrnn", "QRNN(4, 5, K = 3)", "h"),
+    ("mdlstm", "MDLSTM(4, 5, D = 2, peephole = true)", "h"),
+    ("gridlstm", "GridLSTM(4, 5, 2, D = 1)", "y"),
+    ("matchlstm", "MatchLSTM(4, 5)", "h"),
+    ("treelstm", "TreeLSTM(4, 5)", "h"),
+    ("nary", "NaryTreeLSTM(4, 5, K = 2)", "h"),
+    ("slstm", "SLSTM(4, 5)", "h"),
+];
+
+/// Of each example: nodes with their edges, −1 for no child; −2 behind the last node.
+fn trees(edges: &ArrayD<f64>, keep_absent: bool) -> Vec<Tree> {
+    let tree = |of: ndarray::ArrayViewD<f64>| {
+        let nodes: Vec<Vec<i64>> = of
+            .outer_iter()
+            .map(|node| node.iter().map(|e| *e as i64).collect::<Vec<_>>())
+            .filter(|node| node[0] != -2)
+            .map(|node| node.into_iter().filter(|e| keep_absent || *e >= 0).collect())
+            .collect();
+        Tree::new(nodes.iter().map(Vec::as_slice)).expect("a tree")
+    };
+    edges.outer_iter().map(tree).collect()
+}
+
+#[test]
+fn further_cells_are_as_published() {
+    for (name, recipe, output) in CELLS {
+        let name = format!("cell_{name}");
+        let file = golden(&name);
+        let mut all = Translated { size: 3, ..Translated::default() };
+        for (key, value) in file.iter().filter(|(key, _)| *key != "edges" && !key.ends_with("_grad")) {
+            let Some(gradient) = file.get(&format!("{key}_grad")) else {
+                all.given.insert(key.clone(), value.clone());
+                continue;
+            };
+            if key == output {
+                all.result(key, value.clone(), gradient.clone());
+            } else {
+                all.source(key, |grad| Some(if grad.is_empty() { value.clone() } else { gradient.clone() }));
+            }
+        }
+        if let Some(edges) = file.get("edges") {
+            // With children of a free number there is no place for one that is absent.
+            all.trees = trees(edges, *recipe != "TreeLSTM(4, 5)");
+        }
+        all.check(&name, recipe);
+    }
+}
+
 /// How many examples there are, their lengths, and what pads them change no bit of an example's results.
 #[test]
 fn an_example_alone_has_the_same_bits_as_in_a_batch() {
@@ -270,7 +349,7 @@ fn an_example_alone_has_the_same_bits_as_in_a_batch() {
                 _ => a.clone(),
             };
             let given = all.given.iter().map(|(name, a)| (name.clone(), alone(name, a))).collect();
-            let one = Translated { given, lengths: vec![*length], ..Translated::default() };
+            let one = Translated { given, size: 1, lengths: vec![*length], ..Translated::default() };
             for (name, a) in one.run(&exe) {
                 // Gradients of parameters are sums over examples.
                 if !["W", "U", "b", "c_h"].iter().any(|p| name.starts_with(p)) {

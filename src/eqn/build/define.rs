@@ -285,11 +285,13 @@ impl<'l> Builder<'l> {
             TargetIndex::Expr(_) => None,
         });
         let mut index = index.iter();
+        let mut taken = Vec::new();
         for b in binders {
             let (lo, hi) = match self.eval_set(&b.set, &Env::new(frame, equated.layer))? {
                 SetVal::Range(lo, hi) => (lo, hi),
                 SetVal::Positions(axis) => {
-                    let own = self.family_axis(frame, axis, b.span)?;
+                    let own = self.family_axis(frame, axis, &taken, b.span)?;
+                    taken.push(own);
                     env = env.bind(&b.name.name, Bind::Position(own));
                     continue;
                 }

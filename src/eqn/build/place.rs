@@ -492,7 +492,11 @@ impl<'l> Builder<'l> {
         let numbers = f.kind != FrameKind::Fn && (!whole.is_empty() || f.space.named_extent);
         let has_whole = !whole.is_empty();
         let axes = if has_whole { whole } else { self.own_axes(env.frame) };
-        let axes = if positions { self.position_axes(arr.node, &kinds).unwrap_or(axes) } else { axes };
+        let axes = match self.written_axes(source, &kinds) {
+            Some(written) => written,
+            None if positions => self.position_axes(arr.node, &kinds).unwrap_or(axes),
+            None => axes,
+        };
         let runs = |p: &Place| match p {
             Place::At(Set { lo, hi: None, .. }) => match &strip(lo).kind {
                 ExprKind::Name(p) => matches!(env.binder(&pick(p, 0)), Some(Bind::Along(..))),

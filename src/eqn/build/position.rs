@@ -55,6 +55,17 @@ impl<'l> Builder<'l> {
         children(e).into_iter().any(|c| self.mentions_length(c, axis, env))
     }
 
+    /// The axes of a family over positions, in the order its equation has them, if there is a place for each.
+    pub(super) fn written_axes(&self, source: Source<'_>, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
+        let (frame, name, _) = source?;
+        let points = |set: &FamilySet| match set {
+            FamilySet::Points(axis) => Some(*axis),
+            _ => None,
+        };
+        let axes: Vec<DomainId> = self.frame(frame).sets.get(name)?.iter().filter_map(points).collect();
+        (!axes.is_empty() && axes.len() == kinds.len()).then_some(axes)
+    }
+
     /// The axes of a value that places are positions of: those it is whole along, and those that indices run over, also
     /// under another name.
     pub(super) fn position_axes(&self, node: NodeId, kinds: &[PlaceKind]) -> Option<Vec<DomainId>> {
@@ -89,6 +100,16 @@ impl<'l> Builder<'l> {
         }
         let known = self.axes_of(node);
         let (mut maps, mut fixed) = (Vec::new(), Vec::new());
+        let other = |kind: &PlaceKind, axis: DomainId| match kind {
+            PlaceKind::Bound(to, _) | PlaceKind::Own(to, _) => *to != axis,
+            PlaceKind::Other => false,
+        };
+        let moved: Vec<DomainId> = axes
+            .iter()
+            .zip(kinds)
+            .filter(|(axis, kind)| other(kind, **axis))
+            .map(|(axis, _)| *axis)
+            .collect();
         for ((axis, kind), place) in axes.iter().zip(kinds).zip(places) {
             if !known.contains(axis) {
                 continue;
@@ -96,8 +117,9 @@ impl<'l> Builder<'l> {
             match kind {
                 PlaceKind::Bound(to, 0) | PlaceKind::Own(to, 0) if to == axis => {}
                 PlaceKind::Bound(to, k) | PlaceKind::Own(to, k) => {
-                    let related = to == axis || self.is_copy(*to, *axis) || self.is_copy(*axis, *to);
-                    if !related || (to != axis && known.contains(to)) {
+                    let related = self.original(*to) == self.original(*axis);
+                    // An axis that is exchanged for another is free.
+                    if !related || (to != axis && known.contains(to) && !moved.contains(to)) {
                         let (p, q) = (self.extent_names(&[*axis]), self.extent_names(&[*to]));
                         return self.fail(errors::two_domains((&p, span), (&q, span), span));
                     }

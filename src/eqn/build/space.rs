@@ -210,6 +210,17 @@ impl<'l> Builder<'l> {
         self.axis_of_length(&Extent::of(axis), avoid, None, span)
     }
 
+    /// The axis that an axis is a copy of, through all copies.
+    pub fn original(&self, axis: DomainId) -> DomainId {
+        match &self.graph.domains[axis.index()].kind {
+            DomainKind::Derived(Extent(terms)) => match &terms[..] {
+                [(1, of)] if of.len() == 1 => self.original(of[0]),
+                _ => axis,
+            },
+            _ => axis,
+        }
+    }
+
     /// Whether an axis is another under another name.
     pub fn is_copy(&self, copy: DomainId, of: DomainId) -> bool {
         self.graph.domains[copy.index()].kind == DomainKind::Derived(Extent::of(of))

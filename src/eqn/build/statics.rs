@@ -504,7 +504,12 @@ impl<'l> Builder<'l> {
                 }
                 SetVal::Symbolic(d) => sets.push(FamilySet::Symbolic(d)),
                 SetVal::Positions(axis) => {
-                    let axis = self.family_axis(frame, axis, binder.span)?;
+                    let points = |s: &FamilySet| match s {
+                        FamilySet::Points(axis) => Some(*axis),
+                        _ => None,
+                    };
+                    let taken: Vec<DomainId> = sets.iter().filter_map(points).collect();
+                    let axis = self.family_axis(frame, axis, &taken, binder.span)?;
                     sets.push(FamilySet::Points(axis));
                 }
                 SetVal::Region(..) => return self.fail(errors::range_wants_numbers(binder.span)),
@@ -536,9 +541,17 @@ impl<'l> Builder<'l> {
         Ok(sets)
     }
 
-    /// The axis a family over positions has: not one that this point is on already.
-    pub fn family_axis(&mut self, frame: FrameId, axis: DomainId, span: Span) -> R<DomainId> {
-        let at = self.frame(frame).at.clone();
+    /// The axis an index over positions of a family has: not one that this point is on already, nor that of an index
+    /// before it, which are in `taken`.
+    pub fn family_axis(
+        &mut self,
+        frame: FrameId,
+        axis: DomainId,
+        taken: &[DomainId],
+        span: Span,
+    ) -> R<DomainId> {
+        let mut at = self.frame(frame).at.clone();
+        at.extend(taken);
         match at.contains(&axis) {
             true => self.copy_of(axis, &at, span),
             false => Ok(axis),

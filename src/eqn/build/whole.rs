@@ -81,6 +81,7 @@ impl<'l> Builder<'l> {
         let (whole, all) = (self.whole_axes(node), self.axes_of(node));
         match (whole.as_slice(), all.as_slice()) {
             ([axis], _) | ([], [axis]) if !self.is_tree(*axis) => Ok(*axis),
+            ([_, _, ..], _) => self.fail(errors::sequence_of_grid(f, at)),
             _ => self.fail(errors::wants_sequence(f, at)),
         }
     }
@@ -262,10 +263,16 @@ impl<'l> Builder<'l> {
         let (d, e) = (number(self, 0)?, number(self, 1)?);
         let mut order: Vec<usize> = (0..axes.len()).collect();
         order.swap(d, e);
+        let avoid = self.open_axes();
+        // What is exchanged back lies over the axes it had.
+        let home: Vec<DomainId> = order.iter().map(|k| self.original(axes[*k])).collect();
+        if home.is_sorted_by(|a, b| a < b) && home.iter().all(|d| !avoid.contains(d)) {
+            let maps = order.iter().zip(&home).map(|(k, to)| AxisMap::rename(axes[*k], *to));
+            return self.remapped(node, maps.collect(), span);
+        }
         // The axes of a value come in the order of their numbers, so they are all made anew, one after another.
         let mut maps = Vec::new();
         let mut after = axes.last().copied();
-        let avoid = self.open_axes();
         for k in order {
             let to = self.axis_of_length(&Extent::of(axes[k]), &avoid, after, span)?;
             maps.push(AxisMap::rename(axes[k], to));

@@ -178,6 +178,13 @@ pub fn wants_sequence(f: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0416", format!("`{f}` wants a sequence")).at(at, "one value")
 }
 
+/// Of a value over several axes, where one is meant.
+pub fn sequence_of_grid(f: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0416", format!("`{f}` wants a sequence")).at(at, "over several axes").help(
+        "`flip(x, s)` turns axes of a grid, `flatten(x)` is its points row by row, and `x[i, j]` reads one",
+    )
+}
+
 pub fn wants_sequence_input(name: &str, axes: usize, at: Span, declared: Span) -> Diagnostic {
     let what = if axes == 1 { "a sequence".to_string() } else { format!("a grid of {axes} axes") };
     Diagnostic::error("E0416", format!("`{name}` wants {what}"))

@@ -49,8 +49,8 @@ const TASKS: &[Task] = &[
     Task {
         name: "entailment",
         names: &["the premise", "the hypothesis", "the class"],
-        more: &[],
-        make: |_, _, size| entailment::entailment(size.count, size.seed),
+        more: &["facts"],
+        make: entailed,
     },
     Task {
         name: "permutations",
@@ -137,6 +137,10 @@ fn copy(call: &Call, Size { steps, count, seed }: Size) -> Result<Dataset, Diagn
     names.push("mark".to_string());
     let names = Arc::new(names);
     Ok(dataset(vec![ids(shown, &names, all, count), ids(wanted, &names, all, count)], count))
+}
+
+fn entailed(call: &Call, _: &[Declared], size: Size) -> Result<Dataset, Diagnostic> {
+    entailment::entailment(call.count("facts", 10)?.unwrap_or(1), size.count, size.seed)
 }
 
 fn far_cue(call: &Call, _: &[Declared], size: Size) -> Result<Dataset, Diagnostic> {

@@ -1,7 +1,7 @@
-//! Sentence pairs with quantifiers and hypernyms: does the second follow from the first?
+//! Sentences with quantifiers and hypernyms: does one follow from others?
 //!
-//! In: a number of examples and a seed. Out: pairs such as `all small dogs run` / `some animals move`, with their class:
-//! entailed, contradicted, or neither. Invariant: the class is that of logic. A sentence speaks of *kinds*, the
+//! In: a number of examples and a seed. Out: some facts such as `all small dogs run`, a sentence such as `some animals move`,
+//! and its class: entailed, contradicted, or neither. Invariant: the class is that of logic. A sentence speaks of *kinds*, the
 //! combinations of one noun, one verb, both most special, and for each adjective yes or no; it says that some kinds are
 //! empty and that one of others is not. What a sentence speaks of exists.
 
@@ -174,9 +174,12 @@ fn adjective(rng: &mut ChaCha8Rng) -> Option<usize> {
     rng.random_range(0..2 * ADJECTIVES.len()).checked_sub(ADJECTIVES.len())
 }
 
-/// Of [`CLASSES`]; `None` if the two cannot stand side by side at all.
-fn class(first: &Sentence, second: &Sentence, kinds: &[Kind]) -> Option<usize> {
-    let possible = |opposite| first.claims(kinds, false).and(second.claims(kinds, opposite)).is_possible();
+/// Of [`CLASSES`]; `None` if they cannot stand side by side at all.
+fn class(facts: &[Sentence], last: &Sentence, kinds: &[Kind]) -> Option<usize> {
+    let possible = |opposite| {
+        let all = facts.iter().fold(last.claims(kinds, opposite), |sum, f| sum.and(f.claims(kinds, false)));
+        all.is_possible()
+    };
     match (possible(false), possible(true)) {
         (true, false) => Some(0),
         (false, true) => Some(1),
@@ -185,8 +188,8 @@ fn class(first: &Sentence, second: &Sentence, kinds: &[Kind]) -> Option<usize> {
     }
 }
 
-/// All classes are equally frequent. Sentences end with the empty symbol, id 0.
-pub fn entailment(count: usize, seed: u64) -> Result<Dataset, Diagnostic> {
+/// All classes are equally frequent. The facts, and the sentence, end with the empty symbol, id 0.
+pub fn entailment(facts: usize, count: usize, seed: u64) -> Result<Dataset, Diagnostic> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let kinds = kinds();
     let mut vocabulary = vec![""];
@@ -197,14 +200,16 @@ pub fn entailment(count: usize, seed: u64) -> Result<Dataset, Diagnostic> {
     let (mut firsts, mut seconds, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     while classes.len() < count {
         let wanted = classes.len() % CLASSES.len();
-        let first = Sentence::drawn(&mut rng);
-        let second = first.varied(&mut rng);
-        if class(&first, &second, &kinds) != Some(wanted) {
+        let given: Vec<Sentence> = (0..facts).map(|_| Sentence::drawn(&mut rng)).collect();
+        let last = given[rng.random_range(0..facts)].varied(&mut rng);
+        if class(&given, &last, &kinds) != Some(wanted) {
             continue;
         }
-        for (sentence, rows) in [(first, &mut firsts), (second, &mut seconds)] {
-            rows.push(sentence.words().into_iter().chain([""]).map(id).collect::<Vec<u32>>());
-        }
+        let row = |sentences: &[Sentence]| -> Vec<u32> {
+            sentences.iter().flat_map(Sentence::words).chain([""]).map(id).collect()
+        };
+        firsts.push(row(&given));
+        seconds.push(row(&[last]));
         classes.push(wanted as u32);
     }
     let names = Arc::new(CLASSES.iter().map(|c| c.to_string()).collect::<Vec<_>>());
@@ -232,7 +237,10 @@ mod tests {
     #[test]
     fn classes_are_those_of_logic() {
         let kinds = kinds();
-        let told = |a: &str, b: &str| class(&read(a), &read(b), &kinds).map(|c| CLASSES[c]);
+        let told = |a: &str, b: &str| {
+            let facts: Vec<Sentence> = a.split(". ").map(read).collect();
+            class(&facts, &read(b), &kinds).map(|c| CLASSES[c])
+        };
         assert_eq!(told("all dogs run", "all poodles run"), Some("entailed"));
         assert_eq!(told("all dogs run", "all dogs move"), Some("entailed"));
         assert_eq!(told("all dogs run", "all animals run"), Some("neither"));
@@ -246,14 +254,16 @@ mod tests {
         assert_eq!(told("all dogs run", "some poodles whisper"), Some("contradicted"));
         assert_eq!(told("some dogs run", "no dogs walk"), Some("neither"));
         assert_eq!(told("some birds run", "some birds do not walk"), Some("entailed"));
+        assert_eq!(told("all dogs run. no birds move", "all poodles move"), Some("entailed"));
+        assert_eq!(told("no dogs move. all dogs move", "some birds speak"), None);
         assert_eq!(told("all people shout", "all people shout"), Some("entailed"));
     }
 
     #[test]
     fn examples_follow_from_the_seed_and_are_balanced() {
-        let d = entailment(30, 5).unwrap();
-        assert_eq!(d, entailment(30, 5).unwrap());
-        assert_ne!(d, entailment(30, 6).unwrap());
+        let d = entailment(2, 30, 5).unwrap();
+        assert_eq!(d, entailment(2, 30, 5).unwrap());
+        assert_ne!(d, entailment(2, 30, 6).unwrap());
         let Values::Id { ids, .. } = &d.fields[2].values else { panic!() };
         assert!((0..3).all(|c| ids.iter().filter(|id| **id == c).count() == 10));
         let Values::Id { ids, symbols } = &d.fields[0].values else { panic!() };

@@ -152,7 +152,10 @@ impl Instance<'_> {
     ) -> Fallible<Applied> {
         // One value instead of a sequence is a sequence of one.
         let single = |source: &Source, array: &ArrayD<f64>| {
-            matches!(source.level, Level::Over(d) if graph.is_chain(d)) && array.ndim() == source.shape.len()
+            // An empty list is an empty sequence.
+            matches!(source.level, Level::Over(d) if graph.is_chain(d))
+                && array.ndim() == source.shape.len()
+                && !array.is_empty()
         };
         let mut plain = false;
         let mut bindings = Bindings::new();
@@ -170,6 +173,9 @@ impl Instance<'_> {
                     value.array().shape(),
                     *span,
                 ));
+            }
+            if value.array().is_empty() {
+                continue;
             }
             let outer = value.array().ndim().saturating_sub(source.shape.len());
             for (dim, extent) in source.shape.iter().zip(value.array().shape().iter().skip(outer)) {
@@ -257,12 +263,16 @@ impl Instance<'_> {
         let mut steps = match sequence {
             // An empty list has no further extents.
             true => array.shape()[..axes].to_vec(),
+            false if array.is_empty() => vec![0; axes],
             false => vec![1; axes],
         };
         if source.level != Level::Shared {
             steps.push(1);
         }
         let shape: Vec<usize> = steps.into_iter().chain(own.iter().copied()).collect();
+        if over && array.is_empty() {
+            return Ok(ArrayD::zeros(IxDyn(&shape)));
+        }
         if array.ndim() == 0 && !over {
             let value = array.iter().next().copied().unwrap_or(0.0);
             return Ok(ArrayD::from_elem(IxDyn(&shape), value));

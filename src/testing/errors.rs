@@ -44,11 +44,15 @@ pub fn shapes(what: &str, left: &[usize], right: &[usize], at: Span) -> Diagnost
 }
 
 pub fn ragged(at: Span) -> Diagnostic {
-    Diagnostic::error("E1004", "the items of a list differ in shape").at(at, "in this list")
+    Diagnostic::error("E1004", "the items of a list differ in shape")
+        .at(at, "in this list")
+        .help("give all items the same extents; sequences of different lengths are applied one at a time")
 }
 
 pub fn argument(name: &str, wanted: &str, found: &[usize], at: Span) -> Diagnostic {
-    Diagnostic::error("E1004", format!("`{name}` is {wanted}, this has shape {found:?}")).at(at, "given here")
+    Diagnostic::error("E1004", format!("`{name}` is {wanted}, this has shape {found:?}"))
+        .at(at, "given here")
+        .help("lists nest: positions along each axis first, then the value at one; of several starts the newest is first")
 }
 
 pub fn range(at: Span, what: &str) -> Diagnostic {
@@ -65,7 +69,9 @@ pub fn too_many(title: &str, wanted: usize, at: Span) -> Diagnostic {
 }
 
 pub fn missing(name: &str, title: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E1005", format!("`{title}` misses its input `{name}`")).at(at, "applied here")
+    Diagnostic::error("E1005", format!("`{title}` misses its input `{name}`"))
+        .at(at, "applied here")
+        .help(format!("give it by position or by name, `{name} = …`"))
 }
 
 pub fn no_parameter(path: &str, title: &str, known: &[String], at: Span) -> Diagnostic {

@@ -257,4 +257,5 @@ pub fn window_stride(at: Span) -> Diagnostic {
 pub fn windows_do_not_fit(n: i64, width: i64, stride: i64, at: Span) -> Diagnostic {
     Diagnostic::error(DIM_ERROR, format!("windows of {width} every {stride} do not fit into {n}"))
         .at(at, format!("({n} − {width}) / {stride} + 1 is no whole number from 1"))
+        .help("choose a width and a stride that cover the extent, all windows whole")
 }

@@ -10,6 +10,7 @@ pub mod split;
 pub mod table;
 pub mod task;
 pub mod text;
+pub mod trees;
 pub mod ts;
 
 use crate::diag::Diagnostic;

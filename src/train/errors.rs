@@ -45,6 +45,16 @@ pub fn too_few_extents(reader: &str, over: Over, shape: &[usize]) -> Diagnostic 
         .help("the first extents of `shape` are the axes: `shape = [8, 8]` for a grid of two axes")
 }
 
+pub fn no_room(shape: &[usize], frame: &[usize], most: Option<usize>) -> Diagnostic {
+    let (shape, frame) = (show(shape), show(frame));
+    let d = Diagnostic::error("E0822", format!("values of {shape} have no room in the frame {frame}"));
+    match most {
+        Some(most) => Diagnostic::error("E0822", format!("a shift leads out of the frame {frame}"))
+            .help(format!("values of {shape} can be shifted by up to {most} in it")),
+        None => d.help("a frame has as many extents as `shape`, none of them smaller"),
+    }
+}
+
 pub fn unknown_argument(reader: &str, name: &str, known: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0822", format!("`{reader}` has no argument `{name}`"));
     match (nearest(name, known.iter().copied()), known) {

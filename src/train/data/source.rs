@@ -3,7 +3,7 @@
 //! In: the source expression as written. Out: a [`Call`] with constant arguments, and the reader's
 //! [`Dataset`]. This table of readers is the one place where data formats have names.
 
-use super::{Dataset, Declared, Open, table, task, text, ts};
+use super::{Dataset, Declared, Open, table, task, text, trees, ts};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Piece};
@@ -28,7 +28,7 @@ pub enum Constant {
     List(Vec<Constant>),
 }
 
-const READERS: &[&str] = &["chars", "csv", "lines", "npz", "pairs", "task", "ts", "words"];
+const READERS: &[&str] = &["chars", "csv", "lines", "npz", "pairs", "task", "trees", "ts", "words"];
 
 impl Constant {
     /// The value of an expression that needs nothing but itself.
@@ -126,6 +126,7 @@ impl Call {
             "lines" => text::lines(self, open)?,
             "pairs" => text::pairs(self, open)?,
             "ts" => ts::read(self, open)?,
+            "trees" => trees::read(self, declared, open)?,
             "csv" => table::csv(self, declared, open)?,
             "npz" => table::npz(self, declared, open)?,
             _ => task::task(self, declared)?,

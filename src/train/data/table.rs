@@ -6,13 +6,16 @@ use super::{Dataset, Declared, Field, Open, Over, Values};
 use crate::diag::Diagnostic;
 use crate::train::errors;
 use crate::weights::{self, Array};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// `x, class = csv(path, shape = [8, 8], scale = 1/16)`: one example a line; with two names the last
-/// column is the class, or the number if the second name is declared as one.
+/// column is the class, or the number if the second name is declared as one. With `frame = [12, 12]` each example lies in zeros
+/// of these extents: in their middle, or up to `shift`, in the test file up to `test_shift`, positions beside it along each.
 pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Dataset, Diagnostic> {
-    call.only(1, &["shape", "scale", "test"])?;
+    call.only(1, &["shape", "scale", "test", "frame", "shift", "test_shift", "seed"])?;
     call.wants_names(&[1, 2], "one or two names: the values, and the last column")?;
     let path = call.path()?;
     let scale = call.number("scale")?.unwrap_or(1.0) as f32;
@@ -33,7 +36,12 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
         ));
     }
     let examples = rows.lines.len();
-    let values: Vec<f32> = rows.values.iter().map(|v| v * scale).collect();
+    let mut values: Vec<f32> = rows.values.iter().map(|v| v * scale).collect();
+    let mut shape = shape;
+    if let Some(frame) = Frame::parse(call, &shape)? {
+        values = frame.placed(&values, &shape, test_from.unwrap_or(examples));
+        shape = frame.extents;
+    }
     let first = declared.iter().find(|d| Some(&d.name) == call.names.first());
     let mut fields = vec![shaped(values, examples, &shape, first)?];
     if labelled {
@@ -46,6 +54,64 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
         });
     }
     Ok(Dataset { names: vec![], fields, examples, test_from, shares: None })
+}
+
+/// Zeros around each example, more on some sides than on others.
+struct Frame {
+    extents: Vec<usize>,
+    /// Greatest shifts of training and test examples, and what they are drawn with.
+    shifts: [usize; 2],
+    seed: u64,
+}
+
+impl Frame {
+    fn parse(call: &Call, shape: &[usize]) -> Result<Option<Frame>, Diagnostic> {
+        let whole = |name: &str| match call.number(name)? {
+            None => Ok(None),
+            Some(v) if v >= 0.0 && v < 1e9 && v.fract() == 0.0 => Ok(Some(v as usize)),
+            Some(_) => Err(errors::bad_argument("csv", &format!("wants a whole number for `{name}`"))),
+        };
+        let (shift, test) = (whole("shift")?, whole("test_shift")?);
+        let Some(extents) = call.extents("frame")? else {
+            return match shift.or(test) {
+                Some(_) => Err(errors::bad_argument("csv", "wants a `frame` to shift examples in")),
+                None => Ok(None),
+            };
+        };
+        let shift = shift.unwrap_or(0);
+        let shifts = [shift, test.unwrap_or(shift)];
+        let room = |(frame, own): (&usize, &usize)| frame.checked_sub(*own).map(|rest| rest / 2);
+        let rooms: Option<Vec<usize>> = extents.iter().zip(shape).map(room).collect();
+        let least = rooms.filter(|_| extents.len() == shape.len()).and_then(|r| r.into_iter().min());
+        match least {
+            Some(room) if shifts.iter().all(|s| *s <= room) => {}
+            found => return Err(errors::no_room(shape, &extents, found)),
+        }
+        let seed = call.count("seed", usize::MAX >> 12)?.unwrap_or(1) as u64;
+        Ok(Some(Frame { extents, shifts, seed }))
+    }
+
+    /// All examples, each at its place in the frame; from `test_from` on they are the test file's.
+    fn placed(&self, values: &[f32], shape: &[usize], test_from: usize) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let (own, all) = (shape.iter().product::<usize>().max(1), self.extents.iter().product::<usize>());
+        let mut placed = vec![0.0; values.len() / own * all];
+        for (e, (from, to)) in values.chunks(own).zip(placed.chunks_mut(all)).enumerate() {
+            let shift = self.shifts[usize::from(e >= test_from)];
+            let middle = self.extents.iter().zip(shape).map(|(frame, own)| (frame - own) / 2);
+            let corner: Vec<usize> = middle.map(|m| m + rng.random_range(0..=2 * shift) - shift).collect();
+            for (i, v) in from.iter().enumerate() {
+                let (mut rest, mut at, mut stride) = (i, 0, 1);
+                for ((n, frame), corner) in shape.iter().zip(&self.extents).zip(&corner).rev() {
+                    at += (rest % n + corner) * stride;
+                    rest /= n;
+                    stride *= frame;
+                }
+                to[at] = *v;
+            }
+        }
+        placed
+    }
 }
 
 /// Values of equal shape as the declared input takes them: the first extents are its axes.
@@ -328,6 +394,38 @@ mod tests {
         assert_eq!((d.fields[0].range(1), d.fields[0].length(1, 0)), (6..12, 3));
         assert_eq!(d.fields[0].shape, [1]);
         assert!(read(&[6.0]).unwrap_err().message.contains("a grid of 2 axes, and the shape is [6]"));
+    }
+
+    #[test]
+    fn examples_lie_shifted_in_a_frame() {
+        let list = |n: &[f64]| Constant::List(n.iter().map(|n| Constant::Number(*n)).collect());
+        let read = |frame: &[f64], shift: f64| {
+            let mut named = vec![("shape".to_string(), list(&[1.0, 2.0])), ("frame".into(), list(frame))];
+            named.push(("shift".into(), Constant::Number(0.0)));
+            named.push(("test_shift".into(), Constant::Number(shift)));
+            named.push(("test".into(), Constant::Text("b".into())));
+            let text = "1,2,0\n".repeat(40);
+            call("csv", named)
+                .read(&declared(Over::Axes(2)), &mut |_| Ok(text.clone().into()))
+                .map_err(|e| e.message)
+        };
+        let d = read(&[3.0, 4.0], 1.0).unwrap();
+        let Values::Real(x) = &d.fields[0].values else { panic!() };
+        assert_eq!(x.len(), 80 * 12);
+        let places: Vec<usize> = x
+            .chunks(12)
+            .map(|e| {
+                let at = e.iter().position(|v| *v == 1.0).unwrap();
+                assert_eq!((e[at + 1], e.iter().sum::<f32>(), at % 4 < 3), (2.0, 3.0, true));
+                at
+            })
+            .collect();
+        assert!(places[..40].iter().all(|p| *p == 5), "in the middle");
+        let shifted: BTreeSet<usize> = places[40..].iter().copied().collect();
+        assert_eq!(shifted, [0, 1, 2, 4, 5, 6, 8, 9, 10].into());
+        assert!(read(&[3.0, 4.0], 2.0).unwrap_err().contains("shift"));
+        assert!(read(&[3.0], 0.0).is_err());
+        assert!(read(&[3.0, 1.0], 0.0).is_err());
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod cue;
 mod entailment;
+mod expressions;
+mod numbers;
 
 use super::source::{Call, Constant};
 use super::{Dataset, Declared, Field, Values};
@@ -57,6 +59,19 @@ const TASKS: &[Task] = &[
         names: &["the factors", "the products"],
         more: &["steps", "degree"],
         make: |call, _, size| permutations(call, size),
+    },
+    Task { name: "parity", names: &["the bits", "their parity"], more: &["steps"], make: numbers::parity },
+    Task {
+        name: "addition",
+        names: &["what is shown", "what is wanted"],
+        more: &["digits"],
+        make: |call, _, size| numbers::addition(call, size),
+    },
+    Task {
+        name: "expressions",
+        names: &["the trees", "their values"],
+        more: expressions::MORE,
+        make: expressions::expressions,
     },
 ];
 

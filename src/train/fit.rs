@@ -81,8 +81,11 @@ pub fn fit_some(
                     equations.push((source, k, symbols.len(), true));
                 }
                 let axes = graph.axes_of(source.level).into_iter().map(|d| &graph.domains[d.index()]);
-                wrong.extend(axes.clone().enumerate().find_map(|(i, d)| misfit(source, field, i, d)));
-                let extents = axes.map(|d| d.extent.to_string()).collect();
+                let extents: Vec<String> = axes.clone().map(|d| d.extent.to_string()).collect();
+                // What is wrong with an axis is said of the first input over it.
+                let is_new = |extent: &String| !feeds.iter().any(|f: &Feed| f.extents.contains(extent));
+                let new = axes.enumerate().filter(|(i, _)| is_new(&extents[*i]));
+                wrong.extend(new.filter_map(|(i, d)| misfit(source, field, i, d)).next());
                 feeds.push(Feed { input: source.name.to_string(), field: at, extents });
             }
         }

@@ -231,8 +231,8 @@ fn ids(words: &[String]) -> Values {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::source::Constant;
+    use super::*;
     use crate::source::{FileId, Span};
 
     fn read(heads: &str, over: [Over; 2], text: &'static str) -> Result<Dataset, String> {

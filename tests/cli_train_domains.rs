@@ -165,6 +165,7 @@ fn mistakes_in_grids_and_trees_are_told_with_their_places() {
     bad("lines.rnn", &["E0822", "a grid of 2 axes, and the shape is [4]", "shape = [8, 8]"]);
     place.write("lines.rnn", lines.replace("shape = [2, 2]", "shape = [2, 2], frame = [4, 4], shift = 2"));
     bad("lines.rnn", &["E0822", "a shift leads out of the frame [4, 4]", "by up to 1"]);
-    place.write("lines.rnn", lines.replace("of [C]", "of id(9)"));
+    let ids = lines.replace("of [C]", "of id(9)").replace("(C = _, ", "(C = 3, ");
+    place.write("lines.rnn", ids.replace("(image)\n", "(Embed(9, C)(image))\n"));
     bad("lines.rnn", &["E0828", "is a grid of 2 axes of an id, the data give a grid of 2 axes of numbers"]);
 }

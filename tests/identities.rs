@@ -587,9 +587,9 @@ fn reverse_mode_is_the_forward_recursion_and_its_closed_form() {
         recursion = &b[t] + &product(&c[t], &recursion);
     }
     let mut closed = noise(0, &[3, 3]) * 0.0;
-    for i in 0..steps {
+    for (i, first) in b.iter().enumerate() {
         // The last factor stands first.
-        let term = (i + 1..steps).fold(b[i].clone(), |term, t| product(&c[t], &term));
+        let term = (i + 1..steps).fold(first.clone(), |term, t| product(&c[t], &term));
         closed = closed + term;
     }
     close(&recursion, &closed);

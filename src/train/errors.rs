@@ -262,9 +262,9 @@ pub fn bad_value(span: Span, key: &str, wants: &str) -> Diagnostic {
 }
 
 pub fn decay(span: Span) -> Diagnostic {
-    Diagnostic::error("E0801", "`decay` is no key of `train`: the rate is an argument of the optimiser").at(span, "set here").help(
-        "write the rate as an expression of the training step k: `lr = 1e-3 * min(1, k/500)`",
-    )
+    Diagnostic::error("E0801", "`decay` is no key of `train`: the rate is an argument of the optimiser")
+        .at(span, "set here")
+        .help("write the rate as an expression of the training step k: `lr = 1e-3 * min(1, k/500)`")
 }
 
 pub fn every_wants_window(span: Span) -> Diagnostic {

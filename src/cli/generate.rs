@@ -67,7 +67,8 @@ impl Generate {
         let sampling = Sampling { temperature: self.temperature, seed: self.seed };
         let closed = trained::close(session, &opened, &folder, about)?;
         let exe = closed.generation(session, &output)?;
-        let graph = closed.graph(session, Options { carry: true, ..Options::default() })?;
+        // Without carried states, of which a caller gives nothing.
+        let graph = closed.graph(session, Options::default())?;
         let read = |name: &str| *name == *input || exe.program().inputs.iter().any(|i| *i.name == *name);
         let declared: Vec<_> = fit::declared(&graph).into_iter().filter(|d| read(&d.name)).collect();
         let texts = self.texts()?;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// Train a model: progress, held-out loss, checkpoints, a picture of the loss
 #[derive(clap::Args)]
 #[command(
-    after_help = "Ctrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
 )]
 pub struct Train {
     file: PathBuf,

@@ -68,7 +68,7 @@ impl Frame {
     fn parse(call: &Call, shape: &[usize]) -> Result<Option<Frame>, Diagnostic> {
         let whole = |name: &str| match call.number(name)? {
             None => Ok(None),
-            Some(v) if v >= 0.0 && v < 1e9 && v.fract() == 0.0 => Ok(Some(v as usize)),
+            Some(v) if (0.0..1e9).contains(&v) && v.fract() == 0.0 => Ok(Some(v as usize)),
             Some(_) => Err(errors::bad_argument("csv", &format!("wants a whole number for `{name}`"))),
         };
         let (shift, test) = (whole("shift")?, whole("test_shift")?);

@@ -179,9 +179,8 @@ mod tests {
     fn the_label_is_the_value_and_tests_are_deeper() {
         let d = made(&[("depth", 3.0), ("test_depth", 5.0), ("test_count", 20.0)], "nodes");
         assert_eq!((d.examples, d.test_from), (70, Some(50)));
-        let labels = words(&d.fields[1]);
-        for example in 0..70 {
-            assert_eq!(value(&d, example).to_string(), labels[example]);
+        for (example, label) in words(&d.fields[1]).into_iter().enumerate() {
+            assert_eq!(value(&d, example).to_string(), label);
             let heights = d.fields[0].trees().unwrap()[example].heights();
             let depth = heights[heights.len() - 1];
             assert!(if example < 50 { (1..=3).contains(&depth) } else { (4..=5).contains(&depth) });

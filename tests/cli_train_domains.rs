@@ -45,7 +45,7 @@ model Trees(V = _, K = _, H = 4) {
   out  y
   loss cross_entropy(y, kind)
   metric accuracy(y, kind)
-  data  { t, kind = trees(\"trees.txt\", heads = \"labels\"); split = [0.7, 0.3] }
+  data  { t, kind = trees(\"trees.txt\", first = \"labels\"); split = [0.7, 0.3] }
   train { optimizer = SGD(lr = 0.5); batch = 3; epochs = 2; seed = 1 }
 }
 ";

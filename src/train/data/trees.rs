@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// What the first word in a bracket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heads {
+pub enum First {
     /// The symbol of the node itself: `(MAX 2 9)`.
     Symbols,
     /// The label of the node: `(3 (2 not) (4 good))`; with one more word it is a leaf.
@@ -27,20 +27,20 @@ pub enum Heads {
 /// Symbols and labels of nodes that have none.
 const NONE: &str = "";
 
-/// `t, y = trees(path, test = path, heads = "symbols")`.
+/// `t, y = trees(path, test = path, first = "symbols")`.
 pub fn read(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Dataset, Diagnostic> {
-    call.only(1, &["test", "heads"])?;
-    let heads = match call.text("heads")? {
-        None | Some("symbols") => Heads::Symbols,
-        Some("labels") => Heads::Labels,
-        Some("leaves") => Heads::Leaves,
+    call.only(1, &["test", "first"])?;
+    let first = match call.text("first")? {
+        None | Some("symbols") => First::Symbols,
+        Some("labels") => First::Labels,
+        Some("leaves") => First::Leaves,
         Some(_) => {
-            let what = "wants \"symbols\", \"labels\" or \"leaves\" for `heads`";
+            let what = "wants \"symbols\", \"labels\" or \"leaves\" for `first`";
             return Err(errors::bad_argument(&call.reader, what));
         }
     };
     let path = call.path()?;
-    let mut forest = Forest::new(call, heads)?;
+    let mut forest = Forest::new(call, first)?;
     forest.append(path, &decode(path, open(path)?)?)?;
     let mut test_from = None;
     if let Some(path) = call.text("test")? {
@@ -52,7 +52,7 @@ pub fn read(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datas
 
 /// All trees so far.
 pub struct Forest {
-    heads: Heads,
+    first: First,
     /// Is there a label before each tree?
     labelled: bool,
     trees: Vec<Tree>,
@@ -76,11 +76,11 @@ struct Bracket {
 }
 
 impl Forest {
-    pub fn new(call: &Call, heads: Heads) -> Result<Forest, Diagnostic> {
+    pub fn new(call: &Call, first: First) -> Result<Forest, Diagnostic> {
         call.wants_names(&[1, 2], "one or two names: the trees, and their labels")?;
-        let labelled = call.names.len() == 2 && heads != Heads::Labels;
+        let labelled = call.names.len() == 2 && first != First::Labels;
         Ok(Forest {
-            heads,
+            first,
             labelled,
             trees: Vec::new(),
             symbols: Vec::new(),
@@ -133,9 +133,9 @@ impl Forest {
                 word => match open.last_mut() {
                     Some(bracket) => {
                         let begins = bracket.head.is_none() && bracket.children.is_empty();
-                        match self.heads {
-                            Heads::Symbols | Heads::Labels if begins => bracket.head = Some(word.to_string()),
-                            Heads::Labels => bracket.words.push(word.to_string()),
+                        match self.first {
+                            First::Symbols | First::Labels if begins => bracket.head = Some(word.to_string()),
+                            First::Labels => bracket.words.push(word.to_string()),
                             _ => bracket.children.push(self.node(word, NONE, vec![], &mut edges)),
                         }
                     }
@@ -146,7 +146,7 @@ impl Forest {
                 },
             }
             // Labels would tell the answer.
-            let is_label = self.heads == Heads::Labels
+            let is_label = self.first == First::Labels
                 && open.last().is_some_and(|b| b.words.is_empty() && b.children.is_empty() && word != "(");
             if !is_label {
                 self.text.push(word.to_string());
@@ -175,11 +175,11 @@ impl Forest {
 
     fn close(&mut self, b: Bracket, edges: &mut Vec<Vec<i64>>) -> Result<i64, String> {
         let head = b.head.as_deref().unwrap_or(NONE);
-        match (self.heads, b.words.as_slice()) {
-            (Heads::Labels, _) if b.head.is_none() => Err("a bracket begins with no label".into()),
-            (Heads::Labels, [word]) if b.children.is_empty() => Ok(self.node(word, head, vec![], edges)),
-            (Heads::Labels, []) if !b.children.is_empty() => Ok(self.node(NONE, head, b.children, edges)),
-            (Heads::Labels, _) => {
+        match (self.first, b.words.as_slice()) {
+            (First::Labels, _) if b.head.is_none() => Err("a bracket begins with no label".into()),
+            (First::Labels, [word]) if b.children.is_empty() => Ok(self.node(word, head, vec![], edges)),
+            (First::Labels, []) if !b.children.is_empty() => Ok(self.node(NONE, head, b.children, edges)),
+            (First::Labels, _) => {
                 Err(format!("the bracket with the label `{head}` wants one word, or brackets alone"))
             }
             _ if b.head.is_none() && b.children.is_empty() => Err("a bracket is empty".into()),
@@ -201,9 +201,9 @@ impl Forest {
         };
         let mut fields = vec![first];
         if call.names.len() == 2 {
-            fields.push(match (self.heads, declared_over(declared, call.names.get(1))) {
-                (Heads::Labels, Some(Over::Tree)) => Field::tree(vec![], ids(&self.labels), trees),
-                (Heads::Labels, _) => {
+            fields.push(match (self.first, declared_over(declared, call.names.get(1))) {
+                (First::Labels, Some(Over::Tree)) => Field::tree(vec![], ids(&self.labels), trees),
+                (First::Labels, _) => {
                     // The root is the last node.
                     let mut end = 0;
                     let root = |t: &Tree| {
@@ -235,12 +235,12 @@ mod tests {
     use super::*;
     use crate::source::{FileId, Span};
 
-    fn read(heads: &str, over: [Over; 2], text: &'static str) -> Result<Dataset, String> {
+    fn read(first: &str, over: [Over; 2], text: &'static str) -> Result<Dataset, String> {
         let call = Call {
             names: vec!["t".into(), "y".into()],
             reader: "trees".into(),
             positional: vec![Constant::Text("a".into())],
-            named: vec![("heads".into(), Constant::Text(heads.into()))],
+            named: vec![("first".into(), Constant::Text(first.into()))],
             span: Span { file: FileId(0), start: 0, end: 0 },
         };
         let names = ["t", "y"].into_iter().zip(over);
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_is_no_tree_names_its_line() {
-        let told = |heads, text| read(heads, [Over::Tree, Over::Example], text).unwrap_err();
+        let told = |first, text| read(first, [Over::Tree, Over::Example], text).unwrap_err();
         for (text, why) in [
             ("1\t(MAX 2", "line 1: a `(` is not closed"),
             ("1\t(MAX 2\n", "line 1: a `(` is not closed"),
@@ -305,6 +305,6 @@ mod tests {
             let told = told("labels", text);
             assert!(told.contains(why), "{told}");
         }
-        assert!(told("heads", "1\t2").contains("`heads`"));
+        assert!(told("last", "1\t2").contains("`first`"));
     }
 }

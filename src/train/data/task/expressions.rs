@@ -5,7 +5,7 @@
 use super::{MOST, Size};
 use crate::diag::Diagnostic;
 use crate::train::data::source::Call;
-use crate::train::data::trees::{Forest, Heads};
+use crate::train::data::trees::{First, Forest};
 use crate::train::data::{Dataset, Declared};
 use crate::train::errors;
 use rand::RngExt;
@@ -80,7 +80,7 @@ pub fn expressions(call: &Call, declared: &[Declared], size: Size) -> Result<Dat
     };
     let rng = ChaCha8Rng::seed_from_u64(size.seed);
     let mut maker = Maker { rng, operators, symbols, arguments, binary, text: String::new(), words: 0 };
-    let mut forest = Forest::new(call, if binary { Heads::Leaves } else { Heads::Symbols })?;
+    let mut forest = Forest::new(call, if binary { First::Leaves } else { First::Symbols })?;
     let deeper = (depth + 1).min(test_depth);
     for (count, depths) in [(size.count, 1..=depth), (test_count, deeper..=test_depth)] {
         for _ in 0..count {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Names that are ordinary words too. These are looked for as the stdlib spells them, the others case-blind.
 /// `rnn` is the ending of the language's files, `ln` a logarithm, `bi` an index beside `ai`.
-const ORDINARY: [&str; 6] = ["Stack", "Bi", "RNN", "RAN", "LN", "accuracy"];
+const ORDINARY: [&str; 7] = ["Stack", "Bi", "Heads", "RNN", "RAN", "LN", "accuracy"];
 /// Names of stdlib files that are words for what the language has.
 const ORDINARY_FILES: [&str; 4] = ["layers", "losses", "optimisers", "rnn"];
 

@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_hyperplane_for_some_leads_none_back() {
         assert_eq!(weights(&[&[0, 1], &[0, -1], &[1, 0]]), Some(vec![1, 0]));
-        assert_eq!(weights(&[&[1, -1, 2], &[-1, 1, 2], &[0, 1, -1000], &[0, -1, 3]]), Some(vec![1, 1, 0]));
+        assert_eq!(weights(&[&[1, -1, 2], &[-1, 1, 2], &[0, 1, -1000], &[0, 1, 3]]), Some(vec![1, 1, 0]));
         // One that is ahead of all would have weights beyond all that are tried.
         assert_eq!(weights(&[&[1, -5000], &[0, 1]]), Some(vec![1, 0]));
     }

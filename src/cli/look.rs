@@ -19,6 +19,7 @@ use std::path::PathBuf;
 ///
 /// A value over pairs of positions, such as the attention of a decoder, is drawn as a heat map with what stands at the
 /// positions; a vector at each position likewise, with its components; of more axes one map for each place of the others.
+/// Nodes of a tree are drawn as its outline, children above their parent.
 /// VALUE is an output or any name of the equations, with the instances it lies in (`dec.α`), or the end of such a
 /// name.
 #[derive(clap::Args)]
@@ -125,8 +126,9 @@ pub struct Map {
 /// The maps of a value. Its rows and columns are its first two axes, if both are of a domain; otherwise, with one
 /// axis of a domain, the last two. One axis makes one row, none a single number.
 fn maps(seen: &Seen) -> Vec<Map> {
-    let one = || Axis { name: String::new(), is_own: false, labels: vec![String::new()] };
-    let mut axes = seen.axes.clone();
+    let one = || Axis { name: String::new(), is_own: false, labels: vec![String::new()], stems: vec![] };
+    let drawn = |axis: &Axis| Axis { labels: axis.drawn(), ..axis.clone() };
+    let mut axes: Vec<Axis> = seen.axes.iter().map(drawn).collect();
     while axes.len() < 2 {
         axes.insert(0, one());
     }

@@ -10,6 +10,7 @@ use super::errors;
 use super::fit::Feed;
 use super::model::Compile;
 use crate::diag::{Diagnostic, Fallible};
+use crate::eqn::tree::Tree;
 use crate::eqn::{AxisMap, DomainId, Graph, Level, NodeId, Op};
 use crate::runtime::Workspace;
 use std::collections::BTreeMap;
@@ -31,6 +32,16 @@ pub struct Axis {
     pub name: String,
     pub is_own: bool,
     pub labels: Vec<String>,
+    /// Of the nodes of a tree: what is drawn before each label so that the rows are an outline of it. Otherwise empty.
+    pub stems: Vec<String>,
+}
+
+impl Axis {
+    /// Labels as they are drawn.
+    pub fn drawn(&self) -> Vec<String> {
+        let stems = self.stems.iter().map(String::as_str).chain(std::iter::repeat(""));
+        self.labels.iter().zip(stems).map(|(label, stem)| format!("{stem}{label}")).collect()
+    }
 }
 
 /// A program of one value.
@@ -76,10 +87,16 @@ impl Look {
         let mut axes: Vec<Axis> = Vec::new();
         for (axis, length) in domain.iter().zip(outer) {
             let name = self.graph.domains[axis.index()].extent.to_string();
-            axes.push(Axis { name, is_own: false, labels: labels.of(*axis, *length) });
+            let stems = labels.tree(*axis).and_then(outline).unwrap_or_default();
+            axes.push(Axis { name, is_own: false, labels: labels.of(*axis, *length), stems });
         }
         for extent in own {
-            axes.push(Axis { name: "component".into(), is_own: true, labels: numbers(*extent) });
+            axes.push(Axis {
+                name: "component".into(),
+                is_own: true,
+                labels: numbers(*extent),
+                stems: vec![],
+            });
         }
         Ok(Seen { name: self.name.clone(), axes, values })
     }
@@ -170,9 +187,46 @@ impl Labels<'_> {
         })
     }
 
+    /// The example's tree, if its nodes are this axis.
+    fn tree(&self, axis: DomainId) -> Option<&Tree> {
+        self.fields(axis).find_map(|(field, _)| field.trees()?.get(self.example))
+    }
+
     fn length(&self, axis: DomainId) -> usize {
         self.fields(axis).map(|(field, at)| field.length(at, self.example)).next().unwrap_or(0)
     }
+}
+
+/// An outline of a tree from its leaves down to its root, if each node stands right behind its last child's last row and
+/// the first child's rows begin where its own do. Blanks are such that no picture takes them away.
+fn outline(tree: &Tree) -> Option<Vec<String>> {
+    let nodes = tree.nodes();
+    let mut stems = vec![String::new(); nodes];
+    // Where the rows of each node's part of the tree begin.
+    let mut first: Vec<usize> = (0..nodes).collect();
+    for node in 0..nodes {
+        let mut next = node;
+        for child in tree.children(node).iter().rev() {
+            let child = *child as usize;
+            if child + 1 != next {
+                return None;
+            }
+            next = *first.get(child)?;
+        }
+        first[node] = next;
+    }
+    // Parents stand behind their children, so a stem is complete when its node's children need it.
+    let mut before = vec![String::new(); nodes];
+    for node in (0..nodes).rev() {
+        for (k, child) in tree.children(node).iter().enumerate() {
+            let child = *child as usize;
+            let (corner, line) =
+                if k == 0 { ("┌\u{a0}", "\u{a0}\u{a0}") } else { ("├\u{a0}", "│\u{a0}") };
+            stems[child] = format!("{}{corner}", before[node]);
+            before[child] = format!("{}{line}", before[node]);
+        }
+    }
+    Some(stems)
 }
 
 /// A symbol as it can be read: the end mark is empty, blanks and line ends are not seen.
@@ -181,5 +235,26 @@ pub fn shown(symbol: &str) -> String {
         "" => "end".into(),
         " " => "␣".into(),
         other => other.escape_debug().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outline_has_a_line_from_each_first_child_to_its_parent() {
+        // ((a b) c): a, b, ab, c, root.
+        let tree = Tree::new([&[][..], &[], &[0, 1], &[], &[2, 3]]).expect("a tree");
+        let drawn: Vec<String> =
+            outline(&tree).expect("in order").iter().map(|s| s.replace('\u{a0}', " ")).collect();
+        assert_eq!(drawn, ["  ┌ ", "  ├ ", "┌ ", "├ ", ""]);
+        let tree = Tree::new([&[][..], &[], &[], &[1, 2], &[0, 3]]).expect("a tree");
+        let drawn: Vec<String> =
+            outline(&tree).expect("in order").iter().map(|s| s.replace('\u{a0}', " ")).collect();
+        assert_eq!(drawn, ["┌ ", "│ ┌ ", "│ ├ ", "├ ", ""]);
+        // All leaves first: rows of one part do not lie together.
+        let tree = Tree::new([&[][..], &[], &[], &[0, 1], &[2], &[3, 4]]).expect("a tree");
+        assert_eq!(outline(&tree), None);
     }
 }

@@ -141,7 +141,7 @@ mod tests {
 
     fn axis(labels: &[&str]) -> Axis {
         let labels = labels.iter().map(|l| l.to_string()).collect();
-        Axis { name: "n".into(), is_own: false, labels }
+        Axis { name: "n".into(), is_own: false, labels, stems: vec![] }
     }
 
     #[test]

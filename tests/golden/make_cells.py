@@ -418,4 +418,5 @@ def main():
     case("slstm", nodes | sides | biases | {"W_leaf": (H, I)}, on_trees(slstm), **tree)
 
 
-main()
+if __name__ == "__main__":
+    main()

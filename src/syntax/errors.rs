@@ -104,11 +104,16 @@ pub fn lone_doc(span: Span) -> Diagnostic {
 }
 
 pub fn juxtaposed(left: Span, left_text: &str, right: Span, right_text: &str) -> Diagnostic {
+    let help = if left_text.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("a number times something is `{left_text} * {right_text}`")
+    } else {
+        format!(
+            "the matrix product is `{left_text} @ {right_text}`, the elementwise product `{left_text} ⊙ {right_text}`"
+        )
+    };
     Diagnostic::error("E0109", format!("no operator between `{left_text}` and `{right_text}`"))
         .at(left.to(right), "two operands side by side")
-        .help(format!(
-            "the matrix product is `{left_text} @ {right_text}`, the elementwise product `{left_text} ⊙ {right_text}`"
-        ))
+        .help(help)
 }
 
 pub fn no_operand(span: Span, operator: &str) -> Diagnostic {

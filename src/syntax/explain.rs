@@ -187,7 +187,30 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
             }
         }
     }
-    [i, i.wrapping_sub(1)].into_iter().find_map(|j| side_by_side(text, tokens, j, start))
+    let behind = before_brackets(tokens, i);
+    [i, i.wrapping_sub(1), behind, behind.wrapping_sub(1)]
+        .into_iter()
+        .find_map(|j| side_by_side(text, tokens, j, start))
+}
+
+/// The opener of the outermost bracket that ends right before `i` without a gap: in `0.9 s[t-1] + …` the grammar took
+/// `s[t-1]` for the next statement's first words and stopped at the `+`.
+fn before_brackets(tokens: &[Token], i: usize) -> usize {
+    let mut at = i;
+    while let Some(close) = at.checked_sub(1).and_then(|k| tokens.get(k))
+        && (close.is("]") || close.is(")"))
+    {
+        let mut depth = 0i64;
+        let opener = tokens[..at].iter().rposition(|t| {
+            depth += i64::from(t.is("]") || t.is(")")) - i64::from(t.is("[") || t.is("("));
+            depth == 0
+        });
+        match opener {
+            Some(opener) => at = opener,
+            None => break,
+        }
+    }
+    at
 }
 
 /// Tokens `j - 1` and `j` are two operands on one line.

@@ -64,7 +64,7 @@ fn training_shows_a_bar_on_a_terminal_only() {
         let shown = line.trim_start_matches("\x1b[2K").trim_end();
         assert!(shown.chars().count() <= 80, "{shown:?}");
     }
-    assert!(text.contains("epoch 2: loss ") && text.contains("best held-out loss"), "{text}");
+    assert!(text.contains("epoch 2: loss ") && text.contains("; test: loss "), "{text}");
     let plain = place.good(&["train", "w.rnn", "--out", "b"]).err;
     assert!(!plain.contains(['\x1b', '\r', '%']) && plain.contains("epoch 2: loss "), "{plain}");
 }

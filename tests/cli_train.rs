@@ -39,7 +39,7 @@ fn place() -> Place {
 fn a_run_goes_on_bit_for_bit_and_is_recorded() {
     let place = place();
     let straight = place.good(&["train", "w.rnn", "--out", "a"]).err;
-    assert!(straight.contains("epoch 2: loss") && straight.contains("bits") && straight.contains("held out"));
+    assert!(straight.contains("epoch 2: loss") && straight.contains("bits") && straight.contains("test: loss"));
     place.good(&["train", "w.rnn", "--out", "b", "--set", "train.epochs=1"]);
     place.good(&["train", "w.rnn", "--out", "b", "--resume"]);
     for file in ["checkpoint.safetensors", "best.safetensors", "run.json", "loss.svg"] {
@@ -157,6 +157,46 @@ fn mistakes_in_settings_and_data_are_told() {
     bad(&["train.every=2"], &["E0317", "`every` counts the latest positions", "w.rnn:"]);
 }
 
+/// The validation part chooses the epoch, the test part is measured once; without a validation part the last epoch counts.
+#[test]
+fn what_is_reported_has_chosen_nothing() {
+    let place = place();
+    let record = |run: &str| -> serde_json::Value {
+        serde_json::from_slice(&place.read(&format!("{run}/run.json"))).expect("JSON")
+    };
+    let losses = |run: &str| -> Vec<f64> {
+        let epochs = record(run)["epochs"].as_array().expect("a list").clone();
+        epochs.iter().map(|e| e["held_out_loss"].as_f64().expect("a number")).collect()
+    };
+    // So large a rate that the loss goes up and down.
+    let wild = ["--set", "train.epochs=6", "--set", "train.optimizer=Adam(lr = 0.5)"];
+    let last = place.good(&[&["train", "w.rnn", "--out", "two"][..], &wild].concat()).err;
+    assert!(losses("two").iter().any(|l| *l < losses("two")[5]), "the last epoch is not the best");
+    assert_eq!(record("two")["best"]["epoch"], 6);
+    assert_eq!(record("two")["test"]["loss"], losses("two")[5]);
+    assert!(last.contains("; test: loss ") && !last.contains("validation"), "{last}");
+    place.write("w.rnn", WRITER.replace("[0.8, 0.2]", "[0.6, 0.2, 0.2]"));
+    let ran = place.good(&[&["train", "w.rnn", "--out", "three"][..], &wild].concat()).err;
+    let least = losses("three").into_iter().fold(f64::INFINITY, f64::min);
+    let best = record("three")["best"].clone();
+    let told = format!("epoch {} has the best validation loss, {least:.4}; test: loss ", best["epoch"]);
+    assert!(best["loss"] == least && ran.contains(&told), "{ran}");
+    let test = record("three")["test"].clone();
+    let measured = |part: &[&str]| -> serde_json::Value {
+        let all = [&["eval", "w.rnn", "--run", "three", "--json"], part].concat();
+        serde_json::from_str(&place.good(&all).out).expect("JSON")
+    };
+    assert_eq!((&measured(&[])["loss"], &test["epoch"]), (&test["loss"], &best["epoch"]));
+    assert_eq!(measured(&["--split", "valid"])["loss"], least);
+    let patient = [&["train", "w.rnn", "--out", "p", "--set", "train.patience=1"][..], &wild].concat();
+    place.good(&patient);
+    let epochs = losses("p").len() as u64;
+    assert!(epochs == 6 || record("p")["best"]["epoch"] == epochs - 1, "{epochs}");
+    place.write("w.rnn", WRITER);
+    let refused = ["train", "w.rnn", "--out", "q", "--set", "train.patience=1"];
+    place.bad(&refused, &["E0803", "`patience` wants a validation part", "split = [0.8, 0.1, 0.1]"]);
+}
+
 #[test]
 fn a_greater_table_and_data_without_a_held_out_part_train() {
     let place = place();
@@ -164,7 +204,7 @@ fn a_greater_table_and_data_without_a_held_out_part_train() {
     place.good(&[&["train", "w.rnn", "--out", "wide", "--set", "V=9"][..], &once].concat());
     place.write("w.rnn", WRITER.replace("    split = [0.8, 0.2]\n", ""));
     let ran = place.good(&[&["train", "w.rnn", "--out", "all"][..], &once].concat());
-    assert!(ran.err.contains("best training loss") && !ran.err.contains("held"), "{}", ran.err);
+    assert!(ran.err.contains("last training loss") && !ran.err.contains("test"), "{}", ran.err);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct Chosen {
     /// Files to read in place of those of the `data` block; then everything in them is looked at
     #[arg(long, value_name = "PATH")]
     pub data: Vec<PathBuf>,
-    /// The part of the data; without it the held-out one
+    /// The part of the data; without it the test part, or if there is none the validation part
     #[arg(long, value_enum)]
     split: Option<Split>,
 }

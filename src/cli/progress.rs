@@ -8,7 +8,7 @@ use super::rundir::{self, RunDir};
 use super::session::{Session, complain};
 use super::signals::Signals;
 use crate::diag::Diagnostic;
-use crate::train::checkpoint::{Checkpoint, Epoch, Progress};
+use crate::train::checkpoint::{Checkpoint, Epoch, Progress, Tested};
 use crate::train::run::{Control, Observer, Seen};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Shown {
     pub file: String,
     /// What is counted: positions of one long sequence, or examples.
     pub units: &'static str,
+    /// The part that is measured after each epoch.
+    pub watched: &'static str,
 }
 
 pub struct Keeper<'a> {
@@ -39,6 +41,7 @@ pub struct Keeper<'a> {
     kept: Instant,
     drawn: Option<Instant>,
     last: Option<Seconds>,
+    tested: Option<Tested>,
 }
 
 struct Seconds {
@@ -74,7 +77,14 @@ impl<'a> Keeper<'a> {
             kept: now,
             drawn: None,
             last: None,
+            tested: None,
         }
+    }
+
+    /// The run is over and measured: its record says so.
+    pub fn tested(&mut self, tested: &Tested, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
+        self.tested = Some(tested.clone());
+        self.record(checkpoint)
     }
 
     pub fn finish(&self) {
@@ -108,6 +118,7 @@ impl<'a> Keeper<'a> {
             "vocabulary": r.about.vocabulary,
             "steps": r.progress.steps,
             "best": r.progress.best,
+            "test": self.tested,
             "epochs": r.progress.history,
         });
         self.folder.write(rundir::RECORD, format!("{record:#}\n").as_bytes())
@@ -156,7 +167,7 @@ impl Observer for Keeper<'_> {
         let train = Self::numbers(epoch.train_loss, epoch.train_metrics.clone().into_iter());
         let held_out = match epoch.held_out_loss {
             Some(loss) => {
-                format!("; held out: {}", Self::numbers(loss, epoch.held_out_metrics.clone().into_iter()))
+                format!("; {}: {}", self.shown.watched, Self::numbers(loss, epoch.held_out_metrics.clone().into_iter()))
             }
             None => String::new(),
         };

@@ -1,6 +1,7 @@
 //! The folder of a training run.
 //!
-//! `checkpoint.safetensors` (all that is needed to go on), `best.safetensors` (parameters),
+//! `checkpoint.safetensors` (all that is needed to go on), `best.safetensors` (the parameters to use: those with the
+//! best validation loss, or without a validation part those of the last whole epoch),
 //! `run.json` (for reading), `loss.svg`. Every file is replaced whole.
 
 use super::{errors, files};
@@ -74,7 +75,7 @@ impl RunDir {
         Checkpoint::from_bytes(&path.display().to_string(), &files::read(&path, MAX_BYTES)?)
     }
 
-    /// The parameters to use: the best, or those of the checkpoint if there are none yet.
+    /// The parameters to use, or those of the checkpoint if there are none yet.
     pub fn read_best(&self) -> Result<Checkpoint, Diagnostic> {
         if self.path.join(BEST).exists() { self.read(BEST) } else { self.read(CHECKPOINT) }
     }

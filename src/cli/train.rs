@@ -2,15 +2,15 @@
 
 use super::compile::compile;
 use super::open::Opened;
-use super::progress::{Keeper, Shown};
+use super::progress::{Keeper, Shown, numbers};
 use super::rundir::{self, RunDir};
 use super::session::{Failure, Session, complain};
 use super::signals::Signals;
 use crate::diag::{Diagnostic, Fallible};
 use crate::resolve::Library;
 use crate::syntax::ast::Expr;
-use crate::train::checkpoint::About;
-use crate::train::data::split;
+use crate::train::checkpoint::{About, Best, Tested};
+use crate::train::data::split::{self, Parts};
 use crate::train::errors;
 use crate::train::optimiser::{self, Rule};
 use crate::train::run::{Ended, Plan, Trainer};
@@ -18,10 +18,10 @@ use crate::train::settings::Settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Train a model: progress, held-out loss, checkpoints, a picture of the loss
+/// Train a model: progress, loss on data held out, checkpoints, a picture of the loss
 #[derive(clap::Args)]
 #[command(
-    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nThe parameters with the best loss on the validation part of `split = [train, valid, test]` are kept, without such a part those of the last epoch; they are measured on the test part at the end.\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
 )]
 pub struct Train {
     file: PathBuf,
@@ -60,7 +60,7 @@ impl Train {
         let fit = opened.fit(data)?;
         let parts = split::split(data, loaded.shares.as_deref());
         split::check(data, loaded.shares.as_deref(), &parts)?;
-        fitting(&settings, data.is_stream())?;
+        fitting(&settings, &parts, data.is_stream())?;
         let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
         let closed = opened.close(session, &dims)?;
         let carry = data.is_stream();
@@ -95,12 +95,20 @@ impl Train {
             model: opened.name.clone(),
             file: self.file.display().to_string(),
             units: if carry { "positions" } else { "examples" },
+            watched: if parts.chooses() { "validation" } else { "test" },
         };
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
         let mut keeper = Keeper::new(session, &folder, shown, &signals, trainer.progress());
         let ended = trainer.run(&mut keeper);
         keeper.finish();
-        if let (Ended::Stopped, Some(code)) = (ended?, signals.code()) {
+        let mut tested = None;
+        if ended? == Ended::Complete && trainer.progress().best.is_some() && !parts.test.is_empty() {
+            let path = folder.path.join(rundir::BEST);
+            let best = folder.read(rundir::BEST)?;
+            let path = path.display().to_string();
+            tested = trainer.test(&path, &best, &mut || signals.code().is_none())?;
+        }
+        if let Some(code) = signals.code() {
             let (at, path) = (trainer.progress(), folder.path.display());
             complain(&format!(
                 "stopped after epoch {}, step {}; the checkpoint is in {path}; `--resume --out {path}` goes on\n",
@@ -108,22 +116,34 @@ impl Train {
             ));
             return Err(Failure::Stopped(code));
         }
-        match &trainer.progress().best {
-            Some(best) => complain(&format!(
-                "best {} loss {:.4} in epoch {}; everything is in {}\n",
-                if parts.held_out().is_empty() { "training" } else { "held-out" },
-                best.loss,
-                best.epoch,
-                folder.path.display()
-            )),
-            None => complain(&format!("everything is in {}\n", folder.path.display())),
+        if let Some(tested) = &tested {
+            keeper.tested(tested, &trainer.checkpoint()?)?;
         }
+        complain(&ending(&parts, trainer.progress().best.as_ref(), tested.as_ref(), &folder));
         Ok(())
     }
 }
 
+/// `epoch 7 has the best validation loss, 0.2345; test: loss 0.2543, accuracy 0.9321; everything is in runs/copy-1`
+fn ending(parts: &Parts, best: Option<&Best>, tested: Option<&Tested>, folder: &RunDir) -> String {
+    let mut told = Vec::new();
+    match best {
+        Some(best) if parts.chooses() => {
+            told.push(format!("epoch {} has the best validation loss, {:.4}", best.epoch, best.loss));
+        }
+        Some(best) if tested.is_none() => told.push(format!("last training loss {:.4}", best.loss)),
+        _ => {}
+    }
+    told.extend(tested.map(|t| format!("test: {}", numbers(t.loss, &t.metrics))));
+    told.push(format!("everything is in {}\n", folder.path.display()));
+    told.join("; ")
+}
+
 /// Do the settings suit the data?
-fn fitting(settings: &Settings, is_stream: bool) -> Result<(), Vec<Diagnostic>> {
+fn fitting(settings: &Settings, parts: &Parts, is_stream: bool) -> Result<(), Vec<Diagnostic>> {
+    if settings.patience.is_some() && !parts.chooses() {
+        return Err(vec![errors::patience_wants_validation()]);
+    }
     match (is_stream, settings.window) {
         (true, None) => Err(vec![errors::missing_key("window", "window=100")]),
         (false, Some(_)) => Err(vec![errors::window_wants_stream()]),

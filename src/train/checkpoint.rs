@@ -100,10 +100,21 @@ pub struct Epoch {
     pub held_out_metrics: BTreeMap<String, f64>,
 }
 
+/// The epoch whose parameters are in use, and the loss it was measured with: the least of the validation part, or
+/// without a validation part that of the last epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     pub epoch: u64,
     pub loss: f64,
+}
+
+/// What the parameters in use reach on data that chose nothing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tested {
+    /// Of the parameters.
+    pub epoch: u64,
+    pub loss: f64,
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// A checkpoint in memory.

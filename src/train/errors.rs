@@ -106,6 +106,17 @@ pub fn bad_split(span: Span) -> Diagnostic {
         .help("e.g. `split = [0.8, 0.1, 0.1]`")
 }
 
+/// The source brings its test examples, and `split` cuts others off.
+pub fn two_test_parts() -> Diagnostic {
+    Diagnostic::error("E0826", "`split` has a test part, and the data bring one of their own")
+        .help("beside `test = …` write the shares of training and validation: `split = [0.9, 0.1]`")
+}
+
+pub fn patience_wants_validation() -> Diagnostic {
+    Diagnostic::error("E0803", "`patience` wants a validation part, and there is none")
+        .help("e.g. `split = [0.8, 0.1, 0.1]` (training, validation, test); the test part chooses nothing")
+}
+
 pub fn empty_part(part: &str) -> Diagnostic {
     Diagnostic::error("E0826", format!("the {part} part of the data is empty"))
         .help("change `split`, or give more data")

@@ -5,7 +5,7 @@
 //! of the windows, and the counters of [`Progress`]; nothing else decides the next bit.
 
 use super::batches::{Batches, Window, is_example_input};
-use super::checkpoint::{About, Best, Checkpoint, Epoch, Progress, Sums};
+use super::checkpoint::{About, Best, Checkpoint, Epoch, Progress, Sums, Tested};
 use super::data::Dataset;
 use super::data::split::{Part, Parts};
 use super::draw;
@@ -31,7 +31,7 @@ pub trait Observer {
     }
     /// To be kept, so that the run can go on from here.
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
-    /// The parameters with the best held-out loss so far.
+    /// The parameters to use so far: those with the best validation loss, or without a validation part the latest.
     fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic>;
     /// Asked between batches of an evaluation; if not, it is given up, and done whole when the run goes on.
     fn goes_on(&mut self) -> bool {
@@ -258,7 +258,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn close_epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
-        let part = self.plan.parts.held_out();
+        let part = self.plan.parts.watched();
         let held_out = if part.is_empty() {
             None
         } else {
@@ -284,7 +284,8 @@ impl<'a> Trainer<'a> {
         };
         let loss = epoch.held_out_loss.unwrap_or(epoch.train_loss);
         p.history.push(epoch.clone());
-        let better = loss.is_finite() && p.best.as_ref().is_none_or(|b| loss < b.loss);
+        let chooses = self.plan.parts.chooses();
+        let better = loss.is_finite() && p.best.as_ref().is_none_or(|b| !chooses || loss < b.loss);
         if better {
             p.best = Some(Best { epoch: p.epoch, loss });
         }
@@ -362,9 +363,35 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Loss and metrics over a part, states carried, nothing left out; `None` if it did not go on to the end.
+    /// Loss and metrics of the test part with the parameters in use, `best` as the observer was given them. `None` if
+    /// there is no test part, or if it did not go on to the end.
+    pub fn test(
+        &mut self,
+        file: &str,
+        best: &Checkpoint,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Fallible<Option<Tested>> {
+        let part = &self.plan.parts.test;
+        if part.is_empty() {
+            return Ok(None);
+        }
+        let finder = Finder { file, arrays: &best.arrays };
+        for p in &self.params {
+            if self.evaluation.workspace.params().any(|n| n == p.name) {
+                let array = finder.required(&p.name, &p.shape).map_err(|e| vec![e])?;
+                self.evaluation.workspace.set_input(&p.name, &array.to_f32())?;
+            }
+        }
+        let sums = self.measure(part, goes_on)?;
+        Ok(sums.map(|sums| Tested {
+            epoch: best.record.progress.epoch,
+            loss: sums.loss(),
+            metrics: self.plan.metrics.iter().cloned().zip(sums.metrics()).collect(),
+        }))
+    }
+
+    /// Loss and metrics over a part with the present parameters; `None` if it did not go on to the end.
     fn evaluate(&mut self, part: &'a Part, goes_on: &mut dyn FnMut() -> bool) -> Fallible<Option<Sums>> {
-        let batches = self.batches(part, None, None);
         for p in &self.params {
             // What the loss needs and the metrics do not, or the other way round, is in one program only.
             if self.evaluation.workspace.params().any(|n| n == p.name) {
@@ -372,6 +399,12 @@ impl<'a> Trainer<'a> {
                 self.evaluation.workspace.set_input(&p.name, values)?;
             }
         }
+        self.measure(part, goes_on)
+    }
+
+    /// States carried, nothing left out.
+    fn measure(&mut self, part: &'a Part, goes_on: &mut dyn FnMut() -> bool) -> Fallible<Option<Sums>> {
+        let batches = self.batches(part, None, None);
         let mut whole = true;
         let mut goes_on = || {
             whole = goes_on();

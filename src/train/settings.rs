@@ -22,7 +22,7 @@ pub struct Settings {
     /// Greatest norm of all gradients as one vector.
     pub clip: Option<f64>,
     pub seed: u64,
-    /// Stop after so many epochs without a better held-out loss.
+    /// Stop after so many epochs without a better validation loss.
     pub patience: Option<u64>,
 }
 

@@ -18,7 +18,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0803",
         title: "a bad value in `train`",
-        text: "batch, epochs, window and patience are whole numbers from 1; clip is a number above 0; seed a whole number.",
+        text: "batch, epochs, window and patience are whole numbers from 1; clip is a number above 0; seed a whole number. \
+               patience wants a validation part, `split = [train, valid, test]`.",
     },
     Entry {
         code: "E0804",
@@ -103,9 +104,10 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0826",
         title: "a bad `split`",
-        text: "`split = [train, valid, test]` or `[train, test]`: shares of 0..1, with a sum of at most 1. The held-out part that \
-               is watched while training is the validation part, or the test part if there is none. One long sequence is cut in \
-               this order; examples are put into parts by a draw that is always the same.",
+        text: "`split = [train, valid, test]` or `[train, test]`: shares of 0..1, with a sum of at most 1; beside a test file, \
+               `[train, valid]` of the other one. The validation part chooses the epoch whose parameters are kept (without \
+               one those of the last epoch are), the test part measures them. One long sequence is cut in this order; examples \
+               are put into parts by a draw that is always the same.",
     },
     Entry {
         code: "E0827",

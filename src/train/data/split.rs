@@ -1,4 +1,7 @@
-//! Which part of the data trains, and which is held out.
+//! Which part of the data trains, which one chooses the epoch, and on which the result is measured.
+//!
+//! What is reported must not have chosen anything: where there is a validation part, it chooses and the test part is
+//! measured once, at the end; where there is none, nothing is chosen.
 
 use super::Dataset;
 use super::source::Constant;
@@ -41,8 +44,19 @@ pub struct Parts {
 
 impl Parts {
     /// What is watched while training: the validation part, or if there is none the test part.
-    pub fn held_out(&self) -> &Part {
+    pub fn watched(&self) -> &Part {
         if self.valid.is_empty() { &self.test } else { &self.valid }
+    }
+
+    /// What a trained model is measured on: the test part, or if there is none the validation part.
+    pub fn held_out(&self) -> &Part {
+        if self.test.is_empty() { &self.valid } else { &self.test }
+    }
+
+    /// Is there a part to choose the epoch by? Without one the last epoch counts: the least loss on the test part
+    /// would be no measure of data never seen.
+    pub fn chooses(&self) -> bool {
+        !self.valid.is_empty()
     }
 }
 
@@ -51,18 +65,30 @@ pub fn check(data: &Dataset, shares: Option<&[f64]>, parts: &Parts) -> Result<()
     if parts.train.is_empty() && shares.is_none() {
         return Err(errors::empty_part("training"));
     }
-    let [a, b, c] = shares.unwrap_or(&[]) else { return Ok(()) };
+    let Some([a, b, c]) = shares.map(|s| own_shares(data, s)) else { return Ok(()) };
+    if data.test_from.is_some() && c > 0.0 {
+        return Err(errors::two_test_parts());
+    }
     let all = [("training", a, &parts.train), ("validation", b, &parts.valid), ("test", c, &parts.test)];
     let (n, unit) = match data.is_stream() {
         true => (data.fields.first().map_or(0, |f| f.range(0).len()), "position"),
         false => (data.test_from.unwrap_or(data.examples), "example"),
     };
-    match all.into_iter().find(|(_, share, part)| **share > 0.0 && part.is_empty()) {
+    match all.into_iter().find(|(_, share, part)| *share > 0.0 && part.is_empty()) {
         Some((part, share, _)) => {
             let s = if n == 1 { "" } else { "s" };
-            Err(errors::too_little_data(part, *share, &format!("{n} {unit}{s}")))
+            Err(errors::too_little_data(part, share, &format!("{n} {unit}{s}")))
         }
         None => Ok(()),
+    }
+}
+
+/// The shares of what is not in a test file. Beside one, two shares are those of training and validation.
+fn own_shares(data: &Dataset, shares: &[f64]) -> [f64; 3] {
+    match (shares, data.test_from) {
+        ([a, 0.0, c], Some(_)) => [*a, *c, 0.0],
+        ([a, b, c], _) => [*a, *b, *c],
+        _ => [1.0, 0.0, 0.0],
     }
 }
 
@@ -87,10 +113,7 @@ pub fn shares(e: &Expr) -> Result<Vec<f64>, Diagnostic> {
 /// The parts of a data set. Without `shares` everything of the training file trains.
 pub fn split(data: &Dataset, shares: Option<&[f64]>) -> Parts {
     let trained = data.test_from.unwrap_or(data.examples);
-    let (a, b, c) = match shares {
-        Some([a, b, c]) => (*a, *b, *c),
-        _ => (1.0, 0.0, 0.0),
-    };
+    let [a, b, c] = shares.map_or([1.0, 0.0, 0.0], |s| own_shares(data, s));
     if data.is_stream() {
         let n = data.fields.first().map_or(0, |f| f.range(0).len());
         let [i, j, k] = cuts(n, a, b, c);
@@ -149,7 +172,8 @@ mod tests {
         assert!(p.valid.is_empty());
         assert_eq!(*p.held_out(), Part::Stream { example: 0, positions: 91..101 });
         let p = split(&stream(101), Some(&[0.8, 0.1, 0.1]));
-        assert_eq!(*p.held_out(), Part::Stream { example: 0, positions: 81..91 });
+        assert_eq!(*p.watched(), Part::Stream { example: 0, positions: 81..91 });
+        assert_eq!(*p.held_out(), Part::Stream { example: 0, positions: 91..101 });
         assert_eq!(cuts(10, 0.5, 0.5, 0.0), [5, 10, 10]);
     }
 
@@ -194,5 +218,13 @@ mod tests {
         let p = split(&data, None);
         assert_eq!(p.train, Part::Examples((0..30).collect()));
         assert_eq!(*p.held_out(), Part::Examples((30..50).collect()));
+        let beside = Some(&[0.8, 0.0, 0.2][..]);
+        let p = split(&data, beside);
+        let (Part::Examples(train), Part::Examples(valid)) = (&p.train, &p.valid) else { panic!() };
+        assert_eq!((train.len(), valid.len()), (24, 6));
+        assert_eq!(p.test, Part::Examples((30..50).collect()));
+        assert_eq!(check(&data, beside, &p), Ok(()));
+        let three = Some(&[0.8, 0.1, 0.1][..]);
+        assert_eq!(check(&data, three, &split(&data, three)).unwrap_err().code, "E0826");
     }
 }

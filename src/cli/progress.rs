@@ -167,7 +167,11 @@ impl Observer for Keeper<'_> {
         let train = Self::numbers(epoch.train_loss, epoch.train_metrics.clone().into_iter());
         let held_out = match epoch.held_out_loss {
             Some(loss) => {
-                format!("; {}: {}", self.shown.watched, Self::numbers(loss, epoch.held_out_metrics.clone().into_iter()))
+                format!(
+                    "; {}: {}",
+                    self.shown.watched,
+                    Self::numbers(loss, epoch.held_out_metrics.clone().into_iter())
+                )
             }
             None => String::new(),
         };

@@ -376,11 +376,17 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         }
         let finder = Finder { file, arrays: &best.arrays };
+        let mut misfits = Vec::new();
         for p in &self.params {
             if self.evaluation.workspace.params().any(|n| n == p.name) {
-                let array = finder.required(&p.name, &p.shape).map_err(|e| vec![e])?;
-                self.evaluation.workspace.set_input(&p.name, &array.to_f32())?;
+                match finder.required(&p.name, &p.shape) {
+                    Ok(array) => self.evaluation.workspace.set_input(&p.name, &array.to_f32())?,
+                    Err(e) => misfits.push(e),
+                }
             }
+        }
+        if let Some(refusal) = finder.refusal(&misfits) {
+            return Err(vec![refusal]);
         }
         let sums = self.measure(part, goes_on)?;
         Ok(sums.map(|sums| Tested {

@@ -6,6 +6,8 @@
 //!
 //! Invariant: a name in a library means the file's own item, else an imported one, else the
 //! stdlib's. The `use` relation of files has no cycle.
+//!
+//! Items of the stdlib are read when they are first asked for: see Note [Read on demand].
 
 mod errors;
 mod imports;
@@ -15,9 +17,11 @@ pub mod text;
 pub use crate::diag::near::nearest;
 pub use imports::load;
 
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{self, Cell, Func, Item, ItemKind, Layer, Layout, Model, Name, Static};
+use crate::syntax::{self, Heading};
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 /// Names one item of a [`Library`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +46,7 @@ pub struct LibraryFile {
     /// In the order of the text.
     pub items: Vec<ItemId>,
     /// Cells, layers, models and functions that are visible from here.
-    scope: Scope,
+    scope: Arc<Scope>,
 }
 
 /// What a name means; `None` for an item that could not be read. That has been said, and more about its name
@@ -56,10 +60,44 @@ pub const STAND_IN: &str = "any cell";
 #[derive(Debug, Default)]
 pub struct Library {
     files: Vec<LibraryFile>,
-    items: Vec<Item>,
+    items: Vec<Entry>,
     stand_in: Option<ItemId>,
     /// What a text outside all files sees, such as a recipe of the command line.
-    scope: Scope,
+    scope: Arc<Scope>,
+    /// The stdlib's texts.
+    texts: Sources,
+}
+
+/// An item, perhaps not read yet.
+#[derive(Debug)]
+struct Entry {
+    keyword: &'static str,
+    /// Its file, and its number there.
+    place: (FileId, usize),
+    item: OnceLock<Item>,
+}
+
+impl Entry {
+    fn unread(heading: &Heading, place: (FileId, usize)) -> Entry {
+        Entry { keyword: heading.keyword, place, item: OnceLock::new() }
+    }
+
+    fn read(item: Item, place: (FileId, usize)) -> Entry {
+        Entry { keyword: keyword(&item.kind), place, item: item.into() }
+    }
+}
+
+fn keyword(kind: &ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Use { .. } => "use",
+        ItemKind::Cell(_) => "cell",
+        ItemKind::Layer(_) => "layer",
+        ItemKind::Model(_) => "model",
+        ItemKind::Fn(_) => "fn",
+        ItemKind::Layout(_) => "layout",
+        ItemKind::Test(_) => "test",
+        ItemKind::Check(_) => "check",
+    }
 }
 
 impl Library {
@@ -84,7 +122,25 @@ impl Library {
     }
 
     pub fn item(&self, id: ItemId) -> &Item {
-        &self.items[id.0 as usize]
+        let entry = &self.items[id.0 as usize];
+        entry.item.get_or_init(|| {
+            let (file, number) = entry.place;
+            // A test reads the whole stdlib. An item that could not be read would be one without meaning.
+            let span = Span { file, start: 0, end: 0 };
+            let nothing =
+                || Item { docs: Vec::new(), kind: ItemKind::Use { path: String::new(), span }, span };
+            syntax::parse_item(&self.texts, file, number).0.unwrap_or_else(nothing)
+        })
+    }
+
+    /// The items that begin with a keyword, among these.
+    fn of_kind<'a>(
+        &'a self,
+        keyword: &'a str,
+        ids: impl IntoIterator<Item = &'a ItemId>,
+    ) -> impl Iterator<Item = &'a Item> {
+        let ids = ids.into_iter().filter(move |id| self.items[id.0 as usize].keyword == keyword);
+        ids.map(|id| self.item(*id))
     }
 
     /// The item a name means in a file, or in a text outside all files.
@@ -144,7 +200,8 @@ impl Library {
 
     /// The models of a file, in the order of the text.
     pub fn models(&self, file: FileId) -> impl Iterator<Item = &Model> {
-        self.items(file).filter_map(|item| match &item.kind {
+        let ids = self.file(file).map(|f| f.items.as_slice()).unwrap_or_default();
+        self.of_kind("model", ids).filter_map(|item| match &item.kind {
             ItemKind::Model(model) => Some(model),
             _ => None,
         })
@@ -152,7 +209,8 @@ impl Library {
 
     /// All layouts for a cell; those of roots and imports come after the stdlib's.
     pub fn layouts<'a>(&'a self, cell: &'a str) -> impl Iterator<Item = &'a Layout> {
-        self.files.iter().flat_map(|f| &f.items).filter_map(move |id| match &self.item(*id).kind {
+        let ids = self.files.iter().flat_map(|f| &f.items);
+        self.of_kind("layout", ids).filter_map(move |item| match &item.kind {
             ItemKind::Layout(layout) if &*layout.cell.name == cell => Some(layout),
             _ => None,
         })
@@ -189,3 +247,9 @@ pub fn item_statics(item: &Item) -> &[Static] {
 pub fn item_span(item: &Item) -> Span {
     item_name(item).map_or(item.span, |name| name.span)
 }
+
+// Note [Read on demand]
+//
+// A file of some lines uses a few of the stdlib's items. Reading all of them by the grammar took four fifths of the time
+// from text to machine code, so the library knows of each stdlib item its keyword and name, which the tokens tell, and
+// reads it when it is asked for. Nothing is lost by that: the stdlib is a part of the binary, and a test reads all of it.

@@ -63,30 +63,70 @@ fn file_of(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     let tokens = lex::tokens(&text.text);
     let mut errors = Vec::new();
     for chunk in cut::cut(&text.text, &tokens) {
-        let Some(tokens) = tokens.get(chunk.tokens.clone()) else { continue };
-        let first = chunk.tokens.start;
-        let result = match chunk.fault {
-            Some(cut::Fault::NoItem(i)) => Err(explain::no_item(&text, tokens, i - first)),
-            Some(cut::Fault::ColumnOne(i)) => Err(explain::column_one(&text, tokens, i - first)),
-            Some(cut::Fault::LoneDoc(i)) => Err(explain::lone_doc(&text, tokens, i - first)),
-            None => read(&text, tokens, Rule::one_item, |convert, node| convert.item(node)),
-        };
-        match result {
-            Ok((item, more)) => {
-                let more = if more.is_empty() { check::item(sources, &item) } else { more };
-                match more.iter().any(Diagnostic::is_error) {
-                    true => tree.unread.extend(name_of(tokens)),
-                    false => tree.items.push(item),
-                }
-                errors.extend(more);
-            }
-            Err(error) => {
-                tree.unread.extend(name_of(tokens));
-                errors.push(error);
-            }
+        let (item, more) = item_of(sources, &text, &tokens, &chunk);
+        match item {
+            Some(item) => tree.items.push(item),
+            None => tree.unread.extend(tokens.get(chunk.tokens).and_then(name_of)),
         }
+        errors.extend(more);
     }
     (tree, errors)
+}
+
+/// The item of a chunk, if it can be read, and what is to be said about it.
+fn item_of<'t>(
+    sources: &Sources,
+    text: &'t Text<'t>,
+    tokens: &'t [Token<'t>],
+    chunk: &cut::Chunk,
+) -> (Option<ast::Item>, Vec<Diagnostic>) {
+    let Some(tokens) = tokens.get(chunk.tokens.clone()) else { return (None, Vec::new()) };
+    let first = chunk.tokens.start;
+    let result = match chunk.fault {
+        Some(cut::Fault::NoItem(i)) => Err(explain::no_item(text, tokens, i - first)),
+        Some(cut::Fault::ColumnOne(i)) => Err(explain::column_one(text, tokens, i - first)),
+        Some(cut::Fault::LoneDoc(i)) => Err(explain::lone_doc(text, tokens, i - first)),
+        None => read(text, tokens, Rule::one_item, |convert, node| convert.item(node)),
+    };
+    match result {
+        Ok((item, more)) => {
+            let more = if more.is_empty() { check::item(sources, &item) } else { more };
+            let good = !more.iter().any(Diagnostic::is_error);
+            (good.then_some(item), more)
+        }
+        Err(error) => (None, vec![error]),
+    }
+}
+
+/// What a file has, without reading it: of each item its keyword and, if it can be found by it, its name.
+pub fn outline(text: &str) -> Vec<Heading> {
+    // Nothing is reported, so it does not matter which file this is.
+    let text = Text::new(FileId(0), text);
+    let tokens = lex::tokens(&text.text);
+    let headings = cut::cut(&text.text, &tokens).into_iter().map(|chunk| {
+        let tokens = tokens.get(chunk.tokens).unwrap_or_default();
+        let keyword = tokens.iter().find(|t| is_code(t)).and_then(|t| lex::ITEM.iter().find(|k| t.is(k)));
+        Heading { keyword: keyword.copied().unwrap_or_default(), name: name_of(tokens) }
+    });
+    headings.collect()
+}
+
+/// One item of [`outline`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    pub keyword: &'static str,
+    /// Of a cell, layer, model or function, in canonical spelling.
+    pub name: Option<ast::Name>,
+}
+
+/// Reads one item of a file alone: the one that [`outline`] has at this place.
+pub fn parse_item(sources: &Sources, file: FileId, number: usize) -> (Option<ast::Item>, Vec<Diagnostic>) {
+    on_large_stack(|| {
+        let text = Text::new(file, &sources.get(file).text);
+        let tokens = lex::tokens(&text.text);
+        let chunk = cut::cut(&text.text, &tokens).into_iter().nth(number);
+        chunk.map_or((None, Vec::new()), |chunk| item_of(sources, &text, &tokens, &chunk))
+    })
 }
 
 /// Parses a recipe such as `CELL(_, 64)`, as the command line's `--cell` takes it.

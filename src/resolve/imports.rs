@@ -1,6 +1,6 @@
 //! Loads files and what they `use`, and says which name means what in each.
 
-use super::{Library, LibraryFile, Origin, Scope, errors, item_name};
+use super::{Entry, Library, LibraryFile, Origin, Scope, errors, item_name};
 use crate::diag::Diagnostic;
 use crate::resolve::ItemId;
 use crate::source::{Loader, Sources, Span};
@@ -8,6 +8,7 @@ use crate::stdlib;
 use crate::syntax;
 use crate::syntax::ast::{ItemKind, Name};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// At most so many files are loaded in one run.
 const MAX_FILES: usize = 1000;
@@ -24,23 +25,15 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, roots: &[String]) -> (Li
         loaded: BTreeMap::new(),
         stack: Vec::new(),
     };
-    let mut stdlib = BTreeMap::new();
-    for (path, text) in stdlib::FILES {
-        let path = match path.starts_with('<') {
-            true => (*path).to_string(),
-            false => format!("<stdlib>/{}", path.trim_start_matches("stdlib/")),
-        };
-        let index = loading.parse(path, text, Origin::Stdlib);
-        loading.own_items(index, &mut stdlib, &BTreeMap::new());
-    }
+    let stdlib = Arc::new(loading.stdlib());
     loading.stand_in();
-    let mut scope = stdlib.clone();
+    let mut scope = (*stdlib).clone();
     for index in 0..loading.library.files.len() {
         loading.library.files[index].scope = stdlib.clone();
     }
     for root in roots {
         if let Some(index) = loading.file(root, &folder(&normal(root)), None, Origin::Root, &stdlib) {
-            let own = loading.library.files[index].scope.clone();
+            let own = (*loading.library.files[index].scope).clone();
             // A later root does not hide an earlier one.
             for (name, id) in own {
                 let taken = scope.get(&name).is_some_and(|old| stdlib.get(&name) != Some(old));
@@ -50,7 +43,7 @@ pub fn load(sources: &mut Sources, loader: &dyn Loader, roots: &[String]) -> (Li
             }
         }
     }
-    loading.library.scope = scope;
+    loading.library.scope = Arc::new(scope);
     (loading.library, loading.diagnostics)
 }
 
@@ -69,12 +62,32 @@ struct Loading<'a> {
 const STAND_IN_TEXT: &str = "cell Identity { in x : [..]; y = x; out y }";
 
 impl Loading<'_> {
+    /// Adds the stdlib's items without reading them; what their names mean.
+    fn stdlib(&mut self) -> Scope {
+        let mut scope = Scope::new();
+        for (path, text) in stdlib::FILES {
+            let file = self.sources.add(*path, *text);
+            let mut items = Vec::new();
+            for (number, heading) in syntax::outline(text).into_iter().enumerate() {
+                let id = ItemId(self.library.items.len() as u32);
+                self.library.items.push(Entry::unread(&heading, (file, number)));
+                scope.extend(heading.name.map(|name| (name, Some(id))));
+                items.push(id);
+            }
+            let path = (*path).to_string();
+            let none = Arc::default();
+            self.library.files.push(LibraryFile { file, path, origin: Origin::Stdlib, items, scope: none });
+        }
+        self.library.texts = self.sources.clone();
+        scope
+    }
+
     fn stand_in(&mut self) {
         let file = self.sources.add("<any cell>", STAND_IN_TEXT);
         let (tree, _) = syntax::parse(self.sources, file);
         if let Some(item) = tree.items.into_iter().next() {
             self.library.stand_in = Some(ItemId(self.library.items.len() as u32));
-            self.library.items.push(item);
+            self.library.items.push(Entry::read(item, (file, 0)));
         }
     }
 
@@ -84,11 +97,11 @@ impl Loading<'_> {
         let (tree, diagnostics) = syntax::parse(self.sources, file);
         self.diagnostics.extend(diagnostics);
         let mut items = Vec::new();
-        for item in tree.items {
+        for (number, item) in tree.items.into_iter().enumerate() {
             items.push(ItemId(self.library.items.len() as u32));
-            self.library.items.push(item);
+            self.library.items.push(Entry::read(item, (file, number)));
         }
-        let scope = tree.unread.into_iter().map(|name| (name, None)).collect();
+        let scope = Arc::new(tree.unread.into_iter().map(|name| (name, None)).collect());
         self.library.files.push(LibraryFile { file, path, origin, items, scope });
         self.library.files.len() - 1
     }
@@ -137,14 +150,14 @@ impl Loading<'_> {
                 continue;
             }
             let Some(other) = self.file(&joined, root, Some(span), Origin::Used, stdlib) else { continue };
-            for (name, id) in self.library.files[other].scope.clone() {
-                if stdlib.get(&name) != Some(&id) {
-                    scope.insert(name, id);
+            for (name, id) in &*self.library.files[other].scope {
+                if stdlib.get(name) != Some(id) {
+                    scope.insert(name.clone(), *id);
                 }
             }
         }
         self.own_items(index, &mut scope, stdlib);
-        self.library.files[index].scope = scope;
+        self.library.files[index].scope = Arc::new(scope);
         self.stack.pop();
         Some(index)
     }
@@ -178,7 +191,8 @@ impl Loading<'_> {
             }
             own.insert(name.name.clone(), id);
         }
-        scope.extend(std::mem::take(&mut self.library.files[index].scope));
+        // Until now the file's scope has only what could not be read.
+        scope.extend((*self.library.files[index].scope).clone());
         scope.extend(own.into_iter().map(|(name, id)| (name, Some(id))));
     }
 
@@ -225,5 +239,40 @@ fn inside(path: &str, folder: &str) -> bool {
         "" => !path.starts_with('/') && !path.starts_with("../") && path != "..",
         "/" => path.starts_with('/'),
         folder => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Loader for Nothing {
+        fn load(&self, _: &str) -> Result<String, String> {
+            Err("there are no files".into())
+        }
+    }
+
+    /// What [`Loading::stdlib`] leaves out: every item can be read, is what its heading says, and has a name of its own.
+    #[test]
+    fn the_stdlib_read_item_by_item_is_the_stdlib_read_as_a_whole() {
+        let mut sources = Sources::default();
+        let (library, diagnostics) = load(&mut sources, &Nothing, &[]);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        let mut names = std::collections::BTreeSet::new();
+        for file in library.files() {
+            let (tree, diagnostics) = syntax::parse(&sources, file.file);
+            assert!(diagnostics.is_empty(), "{}: {diagnostics:?}", file.path);
+            assert_eq!(tree.items.len(), file.items.len(), "{}", file.path);
+            for (whole, id) in tree.items.iter().zip(&file.items) {
+                assert_eq!(whole, library.item(*id));
+                assert_eq!(super::super::keyword(&whole.kind), library.items[id.0 as usize].keyword);
+                let Some(name) = item_name(whole) else { continue };
+                assert!(names.insert(name.name.clone()), "two items are named {}", name.name);
+                assert_eq!(library.lookup(file.file, &name.name), Some(*id), "{}", name.name);
+            }
+        }
+        assert!(names.len() > 30, "{names:?}");
     }
 }

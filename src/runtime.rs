@@ -20,7 +20,7 @@ mod rows;
 mod workspace;
 
 pub use arrays::{run_batch, run_batch_within};
-pub use exec::Activity;
+pub use exec::Done;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
 
 use crate::codegen;

@@ -13,6 +13,7 @@
 
 mod components;
 mod copies;
+pub mod cost;
 mod emit;
 mod errors;
 mod explain;

@@ -25,6 +25,62 @@ fn is_about(flops: f64, expected: usize) -> bool {
     (flops / expected as f64 - 1.0).abs() < 1e-6
 }
 
+/// Each stage with what it does, and all of them together are a call.
+#[test]
+fn the_time_of_a_call_is_told_stage_by_stage() {
+    let args = ["--cell", "LSTM(8, 16)", "--steps", "5", "--batch", "3", "--mode", "train"];
+    let (figures, flops) = bench(&args);
+    let stages = figures["stages"].as_array().expect("stages");
+    let sum = |key: &str| -> f64 { stages.iter().filter_map(|s| s[key].as_f64()).sum() };
+    assert!((sum("share") - 1.0).abs() < 1e-6, "{figures}");
+    assert!((sum("seconds") / figures["median_s"].as_f64().unwrap() - 1.0).abs() < 1e-6, "{figures}");
+    // The backward pass may leave out what nobody reads, but no product is missing or counted twice.
+    assert!((0.9..1.1).contains(&(sum("flops") / flops)), "{} of {flops}: {figures}", sum("flops"));
+    let recurrent = stages.iter().find(|s| s["stage"].as_str().unwrap().ends_with("@ h"));
+    let recurrent = recurrent.unwrap_or_else(|| panic!("the product in the loop: {figures}"));
+    assert_eq!(recurrent["calls"], 5.0);
+    assert!(is_about(recurrent["flops"].as_f64().unwrap(), 5 * 3 * 2 * 16 * 64), "{recurrent}");
+    assert!(recurrent["bound_s"].as_f64().unwrap() > 0.0 && recurrent["bound_by"].is_string(), "{recurrent}");
+    let bandwidths = figures["bandwidths_gb_per_s"].as_object().expect("bandwidths");
+    assert!(bandwidths.values().all(|v| v.as_f64().unwrap() > 0.0) && bandwidths.len() >= 2, "{figures}");
+    let compile: f64 = figures["compile_steps"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    assert!((compile - figures["compile_s"].as_f64().unwrap()).abs() < 1e-9, "{figures}");
+}
+
+#[test]
+fn two_cells_are_compared_by_turns() {
+    let place = Place::new();
+    let args = ["bench", "--cell", "LSTM(8, 16)", "--compare", "LSTM(16, 32)", "--steps", "20"];
+    let figures: Value = serde_json::from_str(&place.good(&[&args[..], &["--json"]].concat()).out).unwrap();
+    assert_eq!(
+        (&figures["first"]["cell"], &figures["second"]["cell"]),
+        (&"LSTM(8, 16)".into(), &"LSTM(16, 32)".into())
+    );
+    let number = |key: &str| figures["comparison"][key].as_f64().unwrap();
+    assert!(number("quarter") <= number("ratio") && number("ratio") <= number("three_quarters"), "{figures}");
+    assert!(number("ratio") > 1.0 && number("turns") >= 5.0, "four times the work: {figures}");
+    let ran = place.run(&["bench", "--compare", "LSTM(8, 8)"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    place.bad(&["bench", "--cell", "LSTM(8, 8)", "--compare", "LSTM(8, _)"], &["E0737", "H"]);
+}
+
+#[test]
+fn the_roofline_is_a_picture() {
+    let place = Place::new();
+    place.good(&["bench", "--cell", "LSTM(8, 16)", "--steps", "5", "--picture", "roof.svg"]);
+    let svg = String::from_utf8(place.read("roof.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("GFLOP/s") && svg.contains("product [16, 64]"), "{svg}");
+}
+
+/// Trees and grids are as large as the steps say.
+#[test]
+fn cells_over_other_domains_are_measured_too() {
+    let (figures, flops) = bench(&["--cell", "SLSTM(8, 8)", "--steps", "4", "--batch", "2"]);
+    assert!(flops > 0.0, "{figures}");
+    let (figures, flops) = bench(&["--cell", "MDLSTM(8, 8)", "--steps", "4", "--batch", "2"]);
+    assert!(flops > 0.0, "{figures}");
+}
+
 /// Two flops for every row, and every element of the four gates' matrices.
 const LSTM: usize = 2 * 4 * 16 * (8 + 16);
 

@@ -1,35 +1,49 @@
 //! `rnnc bench`: how long a program takes, and where the time goes.
 
+mod machine;
 mod measure;
+mod report;
 
-use super::compile::compile;
-use super::errors;
 use super::select::{Built, Selected};
 use super::session::{Failure, Session, say};
+use super::{errors, files, plot};
 use crate::diag::Fallible;
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, Op};
 use crate::grad;
-use crate::pipeline::{self, CompileOptions};
+use crate::pipeline::{self, CompileOptions, Step};
+use crate::resolve::Library;
+use crate::runtime::Executable;
+use crate::schedule::cost;
 use crate::shape::Bindings;
-use measure::{Measured, Setup};
+use measure::{Setup, Subject};
+use report::{Comparison, Report};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// Measure a cell: time, GFLOP/s, and share of what one core can do
+/// Measure a cell: time, GFLOP/s, share of what one core can do, and where the time goes
 ///
 /// A call is one run over all steps of the batch; with --mode train forward, backward and packing of changed weights;
 /// with --mode stream one step. GFLOP/s counts matrix products only: two for each multiply-add of the forward pass, and
-/// three times that when training. The peak is what this core does with multiply-adds on registers alone.
+/// three times that when training. The peak is what this core does with multiply-adds on registers alone. A tree has as
+/// many leaves as --steps says, and two children at a node, if its cell allows that.
 ///
 /// Other work on the machine slows calls and peak alike, so the two are measured in turn, 20 ms of calls (or one that
-/// takes longer) and then the peak for as long, and the share of the peak is a ratio of medians.
+/// takes longer) and then the peak for as long, and the share of the peak is a ratio of medians. --compare measures a
+/// second cell, by turns with the first; what is told of it is the ratio of their times, turn by turn.
+///
+/// Stages are told with their share of a call and the least time they could take: that of their arithmetic at the
+/// peak, or of their bytes from the memory that holds them, whichever is longer.
 ///
 /// The object that --json prints has: cell, steps, batch, threads, mode; median_s and min_s, the median and the least
 /// time of a call, of runs timed ones; gflops, at the median time; peak_gflops, the median of the spells;
-/// share_of_peak, their ratio; compile_s; time_shares, what a call's time goes to.
+/// share_of_peak, their ratio; compile_s and compile_steps; memory_bytes; bandwidths_gb_per_s; time_shares, what a
+/// call's time goes to; stages, the same one by one, with flops, bytes and bounds. With --compare it has two such objects,
+/// first and second, and comparison.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc bench my.rnn --cell 'Mine(256, 256)' --mode train\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --mode stream --json"
+    after_help = "Examples:\n  rnnc bench my.rnn --cell 'Mine(256, 256)' --mode train\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --mode stream --json\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --compare 'Other(64, 64)'\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --picture roofline.svg"
 )]
 pub struct Bench {
     #[command(flatten)]
@@ -45,6 +59,12 @@ pub struct Bench {
     /// Forward, forward and backward, or one step a call
     #[arg(long, value_enum, default_value_t = Mode::Infer)]
     mode: Mode,
+    /// A second cell, measured by turns with the first
+    #[arg(long, value_name = "RECIPE", requires = "cell")]
+    compare: Option<String>,
+    /// Write the roofline, with each stage in it, as a picture: an SVG file
+    #[arg(long, value_name = "SVG", conflicts_with = "compare")]
+    picture: Option<PathBuf>,
     /// For programs to read
     #[arg(long)]
     json: bool,
@@ -77,11 +97,80 @@ impl Bench {
         if stream && batch != 1 {
             return Err(errors::one_example(batch).into());
         }
+        let setup = Setup {
+            batch: batch as usize,
+            steps: self.steps as usize,
+            stream,
+            training: self.mode == Mode::Train,
+        };
         let start = Instant::now();
         let library = self.selected.library(session)?;
+        let read = start.elapsed().as_secs_f64();
+        let mut programs = vec![self.compiled(session, &library, read, &self.selected.cell)?];
+        if self.compare.is_some() {
+            programs.push(self.compiled(session, &library, read, &self.compare)?);
+        }
+        let subjects = programs.iter().map(|p| Subject::new(&p.exe, &p.graph, &setup));
+        let mut subjects = subjects.collect::<Fallible<Vec<_>>>()?;
+        let measured = measure::measure(&mut subjects)?;
+        drop(subjects);
+        let machine = machine::measured(measured.first().map_or(0.0, |m| m.peak_gflops));
+        let reports = programs.iter().zip(&measured).map(|(program, measured)| {
+            let forward = pipeline::program(&program.graph, &Bindings::new(), &CompileOptions::default())?;
+            Ok(Report {
+                name: &program.graph.name,
+                mode: self.mode.word(),
+                steps: self.steps,
+                batch,
+                threads: self.threads,
+                flops: cost::flops(&forward, setup.sizes()) * if setup.training { 3.0 } else { 1.0 },
+                compiled: &program.steps,
+                memory: cost::memory(program.exe.program(), setup.sizes()),
+                measured,
+                machine: &machine,
+            })
+        });
+        let reports = reports.collect::<Fallible<Vec<_>>>()?;
+        if let (Some(path), [report]) = (&self.picture, &*reports) {
+            let picture = plot::roofline(report.name, &machine, &report.points())?;
+            files::replace(path, picture.as_bytes(), |f| f)?;
+        }
+        match (&*reports, &*measured) {
+            ([first, second], [a, b]) => {
+                let comparison = Comparison::of(a, b);
+                if self.json {
+                    let (first, second, comparison) = (first.json(), second.json(), comparison.json());
+                    let all =
+                        serde_json::json!({ "first": first, "second": second, "comparison": comparison });
+                    return say(&format!("{all}\n"));
+                }
+                let ratio = comparison.text(first.name, second.name);
+                say(&format!("{}\n{}\n{ratio}", first.text(), second.text()))
+            }
+            ([report], _) if self.json => say(&format!("{}\n", report.json())),
+            ([report], _) => say(&report.text()),
+            _ => Ok(()),
+        }
+    }
+
+    /// `read`: seconds that reading the files took.
+    fn compiled(
+        &self,
+        session: &mut Session,
+        library: &Library,
+        read: f64,
+        cell: &Option<String>,
+    ) -> Result<Program, Failure> {
+        let mut steps = vec![("read", read)];
+        let mut last = Instant::now();
+        let mut note = |step| {
+            steps.push((step, last.elapsed().as_secs_f64()));
+            last = Instant::now();
+        };
+        let stream = self.mode == Mode::Stream;
         let training = self.mode == Mode::Train;
         let options = Options { training, carry: stream, ..Options::default() };
-        let built = self.selected.build(session, &library, options)?;
+        let built = self.selected.build_as(session, library, options, cell.as_deref())?;
         let graph = kept(&built);
         let open: Vec<String> = graph.dims().iter().map(ToString::to_string).collect();
         if !open.is_empty() {
@@ -90,17 +179,30 @@ impl Bench {
         if stream {
             check_stream(&graph)?;
         }
-        let exe = compile(&if training { with_gradients(&graph)? } else { graph.clone() })?;
-        let compile_s = start.elapsed().as_secs_f64();
-        let forward = pipeline::program(&graph, &Bindings::new(), &CompileOptions::default())?;
-        let rows = if stream { 1 } else { self.steps as usize };
-        let flops = measure::flops(&forward, batch as usize, rows) * if training { 3.0 } else { 1.0 };
-        let setup = Setup { batch: batch as usize, steps: self.steps as usize, stream, training };
-        let measured = measure::measure(&exe, &graph, &setup)?;
-        let figures =
-            Figures { name: &graph.name, batch, flops, compile_s, bench: &self, measured: &measured };
-        say(&if self.json { figures.json() } else { figures.text() })
+        note("build");
+        let joint = if training { Some(with_gradients(&graph)?) } else { None };
+        let options = CompileOptions::default();
+        let whole = joint.as_ref().unwrap_or(&graph);
+        let exe = pipeline::compile_watched(whole, &Bindings::new(), &options, &mut |step| {
+            note(match step {
+                Step::Differentiate => "differentiate",
+                Step::Bind => "bind",
+                Step::Simplify => "simplify",
+                Step::Schedule => "schedule",
+                Step::Codegen => "codegen",
+            });
+        })?;
+        Ok(Program { graph, exe, steps })
     }
+}
+
+/// A program ready to be measured.
+struct Program {
+    /// Forward.
+    graph: Graph,
+    exe: Arc<Executable>,
+    /// What making it took, in seconds.
+    steps: Vec<(&'static str, f64)>,
 }
 
 /// The graph with what is read: of a cell its first output and the last states, of a model its loss.
@@ -140,76 +242,4 @@ fn check_stream(graph: &Graph) -> Result<(), Failure> {
         return Err(errors::no_stream(why, node.span).into());
     }
     Ok(())
-}
-
-/// All that is reported.
-struct Figures<'a> {
-    name: &'a str,
-    batch: u32,
-    /// Of one call.
-    flops: f64,
-    compile_s: f64,
-    bench: &'a Bench,
-    measured: &'a Measured,
-}
-
-impl Figures<'_> {
-    fn gflops(&self) -> f64 {
-        self.flops / self.measured.median * 1e-9
-    }
-
-    fn json(&self) -> String {
-        let m = self.measured;
-        let activities: serde_json::Map<String, serde_json::Value> =
-            m.activities.iter().map(|(what, share)| (what.to_string(), serde_json::json!(share))).collect();
-        let figures = serde_json::json!({
-            "cell": self.name,
-            "steps": self.bench.steps,
-            "batch": self.batch,
-            "threads": self.bench.threads,
-            "mode": self.bench.mode.word(),
-            "median_s": m.median,
-            "min_s": m.least,
-            "runs": m.runs,
-            "gflops": self.gflops(),
-            "peak_gflops": m.peak_gflops,
-            "share_of_peak": self.gflops() / m.peak_gflops,
-            "compile_s": self.compile_s,
-            "time_shares": activities,
-        });
-        format!("{figures}\n")
-    }
-
-    fn text(&self) -> String {
-        let m = self.measured;
-        let (steps, mode) = (self.bench.steps, self.bench.mode.word());
-        let shares: Vec<String> =
-            m.activities.iter().map(|(what, share)| format!("{what} {:.1} %", share * 100.0)).collect();
-        format!(
-            "cell      {}\nmode      {mode}: {steps} steps, batch {}, 1 thread\n\
-             time      {} a call (least {}, {} runs)\n\
-             products  {:.1} GFLOP/s, {:.1} % of the {:.1} this core can do\n\
-             share     {}\ncompiled  in {}\n",
-            self.name,
-            self.batch,
-            seconds(m.median),
-            seconds(m.least),
-            m.runs,
-            self.gflops(),
-            self.gflops() / m.peak_gflops * 100.0,
-            m.peak_gflops,
-            shares.join(", "),
-            seconds(self.compile_s),
-        )
-    }
-}
-
-/// A duration in the unit that suits it.
-fn seconds(s: f64) -> String {
-    match s {
-        s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
-        s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
-        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
-        s => format!("{s:.2} s"),
-    }
 }

@@ -1,8 +1,10 @@
-//! Pictures: loss over epochs, of training and held-out data; gradients over steps; heat maps.
+//! Pictures: loss over epochs, of training and held-out data; gradients over steps; heat maps; rooflines.
 
 mod heat;
+mod roofline;
 
 pub use heat::heat;
+pub use roofline::{Point, roofline};
 
 use crate::diag::Diagnostic;
 use crate::flow::Flow;

@@ -55,10 +55,21 @@ impl Selected {
         library: &Library,
         options: Options,
     ) -> Result<Built, Failure> {
+        self.build_as(session, library, options, self.cell.as_deref())
+    }
+
+    /// [`Selected::build`] of this recipe.
+    pub fn build_as(
+        &self,
+        session: &mut Session,
+        library: &Library,
+        options: Options,
+        cell: Option<&str>,
+    ) -> Result<Built, Failure> {
         let settings = Settings::parse(session, &self.settings)?;
         settings.no_train()?;
         let options = Options { statics: settings.statics, ..options };
-        match &self.cell {
+        match cell {
             Some(cell) => {
                 let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;
                 let (graph, diagnostics) = build::build(library, &recipe, &options);

@@ -46,21 +46,16 @@ impl Scratch {
 }
 
 /// What a run has just done; see [`Workspace::run_watched`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Activity {
+#[derive(Clone, Copy, Debug)]
+pub enum Done<'a> {
     /// What depends on parameters alone, and packing them.
-    Prepare,
-    /// Matrix products.
-    Product,
-    /// Sums of outer products: gradients of weights.
-    Outer,
-    /// Fused kernels.
-    Map,
-    /// Copies: boundaries, masks, reversals, rows of other points, folds of those.
-    Copy,
+    Prepared,
+    /// Stages of the program, by their place in it; several where they are one piece of work. Loops are not told, what
+    /// is in them is, every time.
+    Stages(&'a [Stage]),
 }
 
-type Watch<'a> = Option<&'a mut dyn FnMut(Activity)>;
+type Watch<'a> = Option<&'a mut dyn FnMut(Done)>;
 
 impl Workspace {
     /// Computes all outputs. Refused only if an input was never given.
@@ -69,7 +64,7 @@ impl Workspace {
     }
 
     /// [`Workspace::run`], calling `watch` after each stage, so that a caller with a clock can say where time goes.
-    pub fn run_watched(&mut self, watch: &mut dyn FnMut(Activity)) -> Fallible<()> {
+    pub fn run_watched(&mut self, watch: &mut dyn FnMut(Done)) -> Fallible<()> {
         self.run_now(Some(watch))
     }
 
@@ -85,11 +80,11 @@ impl Workspace {
             self.prepare();
             self.stale = false;
             if let Some(watch) = &mut watch {
-                watch(Activity::Prepare);
+                watch(Done::Prepared);
             }
         }
-        let mut watch = watch.map(|watch| move |done| watch(done));
-        let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Activity));
+        let mut watch = watch.map(|watch| move |done: Done| watch(done));
+        let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));
         self.execution(watch).stages(&exe.program.stages, false);
         Ok(())
     }
@@ -136,24 +131,6 @@ fn pack(weight: &Weight, bufs: &[Buf], into: &mut Packed) {
         let (rows, cols) = if part.transposed { (part.cols, part.rows) } else { (part.rows, part.cols) };
         into.pack_block(part.k0, part.n0, source, rows, cols, part.cols, part.transposed);
     }
-}
-
-/// A loop is what its stages are.
-fn activity(stage: &Stage) -> Option<Activity> {
-    Some(match stage {
-        Stage::Loop { .. } | Stage::Fronts { .. } => return None,
-        Stage::Product { .. } => Activity::Product,
-        Stage::Outer { .. } => Activity::Outer,
-        Stage::Map { .. } => Activity::Map,
-        Stage::Fill { .. }
-        | Stage::Boundary { .. }
-        | Stage::Mask { .. }
-        | Stage::Reverse { .. }
-        | Stage::Take { .. }
-        | Stage::Collect { .. }
-        | Stage::Fold { .. }
-        | Stage::Number { .. } => Activity::Copy,
-    })
 }
 
 struct Execution<'a> {
@@ -230,8 +207,10 @@ impl Execution<'_> {
                 Stage::Reverse { from, out, width } => self.reverse(from, out, *width),
                 Stage::Take { from, out, width, point, empty } => self.take(from, out, *width, *point, empty),
             }
-            if let (Some(watch), Some(activity)) = (&mut self.watch, activity(stage)) {
-                watch(activity);
+            if let Some(watch) = &mut self.watch
+                && !matches!(stage, Stage::Loop { .. } | Stage::Fronts { .. })
+            {
+                watch(Done::Stages(&stages[done..done + count]));
             }
             done += count;
         }

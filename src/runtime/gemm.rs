@@ -14,6 +14,7 @@
 //! The blocking is in `block.rs`, the innermost tiles in `x86.rs` and `portable.rs`.
 #![allow(unsafe_code)]
 
+mod bandwidth;
 mod block;
 mod memory;
 mod packed;
@@ -22,6 +23,7 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use bandwidth::read_gb_per_s;
 pub use packed::Packed;
 pub use peak::peak_gflops;
 

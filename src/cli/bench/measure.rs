@@ -1,21 +1,22 @@
-//! Runs a program again and again on made-up arrays.
+//! Runs programs again and again on made-up arrays.
 //!
-//! In: a program, sizes. Out: the times of its calls, what share of one went where, and what the core could do
-//! meanwhile. A core slows down and speeds up with whatever else runs beside it, so its peak is measured in turn with
-//! the calls, and the medians of both are compared.
+//! In: programs, sizes. Out: the times of their calls, what share of one went to which stage, and what the core could
+//! do meanwhile. A core slows down and speeds up with whatever else runs beside it, so its peak is measured in turn with
+//! the calls, programs that are compared run in turn, and medians are compared.
 
 use crate::diag::Fallible;
-use crate::eqn::{Graph, Ty};
-use crate::loops::{InputKind, Place, Program, Stage};
+use crate::eqn::{DomainKind, Graph, Ty};
+use crate::loops::{InputKind, Stage};
 use crate::runtime::gemm::{Isa, peak_gflops};
-use crate::runtime::{Activity, Executable, Workspace};
+use crate::runtime::{Done, Executable, Workspace};
+use crate::schedule::cost::{self, Cost, Sizes};
 use crate::train::draw;
 use crate::train::model::Carrying;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Calls and peak are measured for so long, but at least `FEWEST` calls.
+/// Calls and peak are measured for so long, but at least `FEWEST` calls; a program that is compared adds as much.
 const BUDGET: Duration = Duration::from_millis(2500);
 const WARM_UP: Duration = Duration::from_millis(150);
 const FEWEST: usize = 5;
@@ -24,6 +25,8 @@ const FEWEST: usize = 5;
 const TURN: Duration = Duration::from_millis(20);
 /// A spell is as long as the turn before, so that interruptions by other programs meet both, but at most this.
 const LONGEST_SPELL: Duration = Duration::from_millis(200);
+/// Calls with a clock around each stage take so long, but are at least `FEWEST`.
+const WATCHED: Duration = Duration::from_millis(400);
 
 const SEED: u64 = 0;
 
@@ -36,87 +39,216 @@ pub struct Setup {
     pub training: bool,
 }
 
+impl Setup {
+    /// Of one call.
+    pub fn sizes(&self) -> Sizes {
+        Sizes { batch: self.batch, steps: if self.stream { 1 } else { self.steps } }
+    }
+}
+
 pub struct Measured {
     /// Seconds of a call.
     pub median: f64,
     pub least: f64,
     pub runs: usize,
+    /// The median time of each turn, in order.
+    pub turns: Vec<f64>,
     /// The median of the spells between calls.
     pub peak_gflops: f64,
-    /// What the time of a call goes to, as shares of 1.
-    pub activities: BTreeMap<&'static str, f64>,
+    pub pieces: Vec<Piece>,
+    /// How much longer a call takes with the clocks that told the pieces apart; 0 is nothing.
+    pub clocks: f64,
 }
 
-pub fn measure(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<Measured> {
+/// A part of a call's time.
+pub struct Piece {
+    pub title: String,
+    pub activity: &'static str,
+    /// Of 1.
+    pub share: f64,
+    /// In one call.
+    pub calls: f64,
+    /// What a stage does; the other pieces are overhead.
+    pub cost: Option<Cost>,
+}
+
+/// A program with its arrays, ready to be called.
+pub struct Subject {
+    bench: Carrying,
+    params: Vec<String>,
+    /// Calls that are timed together: a stream's are too short alone.
+    together: usize,
+    training: bool,
+    sizes: Sizes,
+}
+
+impl Subject {
+    pub fn new(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<Subject> {
+        let mut bench = Carrying::new(exe, setup.stream)?;
+        let sizes = setup.sizes();
+        let fixed =
+            |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed().is_some());
+        let (mut lengths, mut trees) = (BTreeMap::new(), BTreeMap::new());
+        for domain in &graph.domains {
+            let name = domain.extent.to_string();
+            match &domain.kind {
+                DomainKind::Tree { arity } => {
+                    let tree = |b: usize| cost::tree(sizes.steps, arity.map_or(2, |n| n as usize), b);
+                    trees.insert(name, (0..setup.batch).map(tree).collect::<Vec<_>>());
+                }
+                DomainKind::Chain { .. } if !fixed(&name) => {
+                    lengths.insert(name, vec![sizes.steps; setup.batch]);
+                }
+                _ => {}
+            }
+        }
+        bench.workspace.resize_with(setup.batch, &BTreeMap::new(), &lengths, &trees)?;
+        give(&mut bench.workspace, graph)?;
+        let params = bench.workspace.params().map(str::to_string).collect();
+        let together = if setup.stream { setup.steps } else { 1 };
+        Ok(Subject { bench, params, together, training: setup.training, sizes })
+    }
+
+    fn call(&mut self, watch: Option<&mut dyn FnMut(Done)>) -> Fallible<()> {
+        if self.training {
+            for name in &self.params {
+                self.bench.workspace.param_mut(name)?;
+            }
+        }
+        self.bench.begin()?;
+        match watch {
+            Some(watch) => self.bench.workspace.run_watched(watch)?,
+            None => self.bench.workspace.run()?,
+        }
+        self.bench.end()
+    }
+
+    /// Seconds of each call in a turn.
+    fn turn(&mut self) -> Fallible<Vec<f64>> {
+        let (turn, mut times) = (Instant::now(), Vec::new());
+        while turn.elapsed() < TURN {
+            let start = Instant::now();
+            for _ in 0..self.together {
+                self.call(None)?;
+            }
+            times.push(start.elapsed().as_secs_f64() / self.together as f64);
+        }
+        Ok(times)
+    }
+
+    /// Where the time of calls goes, and the seconds of one of them with the clocks that tell.
+    fn pieces(&mut self) -> Fallible<(Vec<Piece>, f64)> {
+        let exe = self.bench.workspace.executable().clone();
+        let costs = cost::costs(exe.program(), self.sizes);
+        let key = |stage: &Stage| std::ptr::from_ref(stage) as usize;
+        let index: HashMap<usize, usize> = costs.iter().enumerate().map(|(i, (s, _))| (key(s), i)).collect();
+        // Behind the stages: packing, and what is neither.
+        let (packing, other) = (costs.len(), costs.len() + 1);
+        let mut spent = vec![(0.0, 0u64); costs.len() + 2];
+        let (begin, mut runs) = (Instant::now(), 0u64);
+        while runs < FEWEST as u64 || begin.elapsed() < WATCHED {
+            let mut last = Instant::now();
+            let mut note = |places: &[usize]| {
+                let now = Instant::now();
+                // Stages done at once share their time by their work.
+                let work: Vec<f64> =
+                    places.iter().map(|i| costs.get(*i).map_or(0.0, |(_, c)| c.flops)).collect();
+                let all: f64 = work.iter().sum();
+                for (i, work) in places.iter().zip(work) {
+                    let share = if all > 0.0 { work / all } else { 1.0 / places.len() as f64 };
+                    spent[*i].0 += (now - last).as_secs_f64() * share;
+                    spent[*i].1 += 1;
+                }
+                last = now;
+            };
+            self.call(Some(&mut |done| match done {
+                Done::Prepared => note(&[packing]),
+                Done::Stages([stage]) => note(&[index.get(&key(stage)).copied().unwrap_or(other)]),
+                Done::Stages(stages) => {
+                    let places: Vec<usize> =
+                        stages.iter().filter_map(|s| index.get(&key(s)).copied()).collect();
+                    note(&places);
+                }
+            }))?;
+            note(&[other]);
+            runs += 1;
+        }
+        let total: f64 = spent.iter().map(|(seconds, _)| seconds).sum();
+        let piece = |i: usize, (seconds, calls): (f64, u64)| {
+            let (title, activity, cost) = match costs.get(i) {
+                Some((stage, cost)) => {
+                    let cost = Cost { calls: calls as f64 / runs as f64, ..cost.clone() };
+                    (cost::title(exe.program(), stage), activity(stage), Some(cost))
+                }
+                None if i == packing => ("parameters into place".to_string(), "packing", None),
+                None => ("beginning and end of a call".to_string(), "handing over", None),
+            };
+            Piece { title, activity, share: seconds / total, calls: calls as f64 / runs as f64, cost }
+        };
+        let pieces = spent.iter().enumerate().filter(|(_, s)| s.1 > 0).map(|(i, s)| piece(i, *s)).collect();
+        Ok((pieces, total / runs as f64))
+    }
+}
+
+/// Measures programs by turns.
+pub fn measure(subjects: &mut [Subject]) -> Fallible<Vec<Measured>> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let isa = Isa::detect();
-    let mut bench = Carrying::new(exe, setup.stream)?;
-    let steps = if setup.stream { 1 } else { setup.steps };
-    let lengths = graph.domains.iter().map(|d| (d.extent.to_string(), vec![steps; setup.batch]));
-    let fixed = |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed().is_some());
-    bench.workspace.resize(setup.batch, &lengths.filter(|(name, _)| !fixed(name)).collect())?;
-    give(&mut bench.workspace, graph)?;
-    // A stream's calls are too short to be timed one by one.
-    let calls = if setup.stream { setup.steps } else { 1 };
-    let params: Vec<String> = bench.workspace.params().map(str::to_string).collect();
-    let mut call = |watch: Option<&mut dyn FnMut(Activity)>| -> Fallible<()> {
-        if setup.training {
-            for name in &params {
-                bench.workspace.param_mut(name)?;
-            }
+    for subject in &mut *subjects {
+        let start = Instant::now();
+        subject.call(None)?;
+        while start.elapsed() < WARM_UP {
+            subject.call(None)?;
         }
-        bench.begin()?;
-        match watch {
-            Some(watch) => bench.workspace.run_watched(watch)?,
-            None => bench.workspace.run()?,
-        }
-        bench.end()
-    };
-    let start = Instant::now();
-    call(None)?;
-    while start.elapsed() < WARM_UP {
-        call(None)?;
     }
-    let (mut times, mut peaks) = (Vec::new(), Vec::new());
+    let mut times = vec![Vec::new(); subjects.len()];
+    let mut turns = vec![Vec::new(); subjects.len()];
+    let mut peaks = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < BUDGET || times.len() < FEWEST {
-        let turn = Instant::now();
-        while turn.elapsed() < TURN {
-            let start = Instant::now();
-            for _ in 0..calls {
-                call(None)?;
-            }
-            times.push(start.elapsed().as_secs_f64() / calls as f64);
+    let budget = BUDGET * subjects.len() as u32;
+    while start.elapsed() < budget || times.iter().any(|t| t.len() < FEWEST) {
+        let round = Instant::now();
+        // Whoever was last is first now, so that no one is always behind the same.
+        let forwards = peaks.len() % 2 == 0;
+        for i in 0..subjects.len() {
+            let i = if forwards { i } else { subjects.len() - 1 - i };
+            let new = subjects[i].turn()?;
+            turns[i].push(median(&new));
+            times[i].extend(new);
         }
-        let spell = turn.elapsed().min(LONGEST_SPELL);
+        let spell = (round.elapsed() / subjects.len() as u32).min(LONGEST_SPELL);
         peaks.push(peak_gflops(isa, spell.as_secs_f64(), clock));
     }
-    let mut activities: BTreeMap<&'static str, f64> = BTreeMap::new();
-    for _ in 0..FEWEST * calls {
-        let mut last = clock();
-        let mut note = |what| {
-            let now = clock();
-            *activities.entry(what).or_default() += now - last;
-            last = now;
-        };
-        call(Some(&mut |done| note(word(done))))?;
-        note("handing over");
+    let peak_gflops = median(&peaks);
+    let mut all = Vec::new();
+    for ((subject, times), turns) in subjects.iter_mut().zip(times).zip(turns) {
+        let (pieces, watched) = subject.pieces()?;
+        let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+        let median = median(&times);
+        let clocks = (watched / median - 1.0).max(0.0);
+        all.push(Measured { median, least, runs: times.len(), turns, peak_gflops, pieces, clocks });
     }
-    let total: f64 = activities.values().sum();
-    activities.values_mut().for_each(|share| *share /= total);
-    times.sort_by(f64::total_cmp);
-    peaks.sort_by(f64::total_cmp);
-    let (median, least, peak_gflops) = (times[times.len() / 2], times[0], peaks[peaks.len() / 2]);
-    Ok(Measured { median, least, runs: times.len(), peak_gflops, activities })
+    Ok(all)
 }
 
-fn word(activity: Activity) -> &'static str {
-    match activity {
-        Activity::Prepare => "packing",
-        Activity::Product | Activity::Outer => "products",
-        Activity::Map => "kernels",
-        Activity::Copy => "copies",
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which this share of all lies; 0 of none.
+pub fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+}
+
+fn activity(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Product { .. } | Stage::Outer { .. } => "products",
+        Stage::Map { .. } => "kernels",
+        _ => "copies",
     }
 }
 
@@ -147,48 +279,4 @@ fn give(workspace: &mut Workspace, graph: &Graph) -> Fallible<()> {
         }
     }
     Ok(())
-}
-
-/// Two for each multiply-add in the matrix products of a run; blocks of zeros in packed weights are not counted.
-pub fn flops(program: &Program, batch: usize, steps: usize) -> f64 {
-    stages_flops(&program.stages, program, batch, steps, &mut vec![false; program.domains.len()])
-}
-
-fn stages_flops(
-    stages: &[Stage],
-    program: &Program,
-    batch: usize,
-    steps: usize,
-    inside: &mut Vec<bool>,
-) -> f64 {
-    let extent = |d: usize| program.domains[d].fixed().map_or(steps, |n| n as usize);
-    let rows = |buffer: crate::loops::BufferId, inside: &[bool]| match program.buffers[buffer.index()].place {
-        Place::Shared => 1,
-        Place::Example => batch,
-        Place::Over { domain, .. } => {
-            let open = program.axes(domain).into_iter().filter(|a| !inside[a.index()]);
-            open.fold(batch, |rows, a| rows * extent(a.index()))
-        }
-    };
-    let mut sum = 0.0;
-    for stage in stages {
-        sum += match stage {
-            Stage::Loop { domain, body, .. } => {
-                inside[domain.index()] = true;
-                let once = stages_flops(body, program, batch, steps, inside);
-                inside[domain.index()] = false;
-                once * extent(domain.index()) as f64
-            }
-            // All fronts together are all rows.
-            Stage::Fronts { body, .. } => stages_flops(body, program, batch, steps, inside),
-            Stage::Product { weight, out, .. } => {
-                let parts = &program.weights[weight.index()].parts;
-                let size: f64 = parts.iter().map(|p| p.rows as f64 * p.cols as f64).sum();
-                2.0 * rows(out.buffer, inside) as f64 * size
-            }
-            Stage::Outer { a, m, n, .. } => 2.0 * rows(a.buffer, inside) as f64 * *m as f64 * *n as f64,
-            _ => 0.0,
-        };
-    }
-    sum
 }

@@ -226,6 +226,14 @@ pub enum Op {
         arg: NodeId,
         maps: Vec<AxisMap>,
     },
+    /// The points of the axes `grid` along the one axis `line`, row by row: the last of them runs fastest, and the line is as
+    /// long as they have points. `back`: from the line to the grid.
+    Flatten {
+        arg: NodeId,
+        grid: Vec<DomainId>,
+        line: DomainId,
+        back: bool,
+    },
     /// Of an axis of static length: part k is the value at point k. Over the parts' axes and `axis`.
     Points {
         parts: Vec<NodeId>,

@@ -110,6 +110,8 @@ pub enum Relation {
     At { axis: DomainId, point: Point },
     /// As [`AxisMap`] says; outside there is nothing.
     Remap(Vec<AxisMap>),
+    /// The point of a grid with the row's number along `line`, counted row by row; with `back` the other way round.
+    Flatten { grid: Vec<DomainId>, line: DomainId, back: bool },
     /// The same point, of the source whose number is the position along the axis.
     Parts(DomainId),
     /// For [`Stage::Fold`]: all points that the row's point is the lower part of.

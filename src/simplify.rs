@@ -87,7 +87,7 @@ fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) 
     }
     let level = match op {
         Op::SumOver(_) | Op::FoldOver { .. } => node.level,
-        Op::At { .. } | Op::Remap { .. } | Op::Points { .. } => {
+        Op::At { .. } | Op::Remap { .. } | Op::Flatten { .. } | Op::Points { .. } => {
             b.graph.make_room(&op);
             b.graph.infer(&op).map_or(node.level, |(_, _, level)| level)
         }
@@ -142,6 +142,20 @@ fn without_axes(b: &mut Builder, old: &Graph, node: &Node, op: &Op) -> Option<No
         }
         // The other value may be over more than what is left.
         Op::At { .. } => b.add(op.clone()).or_else(|| at_full(b, op, new, before)),
+        Op::Flatten { grid, line, back, .. } => {
+            // Every point is read once, so what is the same at all points is the same.
+            let from = if *back { std::slice::from_ref(line) } else { grid };
+            let mut axes = b.graph.axes_of(now);
+            if !from.iter().any(|a| axes.contains(a)) {
+                return Some(new);
+            }
+            axes.extend(from);
+            axes.sort();
+            axes.dedup();
+            let wide = b.graph.make_level(axes)?;
+            let arg = lift(b, new, wide);
+            b.add(Op::Flatten { arg, grid: grid.clone(), line: *line, back: *back })
+        }
         Op::Remap { maps, .. } => {
             // Read backwards, what is the same at all points is the same; other maps leave points out.
             let kept: Vec<AxisMap> =

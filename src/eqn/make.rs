@@ -49,6 +49,14 @@ impl Graph {
                 axes.retain(|a| maps.iter().all(|m| m.from != *a));
                 axes.extend(maps.iter().map(|m| m.to));
             }
+            Op::Flatten { grid, line, back: false, .. } => {
+                axes.retain(|a| !grid.contains(a));
+                axes.push(*line);
+            }
+            Op::Flatten { grid, line, back: true, .. } => {
+                axes.retain(|a| a != line);
+                axes.extend(grid);
+            }
             Op::Points { axis, .. } => axes.push(*axis),
             _ => {}
         }

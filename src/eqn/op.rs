@@ -23,6 +23,7 @@ impl Op {
             | Op::SumOver(a)
             | Op::FoldOver { arg: a, .. }
             | Op::Remap { arg: a, .. }
+            | Op::Flatten { arg: a, .. }
             | Op::Slice { arg: a, .. }
             | Op::Reduce { arg: a, .. } => ([Some(*a), None, None], &[]),
             Op::Binary(_, a, b)
@@ -89,6 +90,9 @@ impl Op {
                 Op::At { arg, axis: *axis, point: *point, empty: f(*empty) }
             }
             Op::Remap { arg, maps } => Op::Remap { arg: f(*arg), maps: maps.clone() },
+            Op::Flatten { arg, grid, line, back } => {
+                Op::Flatten { arg: f(*arg), grid: grid.clone(), line: *line, back: *back }
+            }
             Op::Points { parts, axis } => {
                 Op::Points { parts: parts.iter().map(|a| f(*a)).collect(), axis: *axis }
             }
@@ -103,6 +107,7 @@ impl Op {
             Op::Remap { maps, .. } => {
                 maps.iter().flat_map(|m| [m.from, m.to].into_iter().chain(m.start.axes())).collect()
             }
+            Op::Flatten { grid, line, .. } => grid.iter().chain([line]).copied().collect(),
             _ => Vec::new(),
         }
     }
@@ -115,6 +120,7 @@ impl Op {
                 *d = f(*d)
             }
             Op::Lag { offset: Offset::EachChild(d) | Offset::FromEach(d), .. } => *d = f(*d),
+            Op::Flatten { grid, line, .. } => grid.iter_mut().chain([line]).for_each(|d| *d = f(*d)),
             Op::Remap { maps, .. } => {
                 for map in maps {
                     let start = map.start.renumbered(f);
@@ -128,7 +134,10 @@ impl Op {
 
     /// Whether it reads other points of its operand than its own.
     pub fn is_whole(&self) -> bool {
-        matches!(self, Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. })
+        matches!(
+            self,
+            Op::SumOver(_) | Op::FoldOver { .. } | Op::At { .. } | Op::Remap { .. } | Op::Flatten { .. }
+        )
     }
 
     /// The word the text form uses.
@@ -160,6 +169,8 @@ impl Op {
             Op::FoldOver { .. } => "fold_over",
             Op::At { .. } => "at",
             Op::Remap { .. } => "remap",
+            Op::Flatten { back: false, .. } => "flatten",
+            Op::Flatten { back: true, .. } => "unflatten",
             Op::Points { .. } => "points",
             Op::Literal(_) => "literal",
         }

@@ -535,6 +535,24 @@ impl<'a> Cursor<'a> {
                 }
                 Op::Remap { arg, maps }
             }
+            word @ ("flatten" | "unflatten") => {
+                let arg = self.node_id()?;
+                self.want(',')?;
+                let back = word == "unflatten";
+                let mut sides = [vec![self.domain_id()?], Vec::new()];
+                while !self.take_word("to") {
+                    sides[0].push(self.domain_id()?);
+                }
+                while sides[1].is_empty() || (back && self.peek() != Some(&Token::Mark(')'))) {
+                    sides[1].push(self.domain_id()?);
+                }
+                let [from, to] = sides;
+                match (back, from.as_slice(), to.as_slice()) {
+                    (false, _, [line]) => Op::Flatten { arg, grid: from, line: *line, back },
+                    (true, [line], _) => Op::Flatten { arg, grid: to, line: *line, back },
+                    _ => return Err("a grid is laid along one axis".into()),
+                }
+            }
             "points" => {
                 let axis = self.domain_id()?;
                 let mut parts = Vec::new();

@@ -245,6 +245,11 @@ impl<'a> Labels<'a> {
                 let (from, to) = (self.domain(m.from), self.domain(m.to));
                 format!("{from} to {to} start {} step {}", self.extent(&m.start), m.step)
             })),
+            Op::Flatten { grid, line, back, .. } => {
+                let grid: Vec<String> = grid.iter().map(|d| self.domain(*d)).collect();
+                let (grid, line) = (grid.join(" "), self.domain(*line));
+                args.push(if *back { format!("{line} to {grid}") } else { format!("{grid} to {line}") });
+            }
             Op::Points { axis, .. } => args.insert(0, self.domain(*axis)),
             Op::Literal(values) => args.extend(values.iter().map(|v| number(*v))),
             Op::Unary(..)

@@ -262,6 +262,10 @@ impl<'a> Checker<'a> {
                 let level = self.remapped(maps)?;
                 Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
             }
+            Op::Flatten { grid, line, back, .. } => {
+                let level = self.flattened(grid, *line, *back)?;
+                Ok((self.args[0].shape.clone(), self.args[0].ty.clone(), level))
+            }
             Op::Points { parts, axis } => {
                 let DomainKind::Chain { fixed: Some(n) } = self.axis(*axis)?.kind else {
                     return Err(Fault::Result("an axis of static length is stacked to"));
@@ -476,6 +480,29 @@ impl<'a> Checker<'a> {
                 return Err(Fault::Result("an axis would occur twice"));
             }
             axes.push(map.to);
+        }
+        self.graph.find_level(axes).ok_or(Fault::Missing("domain"))
+    }
+
+    fn flattened(&self, grid: &[DomainId], line: DomainId, back: bool) -> Result<Level, Fault> {
+        let mut axes = self.graph.axes_of(self.args[0].level);
+        let (from, to) = if back { (&[line][..], grid) } else { (grid, &[line][..]) };
+        for axis in grid.iter().chain([&line]) {
+            if !matches!(self.axis(*axis)?.kind, DomainKind::Chain { .. } | DomainKind::Derived(_)) {
+                return Err(Fault::Result("the points of a grid are numbered"));
+            }
+        }
+        for axis in from {
+            let at = axes.iter().position(|a| a == axis);
+            axes.remove(
+                at.ok_or(Fault::Level { operand: 0, want: "a value over the axes that are replaced" })?,
+            );
+        }
+        for axis in to {
+            if axes.contains(axis) {
+                return Err(Fault::Result("an axis would occur twice"));
+            }
+            axes.push(*axis);
         }
         self.graph.find_level(axes).ok_or(Fault::Missing("domain"))
     }

@@ -84,6 +84,7 @@ pub(super) fn path(op: &Op, operand: usize) -> Path {
         | Op::At { .. }
         | Op::FoldOver { .. }
         | Op::Remap { .. }
+        | Op::Flatten { .. }
         | Op::Points { .. }
         | Op::Literal(_) => Smooth,
     }
@@ -166,6 +167,10 @@ pub(super) fn adjoint(s: &mut Sweep, y: NodeId, g: NodeId) -> Step<()> {
         Op::At { arg, axis, point, empty } => at(s, arg, axis, point, empty, y, g),
         // y[p] = x[f(p)]: x̄[q] += ȳ[f⁻¹(q)], as f takes no point twice
         Op::Remap { arg, maps } => s.give_from(s.level(arg), arg, y, |s| s.remap_back(g, &maps)),
+        // y[p] = x[f(p)], where f takes every point once: x̄[q] += ȳ[f⁻¹(q)]
+        Op::Flatten { arg, grid, line, back } => {
+            s.give_from(s.level(arg), arg, y, |s| s.flatten_back(g, &grid, line, back))
+        }
         Op::FoldOver { fold, arg } => fold_over(s, fold, arg, y, g),
         // y[k] = x_k: x̄_k += ȳ[k]
         Op::Points { parts, axis } => points(s, &parts, axis, y, g),

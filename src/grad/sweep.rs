@@ -434,6 +434,21 @@ impl Sweep {
         if back.is_empty() { Ok(g) } else { self.add(Op::Remap { arg: g, maps: back }) }
     }
 
+    /// What the points of a grid receive from its line, or with `back` those of the line.
+    pub fn flatten_back(&mut self, g: NodeId, grid: &[DomainId], line: DomainId, back: bool) -> Step<NodeId> {
+        let mut axes = self.tape.graph.axes_of(self.level(g));
+        let from = if back { grid } else { &[line] };
+        if self.as_const(g) == Some(0.0) || !from.iter().any(|a| axes.contains(a)) {
+            return Ok(g);
+        }
+        axes.extend(from);
+        axes.sort();
+        axes.dedup();
+        let wide = self.tape.graph.make_level(axes);
+        let arg = self.lift(g, wide.ok_or_else(|| errors::internal("a value has too many axes"))?)?;
+        self.add(Op::Flatten { arg, grid: grid.to_vec(), line, back: !back })
+    }
+
     /// `g`, which lacks the axis, repeated along it.
     pub fn expand(&mut self, y: NodeId, g: NodeId, shape: &[Dim], axis: usize) -> Step<NodeId> {
         let product = |dims: &[Dim]| {

@@ -116,6 +116,7 @@ pub(crate) fn of_op(graph: &Graph, op: &Op, get: impl Fn(NodeId) -> Traits) -> T
         | Op::FoldOver { .. }
         | Op::At { .. }
         | Op::Remap { .. }
+        | Op::Flatten { .. }
         | Op::Points { .. } => keep(least),
         Op::MatMul(a, b) if a == b && graph.shape(*a).len() == 1 => keep(NonNegative),
         Op::MatMul(..) | Op::Outer(..) | Op::LogSumExp(_) | Op::ArgMax(_) => keep(Any),

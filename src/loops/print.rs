@@ -119,6 +119,11 @@ impl Printer<'_> {
                 let map = |m: &crate::eqn::AxisMap| format!("{} for {}", extent(&m.from), extent(&m.to));
                 maps.iter().map(map).collect::<Vec<_>>().join(", ")
             }
+            Relation::Flatten { grid, line, back } => {
+                let grid: Vec<String> = grid.iter().map(extent).collect();
+                let (grid, line) = (grid.join(" "), extent(line));
+                if *back { format!("{line} for {grid}") } else { format!("{grid} for {line}") }
+            }
             Relation::Parts(axis) => format!("one for each of {}", extent(axis)),
             Relation::Below => "all points".into(),
         }

@@ -268,7 +268,7 @@ impl<'a> Checker<'a> {
             }
             Relation::At { .. } => 2,
             Relation::Parts(_) => from.len(),
-            Relation::Same | Relation::Remap(_) | Relation::Below => 1,
+            Relation::Same | Relation::Remap(_) | Relation::Flatten { .. } | Relation::Below => 1,
         };
         claim(many == (table.relation == Relation::Below), || here("rows for another stage".into()))?;
         claim(from.len() == sources && table.from.len() == sources, || here(format!("{sources} sources")))?;

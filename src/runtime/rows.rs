@@ -276,6 +276,10 @@ fn find(points: &Points, table: &Table, to: Level, p: Spot) -> Option<(usize, Le
             let from = level(table.from[0]);
             points.remap(maps, from, to, p).map(|q| (0, from, q))
         }
+        Relation::Flatten { grid, line, back } => {
+            let from = level(table.from[0]);
+            points.flatten((grid, *line, *back), from, to, p).map(|q| (0, from, q))
+        }
         Relation::Parts(axis) => {
             let source = points.position(to, p, *axis);
             (source < table.from.len()).then_some((source, to, p))

@@ -73,6 +73,10 @@ fn needs(graph: &Graph, node: usize) -> Vec<Need> {
             let whole = maps.iter().flat_map(|m| [m.from, m.to]).collect();
             vec![Need { whole, ..plain(*arg) }]
         }
+        Op::Flatten { arg, grid, line, .. } => {
+            let whole = grid.iter().chain([line]).copied().collect();
+            vec![Need { whole, ..plain(*arg) }]
+        }
         op => super::lower::operands(op).into_iter().map(plain).collect(),
     }
 }

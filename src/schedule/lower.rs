@@ -389,7 +389,7 @@ impl<'a> Lowering<'a> {
             }
             eqn::Op::SumOver(a) => self.sum_over(*a, shape, self.level[id.index()])?,
             eqn::Op::FoldOver { fold, arg } => self.fold(*fold, *arg, shape, self.level[id.index()])?,
-            eqn::Op::At { .. } | eqn::Op::Points { .. } | eqn::Op::Remap { .. } => {
+            eqn::Op::At { .. } | eqn::Op::Points { .. } | eqn::Op::Remap { .. } | eqn::Op::Flatten { .. } => {
                 self.other_points(id, shape)?
             }
             eqn::Op::Literal(values) => {

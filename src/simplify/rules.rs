@@ -79,6 +79,10 @@ pub(super) const RULES: &[Rule] = &[
             let number = b.number(*arg)?;
             b.filled(number, &n.shape)
         }
+        Op::Flatten { arg, .. } => {
+            let number = b.number(*arg)?;
+            b.filled(number, &n.shape)
+        }
         Op::Remap { arg, .. } if b.graph.as_reverse(op).is_some() => {
             let number = b.number(*arg)?;
             b.filled(number, &n.shape)
@@ -183,6 +187,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("sums, scatters and other points of 0 = 0", |b, op, n| match op {
         Op::SumOver(x)
         | Op::Remap { arg: x, .. }
+        | Op::Flatten { arg: x, .. }
         | Op::Scatter { value: x, .. }
         | Op::Reduce { fold: Fold::Sum, arg: x, .. }
             if b.is(*x, 0.0) =>

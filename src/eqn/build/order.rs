@@ -209,6 +209,7 @@ fn whole_along(graph: &Graph, id: NodeId) -> Vec<DomainId> {
         }
         Op::At { axis, .. } | Op::Points { axis, .. } => vec![*axis],
         Op::Remap { maps, .. } => maps.iter().flat_map(|m| [m.from, m.to]).collect(),
+        Op::Flatten { grid, line, .. } => grid.iter().chain([line]).copied().collect(),
         _ => Vec::new(),
     }
 }

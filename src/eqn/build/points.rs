@@ -205,7 +205,11 @@ impl<'l> Builder<'l> {
                     }
                     Op::Position(_) => self.position(to, span)?,
                     // What reads other points along the copy is made for it.
-                    Op::Lag { .. } | Op::Source(_) | Op::At { .. } | Op::Points { .. } => return Ok(None),
+                    Op::Lag { .. }
+                    | Op::Source(_)
+                    | Op::At { .. }
+                    | Op::Flatten { .. }
+                    | Op::Points { .. } => return Ok(None),
                     Op::Remap { arg, maps } => {
                         let mut maps = maps.clone();
                         let own = maps.iter().position(|m| *m == crate::eqn::AxisMap::rename(to, from));

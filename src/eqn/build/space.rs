@@ -372,6 +372,10 @@ impl<'l> Builder<'l> {
             }
             Op::At { axis, .. } => axes.retain(|a| a != axis),
             Op::Points { axis, .. } => axes.push(*axis),
+            Op::Flatten { grid, line, .. } => {
+                axes.retain(|a| !grid.contains(a));
+                axes.push(*line);
+            }
             Op::Remap { maps, .. } => {
                 axes.retain(|a| !maps.iter().any(|m| m.from == *a));
                 axes.extend(maps.iter().map(|m| m.to));

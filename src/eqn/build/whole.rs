@@ -284,28 +284,11 @@ impl<'l> Builder<'l> {
     /// A grid as a sequence, row by row: position p is the point whose number in that order is p.
     fn flatten(&mut self, node: NodeId, at: Span, span: Span) -> R<Val<'l>> {
         let axes = self.whole_axes(node);
-        if axes.len() < 2 || axes.iter().any(|a| self.is_tree(*a)) || *self.graph.ty(node) != Ty::Real {
+        if axes.len() < 2 || axes.iter().any(|a| self.is_tree(*a)) {
             return self.fail(errors::wants_grid("flatten", at));
         }
         let extent = Extent(vec![(1, axes.clone())]);
         let to = self.new_axis(node, &extent, span)?;
-        let one = self.constant(1.0);
-        let mut number = self.constant(0.0);
-        for axis in &axes {
-            let (n, p) = (self.length(*axis, span)?, self.position(*axis, span)?);
-            let scaled = self.add(Op::Binary(Binary::Mul, number, n), span)?;
-            let from_zero = self.add(Op::Binary(Binary::Sub, p, one), span)?;
-            number = self.add(Op::Binary(Binary::Add, scaled, from_zero), span)?;
-        }
-        let number = self.add(Op::Binary(Binary::Add, number, one), span)?;
-        let position = self.position(to, span)?;
-        let here = self.add(Op::Binary(Binary::Eq, number, position), span)?;
-        let shape = self.graph.shape(node).clone();
-        let zero = self.filled(0.0, &shape, span)?;
-        let kept = self.add(Op::Select(here, node, zero), span)?;
-        let mut rest = self.axes_of(kept);
-        rest.retain(|a| !axes.contains(a));
-        let level = self.level_over(rest, span)?;
-        self.add_as(Op::SumOver(kept), shape, level, span).map(Val::node)
+        self.add(Op::Flatten { arg: node, grid: axes, line: to, back: false }, span).map(Val::node)
     }
 }

@@ -147,7 +147,7 @@ impl Layout {
                 Some(row) => f(*arg, row),
                 None => here(*empty),
             },
-            Op::Remap { arg, .. } => {
+            Op::Remap { arg, .. } | Op::Flatten { arg, .. } => {
                 if let Some(row) = self.one(id, row) {
                     f(*arg, row);
                 }
@@ -280,6 +280,10 @@ impl Maker<'_, '_> {
             Op::Remap { arg, maps } => {
                 let to = graph.level(*arg);
                 self.one(level, to, |p| points.remap(maps, to, level, p))?
+            }
+            Op::Flatten { arg, grid, line, back } => {
+                let to = graph.level(*arg);
+                self.one(level, to, |p| points.flatten((grid, *line, *back), to, level, p))?
             }
             Op::Points { parts, axis } => {
                 parts.iter().try_for_each(|part| self.map(level, graph.level(*part)))?;

@@ -127,6 +127,7 @@ impl Evaluator<'_> {
             self.graph.axes_of(self.graph.level(id)).into_iter().for_each(&mut note);
             match &self.graph.node(id).op {
                 Op::Length(d) => note(*d),
+                Op::Flatten { grid, line, .. } => grid.iter().chain([line]).copied().for_each(&mut note),
                 Op::Remap { maps, .. } => maps.iter().flat_map(|m| m.start.axes()).for_each(&mut note),
                 _ => {}
             }

@@ -263,7 +263,37 @@ impl<'a> Points<'a> {
             let i = self.axes(level).iter().position(|a| *a == map.from)?;
             out.at[i] = usize::try_from(from - 1).ok()?;
         }
-        // Only when all positions are known: the number of children depends on the node.
+        self.inside(level, out)
+    }
+
+    /// The point of `level` that [`crate::eqn::Op::Flatten`] reads from `p` of `to`, if the example has it.
+    pub fn flatten(
+        &self,
+        (grid, line, back): (&[DomainId], DomainId, bool),
+        level: Level,
+        to: Level,
+        p: Place,
+    ) -> Option<Place> {
+        let mut out = self.project(to, p, level);
+        let place = |axis: DomainId| self.axes(level).iter().position(|a| *a == axis);
+        if back {
+            let number = |n: usize, axis: &DomainId| {
+                n.checked_mul(self.length(*axis, to, p))?.checked_add(self.position(to, p, *axis))
+            };
+            out.at[place(line)?] = grid.iter().try_fold(0, number)?;
+            return self.inside(level, out);
+        }
+        let mut rest = self.position(to, p, line);
+        for axis in grid.iter().rev() {
+            let n = self.length(*axis, to, p);
+            out.at[place(*axis)?] = rest.checked_rem(n)?;
+            rest /= n;
+        }
+        (rest == 0).then_some(out)
+    }
+
+    /// Asked when all positions are known: the number of children depends on the node.
+    fn inside(&self, level: Level, out: Place) -> Option<Place> {
         let inside = self.axes(level).iter().zip(out.at).all(|(a, x)| x < self.length(*a, level, out));
         inside.then_some(out)
     }

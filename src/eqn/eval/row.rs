@@ -130,7 +130,7 @@ impl<N: Number> Run<'_, N> {
                 Some(row) => self.at(*arg, row),
                 None => a(*empty),
             }),
-            Op::Remap { arg, .. } => match layout.one(id, row) {
+            Op::Remap { arg, .. } | Op::Flatten { arg, .. } => match layout.one(id, row) {
                 Some(row) => out.copy_from_slice(self.at(*arg, row)),
                 None => out.fill(N::given(0.0)),
             },

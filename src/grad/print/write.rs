@@ -284,7 +284,7 @@ impl Writer<'_> {
                 Some(_) => self.refuse(id, "a chain that is turned round is read at another point"),
                 None => self.refuse(id, "other points are read than those of a chain"),
             },
-            Op::FoldOver { .. } | Op::Points { .. } => {
+            Op::FoldOver { .. } | Op::Points { .. } | Op::Flatten { .. } => {
                 self.refuse(id, "other points are read than those of a chain")
             }
         }

@@ -16,7 +16,13 @@ impl Lowering<'_> {
         use eqn::Op::*;
         let elsewhere = matches!(
             self.graph.nodes[id.index()].op,
-            Lag { .. } | SumOver(_) | FoldOver { .. } | At { .. } | Remap { .. } | Points { .. }
+            Lag { .. }
+                | SumOver(_)
+                | FoldOver { .. }
+                | At { .. }
+                | Remap { .. }
+                | Flatten { .. }
+                | Points { .. }
         );
         match self.level[id.index()] {
             level @ Level::Over(d) if !elsewhere && self.flow.is_indexed(d) => Some(level),
@@ -125,7 +131,7 @@ impl Lowering<'_> {
         self.push_at(Op::Fold { fold, arg }, shape, level)
     }
 
-    /// `at`, `remap`, `points`.
+    /// `at`, `remap`, `flatten`, `points`.
     pub(super) fn other_points(&mut self, id: NodeId, shape: Vec<usize>) -> Res<Val> {
         let node = &self.graph.nodes[id.index()];
         let level = self.level[id.index()];
@@ -149,6 +155,9 @@ impl Lowering<'_> {
                     return self.push_at(Op::Reverse(arg), shape, level);
                 }
                 (vec![*arg], Relation::Remap(maps.clone()))
+            }
+            eqn::Op::Flatten { arg, grid, line, back } => {
+                (vec![*arg], Relation::Flatten { grid: grid.clone(), line: *line, back: *back })
             }
             eqn::Op::Points { parts, axis } => (parts.clone(), Relation::Parts(*axis)),
             _ => return Err(errors::malformed("no read of other points", node.span)),

@@ -10,7 +10,7 @@ pub fn operands(op: &eqn::Op) -> Vec<NodeId> {
         Const(_) | DimValue(_) | Source(_) | Lag { .. } | Position(_) | Length(_) | Literal(_) => Vec::new(),
         Unary(_, a) | Spread(a) | Transpose(a) | Slice { arg: a, .. } | Reduce { arg: a, .. } => vec![*a],
         Softmax(a) | LogSumExp(a) | ArgMax(a) | Reshape(a) | SumOver(a) => vec![*a],
-        FoldOver { arg: a, .. } | Remap { arg: a, .. } => vec![*a],
+        FoldOver { arg: a, .. } | Remap { arg: a, .. } | Flatten { arg: a, .. } => vec![*a],
         Binary(_, a, b) | MatMul(a, b) | Outer(a, b) => vec![*a, *b],
         Gather { arg: a, index: b } | Scatter { index: a, value: b } => vec![*a, *b],
         At { arg: a, empty: b, .. } => vec![*a, *b],

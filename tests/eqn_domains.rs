@@ -85,7 +85,7 @@ out back = back
 /// Depth below, and the way down from the root, over one tree.
 #[test]
 fn a_tree_goes_up_and_down() {
-    let text = "domain v : n tree 2
+    let text = "domain v : n tree 2 (left, right)
 domain k : e children v
 domain v×k : n×e product v, k
 source x : [] over v = input

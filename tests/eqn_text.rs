@@ -93,7 +93,7 @@ fn two_domains() -> (Graph, NodeId, NodeId) {
     let mut ids = Vec::new();
     for name in ["n", "m"] {
         let kind = DomainKind::Chain { fixed: None };
-        let domain = g.domain(Domain { extent: name.into(), var: "t".into(), kind });
+        let domain = g.domain(Domain { extent: name.into(), var: "t".into(), kind, edges: vec![] });
         ids.push(g.source(Source {
             name: name.into(),
             kind: SourceKind::Input,

@@ -93,6 +93,7 @@ snapshots! {
     scans_within_rows: "Rows(3)";
     depth_as_an_axis: "GridLSTM(2, 3, 2)";
     a_tree: "TreeLSTM(3, 4)";
+    a_tree_of_named_edges: "SLSTM(3, 4)";
     attention_within_steps: "MatchLSTM(3, 4)";
     two_directions: "BRNN(3, 4, 2)";
     a_stack: "Stack(2, LSTM(3, 3))";

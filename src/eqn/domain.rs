@@ -20,6 +20,8 @@ pub struct Domain {
     /// The variable of a point (`t`). Positions count from 1.
     pub var: Arc<str>,
     pub kind: DomainKind,
+    /// Of a tree: what its edges are called, in their order; empty where they have no names, or more than one.
+    pub edges: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -300,7 +302,8 @@ impl Graph {
         while self.domains.iter().any(|d| *d.extent == *extent) {
             extent.push('\'');
         }
-        let domain = Domain { extent: extent.into(), var: var.into(), kind: DomainKind::Product(axes) };
+        let kind = DomainKind::Product(axes);
+        let domain = Domain { extent: extent.into(), var: var.into(), kind, edges: Vec::new() };
         Some(self.domain(domain))
     }
 

@@ -238,7 +238,8 @@ impl<'a> Cursor<'a> {
                 self.want(':')?;
                 let var = self.name()?;
                 let kind = self.domain_kind()?;
-                graph.domains.push(Domain { extent, var, kind });
+                let edges = self.edge_names()?;
+                graph.domains.push(Domain { extent, var, kind, edges });
             }
             Kind::Source => {
                 let name = self.named_head()?;
@@ -285,6 +286,19 @@ impl<'a> Cursor<'a> {
             }
         }
         self.end()
+    }
+
+    /// `(left, right)` behind a tree.
+    fn edge_names(&mut self) -> Read<Vec<Arc<str>>> {
+        let mut names = Vec::new();
+        if self.take('(') {
+            names.push(self.name()?);
+            while self.take(',') {
+                names.push(self.name()?);
+            }
+            self.want(')')?;
+        }
+        Ok(names)
     }
 
     fn domain_kind(&mut self) -> Read<DomainKind> {

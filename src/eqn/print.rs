@@ -35,7 +35,11 @@ pub fn print(graph: &Graph) -> String {
     };
     line(format!("graph {}", quote(&graph.name)));
     for (i, d) in graph.domains.iter().enumerate() {
-        let kind = labels.domain_kind(&d.kind);
+        let mut kind = labels.domain_kind(&d.kind);
+        if !d.edges.is_empty() {
+            let edges: Vec<String> = d.edges.iter().map(|e| word_or_quoted(e).to_string()).collect();
+            let _ = write!(kind, " ({})", edges.join(", "));
+        }
         line(format!("domain {} : {}{kind}", labels.domains.head(i), word_or_quoted(&d.var)));
     }
     for (i, s) in graph.sources.iter().enumerate() {

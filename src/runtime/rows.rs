@@ -153,6 +153,7 @@ pub(super) fn build(program: &Program, sizes: &Sizes) -> Rows {
         extent: d.extent.clone(),
         var: d.var.clone(),
         kind: d.kind.clone(),
+        edges: Vec::new(),
     };
     let domains: Vec<eqn::Domain> = program.domains.iter().map(domain).collect();
     let trees = sizes.trees.iter().map(Vec::as_slice).collect();

@@ -192,10 +192,23 @@ pub fn show_place(domains: &[Domain], domain: DomainId, offset: Offset) -> Strin
             };
             format!("[{}]", moves.iter().map(along).collect::<Vec<_>>().join(", "))
         }
-        Offset::Child(k) => format!("[child {}]", k + 1),
+        Offset::Child(k) => format!("[{}]", edge(domains, domain, k)),
         Offset::EachChild(axis) => format!("[prev {}]", var(axis)),
-        Offset::Parent(k) => format!("[parent of child {}]", k + 1),
+        Offset::Parent(k) => format!("[next {}]", edge(domains, domain, k)),
         Offset::FromEach(axis) => format!("[next {}]", var(axis)),
+    }
+}
+
+/// `left`; `child 1` if edge `k`, from 0, of the tree under a domain has no name.
+fn edge(domains: &[Domain], domain: DomainId, k: u32) -> String {
+    let axes = match &domains[domain.index()].kind {
+        DomainKind::Product(axes) => axes.as_slice(),
+        _ => &[domain],
+    };
+    let names = axes.iter().map(|a| &domains[a.index()].edges).find(|names| !names.is_empty());
+    match names.and_then(|names| names.get(k as usize)) {
+        Some(name) => name.to_string(),
+        None => format!("child {}", k + 1),
     }
 }
 

@@ -198,7 +198,7 @@ mod tests {
             span: None,
         };
         Graph {
-            domains: vec![Domain { extent: "n".into(), var: "t".into(), kind }],
+            domains: vec![Domain { extent: "n".into(), var: "t".into(), kind, edges: vec![] }],
             sources: vec![
                 source("x", vec![c], Ty::Real, Level::Over(DomainId(0))),
                 source("k", vec![], Ty::Id(v), Level::Example),

@@ -22,7 +22,7 @@ pub fn random_graph(seed: u64) -> Graph {
     let chains = rng.random_range(1..=2);
     for i in 0..chains {
         let kind = DomainKind::Chain { fixed: (rng.random_range(0..4) == 0).then_some(3) };
-        g.domain(Domain { extent: ["n", "m"][i].into(), var: "t".into(), kind });
+        g.domain(Domain { extent: ["n", "m"][i].into(), var: "t".into(), kind, edges: vec![] });
     }
     let domain = |rng: &mut ChaCha8Rng| DomainId(rng.random_range(0..chains as u32));
     let shape = |rng: &mut ChaCha8Rng| -> Vec<Dim> {

@@ -33,6 +33,7 @@ impl Cell {
             extent: extent.into(),
             var: "t".into(),
             kind: DomainKind::Chain { fixed: None },
+            edges: vec![],
         })
     }
 

@@ -472,8 +472,18 @@ impl<'l> Builder<'l> {
         };
         self.frame_mut(frame).space.arity = arity;
         if let Some(n) = arity {
-            self.graph.domains[tree.index()].kind =
-                DomainKind::Tree { arity: Some(known.unwrap_or(0).max(n)) };
+            let domain = &mut self.graph.domains[tree.index()];
+            domain.kind = DomainKind::Tree { arity: Some(known.unwrap_or(0).max(n)) };
+            // Two cells over one tree may call its edges differently: then they have no names.
+            let names: Vec<Name> = match rest {
+                true => Vec::new(),
+                false => over.axes.iter().map(|a| a.name.name.clone()).collect(),
+            };
+            if known.is_none() {
+                domain.edges = names;
+            } else if domain.edges != names {
+                domain.edges.clear();
+            }
         }
         Ok(())
     }

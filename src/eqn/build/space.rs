@@ -161,7 +161,7 @@ impl<'l> Builder<'l> {
             own.push('\'');
         }
         self.symbols.insert(own.as_str().into());
-        self.graph.domain(Domain { extent: own.into(), var: var.into(), kind })
+        self.graph.domain(Domain { extent: own.into(), var: var.into(), kind, edges: Vec::new() })
     }
 
     /// An axis of a length that follows from others; the same one for the same length, but none of `avoid`, and one that comes

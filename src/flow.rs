@@ -1,67 +1,95 @@
 //! How gradients travel through a recurrence (equations 1.3 of Pascanu, Mikolov, Bengio 2013).
 //!
-//! In: a graph over one chain whose dimensions are all numbers, steps and a seed. Out: for every state the norm of
-//! dL/ds_t at each step, where the loss looks at the last step alone; and for the step itself its Jacobian
-//! J_t = ds_t/ds_{t−1}, over all states together: spectral norm and radius, and the norm of the product
-//! J_T ··· J_{t+1}, along which the gradient came. Computed in f64 by the reference interpreter, for one example.
+//! In: a graph whose dimensions are all numbers, over chains, grids or a tree; how long its axes are, and a seed. Out: for
+//! every state the norm of dL/ds_p at each point p, where the loss looks at one point alone: the last of a chain or grid
+//! in the direction of its scan, the root of a tree; and for the step itself its Jacobians ds_p/ds_q, of all states together,
+//! one for each point q that it reads: see [`jacobians`]. Computed in f64 by the reference interpreter, for one example.
 
+mod extents;
+mod jacobians;
 mod matrix;
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Batch, Evaluator};
-use crate::eqn::{Graph, Level, NodeId, Op, Source, SourceKind, StateId, Ty};
+use crate::eqn::tree::Tree;
+use crate::eqn::{DomainId, Graph, Level, NodeId, Op, Source, SourceKind, StateId, Ty};
 use crate::grad;
 use crate::train::draw;
-use matrix::Matrix;
-use ndarray::{ArrayD, Axis, IxDyn};
-
-/// Elements of all Jacobians together.
-const MOST: usize = 1 << 24;
+use extents::Extents;
+pub use jacobians::{Line, Own, Step};
+use ndarray::{ArrayD, IxDyn};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
-    pub steps: usize,
-    /// The states, with the norm of dL/ds_t for t = 1..T.
-    pub states: Vec<(String, Vec<f64>)>,
+    /// Those of all states.
+    pub axes: Vec<Axis>,
+    pub states: Vec<Norms>,
     /// The step's Jacobians, or why there are none.
-    pub jacobians: Result<Vec<Step>, String>,
+    pub jacobians: Result<Vec<Line>, String>,
 }
 
-/// The Jacobian of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Greatest singular value.
-    pub norm: f64,
-    /// Greatest absolute value of an eigenvalue.
-    pub radius: f64,
-    /// Greatest singular value of J_T ··· J_{t+1}; 1 at the last step.
-    pub product: f64,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    pub name: String,
+    pub length: usize,
+    /// Whose nodes are the points.
+    pub tree: Option<Tree>,
 }
 
-pub fn flow(graph: &Graph, steps: usize, seed: u64) -> Fallible<Flow> {
+/// A state with the norm of its gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Norms {
+    pub name: String,
+    /// Numbers among those of the [`Flow`].
+    pub axes: Vec<usize>,
+    /// Of each point, row-major.
+    pub values: Vec<f64>,
+}
+
+impl Flow {
+    /// The tree that all states lie over, if they do.
+    pub fn tree(&self) -> Option<&Tree> {
+        match self.axes.as_slice() {
+            [axis] => axis.tree.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether all states lie over one chain.
+    pub fn is_chain(&self) -> bool {
+        matches!(self.axes.as_slice(), [axis] if axis.tree.is_none())
+    }
+
+    /// The Jacobians at every step of a chain, from the first on.
+    pub fn along_chain(&self) -> Option<Vec<Step>> {
+        let whole = |line: &&Line| self.is_chain() && line.steps.len() == self.axes[0].length;
+        let mut steps = self.jacobians.as_ref().ok()?.iter().find(whole)?.steps.clone();
+        steps.sort_by_key(|step| step.at.clone());
+        Some(steps)
+    }
+}
+
+/// `length`: of each free axis of a chain or grid, of a tree the nodes from its root to a leaf; none: what can be looked at.
+pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
     let one = |d: Diagnostic| vec![d];
-    let chain = match graph.domains.as_slice() {
-        [_] if graph.is_chain(crate::eqn::DomainId(0)) => &graph.domains[0],
-        _ => return Err(vec![errors::not_one_chain()]),
-    };
     let carried: Vec<StateId> = carried(graph);
     if carried.is_empty() {
-        return Err(vec![errors::no_state()]);
+        return Err(one(errors::no_state()));
     }
-    let out = graph.outputs.first().ok_or_else(|| vec![errors::no_state()])?;
+    let out = graph.outputs.first().ok_or_else(|| one(errors::no_state()))?;
     if *graph.ty(out.node) != Ty::Real {
-        return Err(vec![errors::no_real_output(&out.name)]);
+        return Err(one(errors::no_real_output(&out.name)));
     }
-    let (extent, out) = (chain.extent.to_string(), out.name.to_string());
+    let out = out.name.to_string();
+    let extents = Extents::new(graph, &carried, length).map_err(one)?;
     let mut batch = Batch { size: 1, ..Batch::default() };
-    batch.lengths.insert(extent.clone(), vec![steps]);
+    extents.give(graph, &mut batch);
     for source in &graph.sources {
-        if let Some(array) = drawn(source, steps, seed).map_err(one)? {
+        if let Some(array) = drawn(graph, source, &extents, seed).map_err(one)? {
             batch.arrays.insert(source.name.to_string(), array);
         }
     }
     let evaluated = |what: String| vec![errors::evaluation(&what)];
-
     let options = grad::Options { from: Some(vec![out.clone()]), wrt: None };
     let mut joint = grad::differentiate(graph, &options)?;
     let mut states = Vec::new();
@@ -70,31 +98,55 @@ pub fn flow(graph: &Graph, steps: usize, seed: u64) -> Fallible<Flow> {
         let adjoint = named(&joint, &format!("{name}_adj"));
         if let Some(node) = adjoint.filter(|n| matches!(joint.level(*n), Level::Over(_))) {
             joint.output(format!("flow of {name}"), node);
-            states.push(name);
+            states.push((name, joint.axes_of(joint.level(node))));
         }
     }
-    batch.arrays.insert(format!("{out}_adj"), last_step_alone(&joint, &out, steps, seed));
+    let far = extents.far(graph, &carried);
+    batch.arrays.insert(format!("{out}_adj"), one_point_alone(&joint, &out, &extents, &far, seed));
     let found = Evaluator::new(&joint).and_then(|e| e.run(&batch)).map_err(evaluated)?;
-    let norms = |name: &String| {
-        let array = &found[&format!("flow of {name}")];
-        let norm = |t| array.index_axis(Axis(0), t).iter().map(|v: &f64| v * v).sum::<f64>().sqrt();
-        (name.clone(), (0..steps).map(norm).collect())
+    let mut over: Vec<DomainId> = states.iter().flat_map(|(_, axes)| axes.iter().copied()).collect();
+    over.sort();
+    over.dedup();
+    let axis = |d: &DomainId| Axis {
+        name: extents.name(graph, *d),
+        length: extents.length(*d),
+        tree: extents.tree(*d).cloned(),
     };
-    let states = states.iter().map(norms).collect();
-    let jacobians = jacobians(graph, &carried, &batch, steps).map_err(evaluated)?;
-    Ok(Flow { steps, states, jacobians })
+    let norms = |(name, axes): (String, Vec<DomainId>)| {
+        let points: usize = axes.iter().map(|a| extents.length(*a)).product();
+        let array = &found[&format!("flow of {name}")];
+        let values: Vec<f64> = array.iter().copied().collect();
+        let width = (values.len() / points.max(1)).max(1);
+        let norm = |of: &[f64]| of.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let axes = axes.iter().filter_map(|a| over.iter().position(|o| o == a)).collect();
+        Norms { name, axes, values: values.chunks(width).map(norm).collect() }
+    };
+    let axes = over.iter().map(axis).collect();
+    let states = states.into_iter().map(norms).collect();
+    let jacobians = jacobians::jacobians(graph, &carried, &batch, &extents, &far).map_err(evaluated)?;
+    Ok(Flow { axes, states, jacobians })
 }
 
-/// States that a caller may start: those of the recurrence.
+/// States that go round: what they are at a point follows from what they are at another.
 fn carried(graph: &Graph) -> Vec<StateId> {
-    let own = |s: &Source| match s.kind {
-        SourceKind::Initial { state, .. } => Some(state),
-        _ => None,
-    };
-    let mut ids: Vec<StateId> = graph.sources.iter().filter_map(own).collect();
-    ids.sort();
-    ids.dedup();
-    ids
+    let all = (0..graph.states.len()).map(|i| StateId(i as u32));
+    all.filter(|id| goes_round(graph, *id)).collect()
+}
+
+fn goes_round(graph: &Graph, id: StateId) -> bool {
+    let mut seen = vec![false; graph.nodes.len()];
+    let mut stack: Vec<NodeId> = graph.states[id.index()].def.into_iter().collect();
+    while let Some(node) = stack.pop() {
+        if std::mem::replace(&mut seen[node.index()], true) {
+            continue;
+        }
+        match &graph.node(node).op {
+            Op::Lag { state, .. } if *state == id => return true,
+            Op::Lag { state, .. } => stack.extend(graph.states[state.index()].def),
+            op => stack.extend(op.operands()),
+        }
+    }
+    false
 }
 
 fn named(graph: &Graph, name: &str) -> Option<NodeId> {
@@ -102,15 +154,14 @@ fn named(graph: &Graph, name: &str) -> Option<NodeId> {
 }
 
 /// Parameters as declared, inputs of variance 1 or any symbol.
-fn drawn(source: &Source, steps: usize, seed: u64) -> Result<Option<ArrayD<f64>>, Diagnostic> {
-    let own: Vec<usize> =
-        source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok()).collect();
-    let mut shape = match source.level {
-        Level::Shared => vec![],
-        Level::Example => vec![1],
-        Level::Over(_) => vec![steps, 1],
-    };
-    shape.extend(&own);
+fn drawn(
+    graph: &Graph,
+    source: &Source,
+    extents: &Extents,
+    seed: u64,
+) -> Result<Option<ArrayD<f64>>, Diagnostic> {
+    let own = numbers(&source.shape);
+    let shape: Vec<usize> = extents.of(graph, source.level).into_iter().chain(own.iter().copied()).collect();
     let count: usize = shape.iter().product();
     let values: Vec<f64> = match &source.kind {
         SourceKind::Param(info) => {
@@ -123,6 +174,10 @@ fn drawn(source: &Source, steps: usize, seed: u64) -> Result<Option<ArrayD<f64>>
     Ok(ArrayD::from_shape_vec(IxDyn(&shape), values).ok())
 }
 
+fn numbers(shape: &[crate::shape::Dim]) -> Vec<usize> {
+    shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok()).collect()
+}
+
 /// A sum of twelve uniform numbers is nearly normal; all that is wanted here is its variance of 1.
 fn input(source: &Source, seed: u64, i: u64) -> f64 {
     let unit = |k: u64| (draw::key(seed, &source.name, 12 * i + k) >> 11) as f64 / (1u64 << 53) as f64;
@@ -133,159 +188,42 @@ fn input(source: &Source, seed: u64, i: u64) -> f64 {
     }
 }
 
-/// The cotangent of a loss that is a random direction of the output at the last step.
-fn last_step_alone(joint: &Graph, out: &str, steps: usize, seed: u64) -> ArrayD<f64> {
-    let node = joint.find_output(out).map(|n| joint.node(n));
-    let own: Vec<usize> = node
-        .map(|n| n.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok()).collect())
-        .unwrap_or_default();
-    let over = node.is_some_and(|n| matches!(n.level, Level::Over(_)));
-    let outer = if over { vec![steps, 1] } else { vec![1] };
-    let shape: Vec<usize> = outer.into_iter().chain(own).collect();
-    let mut array = ArrayD::zeros(IxDyn(&shape));
-    let width: usize = array.len() / if over { steps.max(1) } else { 1 };
-    let first = array.len() - width;
-    for (i, v) in array.iter_mut().enumerate().skip(first) {
-        *v = if draw::key(seed, "direction", i as u64) & 1 == 0 { 1.0 } else { -1.0 } / (width as f64).sqrt();
-    }
+/// At every point 1 for one component and 0 for the others.
+fn one_hot(shape: &[usize], width: usize, component: usize) -> ArrayD<f64> {
+    let mut array = ArrayD::zeros(IxDyn(shape));
+    array.iter_mut().skip(component).step_by(width.max(1)).for_each(|v| *v = 1.0);
     array
 }
 
-/// One row of a Jacobian for each example: the same step, with one component of the new states asked for.
-fn jacobians(
-    graph: &Graph,
-    carried: &[StateId],
-    batch: &Batch,
-    steps: usize,
-) -> Result<Result<Vec<Step>, String>, String> {
-    let state = |id: &StateId| &graph.states[id.index()];
-    if carried.iter().any(|id| state(id).init.len() > 1) {
-        return Ok(Err("a state is read more than one step back".into()));
-    }
-    if graph.nodes.iter().any(|n| matches!(n.op, Op::Position(_))) {
-        return Ok(Err("the step depends on its position".into()));
-    }
-    let ahead = |n: &crate::eqn::Node| match n.op {
-        Op::Lag { offset, .. } => offset.along_chain() != Some(-1),
-        _ => n.op.is_whole() && !matches!(n.op, Op::At { .. }),
+/// The cotangent of a loss that is a random direction of the output at one point.
+fn one_point_alone(joint: &Graph, out: &str, extents: &Extents, far: &[usize], seed: u64) -> ArrayD<f64> {
+    let Some(node) = joint.find_output(out).map(|n| joint.node(n)) else {
+        return ArrayD::zeros(IxDyn(&[]));
     };
-    if graph.nodes.iter().any(ahead) {
-        return Ok(Err("a step reads others than the one before".into()));
+    let own = numbers(&node.shape);
+    let width: usize = own.iter().product();
+    let axes = joint.axes_of(node.level);
+    let point = axes.iter().fold(0, |at, a| at * extents.length(*a) + far[a.index()]);
+    let shape: Vec<usize> = extents.of(joint, node.level).into_iter().chain(own).collect();
+    let mut array = ArrayD::zeros(IxDyn(&shape));
+    for (i, v) in array.iter_mut().enumerate().skip(point * width).take(width) {
+        let sign = if draw::key(seed, "direction", i as u64) & 1 == 0 { 1.0 } else { -1.0 };
+        *v = sign / (width as f64).sqrt();
     }
-    let widths: Vec<usize> = carried
-        .iter()
-        .map(|id| state(id).shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok()).product())
-        .collect();
-    let size: usize = widths.iter().sum();
-    if steps.saturating_mul(size).saturating_mul(size) > MOST {
-        return Ok(Err(format!("{steps} matrices of {size} by {size} are too much")));
-    }
-    let lasts: Vec<String> = carried.iter().map(|id| format!("{}_last", state(id).name)).collect();
-    if lasts.iter().any(|name| graph.find_output(name).is_none()) {
-        return Ok(Err("a state has no last value".into()));
-    }
-    // The states themselves, at all steps.
-    let forward = Evaluator::new(graph)?.run(batch)?;
-    let mut values = Vec::new();
-    for (id, width) in carried.iter().zip(&widths) {
-        let name = &*state(id).name;
-        let Some(all) = forward.get(name).filter(|a| a.len() == steps * width) else {
-            return Ok(Err(format!("`{name}` is no output of its own")));
-        };
-        values.push(all.iter().copied().collect::<Vec<f64>>());
-    }
-    let options = grad::Options { from: Some(lasts.clone()), wrt: None };
-    let joint = grad::differentiate(graph, &options).map_err(|d| d[0].message.clone())?;
-    let evaluator = Evaluator::new(&joint)?;
-    let extent = graph.domains[0].extent.to_string();
-    let mut matrices = Vec::new();
-    for t in 0..steps {
-        let mut step = Batch { size, ..Batch::default() };
-        step.lengths.insert(extent.clone(), vec![1; size]);
-        for source in &graph.sources {
-            let name = source.name.to_string();
-            if let SourceKind::Initial { state: of, .. } = source.kind {
-                let Some(k) = carried.iter().position(|id| *id == of) else { continue };
-                let row = match t {
-                    0 => forward_start(batch, &name, widths[k], source),
-                    t => values[k][(t - 1) * widths[k]..t * widths[k]].to_vec(),
-                };
-                step.arrays.insert(name, repeated(&row, size, source));
-                continue;
-            }
-            let Some(array) = batch.arrays.get(&name) else { continue };
-            let array = match source.level {
-                Level::Shared => array.clone(),
-                Level::Example => repeated(&array.iter().copied().collect::<Vec<_>>(), size, source),
-                Level::Over(_) => {
-                    let row: Vec<f64> = array.index_axis(Axis(0), t).iter().copied().collect();
-                    repeated(&row, size, source).insert_axis(Axis(0))
-                }
-            };
-            step.arrays.insert(name, array);
-        }
-        let mut first = 0;
-        for (k, last) in lasts.iter().enumerate() {
-            let mut cotangent = vec![0.0; size * widths[k]];
-            for i in 0..widths[k] {
-                cotangent[(first + i) * widths[k] + i] = 1.0;
-            }
-            first += widths[k];
-            let node = joint.find_output(last).map(|n| joint.shape(n).clone()).unwrap_or_default();
-            let own = node.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());
-            let shape: Vec<usize> = std::iter::once(size).chain(own).collect();
-            let array = ArrayD::from_shape_vec(IxDyn(&shape), cotangent).map_err(|e| e.to_string())?;
-            step.arrays.insert(format!("{last}_adj"), array);
-        }
-        let found = evaluator.run(&step)?;
-        let mut matrix = Matrix::zeros(size);
-        let mut column = 0;
-        for (id, width) in carried.iter().zip(&widths) {
-            let source = graph
-                .sources
-                .iter()
-                .find(|s| matches!(s.kind, SourceKind::Initial { state, .. } if state == *id));
-            let name = source.map(|s| format!("{}_adj", s.name)).unwrap_or_default();
-            let rows: Vec<f64> = found.get(&name).ok_or("a start has no adjoint")?.iter().copied().collect();
-            for (r, row) in rows.chunks(*width).enumerate() {
-                matrix.row_mut(r)[column..column + width].copy_from_slice(row);
-            }
-            column += width;
-        }
-        matrices.push(matrix);
-    }
-    let mut product = Matrix::identity(size);
-    let mut found = Vec::new();
-    for matrix in matrices.iter().rev() {
-        found.push(Step { norm: matrix.norm(), radius: matrix.radius(), product: product.norm() });
-        product = product.times(matrix);
-    }
-    found.reverse();
-    Ok(Ok(found))
-}
-
-/// What a state begins with.
-fn forward_start(batch: &Batch, name: &str, width: usize, source: &Source) -> Vec<f64> {
-    let default = match source.kind {
-        SourceKind::Initial { default, .. } => default,
-        _ => 0.0,
-    };
-    batch.arrays.get(name).map_or_else(|| vec![default; width], |a| a.iter().copied().collect())
-}
-
-/// The same value for every example.
-fn repeated(row: &[f64], size: usize, source: &Source) -> ArrayD<f64> {
-    let own = source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());
-    let shape: Vec<usize> = std::iter::once(size).chain(own).collect();
-    ArrayD::from_shape_vec(IxDyn(&shape), row.repeat(size)).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&shape)))
+    array
 }
 
 mod errors {
     use crate::diag::Diagnostic;
 
-    pub fn not_one_chain() -> Diagnostic {
-        Diagnostic::error("E0508", "gradients are followed along one chain")
-            .help("choose a cell, or a layer over one sequence")
+    pub fn too_many_points(points: usize, most: usize) -> Diagnostic {
+        Diagnostic::error("E0508", format!("{points} points are too many to look at; {most} may be"))
+            .help("`--steps` makes each axis shorter, or the tree lower")
+    }
+
+    pub fn no_points() -> Diagnostic {
+        Diagnostic::error("E0508", "an axis has no points, so nothing is carried along it")
+            .help("`--steps` makes the axes longer")
     }
 
     pub fn no_state() -> Diagnostic {

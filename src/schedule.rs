@@ -32,7 +32,7 @@ use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::loops::Program;
 
-pub use explain::explain;
+pub use explain::{Figure, Lattice, Nodes, Panel, explain, panels};
 
 /// Schedules a graph whose dimensions are all numbers.
 pub fn schedule(graph: &Graph) -> Fallible<Program> {

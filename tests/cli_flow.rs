@@ -1,4 +1,4 @@
-//! `rnnc flow`: known gradients through known recurrences.
+//! `rnnc flow`: known gradients through known recurrences; and the picture of a schedule's fronts.
 
 mod cli_support;
 
@@ -67,4 +67,169 @@ fn the_picture_is_written_whole() {
     let picture = String::from_utf8(place.read("flow.svg")).expect("text");
     assert!(picture.starts_with("<svg") && picture.contains("product of Jacobians"));
     place.bad(&["flow", "cells.rnn", "--cell", "Plain(2, 3)", "--picture", "no/such/flow.svg"], &["no/such"]);
+}
+
+/// How often each number stands in a point of a picture.
+fn numbers(picture: &str, number: &str) -> usize {
+    picture
+        .split("<text")
+        .filter(|t| t.split('>').nth(1).is_some_and(|t| t.trim().starts_with(&format!("{number}\n"))))
+        .count()
+}
+
+#[test]
+fn fronts_are_drawn_with_what_reads_what() {
+    let place = Place::new();
+    let show = |cell: &str, more: &[&str]| {
+        let args = ["show", "--stage", "schedule", "--cell", cell, "--picture", "fronts.svg"];
+        place.good(&[&args, more].concat());
+        String::from_utf8(place.read("fronts.svg")).expect("text")
+    };
+    // 4 rows of 6: the fourth and the sixth diagonal have four points. An arrow for each read within the piece that is drawn.
+    let grid = show("MDLSTM(2, 3)", &[]);
+    assert_eq!((numbers(&grid, "1"), numbers(&grid, "4"), numbers(&grid, "9")), (2, 4, 1), "{grid}");
+    assert_eq!(grid.matches("<polygon").count(), 3 * 6 + 4 * 5 + 2);
+    assert!(grid.contains("anti-diagonals") && grid.contains("reads h[prev D1]"));
+    // A tree up, then its adjoint down, behind it.
+    let tree = show("SLSTM(2, 3)", &["--grad"]);
+    assert!(tree.contains("reads c[left]") && tree.contains("[next right]"));
+    assert_eq!(tree.matches("<polygon").count(), 6 + 6 + 1);
+    place.bad(&["show", "--stage", "eqn", "--cell", "LSTM(2, 3)", "--picture", "a.svg"], &["E0748"]);
+    place.bad(&["show", "--stage", "schedule", "--cell", "Dense(2, 3)", "--picture", "a.svg"], &["E0748"]);
+    assert!(!place.path("a.svg").exists());
+}
+
+const PLANE: &str = "\
+## What comes from the left is kept by 0.5, from above by 0.8.
+cell Plane(H) over grid(y, x) {
+  in    v : [H]
+  state h : [H] = 0
+  param U : [H, H] ~ orthogonal
+  h = 0.8 * (U @ h[y-1, x]) + 0.5 * (U @ h[y, x-1]) + v
+  out h
+}
+## The left child is kept by 0.5, the right one by 0.25.
+cell Pair(H) over tree(left, right) {
+  in    v : [H]
+  state h : [H] = 0
+  param U : [H, H] ~ orthogonal
+  h = 0.5 * (U @ h[left]) + 0.25 * (U @ h[right]) + v
+  out h
+}
+cell Any(H) over tree(K..) {
+  in    v : [H]
+  state h : [H] = 0
+  h = 0.5 * (∑ k ∈ K: h[prev k]) + v
+  out h
+}
+## Read from behind.
+cell Behind(H) {
+  in    v : [H]
+  state h : [H] = 0
+  h = 0.5 * h[t+1] + v
+  out h
+}
+";
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is a number"))
+}
+
+fn near(a: f64, b: f64, what: &str) {
+    assert!((a / b - 1.0).abs() < 1e-3, "{what}: {a} against {b}");
+}
+
+fn figures(place: &Place, cell: &str, steps: &str) -> Value {
+    let ran = place.good(&["flow", "plane.rnn", "--cell", cell, "--steps", steps, "--json"]);
+    serde_json::from_str(&ran.out).expect("one JSON object")
+}
+
+/// The gradient at a point of a grid is the sum over all ways from it to the last corner; on a line there is one.
+#[test]
+fn on_a_grid_all_ways_to_the_last_corner_count() {
+    let place = Place::new();
+    place.write("plane.rnn", PLANE);
+    let found = figures(&place, "Plane(3)", "4");
+    assert_eq!(found["axes"][0]["name"], "y");
+    // U is a rotation: all ways of equal length turn the gradient alike, so their factors add.
+    let ways = [1.0, 1.0, 2.0, 6.0, 24.0, 120.0, 720.0];
+    for down in 0..4 {
+        for right in 0..4 {
+            let count = ways[down + right] / (ways[down] * ways[right]);
+            let wanted = count * 0.8f64.powi(down as i32) * 0.5f64.powi(right as i32);
+            let norm = number(&found["gradients"]["h"][3 - down][3 - right]);
+            near(norm, wanted, &format!("{down} up, {right} to the left"));
+        }
+    }
+    for (way, factor) in [("prev y", 0.8f64), ("prev x", 0.5)] {
+        let steps = found["jacobians"][way].as_array().expect("a line");
+        assert_eq!(steps.len(), 4);
+        for (k, step) in steps.iter().enumerate() {
+            near(number(&step["norm"]), factor, way);
+            near(number(&step["radius"]), factor, way);
+            near(number(&step["product"]), factor.powi(3 - k as i32), way);
+        }
+    }
+    assert_eq!(found["jacobians"]["prev y"][0]["at"], serde_json::json!([1, 4]));
+    let text = place.good(&["flow", "plane.rnn", "--cell", "Plane(3)", "--picture", "plane.svg"]).out;
+    assert!(text.contains("Along prev x") && text.contains("y down, x to the right"), "{text}");
+    let picture = String::from_utf8(place.read("plane.svg")).expect("text");
+    // A cell for each of the 12 by 12 points, a hundred of the scale, the paper.
+    assert_eq!(picture.matches("<rect").count(), 144 + 101);
+    place.bad(&["flow", "plane.rnn", "--cell", "Plane(3)", "--steps", "101"], &["E0508", "10201 points"]);
+}
+
+/// A node has one way to the root: its gradient is the product of what its edges keep.
+#[test]
+fn in_a_tree_the_edges_to_the_root_multiply() {
+    let place = Place::new();
+    place.write("plane.rnn", PLANE);
+    for (cell, right) in [("Pair(3)", 0.25), ("Any(3)", 0.5)] {
+        let found = figures(&place, cell, "4");
+        let children = found["children"].as_array().expect("nodes");
+        assert_eq!(children.len(), 15);
+        let mut wanted = [1.0; 15];
+        for node in (0..15).rev() {
+            near(number(&found["gradients"]["h"][node]), wanted[node], cell);
+            let step = &found["jacobians"]["children"][node];
+            near(number(&step["product"]), wanted[node], cell);
+            for (child, kept) in children[node].as_array().expect("children").iter().zip([0.5, right]) {
+                let child = child.as_u64().expect("a node") as usize;
+                wanted[child] = kept * wanted[node];
+                near(number(&found["jacobians"]["children"][child]["norm"]), kept, cell);
+            }
+        }
+        assert!(found["jacobians"]["children"][14]["norm"].is_null(), "the root has no parent");
+    }
+    let text = place.good(&["flow", "plane.rnn", "--cell", "Pair(3)", "--picture", "tree.svg"]).out;
+    assert!(text.contains("a tree of 31 nodes") && text.contains("┌"), "{text}");
+    let picture = String::from_utf8(place.read("tree.svg")).expect("text");
+    assert_eq!(picture.matches("<polyline").count(), 30, "a line to each child");
+    place.bad(&["flow", "plane.rnn", "--cell", "Pair(3)", "--steps", "20"], &["E0508", "points"]);
+}
+
+#[test]
+fn a_scan_from_behind_is_followed_to_its_first_step() {
+    let place = Place::new();
+    place.write("plane.rnn", PLANE);
+    let found = figures(&place, "Behind(2)", "5");
+    for t in 0..5 {
+        near(number(&found["gradients"]["h"][t]), 0.5f64.powi(t as i32), "gradient");
+        near(number(&found["jacobians"][t]["product"]), 0.5f64.powi(t as i32), "product");
+    }
+}
+
+/// The library's grids, trees and attention: norms of gradients and of Jacobians are numbers, and agree where there is one way.
+#[test]
+fn cells_of_the_library_are_followed() {
+    let place = Place::new();
+    for cell in
+        ["MDLSTM(2, 3)", "GridLSTM(2, 3, 2, D = 1)", "SLSTM(2, 3)", "TreeLSTM(2, 3)", "MatchLSTM(2, 3)"]
+    {
+        let ran = place.good(&["flow", "--cell", cell, "--steps", "3", "--json"]);
+        let found: Value = serde_json::from_str(&ran.out).expect("one JSON object");
+        assert!(found["jacobians"]["none"].is_null(), "{cell}: {}", found["jacobians"]);
+        let gradients = found["gradients"].as_object().expect("states");
+        assert!(!gradients.is_empty() && !ran.out.contains("null,\"radius\":1"), "{cell}");
+    }
 }

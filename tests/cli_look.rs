@@ -4,6 +4,7 @@ mod cli_support;
 
 use cli_support::Place;
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// Attention that follows from positions alone, so that every weight is known: half on the letter at the place of the sound,
 /// the other half shared by all letters and the null key.
@@ -34,17 +35,21 @@ model Speller(L = _, P = _, D = 12) {
 }
 ";
 
-fn place(epochs: &str) -> Place {
-    let place = Place::new();
-    let words: String = (0..24).map(|k| ["ab X Y\n", "ba Y X\n", "abb X Y Y\n"][k % 3]).collect();
-    place.write("s.rnn", SPELLER).write("words.txt", words);
-    place.good(&["train", "s.rnn", "--out", "a", "--set", epochs]);
-    place
+/// The model trained once, for all tests: what they do to it changes nothing, and most of the time is compiling it.
+fn place() -> &'static Place {
+    static TRAINED: OnceLock<Place> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let place = Place::new();
+        let words: String = (0..24).map(|k| ["ab X Y\n", "ba Y X\n", "abb X Y Y\n"][k % 3]).collect();
+        place.write("s.rnn", SPELLER).write("words.txt", words);
+        place.good(&["train", "s.rnn", "--out", "a"]);
+        place
+    })
 }
 
 #[test]
 fn a_value_over_pairs_is_shown_with_the_symbols_of_both_sequences() {
-    let place = place("train.epochs=1");
+    let place = place();
     let look = |value: &str| {
         ["look", "s.rnn", value, "--run", "a", "--example", "2", "--split", "all", "--json"].map(String::from)
     };
@@ -83,7 +88,7 @@ fn a_value_over_pairs_is_shown_with_the_symbols_of_both_sequences() {
 
 #[test]
 fn what_is_not_there_is_told() {
-    let place = place("train.epochs=1");
+    let place = place();
     place.bad(&["look", "s.rnn", "β", "--run", "a"], &["no value `β`"]);
     place.bad(&["look", "s.rnn", "d.keyz", "--run", "a"], &["did you mean `d.keys`?"]);
     place.bad(&["look", "s.rnn", "W", "--run", "a"], &["`W` may be", "write the name in full"]);
@@ -98,7 +103,7 @@ fn what_is_not_there_is_told() {
 
 #[test]
 fn a_model_with_another_input_writes_what_it_has_learnt() {
-    let place = place("train.epochs=40");
+    let place = place();
     let write = |extra: &[&str]| {
         let args = ["generate", "s.rnn", "--run", "a", "--given", "word=abb"];
         place.good(&[&args, extra].concat()).out
@@ -108,4 +113,85 @@ fn a_model_with_another_input_writes_what_it_has_learnt() {
     assert_eq!(write(&["--temperature", "0", "--prompt", "XY"]).trim(), "XYY");
     assert_eq!(write(&["--seed", "4", "--temperature", "2"]), write(&["--seed", "4", "--temperature", "2"]));
     assert_eq!(write(&["--temperature", "0", "--length", "1"]).trim(), "X");
+}
+
+/// What is given is where the state begins.
+const BEGINNER: &str = "cell Begun(D) {
+  in  w : [D]
+  mem k : [D]
+  state h : [D]
+  param V, U, W : [D, D] ~ uniform(1)
+  at t = 0 { h = tanh(V @ k) }
+  h = tanh(U @ h[t-1] + W @ w)
+  out h
+}
+model Begins(L = _, P = _, D = 10) {
+  in sign : id(L)
+  in text : seq<n> of id(P)
+  h = Begun(D)(shift(Embed(P, D)(text), 1), k = Embed(L, D)(sign))
+  y = Dense(D, P)(h)
+  out  y
+  loss cross_entropy(y, text)
+  generate text from y until 0
+  data  { sign, text = pairs(\"signs.txt\", left = \"class\", right = \"chars\"); split = [0.5, 0.5] }
+  train { optimizer = Adam(lr = 5e-2); batch = 4; epochs = 40; clip = 1; seed = 1 }
+}
+";
+
+#[test]
+fn a_state_that_begins_from_what_is_given_decides_what_is_written() {
+    let place = Place::new();
+    let signs: String = (0..24).map(|k| ["up xyz\n", "down zxzx\n"][k % 2]).collect();
+    place.write("b.rnn", BEGINNER).write("signs.txt", signs);
+    place.good(&["train", "b.rnn", "--out", "a"]);
+    let write = |sign: &str, extra: &[&str]| {
+        let args = ["generate", "b.rnn", "--run", "a", "--given", sign];
+        place.good(&[&args, extra].concat()).out.trim().to_string()
+    };
+    assert_eq!(write("sign=up", &["--temperature", "0"]), "xyz");
+    assert_eq!(write("sign=down", &["--temperature", "0"]), "zxzx");
+    assert_eq!(write("sign=down", &["--beam", "2"]), "zxzx");
+    assert_eq!(write("sign=down", &["--temperature", "0", "--prompt", "zxz"]), "zxzx");
+    place.bad(&["generate", "b.rnn", "--run", "a"], &["depends on `sign`", "--given sign="]);
+    // The state itself is nothing that is given.
+    place.bad(&["generate", "b.rnn", "--run", "a", "--given", "h0=up"], &["no such input", "it reads sign"]);
+}
+
+/// Bracketed expressions with the sum of their leaves; a picture of the states of one.
+const TREES: &str = "cell Sum(I) over tree(left, right) {
+  in    x : [I]
+  state h : [I] = 0
+  param v : [I] = 1
+  h = v ⊙ x + 0.5 * h[left] + 0.5 * h[right]
+  out h
+}
+model Summing(V = _, I = 3) {
+  in t    : tree<n> of id(V)
+  in kind : id(2)
+  h = Sum(I)(Embed(V, I)(t))
+  y = Dense(I, 2)(root(h))
+  out  y
+  loss cross_entropy(y, kind)
+  data  { t, kind = trees(\"trees.txt\"); split = [0.5, 0.5] }
+  train { optimizer = Adam(lr = 1e-2); batch = 4; epochs = 1; seed = 1 }
+}
+";
+
+#[test]
+fn a_tree_with_its_states_is_drawn() {
+    let place = Place::new();
+    place.write("t.rnn", TREES).write("trees.txt", "1\t(and a (or b c))\n0\t(or a b)\n".repeat(6));
+    place.good(&["train", "t.rnn", "--out", "a"]);
+    let look = |value: &str| {
+        place.good(&["look", "t.rnn", value, "--run", "a", "--split", "all", "--picture", "t.svg"]);
+        String::from_utf8(place.read("t.svg")).expect("text")
+    };
+    let picture = look("h");
+    let nodes = if picture.contains("and") { 5 } else { 3 };
+    assert_eq!(picture.matches("<polyline").count(), nodes - 1, "a line to each child: {picture}");
+    // The paper, three components and a frame for each node, a hundred of the scale.
+    assert_eq!(picture.matches("<rect").count(), 1 + 4 * nodes + 100);
+    assert!(picture.contains("example 1") && picture.contains("or"));
+    // What is no value of nodes is a heat map.
+    assert!(!look("y").contains("<polyline"));
 }

@@ -174,3 +174,12 @@ pub fn no_stream(why: &str, at: Option<Span>) -> Diagnostic {
         .at_some(at, "read here")
         .help("`--mode infer` runs it over whole sequences")
 }
+
+pub fn no_picture() -> Diagnostic {
+    Diagnostic::error("E0748", "of this stage there is no picture").help("`--stage schedule` has one")
+}
+
+pub fn no_fronts(name: &str) -> Diagnostic {
+    Diagnostic::error("E0748", format!("`{name}` has no recurrence: all points are computed at once"))
+        .help("choose a cell with a state that is read at another point")
+}

@@ -1,36 +1,42 @@
-//! `rnnc flow`: how gradients travel back through the steps of a cell.
+//! `rnnc flow`: how gradients travel back through the points of a cell.
+
+mod table;
 
 use super::files;
-use super::plot;
+use super::look::Map;
+use super::plot::{self, OnTree};
 use super::select::Selected;
 use super::session::{Failure, Session, say};
+use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
-use crate::flow::{self, Flow};
+use crate::flow::{self, Flow, Norms, Step};
 use crate::shape::Bindings;
-use std::fmt::Write;
+use crate::train::look::Axis;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Follow gradients back through the steps of a cell
+/// Follow gradients back through the steps of a cell, the points of a grid, the nodes of a tree
 ///
-/// A loss looks at the first output of the last step alone. Shown is the norm of its gradient at each state and step, and of
-/// the step's Jacobian J_t, over all states together, the spectral norm, the spectral radius, and the norm of the product of
-/// those from the last step back to t. A gradient that shrinks by 0.9 a step has vanished after 100; one that
+/// A loss looks at the first output at one point alone: the last step, the last corner of a grid, the root of a tree. Shown is
+/// the norm of its gradient for each state at each point, and of the step's Jacobian J, over all states together, the spectral norm,
+/// the spectral radius, and the norm of the product of those from that point back: along a chain, along each axis of a
+/// grid, down to each node of a tree. A gradient that shrinks by 0.9 a step has vanished after 100; one that
 /// grows by 1.1 has exploded (Pascanu, Mikolov, Bengio 2013). Parameters are drawn as declared, inputs with variance 1.
 #[derive(clap::Args)]
 #[command(
     name = "flow",
-    after_help = "Examples:\n  rnnc flow my.rnn --cell 'Mine(16, 32)'\n  rnnc flow my.rnn --cell 'Mine(16, 32)' --steps 200 --picture flow.svg"
+    after_help = "Examples:\n  rnnc flow my.rnn --cell 'Mine(16, 32)'\n  rnnc flow my.rnn --cell 'Mine(16, 32)' --steps 200 --picture flow.svg\n  rnnc flow my.rnn --cell 'MyTree(16, 32)' --steps 4 --picture tree.svg"
 )]
 pub struct FlowCommand {
     #[command(flatten)]
     selected: Selected,
-    /// Steps of the sequence
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    steps: u32,
+    /// Steps of a sequence (default 50), of each axis of a grid (12); nodes of a tree from its root to a leaf
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    steps: Option<u32>,
     /// What parameters and inputs are drawn with
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write a picture of it: an SVG file
+    /// Write a picture of it: lines over steps, a heat map of a grid, a tree; an SVG file
     #[arg(long, value_name = "SVG")]
     picture: Option<PathBuf>,
     /// For programs to read
@@ -38,80 +44,131 @@ pub struct FlowCommand {
     json: bool,
 }
 
-/// Rows of the table at most; a longer one leaves steps out.
-const ROWS: usize = 25;
-
 impl FlowCommand {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
         let graph = built.graph().bind(&Bindings::new())?;
-        let flow = flow::flow(&graph, self.steps as usize, self.seed)?;
+        let flow = flow::flow(&graph, self.steps.map(|n| n as usize), self.seed)?;
         if let Some(path) = &self.picture {
-            let picture = plot::flow(&graph.name, &flow)?;
+            let picture = picture(&graph.name, &flow)?;
             files::replace(path, picture.as_bytes(), |f| f)?;
         }
         match self.json {
             true => say(&format!("{}\n", json(&graph.name, &flow))),
-            false => say(&table(&graph.name, &flow)),
+            false => say(&table::table(&graph.name, &flow)),
         }
     }
 }
 
-fn table(title: &str, flow: &Flow) -> String {
-    let mut text = format!("{title}, {} steps: gradient of a loss of the last step\n\n", flow.steps);
-    let _ = write!(text, "{:>6}", "step");
-    for (name, _) in &flow.states {
-        let _ = write!(text, " {:>12}", format!("‖dL/d{name}‖"));
+/// Lines over the steps of a chain, nodes of a tree, otherwise maps; colours are by orders of magnitude.
+fn picture(title: &str, flow: &Flow) -> Result<String, Diagnostic> {
+    if flow.is_chain() {
+        return plot::flow(title, flow);
     }
-    if flow.jacobians.is_ok() {
-        let _ = write!(text, " {:>9} {:>9} {:>11}", "‖J‖", "radius", "‖J_T···J‖");
+    let title = format!("{title}: gradients, log10 of their norms");
+    let logs: Vec<Vec<f32>> =
+        flow.states.iter().map(|s| s.values.iter().map(|v| v.log10() as f32).collect()).collect();
+    if let Some(tree) = flow.tree() {
+        let mut panels = Vec::new();
+        for (state, values) in flow.states.iter().zip(&logs) {
+            let labels = state.values.iter().map(|v| format!("{v:.1e}")).collect();
+            panels.push(OnTree { title: format!("dL/d{}", state.name), tree, labels, width: 1, values });
+        }
+        return plot::trees(&title, &panels);
     }
-    text.push('\n');
-    for t in shown(flow.steps) {
-        let _ = write!(text, "{:>6}", t + 1);
-        for (_, norms) in &flow.states {
-            let _ = write!(text, " {:>12.3e}", norms[t]);
-        }
-        if let Ok(steps) = &flow.jacobians {
-            let s = &steps[t];
-            let _ = write!(text, " {:>9.4} {:>9.4} {:>11.3e}", s.norm, s.radius, s.product);
-        }
-        text.push('\n');
-    }
-    match &flow.jacobians {
-        Ok(steps) if flow.steps > 1 => {
-            // The gradient at the first step has gone through all Jacobians but the first.
-            let factor = steps[0].product.powf(1.0 / (flow.steps - 1) as f64);
-            let _ = writeln!(text, "\nA step multiplies by {factor:.4}, on average over all.");
-        }
-        Ok(_) => {}
-        Err(why) => {
-            let _ = writeln!(text, "\nThere is no Jacobian of one step: {why}.");
-        }
-    }
-    text
+    let maps: Vec<Map> =
+        flow.states.iter().zip(&logs).flat_map(|(state, logs)| maps(flow, state, logs)).collect();
+    plot::heat(&title, &maps)
 }
 
-/// All steps, or as many as fit, evenly, with the first and the last.
-fn shown(steps: usize) -> Vec<usize> {
-    if steps <= ROWS {
-        return (0..steps).collect();
-    }
-    (0..ROWS).map(|i| i * (steps - 1) / (ROWS - 1)).collect()
-}
-
-fn json(title: &str, flow: &Flow) -> serde_json::Value {
-    let states: serde_json::Map<String, serde_json::Value> =
-        flow.states.iter().map(|(name, norms)| (name.clone(), serde_json::json!(norms))).collect();
-    let jacobians = match &flow.jacobians {
-        Ok(steps) => serde_json::json!(
-            steps
-                .iter()
-                .map(|s| serde_json::json!({ "norm": s.norm, "radius": s.radius, "product": s.product }))
-                .collect::<Vec<_>>()
-        ),
-        Err(why) => serde_json::json!({ "none": why }),
+/// Rows and columns are the first two axes; one map for each place of the others.
+fn maps(flow: &Flow, state: &Norms, values: &[f32]) -> Vec<Map> {
+    let axis = |i: usize| match state.axes.get(i).map(|a| &flow.axes[*a]) {
+        Some(axis) => (axis.name.clone(), axis.length),
+        None => (String::new(), 1),
     };
-    serde_json::json!({ "cell": title, "steps": flow.steps, "gradients": states, "jacobians": jacobians })
+    // A single axis goes to the right.
+    let (rows, columns) =
+        if state.axes.len() == 1 { ((String::new(), 1), axis(0)) } else { (axis(0), axis(1)) };
+    let named = |(name, length): &(String, usize)| Axis {
+        name: name.clone(),
+        is_own: false,
+        labels: (1..=*length).map(|k| k.to_string()).collect(),
+        stems: vec![],
+        tree: None,
+    };
+    let area = rows.1 * columns.1;
+    let others: Vec<(String, usize)> = (2..state.axes.len()).map(axis).collect();
+    let after: usize = others.iter().map(|(_, n)| n).product();
+    let map = |rest: usize| {
+        let mut left = rest;
+        let mut places = Vec::new();
+        for (name, n) in others.iter().rev() {
+            places.push(format!(", {name} = {}", left % n + 1));
+            left /= n;
+        }
+        let title = format!(
+            "dL/d{}, {} down, {} to the right{}",
+            state.name,
+            rows.0,
+            columns.0,
+            places.into_iter().rev().collect::<String>()
+        );
+        Map {
+            title,
+            rows: named(&rows),
+            columns: named(&columns),
+            values: (0..area).map(|k| values.get(k * after + rest).copied().unwrap_or(f32::NAN)).collect(),
+        }
+    };
+    (0..after).map(map).collect()
+}
+
+fn json(title: &str, flow: &Flow) -> Value {
+    let gradients: serde_json::Map<String, Value> = flow
+        .states
+        .iter()
+        .map(|s| {
+            let lengths: Vec<usize> = s.axes.iter().map(|a| flow.axes[*a].length).collect();
+            (s.name.clone(), nested(&s.values, &lengths))
+        })
+        .collect();
+    let step = |s: &Step| match s.own {
+        Some(own) => json!({ "norm": own.norm, "radius": own.radius, "product": s.product }),
+        None => json!({ "norm": null, "radius": null, "product": s.product }),
+    };
+    let placed = |s: &Step| {
+        let mut all = step(s);
+        all["at"] = json!(s.at.iter().map(|p| p + 1).collect::<Vec<_>>());
+        all
+    };
+    let jacobians = match (&flow.jacobians, flow.along_chain()) {
+        (Err(why), _) => json!({ "none": why }),
+        (Ok(_), Some(line)) => json!(line.iter().map(step).collect::<Vec<_>>()),
+        (Ok(lines), None) => lines
+            .iter()
+            .map(|line| (line.along.clone(), json!(line.steps.iter().map(placed).collect::<Vec<_>>())))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    };
+    let axes: Vec<Value> = flow.axes.iter().map(|a| json!({ "name": a.name, "length": a.length })).collect();
+    let mut all = json!({ "cell": title, "axes": axes, "gradients": gradients, "jacobians": jacobians });
+    if flow.is_chain() {
+        all["steps"] = json!(flow.axes[0].length);
+    }
+    if let Some(tree) = flow.tree() {
+        all["children"] = json!((0..tree.nodes()).map(|n| tree.children(n)).collect::<Vec<_>>());
+    }
+    all
+}
+
+fn nested(values: &[f64], lengths: &[usize]) -> Value {
+    match lengths {
+        [] | [_] => json!(values),
+        [first, rest @ ..] => {
+            let size = (values.len() / (*first).max(1)).max(1);
+            json!(values.chunks(size).map(|part| nested(part, rest)).collect::<Vec<_>>())
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::compile::compile;
 use super::files;
 use super::part::Chosen;
-use super::plot;
+use super::plot::{self, OnTree};
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::diag::Diagnostic;
@@ -19,7 +19,8 @@ use std::path::PathBuf;
 ///
 /// A value over pairs of positions, such as the attention of a decoder, is drawn as a heat map with what stands at the
 /// positions; a vector at each position likewise, with its components; of more axes one map for each place of the others.
-/// Nodes of a tree are drawn as its outline, children above their parent.
+/// Nodes of a tree are drawn as its outline, children above their parent; in a picture as the tree itself, with the components of
+/// each node's value.
 /// VALUE is an output or any name of the equations, with the instances it lies in (`dec.α`), or the end of such a
 /// name.
 #[derive(clap::Args)]
@@ -78,7 +79,10 @@ impl LookCommand {
         let seen = look.at(data, &fit.feeds, example)?;
         let title = format!("{}, example {}", seen.name, self.example);
         if let Some(path) = &self.picture {
-            let picture = plot::heat(&title, &maps(&seen))?;
+            let picture = match on_tree(&seen) {
+                Some(panel) => plot::trees(&title, &[panel])?,
+                None => plot::heat(&title, &maps(&seen))?,
+            };
             files::replace(path, picture.as_bytes(), |f| f)?;
         }
         match self.json {
@@ -114,6 +118,16 @@ fn contents(data: &Dataset, example: usize) -> String {
     text
 }
 
+/// The nodes of a tree with their values, if its only axis of a domain is one.
+fn on_tree(seen: &Seen) -> Option<OnTree<'_>> {
+    let (axis, own) = seen.axes.split_first()?;
+    let tree = axis.tree.as_ref().filter(|t| t.nodes() == axis.labels.len())?;
+    let width = own.iter().map(|a| a.labels.len()).product();
+    let panel =
+        OnTree { title: String::new(), tree, labels: axis.labels.clone(), width, values: &seen.values };
+    own.iter().all(|a| a.is_own).then_some(panel)
+}
+
 /// Numbers in rows and columns.
 pub struct Map {
     /// Where it stands on the other axes.
@@ -126,7 +140,13 @@ pub struct Map {
 /// The maps of a value. Its rows and columns are its first two axes, if both are of a domain; otherwise, with one
 /// axis of a domain, the last two. One axis makes one row, none a single number.
 fn maps(seen: &Seen) -> Vec<Map> {
-    let one = || Axis { name: String::new(), is_own: false, labels: vec![String::new()], stems: vec![] };
+    let one = || Axis {
+        name: String::new(),
+        is_own: false,
+        labels: vec![String::new()],
+        stems: vec![],
+        tree: None,
+    };
     let drawn = |axis: &Axis| Axis { labels: axis.drawn(), ..axis.clone() };
     let mut axes: Vec<Axis> = seen.axes.iter().map(drawn).collect();
     while axes.len() < 2 {
@@ -169,7 +189,11 @@ fn place_of(axes: &[&Axis], mut index: usize) -> String {
 
 /// The least and the greatest value.
 pub fn range(maps: &[Map]) -> (f32, f32) {
-    let finite = maps.iter().flat_map(|m| &m.values).copied().filter(|v| v.is_finite());
+    range_of(maps.iter().flat_map(|m| &m.values).copied())
+}
+
+pub fn range_of(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    let finite = values.filter(|v| v.is_finite());
     let (lo, hi) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
     if lo <= hi { (lo, hi) } else { (0.0, 1.0) }
 }

@@ -1,10 +1,17 @@
-//! Pictures: loss over epochs, of training and held-out data; gradients over steps; heat maps; rooflines.
+//! Pictures: loss over epochs, of training and held-out data; gradients over steps; heat maps; fronts of a schedule; trees;
+//! rooflines.
 
+mod fronts;
 mod heat;
+mod nodes;
+mod pen;
 mod roofline;
+mod trees;
 
+pub use fronts::fronts;
 pub use heat::heat;
 pub use roofline::{Point, roofline};
+pub use trees::{OnTree, trees};
 
 use crate::diag::Diagnostic;
 use crate::flow::Flow;
@@ -75,13 +82,14 @@ pub fn flow(title: &str, flow: &Flow) -> Result<String, Diagnostic> {
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = flow
         .states
         .iter()
-        .map(|(name, norms)| (format!("gradient of {name}"), points(&mut norms.iter().copied())))
+        .map(|state| (format!("gradient of {}", state.name), points(&mut state.values.iter().copied())))
         .collect();
-    if let Ok(steps) = &flow.jacobians {
-        lines.push(("product of Jacobians".into(), points(&mut steps.iter().map(|s| s.product))));
+    if let Some(line) = flow.along_chain() {
+        lines.push(("product of Jacobians".into(), points(&mut line.iter().map(|s| s.product))));
     }
+    let steps = flow.axes.first().map_or(0, |axis| axis.length);
     let mut text = String::new();
-    draw_flow(&mut text, title, flow.steps, &lines)
+    draw_flow(&mut text, title, steps, &lines)
         .map_err(|e| crate::weights::errors::unwritable("picture", &e.to_string()))?;
     Ok(text)
 }

@@ -1,6 +1,8 @@
 //! `rnnc show`: any stage of the compiler, as text.
 
 use super::errors;
+use super::files;
+use super::plot;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::codegen::Target;
@@ -12,6 +14,7 @@ use crate::resolve::Library;
 use crate::shape::Bindings;
 use crate::syntax::print::{Style, print_item};
 use crate::{grad, schedule, simplify};
+use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Stage {
@@ -34,7 +37,7 @@ enum Stage {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     #[arg(long, value_enum)]
@@ -47,6 +50,10 @@ pub struct Show {
     /// The machine to generate code for: host, x86_64, x86_64-avx2, x86_64-avx512, aarch64
     #[arg(long, default_value = "host")]
     target: String,
+    /// Write a picture of a schedule too: a piece of each domain with its fronts, what its points read, and what waits
+    /// for what; an SVG file
+    #[arg(long, value_name = "SVG")]
+    picture: Option<PathBuf>,
 }
 
 impl Show {
@@ -55,6 +62,9 @@ impl Show {
             "host" => Target::Host,
             name => Target::named(name).ok_or_else(|| errors::unknown_target(name, Target::names()))?,
         };
+        if self.picture.is_some() && self.stage != Stage::Schedule {
+            return Err(errors::no_picture().into());
+        }
         let library = self.selected.library(session)?;
         if self.stage == Stage::Ast {
             return self.ast(session, &library);
@@ -75,7 +85,11 @@ impl Show {
                     None
                 };
                 let bound = joint.as_ref().unwrap_or(graph).bind(&Bindings::new())?;
-                schedule::explain(&simplify::simplify(&bound), &program)
+                let graph = simplify::simplify(&bound);
+                if let Some(path) = &self.picture {
+                    picture(&graph, path)?;
+                }
+                schedule::explain(&graph, &program)
             }
             Stage::Loops => loops::print::print(&self.program(graph)?),
             Stage::Clif => pipeline::clif(&self.program(graph)?, target)?,
@@ -115,4 +129,13 @@ impl Show {
         }
         say(&format!("{}\n", text.trim_end()))
     }
+}
+
+fn picture(graph: &Graph, path: &Path) -> Result<(), Failure> {
+    let panels = schedule::panels(graph)?;
+    if panels.is_empty() {
+        return Err(errors::no_fronts(&graph.name).into());
+    }
+    let picture = plot::fronts(&format!("{}: fronts", graph.name), &panels)?;
+    Ok(files::replace(path, picture.as_bytes(), |f| f)?)
 }

@@ -10,9 +10,21 @@ use super::lower;
 use super::order::{self, Order};
 use super::recurrences::recurrences;
 use super::value::{Flow, Op};
+use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::loops::{Effect, Inst, Kernel, Operand, Place, Program, Stage};
 use std::fmt::Write;
+
+pub use drawing::{Figure, Lattice, Nodes};
+pub use systems::Panel;
+
+/// What goes round in a graph whose dimensions are all numbers, as a picture shows it: one panel for each recurrence, in the
+/// order in which they run.
+pub fn panels(graph: &Graph) -> Fallible<Vec<Panel>> {
+    let flow = lower::lower(graph)?;
+    let order = order::order(&flow).map_err(|d| vec![d])?;
+    Ok(systems::panels(&recurrences(&flow, &order), &flow.domains))
+}
 
 /// `graph` must be the one that was scheduled; otherwise nothing is said about recurrences and what is kept.
 pub fn explain(graph: &Graph, program: &Program) -> String {

@@ -47,6 +47,8 @@ pub struct Read {
     pub vector: Option<Vec<i32>>,
     /// How many fronts earlier the point read is computed; 0 if within the same front. Of a tree: at least.
     pub earlier: i64,
+    /// Those of what is read.
+    pub axes: Vec<DomainId>,
 }
 
 pub fn recurrences(flow: &Flow, order: &Order) -> Recurrences {
@@ -132,6 +134,7 @@ fn recurrence(flow: &Flow, order: &Order, index: usize, waits: &BTreeSet<usize>)
                 _ => None,
             },
             earlier: i64::try_from(earlier).unwrap_or(i64::MAX),
+            axes: flow.axes(domain),
         });
     }
     for v in &members {

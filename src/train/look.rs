@@ -34,6 +34,8 @@ pub struct Axis {
     pub labels: Vec<String>,
     /// Of the nodes of a tree: what is drawn before each label so that the rows are an outline of it. Otherwise empty.
     pub stems: Vec<String>,
+    /// Whose nodes the places are.
+    pub tree: Option<Tree>,
 }
 
 impl Axis {
@@ -88,7 +90,8 @@ impl Look {
         for (axis, length) in domain.iter().zip(outer) {
             let name = self.graph.domains[axis.index()].extent.to_string();
             let stems = labels.tree(*axis).and_then(outline).unwrap_or_default();
-            axes.push(Axis { name, is_own: false, labels: labels.of(*axis, *length), stems });
+            let tree = labels.tree(*axis).cloned();
+            axes.push(Axis { name, is_own: false, labels: labels.of(*axis, *length), stems, tree });
         }
         for extent in own {
             axes.push(Axis {
@@ -96,6 +99,7 @@ impl Look {
                 is_own: true,
                 labels: numbers(*extent),
                 stems: vec![],
+                tree: None,
             });
         }
         Ok(Seen { name: self.name.clone(), axes, values })
@@ -199,7 +203,7 @@ impl Labels<'_> {
 
 /// An outline of a tree from its leaves down to its root, if each node stands right behind its last child's last row and
 /// the first child's rows begin where its own do. Blanks are such that no picture takes them away.
-fn outline(tree: &Tree) -> Option<Vec<String>> {
+pub fn outline(tree: &Tree) -> Option<Vec<String>> {
     let nodes = tree.nodes();
     let mut stems = vec![String::new(); nodes];
     // Where the rows of each node's part of the tree begin.

@@ -119,7 +119,7 @@ fn draw(text: &mut String, title: &str, maps: &[Map]) -> Result<(), Box<dyn std:
 }
 
 /// From white to blue; where there are values on both sides of 0, white is 0 and what is below it red.
-fn colour(v: f32, lo: f32, hi: f32) -> RGBColor {
+pub(super) fn colour(v: f32, lo: f32, hi: f32) -> RGBColor {
     if !v.is_finite() {
         return RGBColor(128, 128, 128);
     }
@@ -141,7 +141,7 @@ mod tests {
 
     fn axis(labels: &[&str]) -> Axis {
         let labels = labels.iter().map(|l| l.to_string()).collect();
-        Axis { name: "n".into(), is_own: false, labels, stems: vec![] }
+        Axis { name: "n".into(), is_own: false, labels, stems: vec![], tree: None }
     }
 
     #[test]

@@ -197,4 +197,10 @@ pub const ENTRIES: &[Entry] = &[
         text: "`lengths` (or `lengths_n` for `seq<n>`) has one whole number for each example, at most the number of steps of \
                the arrays.",
     },
+    Entry {
+        code: "E0748",
+        title: "no picture of this",
+        text: "`rnnc show --stage schedule --picture fronts.svg` draws in which order the points of a recurrence are computed. \
+               Other stages have no picture, and where nothing is carried all points are computed at once.",
+    },
 ];

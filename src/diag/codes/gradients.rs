@@ -53,8 +53,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0508",
         title: "no gradient to follow through steps",
-        text: "`rnnc flow` follows the gradient of the last step's output back along one chain, through the states that are\n\
-               carried: it wants a cell (or a layer over one sequence) with a carried state and a real output.",
+        text: "`rnnc flow` follows the gradient of the output at one point, the last step, the last corner of a grid, the root of a\n\
+               tree, back through the states that are carried: it wants a cell or layer with a carried state and a real\n\
+               output, over at most 10,000 points.",
     },
     Entry {
         code: "E0599",

@@ -1,9 +1,9 @@
 //! The recurrences of a schedule in words: what each is made of, why its points come in their order, what it waits for.
 
-use super::drawing::drawing;
+use super::drawing::{Figure, figure, letters};
 use crate::eqn::{Domain, DomainId, DomainKind};
 use crate::schedule::linear::Linearity;
-use crate::schedule::recurrences::{Recurrence, Recurrences};
+use crate::schedule::recurrences::{Read, Recurrence, Recurrences};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -27,6 +27,30 @@ pub fn systems(found: &Recurrences, domains: &[Domain]) -> String {
         let _ = writeln!(text, "  behind {}: {}", numbers(found, waits), list(names, &[]));
     }
     text
+}
+
+/// One recurrence as a picture shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    pub number: String,
+    pub states: String,
+    /// The loop, in the words of the field.
+    pub order: String,
+    /// Panels whose recurrences are finished before this one begins.
+    pub waits_for: Vec<usize>,
+    /// None for what no page can show.
+    pub figure: Option<Figure>,
+    /// What the axes of the figure are called.
+    pub axes: Vec<String>,
+    /// What a point reads of others, and where: seen from it, along each axis of the figure. `None`: what is read
+    /// is the same at all points of this axis. Of a tree there are no places.
+    pub reads: Vec<(String, Vec<Option<i32>>)>,
+    /// Parents before children.
+    pub reverse: bool,
+}
+
+pub fn panels(found: &Recurrences, domains: &[Domain]) -> Vec<Panel> {
+    (0..found.all.len()).map(|index| Teller { found, domains, index }.panel()).collect()
 }
 
 /// `2`, or `1.1` within the first: loops by what is around them.
@@ -94,6 +118,34 @@ impl Teller<'_> {
         self.domains.get(axis.index()).is_some_and(|d| matches!(d.kind, DomainKind::Tree { .. }))
     }
 
+    fn panel(&self) -> Panel {
+        let r = &self.found.all[self.index];
+        let figure = figure(self.domains, &r.axes, &r.front, r.reverse);
+        let along = match &figure {
+            Some(Figure::Lattice(lattice)) => lattice.axes.clone(),
+            _ => Vec::new(),
+        };
+        let read = |read: &Read| {
+            let by = read.vector.as_deref().unwrap_or(&[]);
+            let place = |axis: &DomainId| by.get(read.axes.iter().position(|a| a == axis)?).copied();
+            (read.text.clone(), along.iter().map(place).collect())
+        };
+        let order = match r.outer {
+            Some(outer) => format!("within each front of {}, {}", number(self.found, outer), self.order(r)),
+            None => self.order(r),
+        };
+        Panel {
+            number: number(self.found, self.index),
+            states: r.states.join(", "),
+            order,
+            waits_for: r.waits_for.iter().copied().collect(),
+            axes: along.iter().map(|axis| self.var(axis).to_string()).collect(),
+            reads: r.reads.iter().map(read).collect(),
+            figure,
+            reverse: r.reverse,
+        }
+    }
+
     fn recurrence(&self, text: &mut String) -> std::fmt::Result {
         let index = self.index;
         let r = &self.found.all[index];
@@ -127,7 +179,8 @@ impl Teller<'_> {
                 }
             };
             writeln!(text, "  {begins}")?;
-            let lines = drawing(self.domains, &r.axes, |axis| self.var(axis), &r.front, r.reverse);
+            let figure = figure(self.domains, &r.axes, &r.front, r.reverse);
+            let lines = figure.map(|f| letters(&f, |axis| self.var(axis), r.reverse));
             lines.into_iter().flatten().try_for_each(|line| writeln!(text, "{line}"))?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use crate::cli::look::{Map, range};
 use crate::diag::Diagnostic;
 use plotters::prelude::*;
+use plotters::style::FontTransform;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Maps of one picture; more would not be looked at.
@@ -14,6 +15,8 @@ const SMALL: usize = 3;
 const FEW: usize = 40;
 /// Width of a letter.
 const LETTER: usize = 8;
+/// What a line of letters needs.
+const LINE: usize = 14;
 const MARGIN: usize = 16;
 const TITLE: usize = 28;
 /// Greatest side of a picture, in cells.
@@ -35,6 +38,12 @@ struct Layout {
     cell: usize,
     left: usize,
     top: usize,
+    /// Labels of columns are written upwards, as they are too long to stand beside each other.
+    is_turned: bool,
+}
+
+fn letters(labels: &[String]) -> usize {
+    labels.iter().map(|l| l.chars().count()).max().unwrap_or(0)
 }
 
 impl Layout {
@@ -42,9 +51,11 @@ impl Layout {
         let (rows, columns) = (map.rows.labels.len(), map.columns.labels.len());
         let cell =
             if rows.max(columns) <= FEW { LARGE } else { (FEW * LARGE / rows.max(columns)).max(SMALL) };
-        let longest = map.rows.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0);
-        let top = if titled { TITLE } else { 0 } + LETTER * 2;
-        Layout { cell, left: MARGIN + longest * LETTER + LETTER, top }
+        let across = letters(&map.columns.labels);
+        let is_turned = across * LETTER > cell && cell >= LINE;
+        let labels = if is_turned { across } else { 1 };
+        let top = if titled { TITLE } else { 0 } + LETTER * (labels + 1);
+        Layout { cell, left: MARGIN + letters(&map.rows.labels) * LETTER + LETTER, top, is_turned }
     }
 
     fn width(&self, map: &Map) -> usize {
@@ -57,8 +68,8 @@ impl Layout {
 
     /// Every so many labels are drawn.
     fn stride(&self, labels: &[String], across: bool) -> usize {
-        let letters = if across { labels.iter().map(|l| l.chars().count()).max().unwrap_or(1) } else { 2 };
-        (letters * LETTER).div_ceil(self.cell.max(1)).max(1)
+        let room = if across && !self.is_turned { letters(labels) * LETTER } else { LINE };
+        room.div_ceil(self.cell.max(1)).max(1)
     }
 }
 
@@ -89,7 +100,12 @@ fn draw(text: &mut String, title: &str, maps: &[Map]) -> Result<(), Box<dyn std:
             map.columns.labels.iter().enumerate().step_by(layout.stride(&map.columns.labels, true))
         {
             let at = point(left + k * cell + cell / 2, top - 4);
-            area.draw(&Text::new(label.clone(), at, style(HPos::Center, VPos::Bottom, 13)))?;
+            let upwards = ("sans-serif", 13).into_font().transform(FontTransform::Rotate270);
+            let style = match layout.is_turned {
+                true => TextStyle::from(upwards).pos(Pos::new(HPos::Left, VPos::Center)).color(&BLACK),
+                false => style(HPos::Center, VPos::Bottom, 13),
+            };
+            area.draw(&Text::new(label.clone(), at, style))?;
         }
         for (k, label) in map.rows.labels.iter().enumerate().step_by(layout.stride(&map.rows.labels, false)) {
             let at = point(left - LETTER / 2, top + k * cell + cell / 2);
@@ -114,8 +130,25 @@ fn draw(text: &mut String, title: &str, maps: &[Map]) -> Result<(), Box<dyn std:
     for (x, v, h) in ends {
         area.draw(&Text::new(format!("{v:.3}"), point(x, y), style(h, VPos::Top, 13)))?;
     }
+    if let Some(meaning) = meaning_of_grey(maps) {
+        let x = MARGIN + 66 + steps + 8 * LETTER;
+        let corners = [point(x, y), point(x + LARGE / 2, y + LARGE / 2)];
+        area.draw(&Rectangle::new(corners, colour(f32::NAN, lo, hi).filled()))?;
+        let at = point(x + LARGE / 2 + LETTER / 2, y);
+        area.draw(&Text::new(meaning, at, style(HPos::Left, VPos::Top, 13)))?;
+    }
     area.present()?;
     Ok(())
+}
+
+/// Of cells without a place in the scale, if there are any.
+fn meaning_of_grey(maps: &[Map]) -> Option<&'static str> {
+    let others: Vec<f32> = maps.iter().flat_map(|m| &m.values).copied().filter(|v| !v.is_finite()).collect();
+    match others.as_slice() {
+        [] => None,
+        values if values.iter().all(|v| *v == f32::NEG_INFINITY) => Some("−∞"),
+        _ => Some("not finite"),
+    }
 }
 
 /// From white to blue; where there are values on both sides of 0, white is 0 and what is below it red.
@@ -157,9 +190,25 @@ mod tests {
         for label in ["AE", "&lt;", "attention", "0.000", "1.000"] {
             assert!(svg.contains(label), "{label} in {svg}");
         }
-        // Six cells, a hundred of the scale, and the paper.
-        assert_eq!(svg.matches("<rect").count(), 107, "{svg}");
-        assert!(svg.contains("#08306B") && svg.contains("#808080"));
+        // Six cells, a hundred of the scale, what grey means, and the paper.
+        assert_eq!(svg.matches("<rect").count(), 108, "{svg}");
+        assert!(svg.contains("#08306B") && svg.contains("#808080") && svg.contains("not finite"));
+    }
+
+    #[test]
+    fn long_labels_of_columns_are_all_there_and_stand_upright() {
+        let words = ["some", "small", "animals", "do not", "move"];
+        let map = |values: f32| Map {
+            title: String::new(),
+            rows: axis(&["all"]),
+            columns: axis(&words),
+            values: vec![values; 5],
+        };
+        let svg = heat("attention", &[map(1.0)]).unwrap();
+        assert!(words.iter().all(|word| svg.contains(word)), "{svg}");
+        assert_eq!(svg.matches("rotate(270").count(), 5, "{svg}");
+        assert!(!svg.contains("−∞"));
+        assert!(heat("norms", &[map(f32::NEG_INFINITY)]).unwrap().contains("−∞"));
     }
 
     #[test]

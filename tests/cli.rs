@@ -205,11 +205,69 @@ fn a_run_is_refused_before_it_costs_too_much() {
     };
     let lengths = |n: f64| Arrays::from([("lengths".to_string(), array(&[1], |_| n as f32))]);
     refused("Long(100000000)", Arrays::new(), &[], &["E0913", "100000000 steps, more than 16777216"]);
-    refused("Free(1)", lengths(1e9), &[], &["E0747", "from 0 to 16777216, and not hold 1000000000"]);
+    refused(
+        "Free(1)",
+        lengths(1e9),
+        &[],
+        &["E0747", "example 1: 1000000000 is no length from 0 to 16777216"],
+    );
     refused("Free(1000)", lengths(1e7), &[], &["E0911", "more than the limit of 4.0 GiB", "--memory"]);
     refused("Free(1000)", lengths(1e4), &["--memory", "0.01"], &["E0911", "`--memory` raises the limit"]);
     let w = Arrays::from([("w".to_string(), array(&[2, 0], |_| 0.0))]);
     refused("Pick(5)", w, &["--seed", "1"], &["E0746", "has no example"]);
+}
+
+/// `cell` of the library on `x` of this shape, all ones, and further arrays of whole numbers.
+fn of_ones(place: &Place, x: &[usize], more: &[(&str, &[usize], &[i64])]) {
+    let mut given = Arrays::from([("x".to_string(), array(x, |_| 1.0))]);
+    for (name, shape, values) in more {
+        let of = Array { shape: shape.to_vec(), data: Data::I64(values.to_vec()) };
+        given.insert(name.to_string(), of);
+    }
+    place.write("in.npz", npz::write(&given).expect("bytes"));
+}
+
+const RUN: [&str; 6] = ["run", "--seed", "1", "--in", "in.npz", "--cell"];
+
+#[test]
+fn each_grid_of_a_batch_has_lengths_of_its_own() {
+    let place = Place::new();
+    let args = [&RUN[..], &["MDLSTM(2, 3)", "--out", "out.npz"]].concat();
+    let last = |place: &Place, at: usize| {
+        place.good(&args);
+        let h = npz::read("out.npz", &place.read("out.npz")).expect("arrays");
+        h["h"].to_f64()[at..at + 3].to_vec()
+    };
+    // [3, 4] points, 2 examples, 3 units; the second is a grid of 2 × 3.
+    of_ones(&place, &[3, 4, 2, 2], &[("lengths", &[2, 2], &[3, 4, 2, 3])]);
+    let (ragged, behind) = (last(&place, ((4 + 2) * 2 + 1) * 3), last(&place, ((4 + 3) * 2 + 1) * 3));
+    of_ones(&place, &[2, 3, 1, 2], &[]);
+    assert_eq!(ragged, last(&place, 5 * 3));
+    assert_eq!(behind, [0.0; 3]);
+    let refused = |lengths: &[usize], values: &[i64], parts: &[&str]| {
+        of_ones(&place, &[3, 4, 2, 2], &[("lengths", lengths, values)]);
+        place.bad(&args, &[&["E0747"], parts].concat());
+    };
+    refused(&[2, 2], &[3, 4, 2, 5], &["example 2 along axis 2: 5 is no length from 0 to 4"]);
+    refused(&[2, 3], &[1; 6], &["must have the shape [2], and not [2, 3]", "[2, 2]"]);
+}
+
+#[test]
+fn what_is_no_tree_is_refused_with_its_place_and_its_mend() {
+    let place = Place::new();
+    let args = [&RUN[..], &["SLSTM(2, 3)", "--out", "out.npz"]].concat();
+    for (children, parts) in [
+        ([2, -1, -1, -1, 0, 1], ["example 1, node 0 is below itself: 0 → 2 → 0", "take one of these"]),
+        ([1, -1, -1, -1, 0, -1], ["node 0 has child 1, which does not come before it", "the root last"]),
+        ([-1, -1, 0, -1, 0, 1], ["node 0 has two parents, 1 and 2", "repeat the node"]),
+        ([-1, -1, -1, -1, 0, 7], ["node 2 has child 7, but nodes are numbered 0 to 2", "-1 is no child"]),
+        ([-1, -1, -1, -1, 0, -1], ["node 1 has no parent", "or leave it out"]),
+    ] {
+        of_ones(&place, &[3, 1, 2], &[("children", &[1, 3, 2], &children)]);
+        place.bad(&args, &[&["E0747"], &parts[..]].concat());
+    }
+    of_ones(&place, &[3, 1, 2], &[("children", &[1, 3, 2], &[-1, -1, -1, -1, 0, 1])]);
+    place.good(&args);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From the arrays of a file to a batch, with the conventions of `rnnc run`.
 //!
 //! In: a graph, perhaps with open dimensions, and arrays: inputs `[T, B, …]`, values per example
-//! `[B, …]`, parameters as declared, `lengths` `[B]`, trees as [`trees`] has them. Out: the dimensions, and a [`Batch`] in which
+//! `[B, …]`, parameters as declared, `lengths` `[B]`, of a grid `[B, axes]`, trees as [`trees`] has them. Out: the dimensions, and a [`Batch`] in which
 //! every array has the shape the graph asks for. What a run would need is reckoned before anything is drawn.
 
 mod trees;
@@ -14,7 +14,7 @@ use crate::eqn::{Domain, DomainId, DomainKind, Graph, Level, Source, SourceKind}
 use crate::runtime::MOST_STEPS;
 use crate::runtime::errors::too_many_steps;
 use crate::shape::{Bindings, Dim};
-use crate::weights::{Array, Arrays, Finder, Misfit, What, show};
+use crate::weights::{Array, Arrays, Finder, Misfit, What};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
 
@@ -212,8 +212,52 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -
         let suggested: Vec<String> = misfits.iter().filter_map(suggested).collect();
         misfits.extend(unread(graph, finder).into_iter().filter(|m| !suggested.contains(&m.name)));
     }
-    wrong.splice(0..0, finder.refusal(&misfits));
+    let refusal = finder.refusal(&misfits).map(|d| match (&misfits[..], &d.help) {
+        ([one], None) if one.is_misshaped() => d.help(conventions(graph, &one.name)),
+        _ => d,
+    });
+    wrong.splice(0..0, refusal);
     Err(wrong)
+}
+
+/// What the extents of a source's array mean.
+fn conventions(graph: &Graph, name: &str) -> String {
+    let source = graph.sources.iter().find(|s| *s.name == *name);
+    let own = source.map_or(String::new(), |s| {
+        s.shape.iter().fold(String::new(), |text, extent| format!("{text}, {extent}"))
+    });
+    match source.map(|s| (&s.kind, s.level)) {
+        Some((SourceKind::Initial { state, .. }, _)) => {
+            let state = &graph.states[state.index()];
+            match state.init.len() {
+                0 | 1 => format!(
+                    "what `{}` was before the first point, for each example: [batch{own}]",
+                    state.name
+                ),
+                lags => format!(
+                    "`{}` is read up to {lags} points back: its last {lags} values, the newest first, for each \
+                     example: [batch{own}]",
+                    state.name
+                ),
+            }
+        }
+        Some((_, Level::Shared)) => {
+            "it is one for all examples, in the shape that it is declared with".into()
+        }
+        Some((_, Level::Example)) => format!("it is one value for each example: [batch{own}]"),
+        Some((_, level)) => {
+            let extents: Vec<&str> = graph
+                .axes_of(level)
+                .iter()
+                .filter_map(|d| graph.domains.get(d.index()).map(|d| &*d.extent))
+                .collect();
+            format!(
+                "points come first, then examples, then a value's own extents: [{}, batch{own}]",
+                extents.join(", ")
+            )
+        }
+        None => "points come first, then examples, then a value's own extents".into(),
+    }
 }
 
 /// The array of the file that a missing one may be.
@@ -228,7 +272,14 @@ fn extent(dim: &Dim) -> Option<usize> {
     dim.as_constant().and_then(|n| usize::try_from(n).ok())
 }
 
-/// Each domain's lengths: `lengths_NAME` or `lengths`, or all steps.
+/// Where a domain stands among the axes of the inputs over several, and how many these are.
+fn place_in_grid(graph: &Graph, domain: usize) -> Option<(usize, usize)> {
+    let inputs = graph.sources.iter().filter(|s| s.kind == SourceKind::Input);
+    let mut grids = inputs.map(|s| graph.axes_of(s.level)).filter(|axes| axes.len() > 1);
+    grids.find_map(|axes| Some((axes.iter().position(|d| d.index() == domain)?, axes.len())))
+}
+
+/// Each domain's lengths: `lengths_NAME` or `lengths`, `[B]` or for the axes of a grid `[B, axes]`, or all steps.
 fn lengths(
     graph: &Graph,
     finder: Finder,
@@ -256,16 +307,26 @@ fn lengths(
             }
             continue;
         };
-        let values = array.to_f64();
-        let batch = *sizes.batch.get_or_insert(values.len());
+        let batch = *sizes.batch.get_or_insert(array.shape.first().copied().unwrap_or(1));
         let most = sizes.steps.get(&i).copied().unwrap_or(MOST_STEPS);
         let fits = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= most as f64;
-        if array.shape != [batch] {
-            wrong.push(errors::bad_lengths(finder.file, &name, batch, most, &show(&array.shape)));
-            continue;
-        }
-        if let Some(bad) = values.iter().find(|v| !fits(v)) {
-            wrong.push(errors::bad_lengths(finder.file, &name, batch, most, &bad.to_string()));
+        let place = place_in_grid(graph, i);
+        let (axis, axes) = match (array.shape.as_slice(), place) {
+            ([n], _) if *n == batch => (0, 1),
+            ([n, k], Some((axis, axes))) if (*n, *k) == (batch, axes) => (axis, axes),
+            _ => {
+                let axes = place.map(|(_, axes)| axes);
+                let refusal = errors::misshaped_lengths(finder.file, &name, batch, axes, &array.shape);
+                if !wrong.contains(&refusal) {
+                    wrong.push(refusal);
+                }
+                continue;
+            }
+        };
+        let values: Vec<f64> = array.to_f64().into_iter().skip(axis).step_by(axes).collect();
+        if let Some(at) = values.iter().position(|v| !fits(v)) {
+            let axis = (axes > 1).then_some(axis);
+            wrong.push(errors::bad_length(finder.file, &name, at, axis, most, values[at]));
             continue;
         }
         let values: Vec<usize> = values.iter().map(|v| *v as usize).collect();
@@ -335,10 +396,7 @@ out h = h
         assert_eq!(read(&arrays).unwrap().lengths["n"], [5, 0]);
         arrays.insert("lengths".into(), Array { shape: vec![2], data: Data::I64(vec![6, 0]) });
         let wrong = read(&arrays).unwrap_err();
-        assert_eq!(
-            wrong[0].message,
-            "`lengths` of `in.npz` must be 2 whole numbers from 0 to 5, and not hold 6"
-        );
+        assert_eq!(wrong[0].message, "`lengths` of `in.npz`, example 1: 6 is no length from 0 to 5");
     }
 
     #[test]
@@ -356,8 +414,7 @@ out h = h
             arrays.insert("lengths".into(), Array { shape: vec![1], data: Data::F64(vec![length]) });
             let wrong = read(&arrays).unwrap_err();
             let messages: Vec<&str> = wrong.iter().map(|d| d.message.as_str()).collect();
-            let both =
-                ["missing array `x` [n, 1, 3] in `in.npz`", "`lengths` of `in.npz` must be 1 whole number"];
+            let both = ["missing array `x` [n, 1, 3] in `in.npz`", "`lengths` of `in.npz`, example 1: "];
             assert!(
                 messages.len() == 2 && messages.iter().zip(both).all(|(m, b)| m.starts_with(b)),
                 "{messages:?}"

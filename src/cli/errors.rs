@@ -4,6 +4,7 @@ use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
 use crate::runtime;
 use crate::source::Span;
+use crate::weights::show;
 use crate::weights::trees::TreesError;
 
 pub fn output(why: &str) -> Diagnostic {
@@ -103,22 +104,42 @@ pub fn no_steps(file: &str, extent: &str) -> Diagnostic {
         .help("give an input over it, `[steps, batch, …]`, or an array `lengths` [batch]")
 }
 
-pub fn bad_lengths(file: &str, name: &str, batch: usize, most: usize, found: &str) -> Diagnostic {
-    let s = if batch == 1 { "" } else { "s" };
-    let wanted = format!("{batch} whole number{s} from 0 to {most}");
-    let but = if found.starts_with('[') { "have the shape" } else { "hold" };
-    Diagnostic::error("E0747", format!("`{name}` of `{file}` must be {wanted}, and not {but} {found}"))
+/// `axes`: of the grid whose lengths they are.
+pub fn misshaped_lengths(
+    file: &str,
+    name: &str,
+    batch: usize,
+    axes: Option<usize>,
+    found: &[usize],
+) -> Diagnostic {
+    let message = format!("`{name}` of `{file}` must have the shape [{batch}], and not {}", show(found));
+    let d = Diagnostic::error("E0747", message);
+    match axes {
+        Some(axes) => d.help(format!(
+            "give each example's length, or the {axes} lengths of its grid, [{batch}, {axes}]; those of one axis \
+             alone are `lengths_NAME`"
+        )),
+        None => d.help("give the length of each example, in the order of the batch"),
+    }
 }
 
-/// `found`: a shape, a number or what is wrong with a tree.
+/// Examples are told from 1, as axes are.
+pub fn bad_length(
+    file: &str,
+    name: &str,
+    example: usize,
+    axis: Option<usize>,
+    most: usize,
+    found: f64,
+) -> Diagnostic {
+    let along = axis.map_or(String::new(), |axis| format!(" along axis {}", axis + 1));
+    let place = format!("`{name}` of `{file}`, example {}{along}", example + 1);
+    Diagnostic::error("E0747", format!("{place}: {found} is no length from 0 to {most}"))
+        .help("a length is a whole number; the arrays hold the values of so many positions, perhaps of more")
+}
+
 pub fn bad_children(file: &str, name: &str, why: &TreesError) -> Diagnostic {
-    let d = Diagnostic::error("E0747", format!("`{name}` of `{file}` {why}"));
-    match why {
-        TreesError::Empty(_) => {
-            d.help("a tree has a root at least; `lengths` counts the nodes of each example")
-        }
-        _ => d.help("children come before their parents, and the last node of an example is the root"),
-    }
+    Diagnostic::error("E0747", format!("`{name}` of `{file}` {why}")).help(why.help())
 }
 
 pub fn no_examples(file: &str) -> Diagnostic {

@@ -25,12 +25,27 @@ pub struct Parent {
 }
 
 /// Nodes count from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeError {
-    NoSuchNode { node: usize, child: i64, nodes: usize },
-    ChildNotBefore { node: usize, child: usize },
-    TwoParents { child: usize, first: usize, second: usize },
-    NoParent { node: usize },
+    NoSuchNode {
+        node: usize,
+        child: i64,
+        nodes: usize,
+    },
+    /// Nodes from a node down to itself.
+    Cycle(Vec<usize>),
+    ChildNotBefore {
+        node: usize,
+        child: usize,
+    },
+    TwoParents {
+        child: usize,
+        first: usize,
+        second: usize,
+    },
+    NoParent {
+        node: usize,
+    },
 }
 
 impl fmt::Display for TreeError {
@@ -39,8 +54,12 @@ impl fmt::Display for TreeError {
             TreeError::NoSuchNode { node, child, nodes } => {
                 write!(f, "node {node} has child {child}, but nodes are numbered 0 to {}", *nodes as i64 - 1)
             }
+            TreeError::Cycle(nodes) => {
+                let way: Vec<String> = nodes.iter().map(usize::to_string).collect();
+                write!(f, "node {} is below itself: {}", nodes.first().unwrap_or(&0), way.join(" → "))
+            }
             TreeError::ChildNotBefore { node, child } => {
-                write!(f, "children must come before their parents; node {node} has child {child}")
+                write!(f, "node {node} has child {child}, which does not come before it")
             }
             TreeError::TwoParents { child, first, second } => {
                 write!(f, "node {child} has two parents, {first} and {second}")
@@ -54,13 +73,58 @@ impl fmt::Display for TreeError {
 
 impl std::error::Error for TreeError {}
 
+impl TreeError {
+    /// How the children are to be mended.
+    pub fn help(&self) -> &'static str {
+        match self {
+            TreeError::NoSuchNode { .. } => "nodes are numbered from 0; -1 is no child",
+            TreeError::Cycle(_) => "take one of these children away, or give -1 in its place",
+            TreeError::ChildNotBefore { .. } => {
+                "number the nodes from the leaves to the root: children before their parents, the root last"
+            }
+            TreeError::TwoParents { .. } => "repeat the node, and all below it, for its second parent",
+            TreeError::NoParent { .. } => "name it as a child of a later node, or leave it out",
+        }
+    }
+}
+
+/// Nodes from one that is below itself down to it again, where such a node is.
+fn cycle(edges: &[&[i64]]) -> Option<Vec<usize>> {
+    let child = |node: usize, edge: usize| -> Option<usize> {
+        usize::try_from(*edges.get(node)?.get(edge)?).ok().filter(|k| *k < edges.len())
+    };
+    // Done: nothing below it leads back. A way holds each node with its next edge to follow.
+    let (mut is_done, mut is_on_way) = (vec![false; edges.len()], vec![false; edges.len()]);
+    for start in 0..edges.len() {
+        let mut way: Vec<(usize, usize)> = if is_done[start] { vec![] } else { vec![(start, 0)] };
+        while let Some((node, edge)) = way.last_mut() {
+            is_on_way[*node] = true;
+            if *edge == edges[*node].len() {
+                (is_done[*node], is_on_way[*node]) = (true, false);
+                way.pop();
+                continue;
+            }
+            *edge += 1;
+            let Some(next) = child(*node, *edge - 1) else { continue };
+            if is_on_way[next] {
+                let nodes = way.iter().map(|(node, _)| *node).skip_while(|node| *node != next);
+                return Some(nodes.chain([next]).collect());
+            }
+            if !is_done[next] {
+                way.push((next, 0));
+            }
+        }
+    }
+    None
+}
+
 impl Tree {
     /// `edges[node]`: the child at each edge, from 0; below 0 there is none.
     pub fn new<'a>(edges: impl IntoIterator<Item = &'a [i64]>) -> Result<Tree, TreeError> {
         let given: Vec<&[i64]> = edges.into_iter().collect();
         let nodes = given.len();
         let mut tree = Tree { parents: vec![None; nodes], ..Tree::default() };
-        for (node, edges) in given.into_iter().enumerate() {
+        for (node, edges) in given.iter().enumerate() {
             let (mut slots, mut children) = (Vec::with_capacity(edges.len()), Vec::new());
             for (edge, child) in edges.iter().enumerate() {
                 if *child < 0 {
@@ -70,7 +134,8 @@ impl Tree {
                 let k = usize::try_from(*child).ok().filter(|k| *k < nodes);
                 let k = k.ok_or(TreeError::NoSuchNode { node, child: *child, nodes })?;
                 if k >= node {
-                    return Err(TreeError::ChildNotBefore { node, child: k });
+                    let later = TreeError::ChildNotBefore { node, child: k };
+                    return Err(cycle(&given).map_or(later, TreeError::Cycle));
                 }
                 if let Some(first) = tree.parents[k] {
                     return Err(TreeError::TwoParents { child: k, first: first.node as usize, second: node });
@@ -146,7 +211,7 @@ mod tests {
     fn what_is_no_tree_is_refused() {
         assert_eq!(tree(&[&[5]]), Err(TreeError::NoSuchNode { node: 0, child: 5, nodes: 1 }));
         assert_eq!(tree(&[&[1], &[]]), Err(TreeError::ChildNotBefore { node: 0, child: 1 }));
-        assert_eq!(tree(&[&[0]]), Err(TreeError::ChildNotBefore { node: 0, child: 0 }));
+        assert_eq!(tree(&[&[0]]), Err(TreeError::Cycle(vec![0, 0])));
         let twice = Err(TreeError::TwoParents { child: 0, first: 1, second: 2 });
         assert_eq!(tree(&[&[], &[0], &[0, 1]]), twice);
         assert_eq!(tree(&[&[], &[], &[1]]), Err(TreeError::NoParent { node: 0 }));

@@ -5,6 +5,7 @@ use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
 use crate::source::Span;
 use crate::weights::show;
+use crate::weights::trees::TreesError;
 
 // ---- data ------------------------------------------------------------------------------------
 
@@ -82,8 +83,20 @@ pub fn bad_line(path: &str, line: usize, why: &str) -> Diagnostic {
     Diagnostic::error("E0825", format!("`{path}`, line {line}: {why}"))
 }
 
+/// What each line of a table has, for its mend.
+pub fn line_of_numbers(is_labelled: bool) -> &'static str {
+    match is_labelled {
+        true => "a line is one example: its numbers, as many as in every other line, then its class",
+        false => "a line is one example: its numbers, as many as in every other line",
+    }
+}
+
 pub fn bad_file(path: &str, why: &str) -> Diagnostic {
     Diagnostic::error("E0825", format!("`{path}`: {why}"))
+}
+
+pub fn bad_children(path: &str, name: &str, why: &TreesError) -> Diagnostic {
+    bad_file(path, &format!("the children of `{name}` {why}")).help(why.help())
 }
 
 pub fn empty_file(path: &str) -> Diagnostic {

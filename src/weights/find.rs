@@ -36,6 +36,12 @@ pub enum What {
     },
 }
 
+impl Misfit {
+    pub fn is_misshaped(&self) -> bool {
+        matches!(self.what, What::Shape { .. })
+    }
+}
+
 impl<'a> Finder<'a> {
     /// The array of exactly this shape.
     pub fn required(&self, name: &str, shape: &[usize]) -> Result<&'a Array, Misfit> {

@@ -7,28 +7,40 @@ use super::{Array, show};
 use crate::eqn::tree::{Tree, TreeError};
 use std::fmt;
 
-/// What an array of children must not be.
+/// What an array of children must not be. Examples are told from 1, as everywhere; nodes from 0, as the array has them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TreesError {
     Shape(Vec<usize>),
-    Number(f64),
+    /// Of an example and a node of it.
+    Number(usize, usize, f64),
     /// An example without a single node.
     Empty(usize),
     Tree(usize, TreeError),
 }
 
+impl TreesError {
+    /// How the array is to be mended.
+    pub fn help(&self) -> &'static str {
+        match self {
+            TreesError::Shape(_) | TreesError::Number(..) => {
+                "for each node the numbers of its children, from 0, and -1 where there is none"
+            }
+            TreesError::Empty(_) => "a tree has a root at least; `lengths` counts the nodes of each example",
+            TreesError::Tree(_, e) => e.help(),
+        }
+    }
+}
+
 impl fmt::Display for TreesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wanted = "must be [batch, nodes, edges] node numbers, -1 where there is no child";
+        let tree = |example: &usize| format!("must give each example a tree; in example {}", example + 1);
         match self {
-            TreesError::Shape(shape) => write!(f, "{wanted}, and not have the shape {}", show(shape)),
-            TreesError::Number(v) => write!(f, "{wanted}, and not hold {v}"),
-            TreesError::Empty(example) => {
-                write!(f, "must give each example a tree; that of example {example} has no node")
+            TreesError::Shape(shape) => {
+                write!(f, "must be node numbers of the shape [batch, nodes, edges], not {}", show(shape))
             }
-            TreesError::Tree(example, e) => {
-                write!(f, "must give each example a tree; in example {example}: {e}")
-            }
+            TreesError::Number(example, node, v) => write!(f, "{}, node {node} has child {v}", tree(example)),
+            TreesError::Empty(example) => write!(f, "{} is no node", tree(example)),
+            TreesError::Tree(example, e) => write!(f, "{}, {e}", tree(example)),
         }
     }
 }
@@ -48,8 +60,9 @@ pub fn trees(array: &Array, counts: &[usize]) -> Result<Vec<Tree>, TreesError> {
             return Err(TreesError::Empty(example));
         }
         let own = &values[example * nodes * edges..][..count * edges];
-        if let Some(bad) = own.iter().find(|v| v.fract() != 0.0 || **v < -1.0 || **v >= nodes as f64) {
-            return Err(TreesError::Number(*bad));
+        // Which node is not there, the tree itself says.
+        if let Some(at) = own.iter().position(|v| v.fract() != 0.0 || *v < -1.0) {
+            return Err(TreesError::Number(example, at / edges, own[at]));
         }
         let own: Vec<i64> = own.iter().map(|v| *v as i64).collect();
         let edges = (0..*count).map(|n| &own[n * edges..][..edges]);
@@ -73,15 +86,18 @@ mod tests {
         assert_eq!(told([1, 3, 2], &[-1, -1, -1, -1, 0, 1], &[3]), "3 nodes");
         assert_eq!(told([1, 3, 2], &[-1, -1, 9, 9, 9, 9], &[1]), "1 nodes");
         for (children, why) in [
-            ([-1, -1, 2, -1, 0, 1], "children must come before their parents; node 1 has child 2"),
-            ([-1, -1, 1, -1, 0, 1], "children must come before their parents; node 1 has child 1"),
+            ([1, 2, -1, -1, -1, -1], "node 0 has child 1, which does not come before it"),
+            ([-1, -1, 2, -1, 0, 1], "node 1 is below itself: 1 → 2 → 1"),
+            ([2, -1, -1, -1, 0, 1], "node 0 is below itself: 0 → 2 → 0"),
+            ([-1, -1, 1, -1, 0, 1], "node 1 is below itself: 1 → 1"),
             ([-1, -1, 0, -1, 0, 1], "node 0 has two parents, 1 and 2"),
-            ([-1, -1, -1, -1, 0, -1], "node 1 has no parent"),
-            ([-1, -1, -1, -1, 0, 3], "and not hold 3"),
+            ([-1, -1, -1, -1, 0, -1], "node 1 has no parent; only the last node, the root, may have none"),
+            ([-1, -1, -1, -1, 0, 3], "node 2 has child 3, but nodes are numbered 0 to 2"),
+            ([-1, -1, -2, -1, 0, 1], "node 1 has child -2"),
         ] {
             let told = told([1, 3, 2], &children, &[3]);
-            assert!(told.contains(why), "{told}");
+            assert_eq!(told, format!("must give each example a tree; in example 1, {why}"));
         }
-        assert!(told([1, 1, 1], &[-1], &[0]).contains("that of example 0 has no node"));
+        assert_eq!(told([1, 1, 1], &[-1], &[0]), "must give each example a tree; in example 1 is no node");
     }
 }

@@ -60,8 +60,8 @@ impl Place {
     pub fn bad(&self, args: &[&str], parts: &[&str]) {
         let ran = self.run(args);
         assert_eq!(ran.code, 1, "{args:?}\n{}{}", ran.out, ran.err);
-        // Messages are wrapped; a test is about their words.
-        let words = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Messages are wrapped, behind a line; a test is about their words.
+        let words = ran.err.split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" ");
         for part in parts {
             assert!(words.contains(part), "`{part}` is missing in\n{}", ran.err);
         }

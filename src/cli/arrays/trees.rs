@@ -10,7 +10,7 @@ use crate::eqn::{Domain, DomainKind, Graph};
 use crate::runtime::MOST_STEPS;
 use crate::runtime::errors::{missing_trees, too_many_steps};
 use crate::weights::trees::{TreesError, trees as trees_of};
-use crate::weights::{Array, Finder, show};
+use crate::weights::{Array, Finder};
 use std::collections::BTreeMap;
 
 pub fn trees(
@@ -73,10 +73,10 @@ fn read(
         let values = given.to_f64();
         let fits = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= nodes as f64;
         if given.shape != [batch] {
-            return Err(errors::bad_lengths(finder.file, lengths, batch, nodes, &show(&given.shape)));
+            return Err(errors::misshaped_lengths(finder.file, lengths, batch, None, &given.shape));
         }
-        if let Some(bad) = values.iter().find(|v| !fits(v)) {
-            return Err(errors::bad_lengths(finder.file, lengths, batch, nodes, &bad.to_string()));
+        if let Some(at) = values.iter().position(|v| !fits(v)) {
+            return Err(errors::bad_length(finder.file, lengths, at, None, nodes, values[at]));
         }
         counts = values.iter().map(|v| *v as usize).collect();
     }
@@ -119,11 +119,11 @@ out h = h
         let children = [-1, -1, -1, -1, 0, 1, -1, -1, 9, 9, 9, 9];
         let trees = read(&children, [2, 3, 2], Some(vec![3, 1])).unwrap();
         assert_eq!((trees[0].children(2), trees[1].nodes()), (&[0, 1][..], 1));
-        assert!(read(&children, [2, 3, 2], None).unwrap_err().contains("not hold 9"));
+        assert!(read(&children, [2, 3, 2], None).unwrap_err().contains("node 1 has child 9"));
         assert!(read(&children[..6], [1, 3, 2], Some(vec![4])).unwrap_err().contains("`lengths`"));
         let lost = read(&[-1, -1, -1, -1, 0, -1], [1, 3, 2], None).unwrap_err();
         assert!(
-            lost.ends_with("example 0: node 1 has no parent; only the last node, the root, may have none")
+            lost.ends_with("example 1, node 1 has no parent; only the last node, the root, may have none")
         );
     }
 }

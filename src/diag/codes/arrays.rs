@@ -193,9 +193,11 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "E0747",
-        title: "wrong lengths in a file",
+        title: "wrong lengths or trees in a file",
         text: "`lengths` (or `lengths_n` for `seq<n>`) has one whole number for each example, at most the number of steps of \
-               the arrays.",
+               the arrays; of a grid `[batch, axes]`. Of a tree it is the number of nodes, and `children` `[batch, nodes, \
+               edges]` has the children of each node, numbered from 0, -1 where there is none: they come before their \
+               parents, each node but the last has one parent, and nothing is below itself.",
     },
     Entry {
         code: "E0748",

@@ -155,7 +155,9 @@ impl Rows {
             if is_heading {
                 continue;
             }
-            self.row(line, i + 1, labelled).map_err(|why| errors::bad_line(path, i + 1, &why))?;
+            let refused =
+                |why: String| errors::bad_line(path, i + 1, &why).help(errors::line_of_numbers(labelled));
+            self.row(line, i + 1, labelled).map_err(refused)?;
         }
         if self.lines.len() == before { Err(errors::empty_file(path)) } else { Ok(()) }
     }
@@ -248,7 +250,7 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
                     finder.refusal_of(&finder.missing(&children, "[examples, nodes, edges]"))
                 })?;
                 let trees = weights::trees::trees(array, &lengths[0])
-                    .map_err(|why| errors::bad_file(path, &format!("the children of `{name}`: {why}")))?;
+                    .map_err(|why| errors::bad_children(path, name, &why))?;
                 Field::tree(shape.to_vec(), values, Arc::new(trees))
             }
         });
@@ -313,7 +315,13 @@ fn whole_lengths(
         return Err(errors::bad_file(
             path,
             &format!("lengths must be {examples} whole numbers of {}{each}", most.join(", ")),
-        ));
+        )
+        .help(match axes.len() {
+            1 => "give how many of the steps are each example's own".to_string(),
+            axes => {
+                format!("give how many points along each axis are each example's own, [examples, {axes}]")
+            }
+        }));
     }
     let axis = |k: usize| all.iter().skip(k).step_by(axes.len()).map(|v| *v as usize).collect();
     Ok((0..axes.len()).map(axis).collect())
@@ -461,6 +469,8 @@ mod tests {
             (&[3][..], 2..3, &[0][..])
         );
         arrays.insert("children".into(), ints(&[2, 2, 1], &[1, 0, -1, 0]));
-        assert!(read(&arrays, Over::Tree).unwrap_err().contains("example 0: children must come before"));
+        assert!(
+            read(&arrays, Over::Tree).unwrap_err().contains("example 1, node 0 is below itself: 0 → 1 → 0")
+        );
     }
 }

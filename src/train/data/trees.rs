@@ -96,7 +96,11 @@ impl Forest {
         let before = self.trees.len();
         for (i, line) in text.lines().enumerate() {
             if !line.trim().is_empty() {
-                self.line(line).map_err(|why| errors::bad_line(path, i + 1, &why))?;
+                self.line(line).map_err(|why| {
+                    errors::bad_line(path, i + 1, &why).help(
+                        "a line is a label, a tab and one tree, each `(` with its `)`: `7⇥(MAX 2 (MIN 9 7))`",
+                    )
+                })?;
             }
         }
         if self.trees.len() == before { Err(errors::empty_file(path)) } else { Ok(()) }

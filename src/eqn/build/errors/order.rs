@@ -89,6 +89,7 @@ pub fn offset_not_constant(name: &str, at: Span) -> Diagnostic {
 pub fn lag_too_great(lag: i64, limit: i64, at: Span) -> Diagnostic {
     Diagnostic::error("E0924", format!("a lag of {}; the limit is {limit}", lag.unsigned_abs()))
         .at(at, "here")
+        .help("carry what is needed from so far back in a state, or keep the values as a `mem` and read a position")
 }
 
 pub fn offset_at_side(at: Span) -> Diagnostic {

@@ -226,6 +226,7 @@ pub fn dim_error(e: &DimError, at: Span) -> Diagnostic {
     match e {
         DimError::NotDivisible(..) => d.help("choose dimensions that divide without remainder"),
         DimError::Overflow => d.help("no array is as large as that"),
+        DimError::DivisionByZero => d.help("choose dimensions with another divisor"),
         _ => d,
     }
 }

@@ -310,6 +310,10 @@ const CELLS: &[(&str, &str, &str)] = &[
     ("mdrnn", "MDRNN(4, 5, D = 2)", "h"),
     ("drnn", "DRNN(4, 5, N = 2)", "h"),
     ("clockwork", "Clockwork(4, 5, 2)", "h"),
+    ("birnn", "Bi(RNN(4, 5))", "out"),
+    ("bilstm", "Bi(LSTM(4, 5))", "out"),
+    ("bigru", "Bi(GRU(4, 5, reset = after, update = keep))", "out"),
+    ("cifg", "CIFGGreff(4, 5)", "h"),
 ];
 
 /// Of each example: nodes with their edges, −1 for no child; −2 behind the last node.
@@ -332,7 +336,9 @@ fn further_cells_are_as_published() {
         let name = format!("cell_{name}");
         let file = golden(&name);
         let mut all = Translated { size: 3, ..Translated::default() };
-        for (key, value) in file.iter().filter(|(key, _)| *key != "edges" && !key.ends_with("_grad")) {
+        let of_examples = |key: &str| key == "edges" || key == "lengths";
+        all.lengths = file.get("lengths").iter().flat_map(|n| n.iter().map(|n| *n as usize)).collect();
+        for (key, value) in file.iter().filter(|(key, _)| !of_examples(key) && !key.ends_with("_grad")) {
             let Some(gradient) = file.get(&format!("{key}_grad")) else {
                 all.given.insert(key.clone(), value.clone());
                 continue;

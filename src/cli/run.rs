@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Evaluate a cell or model on the arrays of an npz file
 ///
 /// Inputs are [steps, batch, …] under their declared names, parameters under theirs, initial states NAME0
-/// [batch, …] (optional), and `lengths`, one number each (optional); trees are
+/// [batch, …] (optional), and `lengths` [batch], of a grid [batch, axes] (optional); trees are
 /// `children` [batch, nodes, edges], -1 where there is no child. Written are all outputs and states [steps, batch, …] and
 /// the last states NAME_last; with --grad also NAME_adj for every input, parameter and initial state, from the
 /// NAME_adj of outputs that the file gives.

@@ -50,6 +50,7 @@ cell B(I, H) = NaryTreeLSTM(I, H) with {
 }
 cell Time(I, H) = GridLSTM(I, H, 1, rank = [0, 1], out = outside) with { out y = h[1] for l = L }
 cell Looked(D, H, null : bool = true) = MatchLSTM(D, H, null = null) with { out m.h, a }
+cell Gates(I, H, cut : bool) = DRNN(I, H, N = 0, truncate_gates = cut) with { out s, f }
 cell Chunks(N, B, C, F, T) = FTLSTM(N, B, C, F, T) with { out u }
 ";
 
@@ -601,6 +602,28 @@ fn reverse_mode_is_the_forward_recursion_and_its_closed_form() {
         let reverse = net.input("h_adj", &cotangent).all()["b_adj"].clone();
         close(&reverse, &recursion.index_axis(Axis(0), k).to_owned());
     }
+}
+
+// 15
+#[test]
+fn a_gradient_cut_at_the_gates_goes_back_by_the_forget_gates_alone() {
+    let x = sequence();
+    let of = |cut: bool| {
+        let net = Net::new(&format!("Gates(2, 3, cut = {cut})")).input("x", &x);
+        let values = net.all();
+        let (s, f) = (values["s"].clone(), values["f"].clone());
+        let options = rnnc::grad::Options::default();
+        let graph = rnnc::grad::differentiate(&net.graph, &options).expect("a gradient");
+        let mut cotangent = s.clone() * 0.0;
+        cotangent.index_axis_mut(Axis(0), 5).fill(1.0);
+        let joint = Net { graph, given: net.given.clone(), trees: Vec::new() };
+        (s, f, joint.input("s_adj", &cotangent).all()["s0_adj"].clone())
+    };
+    let ((s, f, cut), (whole_s, _, whole)) = (of(true), of(false));
+    close(&s, &whole_s);
+    let product = f.outer_iter().fold(cut.clone() * 0.0 + 1.0, |product, f| product * f);
+    close(&cut, &product);
+    differ(&cut, &whole);
 }
 
 // 16

@@ -99,7 +99,12 @@ pub(super) fn finish(
         }
     }
     for ((value, _), state) in &mirror.aliases {
-        mirror.out.states[state.index()].def = mirror.map[value.index()];
+        let def = mirror.map[value.index()];
+        mirror.out.states[state.index()].def = def;
+        if let Some(def) = def.filter(|d| d.index() >= tape.forward && mirror.out.node(*d).name.is_none()) {
+            let name = mirror.out.states[state.index()].name.to_string();
+            mirror.out.set_name(def, name);
+        }
     }
     for (name, value) in outputs {
         let node = mirror.node(*value)?;
@@ -365,7 +370,11 @@ impl Mirror<'_> {
         let node = self.tape.graph.node(id);
         let mut name = match &node.name {
             Some(name) => name.to_string(),
-            None => format!("part{}", id.0),
+            // What a read at an offset receives has the name that the sweep gave to its state.
+            None => match self.tape.graph.states.iter().find(|s| s.def == Some(id)) {
+                Some(state) => state.name.to_string(),
+                None => format!("part{}", id.0),
+            },
         };
         while !self.names.insert(name.as_str().into()) {
             name.push('\'');

@@ -314,3 +314,27 @@ fn the_chain_is_read_backwards_within_each_length_and_points_are_taken() {
     assert_eq!(ws.output("third").unwrap(), [3.0, -1.0]);
     assert_eq!(ws.output("ahead").unwrap(), [1.0, -1.0, -1.0, 0.0, -1.0, 0.0]);
 }
+
+/// Rows of zeros are not multiplied, which must not show: not in the bits, and not where the matrix holds an infinity.
+#[test]
+fn zeros_times_a_matrix_are_zeros_or_nan() {
+    let h = 5;
+    let mut program = recurrence(h);
+    let InputKind::Initial { default, .. } = &mut program.inputs[1].kind else {
+        panic!("h0 is an initial state")
+    };
+    *default = 0.0;
+    let run = |batch: &Batch| {
+        let native = run_batch(&Executable::compiled(program.clone()).unwrap(), batch).unwrap();
+        native["h"].clone()
+    };
+    let mut batch = arrays(h, &[3, 3]);
+    let first = run(&batch);
+    for (at, value) in first.indexed_iter().filter(|(at, _)| at[0] == 0) {
+        let x = batch.arrays["x"][&at] + 1.0;
+        assert!((value - x.tanh()).abs() < 1e-6, "{value} at {at:?}");
+    }
+    batch.arrays.get_mut("U").unwrap()[[2, 3]] = f64::INFINITY;
+    let first = run(&batch);
+    assert!(first[[0, 0, 2]].is_nan() && first[[0, 1, 2]].is_nan() && !first[[0, 0, 1]].is_nan());
+}

@@ -9,7 +9,7 @@ use super::session::{Failure, Session, say};
 use super::{errors, files, plot};
 use crate::diag::Fallible;
 use crate::eqn::build::Options;
-use crate::eqn::{Graph, Op};
+use crate::eqn::{Graph, Op, Source, SourceKind, Ty};
 use crate::grad;
 use crate::pipeline::{self, CompileOptions, Step};
 use crate::resolve::Library;
@@ -217,11 +217,13 @@ fn kept(built: &Built) -> Graph {
     graph
 }
 
-/// Gradients of everything, from the output that counts.
+/// Gradients of parameters and inputs, from the output that counts.
 fn with_gradients(graph: &Graph) -> Fallible<Graph> {
     let main = graph.outputs.iter().find(|o| &*o.name == "loss").or(graph.outputs.first());
     let from = main.map(|o| vec![o.name.to_string()]);
-    grad::differentiate(graph, &grad::Options { from, ..grad::Options::default() })
+    let counts = |s: &&Source| matches!(s.kind, SourceKind::Param(_) | SourceKind::Input) && s.ty == Ty::Real;
+    let wrt = graph.sources.iter().filter(counts).map(|s| s.name.to_string()).collect();
+    grad::differentiate(graph, &grad::Options { from, wrt: Some(wrt) })
 }
 
 /// Whether each step needs only what came before.

@@ -4,7 +4,8 @@
 //! adjoints and these are 0 outside the domain, `(Uᵀ a + b ⊙ s)[t+1] = Uᵀ a[t+1] + b[t+1] ⊙ s[t+1]`, where all reads
 //! outside the domain give 0. Written so, every product with `Uᵀ` of one step can be one product, and the
 //! equations read as on paper: only named values are read at an offset. The same is done to `g[1]`, which
-//! initial values receive.
+//! initial values receive. For running, it is done along chains only: on grids and trees a read at an offset is a copy, so `g`
+//! itself is read, once.
 //! Out: forward nodes under their ids, then the adjoint nodes that an output needs. A value is not moved
 //! if it holds a product that is needed at this point too (it would be computed twice).
 
@@ -98,7 +99,12 @@ pub(super) fn finish(
         }
     }
     for ((value, _), state) in &mirror.aliases {
-        mirror.out.states[state.index()].def = mirror.map[value.index()];
+        let def = mirror.map[value.index()];
+        mirror.out.states[state.index()].def = def;
+        if let Some(def) = def.filter(|d| d.index() >= tape.forward && mirror.out.node(*d).name.is_none()) {
+            let name = mirror.out.states[state.index()].name.to_string();
+            mirror.out.set_name(def, name);
+        }
     }
     for (name, value) in outputs {
         let node = mirror.node(*value)?;
@@ -231,11 +237,22 @@ impl Mirror<'_> {
             return !self.tape.traits[def.index()].wild;
         }
         let is_product = matches!(node.op, Op::MatMul(..) | Op::Outer(..) | Op::Reduce { .. });
+        if linear && !self.for_reading && self.is_copied(access, domain) && !matches!(node.op, Op::Lag { .. })
+        {
+            return false;
+        }
         if linear {
             node.name.is_none() && (self.for_reading || !is_product || self.uses[id.index()] <= 1)
         } else {
             node.name.is_none() && !self.tape.traits[id.index()].wild
         }
+    }
+
+    /// Whether a read costs a copy of the rows. Along a chain it is the same rows at another start; elsewhere it is dearer to
+    /// copy each operand than to copy what is computed of them.
+    fn is_copied(&self, access: Access, domain: DomainId) -> bool {
+        let is_chain = matches!(self.tape.graph.domains[domain.index()].kind, DomainKind::Chain { .. });
+        matches!(access, Access::Lag(_)) && !is_chain
     }
 
     /// The operation on its operands at the other point, if that gives the same.
@@ -353,7 +370,11 @@ impl Mirror<'_> {
         let node = self.tape.graph.node(id);
         let mut name = match &node.name {
             Some(name) => name.to_string(),
-            None => format!("part{}", id.0),
+            // What a read at an offset receives has the name that the sweep gave to its state.
+            None => match self.tape.graph.states.iter().find(|s| s.def == Some(id)) {
+                Some(state) => state.name.to_string(),
+                None => format!("part{}", id.0),
+            },
         };
         while !self.names.insert(name.as_str().into()) {
             name.push('\'');

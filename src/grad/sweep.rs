@@ -130,6 +130,7 @@ impl Sweep {
     /// One state for each active read at an offset of an active value; by the value, its reads.
     fn mirror_states(&mut self) -> BTreeMap<NodeId, Vec<NodeId>> {
         let mut readers: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        let mut reads: BTreeMap<StateId, u32> = BTreeMap::new();
         for id in (0..self.tape.forward as u32).map(NodeId) {
             let Op::Lag { state, .. } = self.op(id) else { continue };
             let of = &self.tape.graph.states[state.index()];
@@ -141,7 +142,8 @@ impl Sweep {
             let Level::Over(domain) = self.level(id) else { continue };
             let (shape, span) = (of.shape.clone(), of.span);
             let init = vec![self.zero(&shape)];
-            let name: Arc<str> = format!("{}_via_{}_adj", of_name(&self.tape.graph, state), id.0).into();
+            let read = reads.entry(state).and_modify(|n| *n += 1).or_insert(1);
+            let name: Arc<str> = format!("{}_read{read}_adj", of_name(&self.tape.graph, state)).into();
             let mirror = self.tape.graph.state(State {
                 name,
                 domain,

@@ -4,6 +4,7 @@
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
 
 mod indexed;
+mod zeros;
 
 use super::gemm::{self, Isa, Packed};
 use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
@@ -323,6 +324,10 @@ impl Execution<'_> {
                 from.stride = 0;
             }
             let (to, rows) = (run.view(out, w.n()), run.rows(out).count);
+            if zeros::all(&run.bufs[from.buffer], from, rows) && w.is_finite() {
+                zeros::product(&mut run.bufs[to.buffer], to, rows, accumulate);
+                return;
+            }
             kernel::product(run.isa, rows, run.bufs, from, w, to, accumulate);
         });
     }

@@ -79,6 +79,16 @@ impl Packed {
         }
     }
 
+    /// Whether it holds neither infinities nor NaN: whether its product with zeros is 0.
+    pub fn is_finite(&self) -> bool {
+        // A sum of zeros and NaN; many at a time, so that it runs at the speed of the memory.
+        let mut sums = [0.0f32; PANEL];
+        for row in self.data.as_slice().chunks_exact(PANEL) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * 0.0);
+        }
+        sums.iter().all(|sum| *sum == 0.0)
+    }
+
     /// Element `(k, n)`, for tests and printing.
     pub fn get(&self, k: usize, n: usize) -> f32 {
         assert!(k < self.k && n < self.n, "element ({k}, {n}) of [{}, {}]", self.k, self.n);

@@ -326,6 +326,10 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
             (n, ..) if n > 1 => choices.push((&s.name, s.kind.iter().map(|w| named(w, span)).collect())),
             (_, "bool", _) => choices.push((&s.name, booleans(span))),
             (0, _, Some(Expr { kind: ExprKind::Bool(_), .. })) => choices.push((&s.name, booleans(span))),
+            // Numbers for axes are often switches.
+            (_, _, Some(default)) if s.over_set.is_some() => {
+                choices.push((&s.name, vec![default.clone(), number(1.0, span)]));
+            }
             (_, _, Some(_)) => {}
             (_, "real", None) => fixed.push((&s.name, number(0.5, span))),
             (_, "cell", None) => fixed.push((&s.name, word_expr(STAND_IN, span))),

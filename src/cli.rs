@@ -29,6 +29,7 @@ mod session;
 mod show;
 mod signals;
 mod test;
+mod threads;
 mod train;
 mod trained;
 

@@ -15,12 +15,14 @@ mod exec;
 pub mod gemm;
 pub mod interpret;
 pub mod kernel;
+pub mod memory;
 mod rows;
-
+pub mod threads;
 mod workspace;
 
-pub use arrays::{run_batch, run_batch_within};
+pub use arrays::{run_batch, run_batch_on, run_batch_within};
 pub use exec::Done;
+pub use threads::Team;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
 
 use crate::codegen;
@@ -40,6 +42,8 @@ pub struct Executable {
     outputs: BTreeMap<Arc<str>, usize>,
     /// Weights assembled from something that a run itself computes or is given: packed before each use.
     moving: Vec<bool>,
+    /// Buffers that are a kernel's working memory: every thread has its own.
+    working: Vec<bool>,
 }
 
 impl Executable {
@@ -65,7 +69,8 @@ impl Executable {
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
         let moving = moving_weights(&program);
-        Arc::new(Executable { program, limits, native, inputs, outputs, moving })
+        let working = exec::working(&program);
+        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working })
     }
 
     pub fn program(&self) -> &Program {

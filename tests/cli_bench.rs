@@ -132,7 +132,6 @@ fn a_cell_of_ones_own_is_measured_too() {
 #[test]
 fn what_cannot_be_measured_is_refused() {
     let place = Place::new();
-    place.bad(&["bench", "--cell", "LSTM(8, 8)", "--threads", "2"], &["E0743", "one thread"]);
     place.bad(
         &["bench", "--cell", "LSTM(8, 8)", "--mode", "stream", "--batch", "2"],
         &["E0743", "one example"],
@@ -142,6 +141,8 @@ fn what_cannot_be_measured_is_refused() {
         &["E0744", "it reads a sequence backwards"],
     );
     place.bad(&["bench", "--cell", "LSTM(_, 8)"], &["E0737", "--set I=64"]);
-    let ran = place.run(&["bench", "--cell", "LSTM(8, 8)", "--steps", "0"]);
-    assert_eq!(ran.code, 2, "{}", ran.err);
+    for (flag, value) in [("--steps", "0"), ("--threads", "0"), ("--threads", "10000")] {
+        let ran = place.run(&["bench", "--cell", "LSTM(8, 8)", flag, value]);
+        assert!(ran.code == 2 && ran.err.contains(flag) && ran.err.contains(value), "{}", ran.err);
+    }
 }

@@ -63,6 +63,29 @@ fn a_run_goes_on_bit_for_bit_and_is_recorded() {
     uses(&place);
 }
 
+/// Sums are in one order, whoever computes them.
+#[test]
+fn a_run_has_the_same_bits_on_any_number_of_threads() {
+    let place = place();
+    let wide = ["--set", "H=48", "--set", "train.batch=7"];
+    for threads in ["1", "2", "3"] {
+        place.good(&[&["train", "w.rnn", "--out", threads, "--threads", threads][..], &wide].concat());
+        for file in ["checkpoint.safetensors", "best.safetensors", "run.json"] {
+            assert!(
+                place.read(&format!("{threads}/{file}")) == place.read(&format!("1/{file}")),
+                "{file} differs"
+            );
+        }
+        place.good(&["eval", "w.rnn", "--run", "1", "--threads", threads]);
+    }
+    for threads in ["0", "10000"] {
+        let ran = place.run(&["train", "w.rnn", "--threads", threads]);
+        assert!(ran.code == 2 && ran.err.contains("--threads") && ran.err.contains(threads), "{}", ran.err);
+        let line = format!("train.threads={threads}");
+        place.bad(&["train", "w.rnn", "--set", &line], &["E0803", "threads"]);
+    }
+}
+
 /// What a trained model is for.
 fn uses(place: &Place) {
     let measured = place.good(&["eval", "w.rnn", "--run", "a", "--json"]).out;

@@ -1,5 +1,6 @@
 //! Lengths, trees and padding never leak: in compiled kernels, forward and backward, an example's results are the same bits
-//! wherever it stands in a batch, whatever stands beside it, and whatever lies behind its end.
+//! wherever it stands in a batch, whatever stands beside it, and whatever lies behind its end. Nor does the number of
+//! threads show.
 //!
 //! Over all recipes that the standard library checks.
 
@@ -13,12 +14,13 @@ use rnnc::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty, buil
 use rnnc::grad;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::{self, Library, Origin};
-use rnnc::runtime::run_batch;
+use rnnc::runtime::{Executable, MEMORY_LIMIT, Team, run_batch, run_batch_on};
 use rnnc::shape::Bindings;
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::ast::{Expr, ItemKind};
 use rnnc::syntax::print::{Style, print_expr};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Array, noise};
 
@@ -209,6 +211,7 @@ fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {
             run_batch(&exe, &case.batch(order, more)).map_err(|e| format!("{order:?} + {more}: {e:?}"))?;
         Ok(case.results(&out, order))
     };
+    same_on_threads(&exe, &case.batch(&[3, 0, 4, 2, 1], 1))?;
     let alone: Vec<_> = (0..EXAMPLES).map(|e| Ok(run(&[e], 0)?.remove(0))).collect::<Result<_, String>>()?;
     let mut count = 0;
     for (order, more) in
@@ -231,6 +234,21 @@ fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {
         }
     }
     Ok(count)
+}
+
+/// All outputs, those that are summed over examples too, have the same bits on any number of threads.
+fn same_on_threads(exe: &Arc<Executable>, batch: &Batch) -> Result<(), String> {
+    let run = |team: &Arc<Team>| run_batch_on(exe, batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"));
+    let alone = run(&Team::alone())?;
+    for threads in [2, 3, 5] {
+        let found = run(&Team::eager(threads))?;
+        for (name, values) in &alone {
+            if !same_bits(&found[name], values) {
+                return Err(format!("`{name}` on {threads} threads: {} instead of {values}", found[name]));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rnnc::eqn::build::{Options, build};
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::load;
-use rnnc::runtime::Workspace;
+use rnnc::runtime::{Team, Workspace};
 use rnnc::source::{Loader, Sources};
 use rnnc::{grad, syntax};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -48,11 +48,12 @@ fn repeated_runs_allocate_nothing() {
     let id = sources.add("recipe", "GRU(6, 7)");
     let recipe = syntax::parse_recipe(&sources, id).unwrap();
     let graph = build(&library, &recipe, &Options::default()).0.unwrap();
-    for interpret in [false, true] {
+    for (interpret, threads) in [(false, 1), (true, 1), (false, 2), (false, 3)] {
         let options =
             CompileOptions { grad: Some(grad::Options::default()), interpret, ..CompileOptions::default() };
         let exe = compile(&graph, &BTreeMap::new(), &options).unwrap();
         let mut ws = Workspace::new(&exe).unwrap();
+        ws.work_with(&Team::eager(threads)).unwrap();
         ws.resize(3, &BTreeMap::from([("n".into(), vec![4, 2, 0])])).unwrap();
         let missing: Vec<String> = ws.missing().map(|(name, _)| name.to_owned()).collect();
         for name in missing {
@@ -66,6 +67,6 @@ fn repeated_runs_allocate_nothing() {
             ws.run().unwrap();
             ws.param_mut(&params[0]).unwrap()[0] += 0.1;
         }
-        assert_eq!(COUNT.get(), before, "interpreted: {interpret}");
+        assert_eq!(COUNT.get(), before, "interpreted: {interpret}, {threads} threads");
     }
 }

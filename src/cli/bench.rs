@@ -6,7 +6,7 @@ mod report;
 
 use super::select::{Built, Selected};
 use super::session::{Failure, Session, say};
-use super::{errors, files, plot};
+use super::{errors, files, plot, threads};
 use crate::diag::Fallible;
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, Op, Source, SourceKind, Ty};
@@ -54,7 +54,8 @@ pub struct Bench {
     /// Sequences side by side [default: 32; 1 in a stream]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Threads to share the work out to; the peak is that of as many cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads::range())]
     threads: u32,
     /// Forward, forward and backward, or one step a call
     #[arg(long, value_enum, default_value_t = Mode::Infer)]
@@ -89,9 +90,6 @@ impl Mode {
 
 impl Bench {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
-        if self.threads != 1 {
-            return Err(errors::one_thread(self.threads).into());
-        }
         let stream = self.mode == Mode::Stream;
         let batch = self.batch.unwrap_or(if stream { 1 } else { 32 });
         if stream && batch != 1 {
@@ -102,6 +100,7 @@ impl Bench {
             steps: self.steps as usize,
             stream,
             training: self.mode == Mode::Train,
+            team: threads::team(Some(self.threads)),
         };
         let start = Instant::now();
         let library = self.selected.library(session)?;
@@ -114,7 +113,7 @@ impl Bench {
         let mut subjects = subjects.collect::<Fallible<Vec<_>>>()?;
         let measured = measure::measure(&mut subjects)?;
         drop(subjects);
-        let machine = machine::measured(measured.first().map_or(0.0, |m| m.peak_gflops));
+        let machine = machine::measured(measured.first().map_or(0.0, |m| m.peak_gflops), self.threads);
         let reports = programs.iter().zip(&measured).map(|(program, measured)| {
             let forward = pipeline::program(&program.graph, &Bindings::new(), &CompileOptions::default())?;
             Ok(Report {

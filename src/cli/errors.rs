@@ -180,11 +180,6 @@ pub fn no_item(name: &str) -> Diagnostic {
         .help("name the FILE it stands in, or an item of the standard library")
 }
 
-pub fn one_thread(threads: u32) -> Diagnostic {
-    Diagnostic::error("E0743", format!("programs run on one thread, not on {threads}"))
-        .help("leave out `--threads`, or say `--threads 1`")
-}
-
 pub fn one_example(batch: u32) -> Diagnostic {
     Diagnostic::error("E0743", format!("a stream is of one example, not of {batch}"))
         .help("leave out `--batch`, or use `--mode infer`")

@@ -3,7 +3,7 @@
 use super::part::Chosen;
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
-use super::trained;
+use super::{threads, trained};
 use crate::train::batches::{Batches, Window};
 use crate::train::data::Dataset;
 use crate::train::data::split::Part;
@@ -33,6 +33,10 @@ pub struct Eval {
     /// likeliest symbol), and count the errors
     #[arg(long, value_name = "WIDTH", value_parser = clap::value_parser!(u32).range(1..=1000))]
     beam: Option<u32>,
+    /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
+    /// [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads::range())]
+    threads: Option<u32>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -51,6 +55,8 @@ impl Eval {
         let part = &self.chosen.part(data, loaded.shares.as_deref())?;
         let carry = data.is_stream();
         let mut program = Carrying::new(&closed.evaluation(session, carry)?, carry)?;
+        let team = threads::team(self.threads);
+        program.workspace.work_with(&team)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
         let window = Window { size: settings.window, every: None };
@@ -70,6 +76,7 @@ impl Eval {
                 };
                 let written = Written { input: &input, output: &output, stop };
                 let mut decoder = Decoder::new(&closed.generation(session, &output)?, &fit.feeds, written)?;
+                decoder.workspace().work_with(&team)?;
                 trained::give(decoder.workspace(), &folder, &checkpoint)?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)
             }

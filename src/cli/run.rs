@@ -5,6 +5,7 @@ use super::errors;
 use super::files;
 use super::select::Selected;
 use super::session::{Failure, Session};
+use super::threads;
 use crate::eqn::build::Options;
 use crate::eqn::{Source, SourceKind, eval};
 use crate::train::draw;
@@ -44,6 +45,10 @@ pub struct Run {
     /// The most memory the arrays of the run may take, in GiB
     #[arg(long, value_name = "GIB", default_value_t = 4.0, value_parser = gibibytes)]
     memory: f64,
+    /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
+    /// [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads::range())]
+    threads: Option<u32>,
     /// Draw parameters that the file lacks, with this seed
     #[arg(long)]
     seed: Option<u64>,
@@ -89,7 +94,7 @@ impl Run {
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {
             let exe = super::compile::compile_as(&graph, self.interpret)?;
-            let ran = runtime::run_batch_within(&exe, &batch, limit);
+            let ran = runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads));
             ran.map_err(|wrong| wrong.into_iter().map(errors::with_flag).collect::<Vec<_>>())?
         };
         let mut out = Arrays::new();

@@ -6,6 +6,7 @@ use super::progress::{Keeper, Shown, numbers};
 use super::rundir::{self, RunDir};
 use super::session::{Failure, Session, complain};
 use super::signals::Signals;
+use super::threads;
 use crate::diag::{Diagnostic, Fallible};
 use crate::resolve::Library;
 use crate::syntax::ast::Expr;
@@ -43,6 +44,10 @@ pub struct Train {
     /// The seed of parameters, order and noise, in place of the `train` block's
     #[arg(long)]
     seed: Option<u64>,
+    /// Threads to share the work out to, in place of the `train` block's; a run gives the same bits on any number
+    /// [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads::range())]
+    threads: Option<u32>,
 }
 
 impl Train {
@@ -64,6 +69,7 @@ impl Train {
         let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
         let closed = opened.close(session, &dims)?;
         let carry = data.is_stream();
+        let team = threads::team(self.threads.or(settings.threads));
         let plan = Plan {
             data,
             parts: &parts,
@@ -80,6 +86,7 @@ impl Train {
             metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
             training: closed.training(session, carry, settings.every.is_some())?,
             evaluation: closed.evaluation(session, carry)?,
+            team: &team,
         };
         let mut trainer = Trainer::new(plan, |shape| rule(&opened.library, &settings.optimizer, shape))?;
         let folder = match self.resume {

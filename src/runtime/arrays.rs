@@ -1,7 +1,7 @@
 //! A whole run on named f64 arrays, with the conventions of the reference interpreter.
 
 use super::workspace::{MEMORY_LIMIT, place_of};
-use super::{Executable, Workspace, errors};
+use super::{Executable, Team, Workspace, errors};
 use crate::diag::Fallible;
 use crate::eqn::eval::Batch;
 use crate::loops::{InputKind, Place, Program};
@@ -20,7 +20,18 @@ pub fn run_batch_within(
     batch: &Batch,
     limit: usize,
 ) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
+    run_batch_on(exe, batch, limit, &Team::alone())
+}
+
+/// [`run_batch_within`], shared out to the threads of a team.
+pub fn run_batch_on(
+    exe: &Arc<Executable>,
+    batch: &Batch,
+    limit: usize,
+    team: &Arc<Team>,
+) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
     let mut workspace = Workspace::with_limit(exe, limit)?;
+    workspace.work_with(team)?;
     workspace.resize_with(batch.size, &steps(exe.program(), batch), &batch.lengths, &batch.trees)?;
     load(&mut workspace, batch)?;
     workspace.run()?;

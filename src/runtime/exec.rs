@@ -2,18 +2,28 @@
 //!
 //! In: a workspace whose sizes are fixed and whose inputs are given. Out: its buffers, computed. Every index below is
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
+//!
+//! All threads of a run walk through the same stages at once; which part of a stage each of them computes is said in
+//! [`shares`].
 
 mod indexed;
+mod shares;
 mod zeros;
 
-use super::gemm::{self, Isa, Packed};
-use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
+pub(super) use shares::working;
+
+use super::gemm::{self, Isa, PANEL};
+use super::kernel::{Addresses, Bind, FlushToZero};
+use super::memory::{self, LINE, Memory};
+use super::threads::{Member, Team};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
 use super::{Executable, errors, interpret, rows};
 use crate::diag::Fallible;
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, Point};
-use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage, Weight};
+use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a run needs beside the buffers; kept so that runs allocate nothing.
 #[derive(Debug, Default)]
@@ -44,6 +54,18 @@ impl Scratch {
             ..Scratch::default()
         }
     }
+
+    /// Outside of all loops.
+    fn begin(&mut self, rows: &rows::Rows) {
+        self.step.fill(None);
+        self.joined.fill(0);
+        self.depth = 0;
+        self.outer.clear();
+        self.range.fill((0, 0));
+        for (range, rows) in self.range.iter_mut().zip(&rows.domains) {
+            *range = (0, rows.count());
+        }
+    }
 }
 
 /// What a run has just done; see [`Workspace::run_watched`].
@@ -69,24 +91,44 @@ impl Workspace {
         self.run_now(Some(watch))
     }
 
-    fn run_now(&mut self, mut watch: Watch) -> Fallible<()> {
+    fn run_now(&mut self, watch: Watch) -> Fallible<()> {
         let exe = self.exe.clone();
         let missing = exe.program.inputs.iter().zip(&self.given).filter(|(_, given)| !**given);
         let missing: Vec<_> = missing.map(|(input, _)| errors::missing(&input.name)).collect();
         if !missing.is_empty() {
             return Err(missing);
         }
-        let _flush = FlushToZero::begin();
-        if self.stale {
-            self.prepare();
-            self.stale = false;
-            if let Some(watch) = &mut watch {
-                watch(Done::Prepared);
-            }
-        }
-        let mut watch = watch.map(|watch| move |done: Done| watch(done));
-        let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));
-        self.execution(watch).stages(&exe.program.stages, false);
+        let team = self.team.clone();
+        let memory = Memory::new(&mut self.bufs, &mut self.weights);
+        let job = Job {
+            exe: &exe,
+            isa: self.isa,
+            sizes: rows::Sizes {
+                batch: self.batch,
+                steps: &self.steps,
+                lengths: &self.lengths,
+                trees: &self.trees,
+            },
+            start: &self.start,
+            ragged: &self.ragged,
+            rows: &self.rows,
+            loads: &self.loads,
+            stale: self.stale,
+            scratches: &self.scratches,
+        };
+        shares::run(&team, self.members, &job, memory, watch);
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Runs are shared out to the threads of this team from now on, as far as there is enough to do. Results do not depend
+    /// on it.
+    pub fn work_with(&mut self, team: &Arc<Team>) -> Fallible<()> {
+        self.team = team.clone();
+        let exe = self.exe.clone();
+        self.scratches.resize_with(team.size(), || Mutex::new(Scratch::new(&exe.program)));
+        self.for_each_thread().map_err(|e| vec![e])?;
+        self.count_members();
         Ok(())
     }
 
@@ -95,49 +137,58 @@ impl Workspace {
         let inputs = self.exe.program.inputs.iter().zip(&self.given);
         inputs.filter(|(_, given)| !**given).map(|(input, _)| (&*input.name, &input.kind))
     }
-
-    fn prepare(&mut self) {
-        let exe = self.exe.clone();
-        self.execution(None).stages(&exe.program.prepare, true);
-        for (i, weight) in exe.program.weights.iter().enumerate().filter(|(i, _)| !exe.moving[*i]) {
-            pack(weight, &self.bufs, &mut self.weights[i]);
-        }
-    }
-
-    fn execution<'a>(&'a mut self, watch: Watch<'a>) -> Execution<'a> {
-        for (range, rows) in self.scratch.range.iter_mut().zip(&self.rows.domains) {
-            *range = (0, rows.count());
-        }
-        Execution {
-            exe: &self.exe,
-            bufs: &mut self.bufs,
-            weights: &mut self.weights,
-            isa: self.isa,
-            batch: self.batch,
-            steps: &self.steps,
-            lengths: &self.lengths,
-            start: &self.start,
-            ragged: &self.ragged,
-            trees: &self.trees,
-            rows: &self.rows,
-            scratch: &mut self.scratch,
-            watch,
-        }
-    }
 }
 
-fn pack(weight: &Weight, bufs: &[Buf], into: &mut Packed) {
-    for part in &weight.parts {
-        let source = &bufs[part.source.buffer.index()].f32()[part.source.column..];
-        let (rows, cols) = if part.transposed { (part.cols, part.rows) } else { (part.rows, part.cols) };
-        into.pack_block(part.k0, part.n0, source, rows, cols, part.cols, part.transposed);
+/// What the threads of a run have in common.
+struct Job<'a> {
+    exe: &'a Executable,
+    isa: Isa,
+    sizes: rows::Sizes<'a>,
+    start: &'a [u64],
+    ragged: &'a [bool],
+    rows: &'a rows::Rows,
+    loads: &'a [u64],
+    /// Parameters have changed.
+    stale: bool,
+    /// Of each thread.
+    scratches: &'a [Mutex<Scratch>],
+}
+
+impl Job<'_> {
+    /// One thread's part of the run.
+    fn work(&self, member: Member, memory: Memory, watch: Watch) {
+        let _flush = FlushToZero::begin();
+        let mut scratch = self.scratches[member.index].lock().unwrap_or_else(PoisonError::into_inner);
+        scratch.begin(self.rows);
+        let mut watch = watch.map(|watch| move |done: Done| watch(done));
+        let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));
+        let mut run = Execution {
+            exe: self.exe,
+            memory,
+            isa: self.isa,
+            batch: self.sizes.batch,
+            steps: self.sizes.steps,
+            lengths: self.sizes.lengths,
+            start: self.start,
+            ragged: self.ragged,
+            trees: self.sizes.trees,
+            rows: self.rows,
+            loads: self.loads,
+            member,
+            mine: None,
+            scratch: &mut scratch,
+            watch,
+        };
+        if self.stale {
+            run.prepare();
+        }
+        run.stages(&self.exe.program.stages, false);
     }
 }
 
 struct Execution<'a> {
     exe: &'a Executable,
-    bufs: &'a mut [Buf],
-    weights: &'a mut [Packed],
+    memory: Memory<'a>,
     isa: Isa,
     batch: usize,
     steps: &'a [usize],
@@ -146,6 +197,11 @@ struct Execution<'a> {
     ragged: &'a [bool],
     trees: &'a [Vec<Tree>],
     rows: &'a rows::Rows,
+    /// What each example weighs, if that differs.
+    loads: &'a [u64],
+    member: Member<'a>,
+    /// The examples that are this thread's alone, while each thread goes its own way.
+    mine: Option<(usize, usize)>,
     scratch: &'a mut Scratch,
     watch: Watch<'a>,
 }
@@ -160,6 +216,18 @@ struct Rows {
 }
 
 impl Execution<'_> {
+    fn prepare(&mut self) {
+        let exe = self.exe;
+        self.stages(&exe.program.prepare, true);
+        for weight in (0..exe.program.weights.len()).filter(|i| !exe.moving[*i]) {
+            self.pack(weight);
+        }
+        self.member.wait();
+        if let Some(watch) = &mut self.watch {
+            watch(Done::Prepared);
+        }
+    }
+
     /// `afresh`: parameters changed, so every weight is packed before it is used.
     fn stages(&mut self, stages: &[Stage], afresh: bool) {
         let mut done = 0;
@@ -168,33 +236,38 @@ impl Execution<'_> {
             match stage {
                 Stage::Loop { domain, reverse, body } => {
                     let steps = self.steps[domain.index()];
-                    let outer = self.enter(&[(*domain, 1)]);
-                    for i in 0..steps {
+                    let outer = self.enter_loop(*domain);
+                    let apart = self.part_ways(body, afresh);
+                    for i in 0..if self.is_idle() { 0 } else { steps } {
                         let step = if *reverse { steps - 1 - i } else { i };
                         self.scratch.step[domain.index()] = Some(step);
                         self.go_to(outer, step as i64);
                         self.stages(body, afresh);
                     }
-                    self.scratch.step[domain.index()] = None;
-                    self.leave(outer);
+                    self.leave_loop(*domain, outer);
+                    self.meet_again(apart);
                 }
                 Stage::Fronts { front, reverse, body } => {
                     let outer = self.enter(&front.0);
+                    let apart = self.part_ways(body, afresh);
                     let mut key = None;
-                    while let Some(next) = self.next_front(outer, key, *reverse) {
+                    while let Some(next) = self.next_front(outer, key, *reverse)
+                        && !self.is_idle()
+                    {
                         self.go_to(outer, next);
                         self.stages(body, afresh);
                         key = Some(next);
                     }
                     self.leave(outer);
+                    self.meet_again(apart);
                 }
                 Stage::Collect { from, out, width, table } => self.collect(from, out, *width, *table),
                 Stage::Fold { fold, from, out, width, table } => self.fold(*fold, from, out, *width, *table),
                 Stage::Number { of, axis, out } => self.number(*of, *axis, out),
                 Stage::Product { a, weight, out, accumulate } => {
                     if afresh || self.exe.moving[weight.index()] {
-                        let weights = &self.exe.program.weights;
-                        pack(&weights[weight.index()], self.bufs, &mut self.weights[weight.index()]);
+                        self.pack(weight.index());
+                        self.member.wait();
                     }
                     self.product(a, weight.index(), out, *accumulate);
                 }
@@ -208,10 +281,13 @@ impl Execution<'_> {
                 Stage::Reverse { from, out, width } => self.reverse(from, out, *width),
                 Stage::Take { from, out, width, point, empty } => self.take(from, out, *width, *point, empty),
             }
-            if let Some(watch) = &mut self.watch
-                && !matches!(stage, Stage::Loop { .. } | Stage::Fronts { .. })
-            {
-                watch(Done::Stages(&stages[done..done + count]));
+            if !matches!(stage, Stage::Loop { .. } | Stage::Fronts { .. }) {
+                if self.mine.is_none() {
+                    self.member.wait();
+                }
+                if let Some(watch) = &mut self.watch {
+                    watch(Done::Stages(&stages[done..done + count]));
+                }
             }
             done += count;
         }
@@ -230,33 +306,44 @@ impl Execution<'_> {
         let stride = self.width(at.buffer);
         let (row, count) = match self.place(at.buffer) {
             Place::Shared => (0, 1),
-            Place::Example => (0, self.batch),
+            Place::Example => {
+                let (first, end) = self.mine.unwrap_or((0, self.batch));
+                (first, end - first)
+            }
             Place::Over { domain, .. } if self.is_indexed(domain) => {
                 let (first, end) = self.scratch.range[domain.index()];
                 (first, end - first)
             }
             Place::Over { domain, before, .. } => {
-                let step = self.scratch.step[domain.index()];
                 // Never negative: a lag lies within the halo.
-                let first = i64::from(before) + i64::from(at.lag) + step.unwrap_or(0) as i64;
-                let steps = if step.is_some() { 1 } else { self.steps[domain.index()] };
-                (first as usize * self.batch, steps * self.batch)
+                let ahead = (i64::from(before) + i64::from(at.lag)) as usize;
+                match self.scratch.step[domain.index()] {
+                    Some(step) => {
+                        let (first, end) = self.mine.unwrap_or((0, self.batch));
+                        ((ahead + step) * self.batch + first, end - first)
+                    }
+                    None => (ahead * self.batch, self.steps[domain.index()] * self.batch),
+                }
             }
         };
         Rows { buffer: at.buffer.index(), first: row * stride + at.column, stride, count }
     }
 
-    /// Runs `body` once, or, if `over` is a whole domain and something in it is there once per example or step, step by step.
+    /// Runs `body` once, or, if `over` is a whole domain and something in it is there once per example or step, step by
+    /// step, every thread on its own examples.
     fn by_step(&mut self, over: Place, stepwise: bool, mut body: impl FnMut(&mut Self)) {
         match over {
             Place::Over { domain, .. }
                 if stepwise && !self.is_indexed(domain) && self.scratch.step[domain.index()].is_none() =>
             {
+                let before = self.mine;
+                self.mine = before.or_else(|| self.own_examples());
                 for step in 0..self.steps[domain.index()] {
                     self.scratch.step[domain.index()] = Some(step);
                     body(self);
                 }
                 self.scratch.step[domain.index()] = None;
+                self.mine = before;
             }
             _ => body(self),
         }
@@ -267,24 +354,23 @@ impl Execution<'_> {
             Arg::Rows(at) => self.place(at.buffer) == Place::Example,
             Arg::Position(_) | Arg::Length(_) => true,
         });
-        self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
+        if self.is_one_piece(kernel, over, args) {
+            if self.member.index > 0 {
+                return;
+            }
+            // As if there were no other thread.
+            let before = self.mine.replace((0, self.batch));
+            self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
+            self.mine = before;
+        } else {
+            self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
+        }
     }
 
     fn map_now(&mut self, kernel: usize, over: Place, args: &[Arg]) {
         let program = &self.exe.program;
-        let rows = match over {
-            Place::Shared => 1,
-            Place::Example => self.batch,
-            Place::Over { domain, .. } if self.is_indexed(domain) => {
-                let (first, end) = self.scratch.range[domain.index()];
-                end - first
-            }
-            Place::Over { domain, .. } => match self.scratch.step[domain.index()] {
-                Some(_) => self.batch,
-                None => self.steps[domain.index()] * self.batch,
-            },
-        };
-        if rows == 0 {
+        let part = self.part(self.window(over).len());
+        if part.is_empty() {
             return;
         }
         self.scratch.binds.clear();
@@ -292,100 +378,138 @@ impl Execution<'_> {
             let bind = match arg {
                 Arg::Rows(at) => {
                     let rows = self.rows(at);
-                    Bind { buffer: rows.buffer, offset: rows.first }
+                    let ahead = match self.place(at.buffer) {
+                        Place::Shared if self.exe.working[at.buffer.index()] => {
+                            self.member.index * rows.stride.next_multiple_of(LINE)
+                        }
+                        Place::Shared => 0,
+                        Place::Example | Place::Over { .. } => part.start * rows.stride,
+                    };
+                    Bind { buffer: rows.buffer, offset: rows.first + ahead }
                 }
                 Arg::Position(domain) => {
                     let step = self.scratch.step[domain.index()].unwrap_or(0) as u64;
                     let buffer = position_buffer(program, domain.index());
-                    self.bufs[buffer].f32_mut()[0] = (self.start[domain.index()] + step + 1) as f32;
-                    Bind { buffer, offset: 0 }
+                    let offset = self.member.index * LINE;
+                    let position = (self.start[domain.index()] + step + 1) as f32;
+                    self.memory.f32_mut(buffer, offset..offset + 1)[0] = position;
+                    Bind { buffer, offset }
                 }
-                Arg::Length(domain) => Bind { buffer: lengths_buffer(program, domain.index()), offset: 0 },
+                Arg::Length(domain) => {
+                    let first = self.mine.map_or(0, |(first, _)| first);
+                    Bind { buffer: lengths_buffer(program, domain.index()), offset: first + part.start }
+                }
             };
             self.scratch.binds.push(bind);
         }
         let (limits, scratch) = (&self.exe.limits[kernel], &mut *self.scratch);
+        let rows = part.len();
         match &self.exe.native {
-            Some(native) => native.call(kernel, &scratch.binds, rows, self.bufs, &mut scratch.addresses),
+            Some(native) => {
+                native.call(kernel, &scratch.binds, rows, &mut self.memory, &mut scratch.addresses)
+            }
             None => {
                 let kernel = &program.kernels[kernel];
-                interpret::run(kernel, &scratch.binds, limits, rows, self.bufs, &mut scratch.interpreter);
+                let interpreter = &mut scratch.interpreter;
+                interpret::run(kernel, &scratch.binds, limits, rows, &mut self.memory, interpreter);
             }
+        }
+    }
+
+    /// This thread's panels of a weight.
+    fn pack(&mut self, weight: usize) {
+        let w = &self.exe.program.weights[weight];
+        let panels = self.part(w.n.div_ceil(PANEL));
+        for part in &w.parts {
+            self.memory.pack(weight, part, &panels);
         }
     }
 
     fn product(&mut self, a: &Operand, weight: usize, out: &Operand, accumulate: bool) {
         let over = self.place(out.buffer);
         let stepwise = self.place(a.buffer) == Place::Example;
+        let w = &self.exe.program.weights[weight];
         self.by_step(over, stepwise, |run| {
-            let w = &run.weights[weight];
-            let mut from = run.view(a, w.k());
+            let (mut from, mut to) = (run.view(a, w.k), run.view(out, w.n));
             if run.place(a.buffer) == Place::Shared {
                 from.stride = 0;
             }
-            let (to, rows) = (run.view(out, w.n()), run.rows(out).count);
-            if zeros::all(&run.bufs[from.buffer], from, rows) && w.is_finite() {
-                zeros::product(&mut run.bufs[to.buffer], to, rows, accumulate);
+            let part = run.part(run.rows(out).count);
+            from.first += part.start * from.stride;
+            to.first += part.start * to.stride;
+            if zeros::all(&run.memory, from, part.len()) && run.memory.weight(weight).is_finite() {
+                zeros::product(&mut run.memory, to, part.len(), accumulate);
                 return;
             }
-            kernel::product(run.isa, rows, run.bufs, from, w, to, accumulate);
+            run.memory.product(run.isa, part.len(), from, weight, to, accumulate);
         });
     }
 
-    fn view(&self, at: &Operand, width: usize) -> kernel::Rows {
+    fn view(&self, at: &Operand, width: usize) -> memory::Rows {
         let rows = self.rows(at);
-        kernel::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
+        memory::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
     }
 
     /// The first of `stages`, and those behind it with the same left side, which is packed once for all. Returns their
     /// number.
     fn outer(&mut self, stages: &[Stage]) -> usize {
-        let mut left: Option<(Operand, kernel::Rows)> = None;
-        let none = kernel::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
-        let mut rights = [kernel::Right { b: none, out: none, accumulate: true }; kernel::RIGHTS];
+        let mut left: Option<(Operand, memory::Rows)> = None;
+        let none = memory::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
+        let mut rights = [memory::Right { b: none, out: none, accumulate: true }; memory::RIGHTS];
         let mut count = 0;
-        for stage in stages.iter().take(kernel::RIGHTS) {
+        for stage in stages.iter().take(memory::RIGHTS) {
             let Stage::Outer { a, m, b, n, out, out_stride, accumulate } = stage else { break };
             let (from, view) = *left.get_or_insert((*a, self.view(a, *m)));
-            let out = kernel::Rows { stride: *out_stride, ..self.view(out, *n) };
+            let out = memory::Rows { stride: *out_stride, ..self.view(out, *n) };
             let b = self.view(b, *n);
-            let apart = |other: &kernel::Right| {
+            let apart = |other: &memory::Right| {
                 other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
             };
             if (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
                 break;
             }
-            rights[count] = kernel::Right { b, out, accumulate: *accumulate };
+            rights[count] = memory::Right { b, out, accumulate: *accumulate };
             count += 1;
         }
-        if let Some((a, view)) = left {
+        if let Some((a, mut view)) = left {
             let rows = self.rows(&a).count;
-            let scratch = &mut self.scratch.gemm;
-            kernel::outer(self.isa, rows, self.bufs, view, &rights[..count], scratch);
+            self.cut_outer(&mut view, &mut rights[..count]);
+            self.memory.outer(self.isa, rows, view, &rights[..count], &mut self.scratch.gemm);
         }
         count.max(1)
     }
 
     fn fill(&mut self, out: &Operand, width: usize, value: f32) {
         let buffer = &self.exe.program.buffers[out.buffer.index()];
-        let all = &mut self.bufs[out.buffer.index()];
-        let columns = out.column..out.column + width;
-        match buffer.elem {
-            Elem::F32 if width == buffer.width => all.f32_mut().fill(value),
-            Elem::F32 => all.f32_mut().chunks_mut(buffer.width).for_each(|r| r[columns.clone()].fill(value)),
-            Elem::I32 => {
-                all.i32_mut().chunks_mut(buffer.width).for_each(|r| r[columns.clone()].fill(value as i32))
+        let bits = match buffer.elem {
+            Elem::F32 => value.to_bits() as i32,
+            Elem::I32 => value as i32,
+        };
+        let index = out.buffer.index();
+        if buffer.place == Place::Shared {
+            let part = self.part(width);
+            return self.memory.i32_mut(index, out.column + part.start..out.column + part.end).fill(bits);
+        }
+        let rows = self.memory.len(index) / buffer.width.max(1);
+        let memory = &mut self.memory;
+        let mut fill = |rows: Range<usize>| {
+            let all = memory.i32_mut(index, rows.start * buffer.width..rows.end * buffer.width);
+            if width == buffer.width {
+                all.fill(bits);
+            } else {
+                all.chunks_mut(buffer.width).for_each(|r| r[out.column..out.column + width].fill(bits));
+            }
+        };
+        match self.mine {
+            None => fill(self.member.part(rows, 1)),
+            Some((first, end)) => {
+                (0..rows).step_by(self.batch.max(1)).for_each(|step| fill(step + first..step + end));
             }
         }
     }
 
-    /// Copies `width` elements, whatever they are.
     fn copy(&mut self, from: (usize, usize), to: (usize, usize), width: usize) {
-        if from.0 == to.0 {
-            self.bufs[to.0].i32_mut().copy_within(from.1..from.1 + width, to.1);
-        } else if let Ok([from_buf, to_buf]) = self.bufs.get_disjoint_mut([from.0, to.0]) {
-            to_buf.i32_mut()[to.1..to.1 + width].copy_from_slice(&from_buf.i32()[from.1..from.1 + width]);
-        }
+        self.memory.copy(from, to, width);
     }
 
     /// Where the row of example `b` lies of what has one row, or one per example.
@@ -414,7 +538,7 @@ impl Execution<'_> {
 
     fn boundary(&mut self, state: &Operand, width: usize, from: &Operand, distance: usize, after: bool) {
         let (domain, behind) = self.domain(state);
-        for b in 0..self.batch {
+        for b in self.examples() {
             let from = self.example_row(from, b);
             if after {
                 let first = self.lengths[domain][b] + distance - 1;
@@ -434,7 +558,7 @@ impl Execution<'_> {
         if !self.ragged[domain] {
             return;
         }
-        for b in 0..self.batch {
+        for b in self.examples() {
             let length = self.lengths[domain][b];
             let steps = match self.scratch.step[domain] {
                 Some(step) if step < length => continue,
@@ -445,7 +569,7 @@ impl Execution<'_> {
                 let to = self.domain_row(out, step as i64 + i64::from(out.lag), b);
                 match fill {
                     Some(fill) => self.copy(self.example_row(fill, b), to, width),
-                    None => self.bufs[to.0].i32_mut()[to.1..to.1 + width].fill(0),
+                    None => self.memory.i32_mut(to.0, to.1..to.1 + width).fill(0),
                 }
             }
         }
@@ -453,7 +577,7 @@ impl Execution<'_> {
 
     fn reverse(&mut self, from: &Operand, out: &Operand, width: usize) {
         let (domain, _) = self.domain(from);
-        for b in 0..self.batch {
+        for b in self.examples() {
             let length = self.lengths[domain][b];
             for step in 0..length {
                 let source = self.domain_row(from, (length - 1 - step) as i64 + i64::from(from.lag), b);
@@ -465,7 +589,7 @@ impl Execution<'_> {
 
     fn take(&mut self, from: &Operand, out: &Operand, width: usize, point: Point, empty: &Operand) {
         let (domain, _) = self.domain(from);
-        for b in 0..self.batch {
+        for b in self.examples() {
             let length = self.lengths[domain][b];
             let step = match point {
                 Point::First => 0,

@@ -1,9 +1,10 @@
 //! The kernel interpreter: what a [`Kernel`] means, one operation at a time, in f32.
 //!
-//! In: a kernel, and buffers with the place where each argument begins. Out: the buffers, changed. This is the oracle
+//! In: a kernel, and memory with the place where each argument begins. Out: the memory, changed. This is the oracle
 //! of the code generator's tests, and what runs where no code generator does.
 
-use super::kernel::{Bind, Buf};
+use super::kernel::Bind;
+use super::memory::Memory;
 use crate::codegen::reach::greatest_id;
 use crate::eqn::{Binary, Unary};
 use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest, ReduceOp, ScalarId};
@@ -24,27 +25,27 @@ pub fn run(
     binds: &[Bind],
     limits: &[usize],
     rows: usize,
-    bufs: &mut [Buf],
+    memory: &mut Memory,
     scratch: &mut Scratch,
 ) {
     for row in 0..rows {
         scratch.scalars.clear();
         scratch.scalars.resize(kernel.scalars as usize, 0.0);
         for nest in &kernel.nests {
-            Point { kernel, binds, limits, row, bufs }.nest(nest, scratch);
+            Point { kernel, binds, limits, row, memory }.nest(nest, scratch);
         }
     }
 }
 
-struct Point<'a> {
+struct Point<'a, 'm> {
     kernel: &'a Kernel,
     binds: &'a [Bind],
     limits: &'a [usize],
     row: usize,
-    bufs: &'a mut [Buf],
+    memory: &'a mut Memory<'m>,
 }
 
-impl Point<'_> {
+impl Point<'_, '_> {
     fn nest(&mut self, nest: &Nest, scratch: &mut Scratch) {
         let count: usize = nest.extents.iter().product();
         scratch.index.clear();
@@ -139,17 +140,17 @@ impl Point<'_> {
     fn load(&self, access: &Access, index: &[usize], further: usize) -> f32 {
         let (buffer, at) = self.place(access, index, further);
         match self.kernel.args[access.arg.index()].elem {
-            Elem::F32 => self.bufs[buffer].f32()[at],
-            Elem::I32 => self.bufs[buffer].i32()[at] as f32,
+            Elem::F32 => self.memory.f32(buffer, at..at + 1)[0],
+            Elem::I32 => self.memory.i32(buffer, at..at + 1)[0] as f32,
         }
     }
 
     fn store(&mut self, access: &Access, index: &[usize], further: usize, value: f32, add: bool) {
         let (buffer, at) = self.place(access, index, further);
         match self.kernel.args[access.arg.index()].elem {
-            Elem::F32 if add => self.bufs[buffer].f32_mut()[at] += value,
-            Elem::F32 => self.bufs[buffer].f32_mut()[at] = value,
-            Elem::I32 => self.bufs[buffer].i32_mut()[at] = value as i32,
+            Elem::F32 if add => self.memory.f32_mut(buffer, at..at + 1)[0] += value,
+            Elem::F32 => self.memory.f32_mut(buffer, at..at + 1)[0] = value,
+            Elem::I32 => self.memory.i32_mut(buffer, at..at + 1)[0] = value as i32,
         }
     }
 }

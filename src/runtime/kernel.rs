@@ -1,205 +1,21 @@
-//! Memory that machine code works on, and the calls into it.
+//! Machine code and the calls into it.
 //!
-//! In: sizes, and machine code that `codegen` placed. Out: aligned buffers with safe views. Together with the
-//! matrix products this is the only `unsafe` code; each block says what makes it sound.
+//! In: machine code that `codegen` placed, and the memory of a run. Out: that memory, changed. Together with
+//! [`memory`](super::memory), [`threads`](super::threads) and the matrix products this is the only `unsafe` code; each
+//! block says what makes it sound.
 #![allow(unsafe_code)]
 
-use super::gemm::{self, Packed};
+use super::memory::Memory;
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::fmt;
 use std::marker::PhantomData;
-
-/// Elements a buffer's start is aligned to (64 bytes: a cache line, and the widest vector).
-const LINE: usize = 16;
-
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([f32; LINE]);
-
-/// Aligned memory of 4-byte elements, read as `f32` or as `i32`. Every bit pattern is a value of both.
-#[derive(Clone, Default)]
-pub struct Buf {
-    lines: Vec<Line>,
-    len: usize,
-}
-
-/// The system has no memory left for a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfMemory;
-
-impl Buf {
-    /// Makes this `len` zeros; memory once acquired is kept.
-    pub fn reset(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let lines = len.div_ceil(LINE);
-        self.lines.clear();
-        self.lines.try_reserve_exact(lines).map_err(|_| OutOfMemory)?;
-        self.lines.resize(lines, Line([0.0; LINE]));
-        self.len = len;
-        Ok(())
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub fn f32(&self) -> &[f32] {
-        // SAFETY: `lines` holds at least `len` initialised f32 (`reset`), without padding between lines.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
-    }
-
-    pub fn f32_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `f32`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
-    }
-
-    pub fn i32(&self) -> &[i32] {
-        // SAFETY: as in `f32`; i32 has the size and alignment of f32 and no invalid bit pattern.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
-    }
-
-    pub fn i32_mut(&mut self) -> &mut [i32] {
-        // SAFETY: as in `i32`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
-    }
-}
-
-impl fmt::Debug for Buf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buf({} elements)", self.len)
-    }
-}
 
 /// Where one argument of a kernel begins: an element of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bind {
     pub buffer: usize,
     pub offset: usize,
-}
-
-/// Rows of a product in a buffer: from element `first`, `stride` elements apart, `width` wide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rows {
-    pub buffer: usize,
-    pub first: usize,
-    pub stride: usize,
-    pub width: usize,
-}
-
-impl Rows {
-    /// Elements from the buffer's start to just behind the last row.
-    fn end(&self, rows: usize) -> Option<usize> {
-        (rows.checked_sub(1)?).checked_mul(self.stride)?.checked_add(self.first)?.checked_add(self.width)
-    }
-
-    fn is_within(&self, rows: usize, buf: &Buf) -> bool {
-        rows == 0 || self.end(rows).is_some_and(|end| end <= buf.len)
-    }
-
-    /// Do `rows` rows of both share no element? Only asked of rows of one buffer.
-    fn is_apart_from(&self, other: &Rows, rows: usize) -> bool {
-        let before = |a: &Rows, b: &Rows| a.end(rows).is_some_and(|end| end <= b.first);
-        let beside = |a: &Rows, b: &Rows| {
-            let within = |r: &Rows| r.stride > 0 && r.first % r.stride + r.width <= r.stride;
-            let columns = a.stride == b.stride && within(a) && within(b);
-            columns && a.first % a.stride + a.width <= b.first % b.stride
-        };
-        rows == 0 || before(self, other) || before(other, self) || beside(self, other) || beside(other, self)
-    }
-}
-
-/// `out (+)= a @ w` on `rows` rows; the widths are the weight's.
-///
-/// # Panics
-/// If rows leave their buffer, or those read and those written share an element.
-pub fn product(
-    isa: gemm::Isa,
-    rows: usize,
-    bufs: &mut [Buf],
-    a: Rows,
-    w: &Packed,
-    out: Rows,
-    accumulate: bool,
-) {
-    assert!(a.is_within(rows, &bufs[a.buffer]), "the left side of a product leaves its buffer");
-    assert!(out.is_within(rows, &bufs[out.buffer]), "a product leaves its buffer");
-    assert!(a.buffer != out.buffer || a.is_apart_from(&out, rows), "a product overwrites its operand");
-    if rows == 0 {
-        return;
-    }
-    let to = bufs[out.buffer].f32_mut().as_mut_ptr().wrapping_add(out.first);
-    // Of one buffer there is one address, from which both are reached.
-    let from = if a.buffer == out.buffer {
-        to.cast_const().wrapping_sub(out.first)
-    } else {
-        bufs[a.buffer].f32().as_ptr()
-    };
-    let from = gemm::RawView { start: from.wrapping_add(a.first), stride: a.stride, width: a.width };
-    let to = gemm::RawViewMut { start: to, stride: out.stride, width: out.width };
-    // SAFETY: both lie within buffers that `bufs` borrows exclusively, and share no element (all just checked).
-    unsafe { gemm::product_raw(isa, rows, from, w, to, accumulate) }
-}
-
-/// A sum of outer products: its right side, and the rows it is written or added to.
-#[derive(Clone, Copy, Debug)]
-pub struct Right {
-    pub b: Rows,
-    pub out: Rows,
-    pub accumulate: bool,
-}
-
-/// Most right sides of one call of [`outer`].
-pub const RIGHTS: usize = 4;
-
-/// `out (+)= Σ aᵀ b` over `rows` rows, for each of at most [`RIGHTS`] right sides. `out` has `a.width` rows.
-///
-/// # Panics
-/// If rows leave their buffer, or an `out` is not alone in its buffer.
-pub fn outer(
-    isa: gemm::Isa,
-    rows: usize,
-    bufs: &mut [Buf],
-    a: Rows,
-    rights: &[Right],
-    scratch: &mut gemm::Scratch,
-) {
-    assert!(a.is_within(rows, &bufs[a.buffer]), "the left side of an outer product leaves its buffer");
-    for (i, Right { b, out, .. }) in rights.iter().enumerate() {
-        assert!(b.is_within(rows, &bufs[b.buffer]), "the right side of an outer product leaves its buffer");
-        assert!(out.is_within(a.width, &bufs[out.buffer]), "an outer product leaves its buffer");
-        assert!(a.width <= 1 || out.width <= out.stride, "rows of an outer product overlap");
-        let alone = |other: &Right| other.b.buffer != out.buffer && other.out.buffer != out.buffer;
-        let apart = a.buffer != out.buffer && b.buffer != out.buffer;
-        assert!(
-            apart && rights[..i].iter().chain(&rights[i + 1..]).all(alone),
-            "an outer product is not apart"
-        );
-    }
-    let view = |bufs: &[Buf], rows: Rows| gemm::RawView {
-        start: bufs[rows.buffer].f32().as_ptr().wrapping_add(rows.first),
-        stride: rows.stride,
-        width: rows.width,
-    };
-    let left = view(bufs, a);
-    let none = gemm::RawOuter {
-        b: gemm::RawView { width: 0, ..left },
-        out: gemm::RawViewMut { start: std::ptr::null_mut(), stride: 0, width: 0 },
-        accumulate: true,
-    };
-    let mut raw = [none; RIGHTS];
-    for (raw, Right { b, out, accumulate }) in raw[..rights.len()].iter_mut().zip(rights) {
-        let start = bufs[out.buffer].f32_mut().as_mut_ptr().wrapping_add(out.first);
-        raw.b = view(bufs, *b);
-        raw.out = gemm::RawViewMut { start, stride: out.stride, width: out.width };
-        raw.accumulate = *accumulate;
-    }
-    // SAFETY: all rows lie within buffers that `bufs` borrows exclusively, and no two that are written, nor one that is
-    // written and one that is read, lie in one buffer (all just checked).
-    unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()], scratch) }
 }
 
 /// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).
@@ -260,7 +76,7 @@ impl Native {
         kernel: usize,
         binds: &[Bind],
         rows: usize,
-        bufs: &mut [Buf],
+        memory: &mut Memory,
         scratch: &mut Addresses,
     ) {
         let kernel = &self.kernels[kernel];
@@ -270,16 +86,17 @@ impl Native {
         }
         scratch.0.clear();
         for (bind, (span, stride)) in binds.iter().zip(&kernel.spans) {
-            let buf = &mut bufs[bind.buffer];
+            let (start, len) = memory.raw(bind.buffer);
             let end =
                 (rows - 1).checked_mul(*stride).and_then(|e| e.checked_add(*span)?.checked_add(bind.offset));
-            assert!(end.is_some_and(|end| end <= buf.len), "a kernel's argument leaves its buffer");
-            scratch.0.push(buf.lines.as_mut_ptr().cast::<u8>().wrapping_add(bind.offset * 4));
+            assert!(end.is_some_and(|end| end <= len), "a kernel's argument leaves its buffer");
+            scratch.0.push(start.wrapping_add(bind.offset).cast());
         }
         scratch.0.push(kernel.constants.as_ptr().cast_mut().cast());
         // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer
-        // (just checked) that `bufs` borrows exclusively; arguments may overlap, which the code allows for. It reads the
-        // constants behind the last argument and never writes them. The module that holds it lives as long as `self`.
+        // (just checked); these are the elements that this thread may touch (as is promised of `memory`). Arguments may
+        // overlap, which the code allows for. It reads the constants behind the last argument and never writes them. The
+        // module that holds it lives as long as `self`.
         unsafe { (kernel.function)(scratch.0.as_ptr(), rows) }
     }
 }
@@ -369,18 +186,6 @@ fn set_float_mode(mode: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_buffer_is_aligned_zeroed_and_shared_by_both_types() {
-        let mut buf = Buf::default();
-        buf.reset(21).unwrap();
-        assert_eq!(buf.f32().as_ptr() as usize % 64, 0);
-        assert!(buf.f32().iter().all(|x| *x == 0.0) && buf.len() == 21);
-        buf.f32_mut()[3] = 1.0;
-        assert_eq!(buf.i32()[3], 1.0f32.to_bits() as i32);
-        buf.reset(5).unwrap();
-        assert_eq!(buf.f32(), [0.0; 5]);
-    }
 
     #[test]
     fn tiny_numbers_count_as_zero_only_while_asked_for() {

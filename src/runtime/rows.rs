@@ -44,6 +44,18 @@ impl Indexed {
         (range.0 + keys.partition_point(|k| *k < key), range.0 + keys.partition_point(|k| *k <= key))
     }
 
+    /// The rows among `range`, all on equal fronts, of the examples from one on to before another.
+    pub fn of_examples(&self, range: (usize, usize), examples: (usize, usize)) -> (usize, usize) {
+        let spots = &self.spots[range.0..range.1];
+        let before = |b: usize| range.0 + spots.partition_point(|p| p.example < b);
+        (before(examples.0), before(examples.1))
+    }
+
+    /// Adds each example's rows to its place in `counts`.
+    pub fn count_by_example(&self, counts: &mut [u64]) {
+        self.spots.iter().for_each(|p| counts[p.example] += 1);
+    }
+
     /// The front of a row.
     pub fn front(&self, depth: usize, row: usize) -> i64 {
         self.keys[depth][row]

@@ -5,14 +5,15 @@
 
 use super::exec::Scratch;
 use super::gemm::{Isa, Packed};
-use super::kernel::Buf;
+use super::memory::{Buf, LINE};
+use super::threads::Team;
 use super::{Executable, errors, rows, rows_of};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, DomainKind};
 use crate::loops::{Domain, Elem, InputKind, Operand, Place, Program};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Bytes that the buffers of one workspace may have together, unless told otherwise.
 pub const MEMORY_LIMIT: usize = 16 << 30;
@@ -26,7 +27,8 @@ const PANEL: u128 = 64;
 /// Memory for runs of one [`Executable`].
 pub struct Workspace {
     pub(super) exe: Arc<Executable>,
-    /// The program's buffers; then for each domain its position (one element) and its lengths as numbers.
+    /// The program's buffers; then for each domain its position (one line for each thread) and its lengths as numbers.
+    /// Working memory of kernels is there once for each thread, too.
     pub(super) bufs: Vec<Buf>,
     pub(super) weights: Vec<Packed>,
     /// The instructions products are made of.
@@ -46,7 +48,13 @@ pub struct Workspace {
     pub(super) given: Vec<bool>,
     /// Parameters changed since `prepare` ran.
     pub(super) stale: bool,
-    pub(super) scratch: Scratch,
+    /// Of each thread of the team.
+    pub(super) scratches: Vec<Mutex<Scratch>>,
+    pub(super) team: Arc<Team>,
+    /// How many of its threads are worth while for the sizes at hand.
+    pub(super) members: usize,
+    /// Rows of each example, if they are not alike.
+    pub(super) loads: Vec<u64>,
     limit: usize,
 }
 
@@ -71,7 +79,7 @@ impl Workspace {
         let domains = program.domains.len();
         let mut workspace = Workspace {
             exe: exe.clone(),
-            bufs: vec![Buf::default(); program.buffers.len() + 2 * domains],
+            bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::default()).collect(),
             weights: Vec::new(),
             isa: Isa::detect(),
             batch: 0,
@@ -83,7 +91,10 @@ impl Workspace {
             rows: rows::Rows::default(),
             given: vec![false; program.inputs.len()],
             stale: true,
-            scratch: Scratch::new(program),
+            scratches: vec![Mutex::new(Scratch::new(program))],
+            team: Team::alone(),
+            members: 1,
+            loads: Vec::new(),
             limit,
         };
         let none = rows::Sizes { batch: 0, steps: &[], lengths: &[], trees: &[] };
@@ -94,9 +105,7 @@ impl Workspace {
             }
         }
         workspace.weights = program.weights.iter().map(|w| Packed::zeroed(w.k, w.n)).collect();
-        for domain in 0..domains {
-            workspace.allocate(position_buffer(program, domain), 1).map_err(|e| vec![e])?;
-        }
+        workspace.for_each_thread().map_err(|e| vec![e])?;
         workspace.give_defaults(|_| true);
         Ok(workspace)
     }
@@ -244,10 +253,24 @@ impl Workspace {
             self.ragged[domain] = lengths.iter().any(|l| *l != self.steps[domain]);
         }
         (self.lengths, self.trees) = (lengths, trees);
+        self.count_members();
         Ok(())
     }
 
-    fn indexed_rows(&self) -> Vec<Option<usize>> {
+    /// Memory of which every thread of the team has its own.
+    pub(super) fn for_each_thread(&mut self) -> Result<(), Diagnostic> {
+        let exe = self.exe.clone();
+        let (program, threads) = (exe.program(), self.team.size());
+        for domain in 0..program.domains.len() {
+            self.allocate(position_buffer(program, domain), LINE * threads)?;
+        }
+        for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
+            self.allocate(i, buffer.width.next_multiple_of(LINE) * threads)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn indexed_rows(&self) -> Vec<Option<usize>> {
         let domains = self.exe.program().domains.iter().enumerate();
         let count = |(i, d): (usize, &Domain)| {
             d.is_indexed().then(|| self.rows.domains.get(i).map_or(0, rows::Indexed::count))

@@ -300,10 +300,6 @@ pub fn every_wants_window(span: Span) -> Diagnostic {
     .help("add `window = w` with w of at least `every`, for one long sequence; or leave `every` out")
 }
 
-pub fn not_yet(span: Span, key: &str, instead: &str) -> Diagnostic {
-    Diagnostic::error("E0804", format!("`train` cannot do `{key}` yet")).at(span, "set here").help(instead)
-}
-
 pub fn window_wants_stream() -> Diagnostic {
     Diagnostic::error("E0804", "`window` is for one long sequence, and these data are many examples")
         .help("leave `window` out: each example is trained on as a whole")

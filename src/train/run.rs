@@ -16,7 +16,7 @@ use super::optimiser::Rule;
 use super::settings::Settings;
 use crate::diag::{Diagnostic, Fallible};
 use crate::loops::InputKind;
-use crate::runtime::{Executable, Workspace};
+use crate::runtime::{Executable, Team, Workspace};
 use crate::weights::{Array, Arrays, Finder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +83,8 @@ pub struct Plan<'a> {
     pub metrics: Vec<String>,
     pub training: Arc<Executable>,
     pub evaluation: Arc<Executable>,
+    /// The threads that steps are shared out to.
+    pub team: &'a Arc<Team>,
 }
 
 pub struct Trainer<'a> {
@@ -112,7 +114,9 @@ impl<'a> Trainer<'a> {
         let carry = plan.data.is_stream();
         let mut training = Carrying::new(&plan.training, carry)?;
         draw::parameters(&mut training.workspace, plan.settings.seed)?;
-        let evaluation = Carrying::new(&plan.evaluation, carry)?;
+        let mut evaluation = Carrying::new(&plan.evaluation, carry)?;
+        training.workspace.work_with(plan.team)?;
+        evaluation.workspace.work_with(plan.team)?;
         let mut shapes: Vec<Vec<usize>> = Vec::new();
         let mut rules = Vec::new();
         let mut params = Vec::new();

@@ -3,6 +3,7 @@
 use super::data::source::Constant;
 use super::errors;
 use crate::diag::Diagnostic;
+use crate::runtime::threads::MOST_THREADS;
 use crate::syntax::ast::Expr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub seed: u64,
     /// Stop after so many epochs without a better validation loss.
     pub patience: Option<u64>,
+    /// How many threads a step is shared out to; no number of them changes a bit of the run.
+    pub threads: Option<u32>,
 }
 
 const KEYS: &[&str] =
@@ -65,12 +68,7 @@ impl Settings {
         let every = whole("every", 1, window.map_or(1 << 24, |w| w as u64)).map(|k| k as usize);
         let seed = whole("seed", 0, 1 << 53).unwrap_or(1);
         let patience = whole("patience", 1, 1 << 32);
-        if let Some(threads) = whole("threads", 1, 1 << 10)
-            && threads != 1
-            && let Some(e) = values.get("threads")
-        {
-            wrong.push(errors::not_yet(e.span, "threads", "write `threads = 1`"));
-        }
+        let threads = whole("threads", 1, MOST_THREADS as u64).map(|n| n as u32);
         let clip = values.get("clip").and_then(|e| match Constant::of(e).and_then(|c| c.number()) {
             Some(v) if v > 0.0 && v.is_finite() => Some(v),
             _ => {
@@ -88,7 +86,7 @@ impl Settings {
             return Err(wrong);
         };
         if wrong.is_empty() {
-            Ok(Settings { optimizer, batch, epochs, window, every, clip, seed, patience })
+            Ok(Settings { optimizer, batch, epochs, window, every, clip, seed, patience, threads })
         } else {
             Err(wrong)
         }
@@ -120,10 +118,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_values_are_all_told() {
-        let lines = [line("optimiser", 0.0), line("batch", 0.5), line("clip", -1.0), line("threads", 4.0)];
+        let lines = [line("optimiser", 0.0), line("batch", 0.5), line("clip", -1.0), line("threads", 0.0)];
         let wrong = Settings::parse("M", &lines, &BTreeMap::new()).unwrap_err();
         let codes: Vec<&str> = wrong.iter().map(|d| d.code).collect();
-        assert_eq!(codes, ["E0802", "E0803", "E0804", "E0803", "E0801"]);
+        assert_eq!(codes, ["E0802", "E0803", "E0803", "E0803", "E0801"]);
         assert_eq!(wrong[0].help.as_deref(), Some("did you mean `optimizer`?"));
         assert_eq!(Settings::parse("M", &[], &BTreeMap::new()).unwrap_err()[0].code, "E0801");
     }

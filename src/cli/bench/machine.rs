@@ -9,8 +9,8 @@ const SPELL: f64 = 0.04;
 /// No more is read than this, however large the largest cache.
 const MOST: usize = 512 << 20;
 
-/// With this peak, and bandwidths measured now.
-pub fn measured(peak_gflops: f64) -> Machine {
+/// So many cores with this peak together, and the bandwidths of one, measured now, as often.
+pub fn measured(peak_gflops: f64, cores: u32) -> Machine {
     let begin = Instant::now();
     let isa = Isa::detect();
     let sizes = caches();
@@ -20,12 +20,14 @@ pub fn measured(peak_gflops: f64) -> Machine {
         // Half of it, so that all of that stays there, but more than the smaller cache holds.
         let piece = (size / 2).max(below * 2).min(64 << 20);
         if let Some(gb_per_s) = read_gb_per_s(isa, piece, SPELL, || begin.elapsed().as_secs_f64()) {
+            let gb_per_s = gb_per_s * f64::from(cores);
             memories.push(Memory { name, bytes: size as f64, gb_per_s });
         }
         below = size;
     }
     let all = (below * 4).min(MOST);
     if let Some(gb_per_s) = read_gb_per_s(isa, all, SPELL, || begin.elapsed().as_secs_f64()) {
+        let gb_per_s = gb_per_s * f64::from(cores);
         memories.push(Memory { name: "memory", bytes: f64::INFINITY, gb_per_s });
     }
     Machine { peak_gflops, memories }
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_machine_has_memories_from_the_smallest_to_the_largest() {
-        let machine = measured(100.0);
+        let machine = measured(100.0, 1);
         assert!(machine.memories.iter().all(|m| m.gb_per_s > 0.0), "{machine:?}");
         assert!(machine.memories.is_sorted_by(|a, b| a.bytes <= b.bytes), "{machine:?}");
     }

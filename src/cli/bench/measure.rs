@@ -8,7 +8,7 @@ use crate::diag::Fallible;
 use crate::eqn::{DomainKind, Graph, Ty};
 use crate::loops::{InputKind, Stage};
 use crate::runtime::gemm::{Isa, peak_gflops};
-use crate::runtime::{Done, Executable, Workspace};
+use crate::runtime::{Done, Executable, Team, Workspace};
 use crate::schedule::cost::{self, Cost, Sizes};
 use crate::train::draw;
 use crate::train::model::Carrying;
@@ -37,6 +37,7 @@ pub struct Setup {
     pub stream: bool,
     /// Parameters count as changed before every call.
     pub training: bool,
+    pub team: Arc<Team>,
 }
 
 impl Setup {
@@ -53,7 +54,7 @@ pub struct Measured {
     pub runs: usize,
     /// The median time of each turn, in order.
     pub turns: Vec<f64>,
-    /// The median of the spells between calls.
+    /// The median of the spells between calls, for each thread.
     pub peak_gflops: f64,
     pub pieces: Vec<Piece>,
     /// How much longer a call takes with the clocks that told the pieces apart; 0 is nothing.
@@ -80,11 +81,13 @@ pub struct Subject {
     together: usize,
     training: bool,
     sizes: Sizes,
+    threads: usize,
 }
 
 impl Subject {
     pub fn new(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<Subject> {
         let mut bench = Carrying::new(exe, setup.stream)?;
+        bench.workspace.work_with(&setup.team)?;
         let sizes = setup.sizes();
         let fixed =
             |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed().is_some());
@@ -106,7 +109,7 @@ impl Subject {
         give(&mut bench.workspace, graph)?;
         let params = bench.workspace.params().map(str::to_string).collect();
         let together = if setup.stream { setup.steps } else { 1 };
-        Ok(Subject { bench, params, together, training: setup.training, sizes })
+        Ok(Subject { bench, params, together, training: setup.training, sizes, threads: setup.team.size() })
     }
 
     fn call(&mut self, watch: Option<&mut dyn FnMut(Done)>) -> Fallible<()> {
@@ -220,7 +223,8 @@ pub fn measure(subjects: &mut [Subject]) -> Fallible<Vec<Measured>> {
         let spell = (round.elapsed() / subjects.len() as u32).min(LONGEST_SPELL);
         peaks.push(peak_gflops(isa, spell.as_secs_f64(), clock));
     }
-    let peak_gflops = median(&peaks);
+    let threads = subjects.first().map_or(1, |s| s.threads);
+    let peak_gflops = median(&peaks) * threads as f64;
     let mut all = Vec::new();
     for ((subject, times), turns) in subjects.iter_mut().zip(times).zip(turns) {
         let (pieces, watched) = subject.pieces()?;

@@ -102,11 +102,14 @@ impl Report<'_> {
             self.compiled.iter().map(|(name, s)| format!("{name} {}", seconds(*s))).collect();
         let speeds: Vec<String> =
             self.machine.memories.iter().map(|m| format!("{} {:.0} GB/s", m.name, m.gb_per_s)).collect();
-        let threads = if self.threads == 1 { "1 thread".into() } else { format!("{} threads", self.threads) };
+        let (threads, cores) = match self.threads {
+            1 => ("1 thread".to_string(), "this core".to_string()),
+            n => (format!("{n} threads"), format!("{n} such cores")),
+        };
         format!(
             "cell      {}\nmode      {}: {} steps, batch {}, {threads}\n\
              time      {} a call (least {}, {} runs)\n\
-             products  {:.1} GFLOP/s, {:.1} % of the {:.1} this core can do\n\
+             products  {:.1} GFLOP/s, {:.1} % of the {:.1} {cores} can do\n\
              share     {}\nreads     {}\nmemory    {:.2} MB\ncompiled  in {}: {}\n\n{}",
             self.name,
             self.mode,

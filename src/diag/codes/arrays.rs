@@ -177,7 +177,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0743",
         title: "a measurement that is not offered",
-        text: "`rnnc bench` measures one thread. A stream is one example, a step a call: `--mode stream` without `--batch`.",
+        text: "A stream is one example, a step a call: `--mode stream` without `--batch`.",
     },
     Entry {
         code: "E0744",

@@ -13,12 +13,12 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0802",
         title: "an unknown key in `train`",
-        text: "The keys are optimizer, batch (32), epochs (10), window, clip, patience, seed (1) and threads (1).",
+        text: "The keys are optimizer, batch (32), epochs (10), window, clip, patience, seed (1) and threads (all cores).",
     },
     Entry {
         code: "E0803",
         title: "a bad value in `train`",
-        text: "batch, epochs, window and patience are whole numbers from 1; clip is a number above 0; seed a whole number. \
+        text: "batch, epochs, window, patience and threads are whole numbers from 1; clip is a number above 0; seed a whole number. \
                patience wants a validation part, `split = [train, valid, test]`.",
     },
     Entry {

@@ -7,6 +7,7 @@ use crate::eqn::{Binary, DomainId, Fold};
 use crate::loops::{Coordinate, Operand, Place, TableId};
 use crate::runtime::interpret;
 use crate::runtime::rows::{self, Matches};
+use std::ops::Range;
 
 impl Execution<'_> {
     pub(super) fn is_indexed(&self, domain: DomainId) -> bool {
@@ -26,6 +27,17 @@ impl Execution<'_> {
         outer
     }
 
+    /// [`Self::enter`], for the steps of a chain.
+    pub(super) fn enter_loop(&mut self, domain: DomainId) -> usize {
+        self.scratch.step[domain.index()] = Some(0);
+        self.enter(&[(domain, 1)])
+    }
+
+    pub(super) fn leave_loop(&mut self, domain: DomainId, outer: usize) {
+        self.scratch.step[domain.index()] = None;
+        self.leave(outer);
+    }
+
     pub(super) fn leave(&mut self, outer: usize) {
         let scratch = &mut *self.scratch;
         scratch.range.copy_from_slice(&scratch.outer[outer..]);
@@ -42,7 +54,12 @@ impl Execution<'_> {
         let depth = scratch.depth - 1;
         for (d, rows) in self.rows.domains.iter().enumerate() {
             if scratch.joined[d] == scratch.depth {
-                scratch.range[d] = rows.on_front(depth, scratch.outer[outer + d], key);
+                let on_front = rows.on_front(depth, scratch.outer[outer + d], key);
+                let is_last = scratch.depth == self.exe.program.domains[d].order.len();
+                scratch.range[d] = match self.mine {
+                    Some(examples) if is_last => rows.of_examples(on_front, examples),
+                    _ => on_front,
+                };
             }
         }
     }
@@ -74,17 +91,18 @@ impl Execution<'_> {
         next
     }
 
-    /// The rows, counted without halo, that a stage writes now.
-    fn window(&self, place: Place) -> std::ops::Range<usize> {
+    /// The rows, counted without halo, that a stage writes now: those of all threads, or of this one's own examples.
+    pub(super) fn window(&self, place: Place) -> Range<usize> {
+        let (first, end) = self.mine.unwrap_or((0, self.batch));
         match place {
             Place::Shared => 0..1,
-            Place::Example => 0..self.batch,
+            Place::Example => first..end,
             Place::Over { domain, .. } if self.is_indexed(domain) => {
                 let (first, end) = self.scratch.range[domain.index()];
                 first..end
             }
             Place::Over { domain, .. } => match self.scratch.step[domain.index()] {
-                Some(step) => step * self.batch..(step + 1) * self.batch,
+                Some(step) => step * self.batch + first..step * self.batch + end,
                 None => 0..self.steps[domain.index()] * self.batch,
             },
         }
@@ -102,10 +120,10 @@ impl Execution<'_> {
 
     pub(super) fn collect(&mut self, from: &[Operand], out: &Operand, width: usize, table: TableId) {
         let Matches::One(matches) = &self.rows.tables[table.index()] else { return };
-        for row in self.window(self.place(out.buffer)) {
+        for row in self.own_window(out, from, width) {
             let to = self.element(out, row);
             match matches[row] {
-                (_, rows::NONE) => self.bufs[to.0].i32_mut()[to.1..to.1 + width].fill(0),
+                (_, rows::NONE) => self.memory.i32_mut(to.0, to.1..to.1 + width).fill(0),
                 (source, found) => {
                     let from = self.element(&from[source as usize], found as usize);
                     self.copy(from, to, width);
@@ -123,14 +141,13 @@ impl Execution<'_> {
             Fold::Min => Binary::Min,
         };
         let (first, stride) = (self.element(from, 0).1, self.width(from.buffer));
-        for row in self.window(self.place(out.buffer)) {
+        for row in self.own_window(out, &[], width) {
             let to = self.element(out, row);
-            let buffers = [from.buffer.index(), to.0];
-            let Ok([source, target]) = self.bufs.get_disjoint_mut(buffers) else { return };
-            let (source, target) = (source.f32(), &mut target.f32_mut()[to.1..to.1 + width]);
-            target.fill(fold.empty() as f32);
+            self.memory.f32_mut(to.0, to.1..to.1 + width).fill(fold.empty() as f32);
             for found in &rows[starts[row] as usize..starts[row + 1] as usize] {
-                let values = &source[first + *found as usize * stride..][..width];
+                let at = first + *found as usize * stride;
+                let (values, target) =
+                    self.memory.two((from.buffer.index(), at..at + width), (to.0, to.1..to.1 + width));
                 for (sum, x) in target.iter_mut().zip(values) {
                     *sum = interpret::binary(op, *sum, *x);
                 }
@@ -143,10 +160,10 @@ impl Execution<'_> {
         let sizes =
             rows::Sizes { batch: self.batch, steps: self.steps, lengths: self.lengths, trees: self.trees };
         let (program, all) = (&self.exe.program, &self.rows.domains[domain.index()]);
-        for row in self.window(self.place(out.buffer)) {
+        for row in self.own_window(out, &[], 1) {
             let to = self.element(out, row);
             let value = rows::number(program, &sizes, of, axis, all, domain, row);
-            self.bufs[to.0].f32_mut()[to.1] = value;
+            self.memory.f32_mut(to.0, to.1..to.1 + 1)[0] = value;
         }
     }
 }

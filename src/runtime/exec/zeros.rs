@@ -2,21 +2,22 @@
 //!
 //! What is computed has the bits that the product would give: a sum of zeros begun at 0 is +0.
 
-use crate::runtime::kernel::{Buf, Rows};
+use crate::runtime::memory::{Memory, Rows};
 
 /// Whether no element of these rows is other than 0. Of dense rows it looks at one element.
-pub fn all(buf: &Buf, at: Rows, rows: usize) -> bool {
-    let zeros = |row: &[f32]| row.iter().all(|x| *x == 0.0);
-    match at.stride {
-        0 => zeros(&buf.f32()[at.first..][..at.width]),
-        _ => (0..rows).all(|r| zeros(&buf.f32()[at.first + r * at.stride..][..at.width])),
-    }
+pub fn all(memory: &Memory, at: Rows, rows: usize) -> bool {
+    let is_zero = |r: usize| {
+        let first = at.first + r * at.stride;
+        memory.f32(at.buffer, first..first + at.width).iter().all(|x| *x == 0.0)
+    };
+    // Rows without a distance are one row.
+    (0..if at.stride == 0 { rows.min(1) } else { rows }).all(is_zero)
 }
 
 /// The product of rows of zeros with a finite matrix: zeros are written, or added.
-pub fn product(buf: &mut Buf, out: Rows, rows: usize, accumulate: bool) {
-    for r in 0..rows {
-        let row = &mut buf.f32_mut()[out.first + r * out.stride..][..out.width];
+pub fn product(memory: &mut Memory, out: Rows, rows: usize, accumulate: bool) {
+    for first in (0..rows).map(|r| out.first + r * out.stride) {
+        let row = memory.f32_mut(out.buffer, first..first + out.width);
         match accumulate {
             // Not nothing: it makes -0 to +0.
             true => row.iter_mut().for_each(|x| *x += 0.0),

@@ -4,12 +4,22 @@
 //! it from beginning to end. Panels follow one another. Columns beyond the last are 0.
 
 use super::memory::Lines;
+use std::ops::Range;
 
 /// Columns of a panel: four AVX-512 vectors, eight of AVX2.
 pub const PANEL: usize = 64;
 
 /// Source rows that are transposed together: their part of the panel stays in the first cache.
 const STRIP: usize = 16;
+
+/// A part of a packed matrix: rows `k0..`, columns `n0..`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub k0: usize,
+    pub n0: usize,
+    pub rows: usize,
+    pub cols: usize,
+}
 
 /// A `k × n` matrix in panels.
 #[derive(Clone, Debug, Default)]
@@ -55,20 +65,43 @@ impl Packed {
         src_stride: usize,
         transposed: bool,
     ) {
+        let block = Block { k0, n0, rows, cols };
+        // SAFETY: nobody else can reach the panels, as `self` is borrowed exclusively.
+        unsafe { self.pack_panels(&(0..self.n.div_ceil(PANEL)), block, src, src_stride, transposed) }
+    }
+
+    /// [`Packed::pack_block`], only as far as the block lies in `panels`.
+    ///
+    /// # Safety
+    /// Nobody else reads or writes these panels meanwhile.
+    ///
+    /// # Panics
+    /// If the block leaves the matrix, or the source is too short.
+    pub unsafe fn pack_panels(
+        &self,
+        panels: &Range<usize>,
+        Block { k0, n0, rows, cols }: Block,
+        src: &[f32],
+        src_stride: usize,
+        transposed: bool,
+    ) {
         assert!(k0 <= self.k && rows <= self.k - k0, "rows {k0}+{rows} of {}", self.k);
         assert!(n0 <= self.n && cols <= self.n - n0, "columns {n0}+{cols} of {}", self.n);
         if rows == 0 || cols == 0 {
             return;
         }
         let panel_len = self.k * PANEL;
-        let first = n0 / PANEL;
-        let last = (n0 + cols - 1) / PANEL;
-        let data = self.data.as_mut_slice();
-        for p in first..=last {
+        let first = panels.start.max(n0 / PANEL);
+        let end = panels.end.min((n0 + cols).div_ceil(PANEL));
+        for p in first..end {
             let from = n0.max(p * PANEL);
             let to = (n0 + cols).min((p + 1) * PANEL);
             let (lane, width, col) = (from - p * PANEL, to - from, from - n0);
-            let panel = &mut data[p * panel_len + k0 * PANEL..][..rows * PANEL];
+            // SAFETY: rows `k0..` of the panel are there, as the block lies within the matrix; nobody else reaches them.
+            let panel = unsafe {
+                let start = self.data.start().add(p * panel_len + k0 * PANEL);
+                std::slice::from_raw_parts_mut(start, rows * PANEL)
+            };
             if transposed {
                 pack_columns(panel, lane, &src[col * src_stride..], width, src_stride);
             } else {
@@ -97,7 +130,7 @@ impl Packed {
 
     /// Panel `p` follows at `p * panel_len()`.
     pub(super) fn panels(&self) -> *const f32 {
-        self.data.as_slice().as_ptr()
+        self.data.start()
     }
 
     pub(super) fn panel_len(&self) -> usize {

@@ -197,6 +197,7 @@ impl Workspace {
             }
         }
         self.give_defaults(|place| place != Place::Shared);
+        self.count_members();
     }
 
     fn lay_out(
@@ -241,6 +242,7 @@ impl Workspace {
                     self.default_of(i);
                 }
             }
+            self.count_members();
         }
         for (domain, lengths) in lengths.iter().enumerate() {
             let buffer = lengths_buffer(program, domain);
@@ -253,7 +255,6 @@ impl Workspace {
             self.ragged[domain] = lengths.iter().any(|l| *l != self.steps[domain]);
         }
         (self.lengths, self.trees) = (lengths, trees);
-        self.count_members();
         Ok(())
     }
 
@@ -439,7 +440,7 @@ impl Workspace {
 
     /// Gives a real or Bool array, `[T, B, ..]`; what lies beyond an example's length is ignored.
     pub fn set_input(&mut self, name: &str, values: &[f32]) -> Fallible<()> {
-        self.put(name, false, values.len(), |i| values[i], |_| 0).map_err(|e| vec![e])
+        self.put(name, Values::Reals(values)).map_err(|e| vec![e])
     }
 
     /// Gives an array of ids; each must be one of the declared symbols.
@@ -451,7 +452,7 @@ impl Workspace {
             let symbols = info.symbols.unwrap_or(0);
             return Err(vec![errors::id_out_of_range(name, f64::from(ids[at]), &place, symbols)]);
         }
-        self.put(name, true, ids.len(), |_| 0.0, |i| ids[i]).map_err(|e| vec![e])
+        self.put(name, Values::Ids(ids)).map_err(|e| vec![e])
     }
 
     /// The first of an array's ids that is no declared symbol; padding may hold anything.
@@ -466,18 +467,15 @@ impl Workspace {
         Ok(if ids.len() == expected { (0..expected).find(bad) } else { None })
     }
 
-    fn put(
-        &mut self,
-        name: &str,
-        are_ids: bool,
-        count: usize,
-        real: impl Fn(usize) -> f32,
-        id: impl Fn(usize) -> i32,
-    ) -> Result<(), Diagnostic> {
+    fn put(&mut self, name: &str, values: Values) -> Result<(), Diagnostic> {
         let input = self.input_index(name).map_err(|mut e| e.remove(0))?;
         let exe = self.exe.clone();
         let info = &exe.program.inputs[input];
         let buffer = &exe.program.buffers[info.at.buffer.index()];
+        let (are_ids, count) = match values {
+            Values::Reals(reals) => (false, reals.len()),
+            Values::Ids(ids) => (true, ids.len()),
+        };
         if are_ids != (buffer.elem == Elem::I32) {
             return Err(errors::wrong_kind(name, !are_ids));
         }
@@ -493,18 +491,13 @@ impl Workspace {
             let row = self.row_of(buffer.place, from);
             // Padding is 0, where there is any.
             let Some(to) = row.or(padded.then_some(from)) else { continue };
-            let (at, there) = (all.start + to * stride, row.is_some());
+            let at = all.start + to * stride;
+            let (there, of) = (at..at + width, from * width..(from + 1) * width);
             let buf = &mut self.bufs[info.at.buffer.index()];
-            if are_ids {
-                let to = &mut buf.i32_mut()[at..at + width];
-                to.iter_mut()
-                    .enumerate()
-                    .for_each(|(i, x)| *x = if there { id(from * width + i) } else { 0 });
-            } else {
-                let to = &mut buf.f32_mut()[at..at + width];
-                to.iter_mut()
-                    .enumerate()
-                    .for_each(|(i, x)| *x = if there { real(from * width + i) } else { 0.0 });
+            match values {
+                _ if row.is_none() => buf.i32_mut()[there].fill(0),
+                Values::Reals(reals) => buf.f32_mut()[there].copy_from_slice(&reals[of]),
+                Values::Ids(ids) => buf.i32_mut()[there].copy_from_slice(&ids[of]),
             }
         }
         self.given[input] = true;
@@ -585,6 +578,13 @@ impl Workspace {
         let width: usize = info.shape.iter().product();
         Ok(&self.bufs[info.at.buffer.index()].f32()[info.at.column..info.at.column + width])
     }
+}
+
+/// What an input is given.
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Reals(&'a [f32]),
+    Ids(&'a [i32]),
 }
 
 /// The length of one axis of one example; 0 where something is wrong already.

@@ -176,7 +176,6 @@ impl Execution<'_> {
     pub(super) fn part(&self, count: usize) -> Range<usize> {
         match self.mine {
             Some(_) => 0..count,
-            // One is never cut, and who has it is not asked for long.
             None => self.member.part(count, 1),
         }
     }
@@ -200,6 +199,9 @@ impl Execution<'_> {
     fn cut(&self, i: usize) -> usize {
         let count = self.member.count;
         if self.loads.is_empty() {
+            return self.batch * i / count;
+        }
+        if i == 0 || i == count {
             return self.batch * i / count;
         }
         let all: u64 = self.loads.iter().sum();

@@ -15,6 +15,7 @@ mod exec;
 pub mod gemm;
 pub mod interpret;
 pub mod kernel;
+mod pages;
 mod rows;
 
 mod workspace;

@@ -5,7 +5,7 @@
 
 mod indexed;
 
-use super::gemm::{self, Isa, Packed};
+use super::gemm::{Isa, Packed};
 use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
 use super::workspace::{Workspace, lengths_buffer, position_buffer};
 use super::{Executable, errors, interpret, rows};
@@ -20,7 +20,6 @@ pub(super) struct Scratch {
     interpreter: interpret::Scratch,
     binds: Vec<Bind>,
     addresses: Addresses,
-    gemm: gemm::Scratch,
     /// For each domain: the step of the loop we are in.
     step: Vec<Option<usize>>,
     /// For each domain with indexed rows: those of the step or front we are in, and how many of the loops around us
@@ -332,31 +331,38 @@ impl Execution<'_> {
         kernel::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
     }
 
-    /// The first of `stages`, and those behind it with the same left side, which is packed once for all. Returns their
+    /// The first of `stages`, and those behind it with the same left side, which is read once for all. Returns their
     /// number.
     fn outer(&mut self, stages: &[Stage]) -> usize {
         let mut left: Option<(Operand, kernel::Rows)> = None;
+        let mut rows = 0;
         let none = kernel::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
         let mut rights = [kernel::Right { b: none, out: none, accumulate: true }; kernel::RIGHTS];
         let mut count = 0;
         for stage in stages.iter().take(kernel::RIGHTS) {
             let Stage::Outer { a, m, b, n, out, out_stride, accumulate } = stage else { break };
-            let (from, view) = *left.get_or_insert((*a, self.view(a, *m)));
+            let (from, view) = *left.get_or_insert_with(|| {
+                let mut view = self.view(a, *m);
+                if self.place(a.buffer) == Place::Shared {
+                    view.stride = 0;
+                }
+                rows = self.rows(b).count;
+                (*a, view)
+            });
             let out = kernel::Rows { stride: *out_stride, ..self.view(out, *n) };
+            let same = self.rows(b).count == rows;
             let b = self.view(b, *n);
             let apart = |other: &kernel::Right| {
                 other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
             };
-            if (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
+            if !same || (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
                 break;
             }
             rights[count] = kernel::Right { b, out, accumulate: *accumulate };
             count += 1;
         }
-        if let Some((a, view)) = left {
-            let rows = self.rows(&a).count;
-            let scratch = &mut self.scratch.gemm;
-            kernel::outer(self.isa, rows, self.bufs, view, &rights[..count], scratch);
+        if let Some((_, view)) = left {
+            kernel::outer(self.isa, rows, self.bufs, view, &rights[..count]);
         }
         count.max(1)
     }

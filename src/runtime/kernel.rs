@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::gemm::{self, Packed};
+use super::pages;
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::fmt;
@@ -34,6 +35,7 @@ impl Buf {
         let lines = len.div_ceil(LINE);
         self.lines.clear();
         self.lines.try_reserve_exact(lines).map_err(|_| OutOfMemory)?;
+        pages::prefer_large(self.lines.spare_capacity_mut());
         self.lines.resize(lines, Line([0.0; LINE]));
         self.len = len;
         Ok(())
@@ -159,14 +161,7 @@ pub const RIGHTS: usize = 4;
 ///
 /// # Panics
 /// If rows leave their buffer, or an `out` is not alone in its buffer.
-pub fn outer(
-    isa: gemm::Isa,
-    rows: usize,
-    bufs: &mut [Buf],
-    a: Rows,
-    rights: &[Right],
-    scratch: &mut gemm::Scratch,
-) {
+pub fn outer(isa: gemm::Isa, rows: usize, bufs: &mut [Buf], a: Rows, rights: &[Right]) {
     assert!(a.is_within(rows, &bufs[a.buffer]), "the left side of an outer product leaves its buffer");
     for (i, Right { b, out, .. }) in rights.iter().enumerate() {
         assert!(b.is_within(rows, &bufs[b.buffer]), "the right side of an outer product leaves its buffer");
@@ -199,7 +194,7 @@ pub fn outer(
     }
     // SAFETY: all rows lie within buffers that `bufs` borrows exclusively, and no two that are written, nor one that is
     // written and one that is read, lie in one buffer (all just checked).
-    unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()], scratch) }
+    unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()]) }
 }
 
 /// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).

@@ -1,5 +1,7 @@
 //! Memory aligned to cache lines, so that no vector load of a packed panel crosses two.
 
+use super::super::pages::prefer_large;
+
 /// One cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
@@ -14,16 +16,12 @@ pub struct Lines {
 impl Lines {
     /// At least `len` zeros.
     pub fn zeroed(len: usize) -> Lines {
-        Lines { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }
+        let count = len.div_ceil(16);
+        let mut lines = Vec::with_capacity(count);
+        prefer_large(lines.spare_capacity_mut());
+        lines.resize(count, Line([0.0; 16]));
+        Lines { lines }
     }
-
-    /// Grows to at least `len` elements.
-    pub fn reserve(&mut self, len: usize) {
-        if self.lines.len() < len.div_ceil(16) {
-            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
-        }
-    }
-
     pub fn as_slice(&self) -> &[f32] {
         // SAFETY: `Line` is 16 f32 without padding (64 bytes, C layout).
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }

@@ -4,7 +4,7 @@
 //! products are measured in turn, so that a change of the clock meets both; `of peak` compares medians, `at best` the
 //! best of each.
 
-use rnnc::runtime::gemm::{Isa, Packed, Scratch, View, ViewMut, outer, peak_gflops, product};
+use rnnc::runtime::gemm::{Isa, Packed, View, ViewMut, outer, peak_gflops, product};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -72,14 +72,13 @@ fn product_case(isa: Isa, rows: usize, k: usize, n: usize) -> Case {
 fn outer_case(isa: Isa, rows: usize, m: usize, n: usize) -> Case {
     let (a, b) = (numbers(rows * m), numbers(rows * n));
     let mut out = vec![0.0; m * n];
-    let mut scratch = Scratch::new();
     Case {
         name: format!("outer (rows {rows}, m {m}, n {n})"),
         flops: 2.0 * (rows * m * n) as f64,
         run: Box::new(move || {
             let to = ViewMut { data: &mut out, stride: n, width: n };
             let (a, b) = (View { data: &a, stride: m, width: m }, View { data: &b, stride: n, width: n });
-            outer(isa, rows, a, b, to, false, &mut scratch);
+            outer(isa, rows, a, b, to, false);
             black_box(&out);
         }),
     }

@@ -207,9 +207,9 @@ pub enum Stage {
     Fronts { front: Front, reverse: bool, body: Vec<Stage> },
     /// `out[rows, n] (+)= a[rows, k] @ weight`.
     Product { a: Operand, weight: WeightId, out: Operand, accumulate: bool },
-    /// Weight gradient, over all rows of `a`'s place: `out[m, n] (+)= aᵀ[m, rows] @ b[rows, n]`. `out`
-    /// is Shared, row-major with `out_stride` columns a row. Both operands over the same place; their rows
-    /// beyond an example's length must be masked.
+    /// Weight gradient, over all rows of `b`'s place: `out[m, n] (+)= aᵀ[m, rows] @ b[rows, n]`. `out`
+    /// is Shared, row-major with `out_stride` columns a row. `a` is over the same place, or Shared: then every row reads
+    /// that one. Rows beyond an example's length must be masked.
     Outer { a: Operand, m: usize, b: Operand, n: usize, out: Operand, out_stride: usize, accumulate: bool },
     /// Runs a kernel on all rows of `over` (of the current step inside a loop of that domain).
     Map { kernel: KernelId, over: Place, args: Vec<Arg> },

@@ -16,6 +16,7 @@ pub mod gemm;
 pub mod interpret;
 pub mod kernel;
 pub mod memory;
+mod pages;
 mod rows;
 pub mod threads;
 mod workspace;

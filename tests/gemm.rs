@@ -4,8 +4,7 @@
 //! (k + 1) ε Σ|a||b| (Higham 2002, section 3.1, first order; ε = 2⁻²⁴), doubled here for what the bound neglects.
 
 use rnnc::runtime::gemm::{
-    Isa, Packed, RawOuter, RawView, RawViewMut, Scratch, View, ViewMut, outer, outer_raw, peak_gflops,
-    product,
+    Isa, Packed, RawOuter, RawView, RawViewMut, View, ViewMut, outer, outer_raw, peak_gflops, product,
 };
 
 /// What stands where nothing may be written.
@@ -97,7 +96,7 @@ fn check_outer(isa: Isa, case: Case, draws: &mut Draws) {
     let to = ViewMut { data: &mut out[beside..], stride: out_stride, width: n };
     let (av, bv) =
         (View { data: &a, stride: a_stride, width: m }, View { data: &b, stride: b_stride, width: n });
-    outer(isa, rows, av, bv, to, accumulate, &mut Scratch::new());
+    outer(isa, rows, av, bv, to, accumulate);
     for i in 0..m {
         for j in 0..n {
             let got = std::mem::replace(&mut out[beside + i * out_stride + j], GUARD);
@@ -169,7 +168,7 @@ fn an_empty_sum_is_zero_or_adds_nothing() {
             let (a, b) = (View { data: &[], stride: 3, width: 3 }, View { data: &[], stride: 5, width: 5 });
             let mut out = vec![7.0; 3 * 5];
             let to = ViewMut { data: &mut out, stride: 5, width: 5 };
-            outer(isa, 0, a, b, to, accumulate, &mut Scratch::new());
+            outer(isa, 0, a, b, to, accumulate);
             assert_eq!(out, [expected; 15]);
         }
     }
@@ -242,7 +241,6 @@ fn right_sides_together_give_the_bits_of_each_alone() {
     ];
     let mut draws = Draws(7);
     for isa in isas() {
-        let mut scratch = Scratch::new();
         for (rows, m, widths) in cases {
             let a = draws.many(rows * m);
             let b: Vec<Vec<f32>> = widths.iter().map(|n| draws.many(rows * n)).collect();
@@ -252,7 +250,7 @@ fn right_sides_together_give_the_bits_of_each_alone() {
             for (i, (n, out)) in widths.iter().zip(&mut alone).enumerate() {
                 let right = View { data: &b[i], stride: *n, width: *n };
                 let to = ViewMut { data: out, stride: *n, width: *n };
-                outer(isa, rows, left, right, to, i % 2 == 0, &mut scratch);
+                outer(isa, rows, left, right, to, i % 2 == 0);
             }
             let sides =
                 widths.iter().zip(&b).zip(&mut together).enumerate().map(|(i, ((n, b), out))| RawOuter {
@@ -263,7 +261,7 @@ fn right_sides_together_give_the_bits_of_each_alone() {
             let sides: Vec<RawOuter> = sides.collect();
             let left = RawView { start: a.as_ptr(), stride: m, width: m };
             // SAFETY: the vectors have these rows and are apart.
-            unsafe { outer_raw(isa, rows, left, &sides, &mut scratch) };
+            unsafe { outer_raw(isa, rows, left, &sides) };
             for (alone, together) in alone.iter().zip(&together) {
                 assert_eq!(bits(alone), bits(together), "{isa:?}: {rows} rows, {m} by {widths:?}");
             }

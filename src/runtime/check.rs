@@ -206,7 +206,7 @@ impl<'a> Checker<'a> {
                 let (a, b) = (self.f32(a, *m)?, self.f32(b, *n)?);
                 let same = match (a.place, b.place) {
                     (Place::Over { domain: x, .. }, Place::Over { domain: y, .. }) => x == y,
-                    (x, y) => x == y,
+                    (x, y) => x == Place::Shared || x == y,
                 };
                 claim(same, || format!("outer product of `{}` and `{}`: different rows", a.name, b.name))?;
                 claim(n <= out_stride, || "rows of an outer product overlap".into())?;

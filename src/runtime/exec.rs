@@ -12,7 +12,7 @@ mod zeros;
 
 pub(super) use shares::working;
 
-use super::gemm::{self, Isa, PANEL};
+use super::gemm::{Isa, PANEL};
 use super::kernel::{Addresses, Bind, FlushToZero};
 use super::memory::{self, LINE, Memory};
 use super::threads::{Member, Team};
@@ -31,7 +31,6 @@ pub(super) struct Scratch {
     interpreter: interpret::Scratch,
     binds: Vec<Bind>,
     addresses: Addresses,
-    gemm: gemm::Scratch,
     /// For each domain: the step of the loop we are in.
     step: Vec<Option<usize>>,
     /// For each domain with indexed rows: those of the step or front we are in, and how many of the loops around us
@@ -450,31 +449,39 @@ impl Execution<'_> {
         memory::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
     }
 
-    /// The first of `stages`, and those behind it with the same left side, which is packed once for all. Returns their
+    /// The first of `stages`, and those behind it with the same left side, which is read once for all. Returns their
     /// number.
     fn outer(&mut self, stages: &[Stage]) -> usize {
         let mut left: Option<(Operand, memory::Rows)> = None;
+        let mut rows = 0;
         let none = memory::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
         let mut rights = [memory::Right { b: none, out: none, accumulate: true }; memory::RIGHTS];
         let mut count = 0;
         for stage in stages.iter().take(memory::RIGHTS) {
             let Stage::Outer { a, m, b, n, out, out_stride, accumulate } = stage else { break };
-            let (from, view) = *left.get_or_insert((*a, self.view(a, *m)));
+            let (from, view) = *left.get_or_insert_with(|| {
+                let mut view = self.view(a, *m);
+                if self.place(a.buffer) == Place::Shared {
+                    view.stride = 0;
+                }
+                rows = self.rows(b).count;
+                (*a, view)
+            });
             let out = memory::Rows { stride: *out_stride, ..self.view(out, *n) };
+            let same = self.rows(b).count == rows;
             let b = self.view(b, *n);
             let apart = |other: &memory::Right| {
                 other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
             };
-            if (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
+            if !same || (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
                 break;
             }
             rights[count] = memory::Right { b, out, accumulate: *accumulate };
             count += 1;
         }
-        if let Some((a, mut view)) = left {
-            let rows = self.rows(&a).count;
+        if let Some((_, mut view)) = left {
             self.cut_outer(&mut view, &mut rights[..count]);
-            self.memory.outer(self.isa, rows, view, &rights[..count], &mut self.scratch.gemm);
+            self.memory.outer(self.isa, rows, view, &rights[..count]);
         }
         count.max(1)
     }

@@ -9,7 +9,7 @@
 //!    contracted length alone: never on the number of rows, on the row's place among them, on the
 //!    number of columns, or on what other rows hold. See Note [Order of summation].
 //! 2. Nothing outside the named columns of the named rows is read or written.
-//! 3. No allocation, once [`Scratch`] has grown to the largest product.
+//! 3. No allocation.
 //!
 //! The blocking is in `block.rs`, the innermost tiles in `x86.rs` and `portable.rs`.
 #![allow(unsafe_code)]
@@ -97,19 +97,6 @@ pub struct RawOuter {
     pub accumulate: bool,
 }
 
-/// Memory for the packed blocks of [`outer`]; grows to the largest and stays.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch {
-    a: memory::Lines,
-    b: memory::Lines,
-}
-
-impl Scratch {
-    pub fn new() -> Scratch {
-        Scratch::default()
-    }
-}
-
 /// `out[r, ..] (+)= a[r, ..] @ w` for `r` in `0..rows`. `a.width` is `w.k()`, `out.width` is `w.n()`.
 ///
 /// # Panics
@@ -154,7 +141,7 @@ pub unsafe fn product_raw(isa: Isa, rows: usize, a: RawView, w: &Packed, out: Ra
 ///
 /// # Panics
 /// If widths disagree, a view is too short, or the machine lacks `isa`.
-pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: bool, scratch: &mut Scratch) {
+pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: bool) {
     check_view(rows, a.data.len(), a.stride, a.width);
     check_view(rows, b.data.len(), b.stride, b.width);
     check_view(a.width, out.data.len(), out.stride, out.width);
@@ -163,11 +150,11 @@ pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: 
     let b = RawView { start: b.data.as_ptr(), stride: b.stride, width: b.width };
     let out = RawViewMut { start: out.data.as_mut_ptr(), stride: out.stride, width: out.width };
     // SAFETY: the views were checked to hold their rows, and borrows keep `out` apart.
-    unsafe { outer_raw(isa, rows, a, &[RawOuter { b, out, accumulate }], scratch) }
+    unsafe { outer_raw(isa, rows, a, &[RawOuter { b, out, accumulate }]) }
 }
 
-/// [`outer`] of one left side with each of some right sides, which may lie in one allocation; the left side is packed
-/// once for all of them. An element is what [`outer`] makes it.
+/// [`outer`] of one left side with each of some right sides, which may lie in one allocation; the left side is read
+/// from afar once for all of them. An element is what [`outer`] makes it.
 ///
 /// # Safety
 /// As for [`product_raw`]: `rows` rows of `a` and of every `b` are readable, `a.width` rows of every `out` writable;
@@ -175,7 +162,7 @@ pub fn outer(isa: Isa, rows: usize, a: View, b: View, out: ViewMut, accumulate: 
 ///
 /// # Panics
 /// If widths disagree or the machine lacks `isa`.
-pub unsafe fn outer_raw(isa: Isa, rows: usize, a: RawView, rights: &[RawOuter], scratch: &mut Scratch) {
+pub unsafe fn outer_raw(isa: Isa, rows: usize, a: RawView, rights: &[RawOuter]) {
     assert!(isa.is_available(), "this machine has no {isa:?}");
     for RawOuter { b, out, .. } in rights {
         assert_eq!(out.width, b.width, "columns of the result, columns of the right side");
@@ -184,10 +171,10 @@ pub unsafe fn outer_raw(isa: Isa, rows: usize, a: RawView, rights: &[RawOuter], 
     unsafe {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => block::outer::<x86::Avx512>(rows, a, rights, scratch),
+            Isa::Avx512 => block::outer::<x86::Avx512>(rows, a, rights),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2Fma => block::outer::<x86::Avx2>(rows, a, rights, scratch),
-            _ => block::outer::<portable::Tiles>(rows, a, rights, scratch),
+            Isa::Avx2Fma => block::outer::<x86::Avx2>(rows, a, rights),
+            _ => block::outer::<portable::Tiles>(rows, a, rights),
         }
     }
 }
@@ -208,7 +195,7 @@ fn check_apart(rows: usize, stride: usize, width: usize) {
 
 // Note [Order of summation]
 //
-// The contracted index is cut into equal blocks of at most `block::DEPTH` (`OUTER_DEPTH`), from its start. Within a block every
+// The contracted index is cut into equal blocks of at most `block::DEPTH`, from its start. Within a block every
 // element is one chain of fused multiply-adds from 0 in index order (of multiplications and additions
 // where the machine has no fused ones); the blocks are added to `out` in order, the first one stored
 // or added. Tiles of all heights and widths, vectors of all lengths, whole and cut-off panels do

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::gemm::{self, Packed};
+use super::pages;
 use crate::loops::WeightPart;
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -37,6 +38,7 @@ impl Buf {
         let lines = len.div_ceil(LINE);
         self.lines.clear();
         self.lines.try_reserve_exact(lines).map_err(|_| OutOfMemory)?;
+        pages::prefer_large(self.lines.spare_capacity_mut());
         self.lines.resize_with(lines, || Line(UnsafeCell::new([0.0; LINE])));
         self.len = len;
         Ok(())
@@ -266,14 +268,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Panics
     /// If rows leave their buffer, or an `out` is not alone in its buffer.
-    pub fn outer(
-        &mut self,
-        isa: gemm::Isa,
-        rows: usize,
-        a: Rows,
-        rights: &[Right],
-        scratch: &mut gemm::Scratch,
-    ) {
+    pub fn outer(&mut self, isa: gemm::Isa, rows: usize, a: Rows, rights: &[Right]) {
         assert!(self.has(rows, &a), "the left side of an outer product leaves its buffer");
         for (i, Right { b, out, .. }) in rights.iter().enumerate() {
             assert!(self.has(rows, b), "the right side of an outer product leaves its buffer");
@@ -298,7 +293,7 @@ impl<'a> Memory<'a> {
         }
         // SAFETY: all rows lie within their buffers, and no two that are written, nor one that is written and one that is
         // read, lie in one buffer (all just checked); other threads leave them alone (`again`).
-        unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()], scratch) }
+        unsafe { gemm::outer_raw(isa, rows, left, &raw[..rights.len()]) }
     }
 }
 

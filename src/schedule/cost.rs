@@ -269,11 +269,16 @@ impl<'a> Counting<'a> {
                 ];
             }
             Stage::Outer { a, m, b, n, out, accumulate, .. } => {
-                let rows = self.rows(self.place(a));
-                cost.flops = 2.0 * rows * (m * n) as f64 * calls;
+                let rows = self.rows(self.place(b));
+                let lefts = self.rows(self.place(a));
+                if self.place(a) == Place::Shared {
+                    cost.instructions = rows * (m * n) as f64 * calls;
+                } else {
+                    cost.flops = 2.0 * rows * (m * n) as f64 * calls;
+                }
                 let times = if *accumulate { 2.0 } else { 1.0 };
                 cost.traffic = vec![
-                    stream(a, rows * *m as f64 * 4.0),
+                    stream(a, lefts * *m as f64 * 4.0),
                     stream(b, rows * *n as f64 * 4.0),
                     stream(out, (m * n * 4) as f64 * times),
                 ];
@@ -402,6 +407,11 @@ fn of_inst(inst: &Inst) -> f64 {
     }
 }
 
+/// Whether the left vector of an outer product is the same for all rows: then it is a sum of rows.
+pub fn is_sum(program: &Program, left: &Operand) -> bool {
+    program.buffers.get(left.buffer.index()).is_some_and(|b| b.place == Place::Shared)
+}
+
 /// A stage in a few words.
 pub fn title(program: &Program, stage: &Stage) -> String {
     let name = |at: &Operand| {
@@ -413,6 +423,9 @@ pub fn title(program: &Program, stage: &Stage) -> String {
         Stage::Product { a, weight, out, .. } => {
             let Some(w) = program.weights.get(weight.index()) else { return "product".into() };
             format!("product [{}, {}] {} = {} @ {}", w.k, w.n, name(out), w.name, name(a))
+        }
+        Stage::Outer { a, b, n, out, .. } if is_sum(program, a) => {
+            format!("sum [{n}] {} = Σ {}", name(out), name(b))
         }
         Stage::Outer { a, m, b, n, out, .. } => {
             format!("gradient [{m}, {n}] {} = Σ {} ⊗ {}", name(out), name(a), name(b))

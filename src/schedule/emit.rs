@@ -395,7 +395,7 @@ impl Emitter<'_> {
         for v in order {
             let Op::Gram(terms) = flow.op(v) else { continue };
             let Some(whole) = self.at(v) else { continue };
-            let stride = flow.get(v).shape.get(1).copied().unwrap_or(1);
+            let stride = flow.get(v).shape.last().copied().unwrap_or(1);
             let mut started = BTreeSet::new();
             for t in terms {
                 let GramTerm { a, b, row, column } = *t;

@@ -5,6 +5,7 @@
 mod drawing;
 mod systems;
 
+use super::cost;
 use super::fuse::{self, Plan};
 use super::lower;
 use super::order::{self, Order};
@@ -118,6 +119,10 @@ impl Explainer<'_> {
                         "{indent}product {out} {op} [{}] @ {a}  [{}, {}], {flops} flops a row",
                         w.name, w.k, w.n
                     )?;
+                }
+                Stage::Outer { a, b, n, out, .. } if cost::is_sum(self.program, a) => {
+                    let (out, b) = (self.columns(out, *n), self.columns(b, *n));
+                    writeln!(self.text, "{indent}sum {out} = Σ {b}  [{n}]")?;
                 }
                 Stage::Outer { a, m, b, n, out, .. } => {
                     let (out, x, y) = (self.columns(out, m * n), self.columns(a, *m), self.columns(b, *n));

@@ -78,7 +78,7 @@ fn work(
             let w = &program.weights[weight.index()];
             of(place(out)) * w.k as f64 * w.n as f64
         }
-        Stage::Outer { a, m, n, .. } => of(place(a)) * *m as f64 * *n as f64,
+        Stage::Outer { b, m, n, .. } => of(place(b)) * *m as f64 * *n as f64,
         Stage::Map { kernel, over, .. } => {
             let kernel = &program.kernels[kernel.index()];
             let nests = kernel.nests.iter().map(|n| n.extents.iter().product::<usize>() * n.insts.len());

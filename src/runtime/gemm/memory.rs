@@ -1,5 +1,6 @@
 //! Memory aligned to cache lines, so that no vector load of a packed panel crosses two.
 
+use super::super::pages::prefer_large;
 use std::cell::UnsafeCell;
 use std::fmt;
 
@@ -25,16 +26,11 @@ pub struct Lines {
 impl Lines {
     /// At least `len` zeros.
     pub fn zeroed(len: usize) -> Lines {
-        let mut lines = Lines::default();
-        lines.reserve(len);
-        lines
-    }
-
-    /// Grows to at least `len` elements.
-    pub fn reserve(&mut self, len: usize) {
-        if self.lines.len() < len.div_ceil(16) {
-            self.lines.resize_with(len.div_ceil(16), Line::zero);
-        }
+        let count = len.div_ceil(16);
+        let mut lines = Vec::with_capacity(count);
+        prefer_large(lines.spare_capacity_mut());
+        lines.resize_with(count, Line::zero);
+        Lines { lines }
     }
 
     /// The first element. It may be written through by one who knows that nobody else reads or writes there.

@@ -12,6 +12,9 @@ pub const PANEL: usize = 64;
 /// Source rows that are transposed together: their part of the panel stays in the first cache.
 const STRIP: usize = 16;
 
+/// Squares of so many rows and columns are transposed in registers.
+const SIDE: usize = 4;
+
 /// A part of a packed matrix: rows `k0..`, columns `n0..`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -144,11 +147,33 @@ fn pack_columns(panel: &mut [f32], lane: usize, src: &[f32], width: usize, src_s
     for (s, strip) in panel.chunks_mut(STRIP * PANEL).enumerate() {
         let k = s * STRIP;
         let height = STRIP.min(rows - k);
-        for j in 0..width {
+        let squares = if height == STRIP { width / SIDE * SIDE } else { 0 };
+        for j in (0..squares).step_by(SIDE) {
+            let sources: [&[f32; STRIP]; SIDE] = std::array::from_fn(|i| {
+                let source = &src[(j + i) * src_stride + k..];
+                source.first_chunk().expect("a strip lies within the source")
+            });
+            for (part, rows) in strip.chunks_exact_mut(SIDE * PANEL).enumerate() {
+                let square = transposed(sources.map(|s| std::array::from_fn(|i| s[part * SIDE + i])));
+                for (row, values) in rows.chunks_exact_mut(PANEL).zip(square) {
+                    row[lane + j..][..SIDE].copy_from_slice(&values);
+                }
+            }
+        }
+        for j in squares..width {
             let source = &src[j * src_stride + k..][..height];
             for (row, x) in strip.chunks_exact_mut(PANEL).zip(source) {
                 row[lane + j] = *x;
             }
         }
     }
+}
+
+/// A square, turned over in registers.
+#[inline(always)]
+fn transposed(rows: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    #[cfg(target_arch = "x86_64")]
+    return super::x86::transposed(rows);
+    #[cfg(not(target_arch = "x86_64"))]
+    std::array::from_fn(|i| rows.map(|row| row[i]))
 }

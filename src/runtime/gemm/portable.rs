@@ -15,16 +15,14 @@ impl super::block::Tiles for Tiles {
         WIDTH
     }
 
-    fn fetch(_p: *const f32) {}
-
-    unsafe fn tile(height: usize, packed: bool, tile: &Tile) {
+    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
             match height {
-                1 => rows::<1>(packed, tile),
-                2 => rows::<2>(packed, tile),
-                3 => rows::<3>(packed, tile),
-                _ => rows::<4>(packed, tile),
+                1 => rows::<1>(transposed, tile),
+                2 => rows::<2>(transposed, tile),
+                3 => rows::<3>(transposed, tile),
+                _ => rows::<4>(transposed, tile),
             }
         }
     }
@@ -32,17 +30,25 @@ impl super::block::Tiles for Tiles {
 
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows.
-unsafe fn rows<const H: usize>(packed: bool, t: &Tile) {
-    let (row, step) = if packed { (1, t.a_stride) } else { (t.a_stride, 1) };
+unsafe fn rows<const H: usize>(transposed: bool, t: &Tile) {
+    let (row, step) = if transposed { (1, t.a_stride) } else { (t.a_stride, 1) };
+    let b_stride = if transposed { t.b_stride } else { PANEL };
     for c in (0..t.cols).step_by(WIDTH) {
         let mut sums = [[0.0f32; WIDTH]; H];
         for k in 0..t.depth {
-            // SAFETY: a panel has `depth` rows of `PANEL` elements, and WIDTH divides PANEL.
-            let b = unsafe { &*t.b.add(k * PANEL + c).cast::<[f32; WIDTH]>() };
+            let from = t.b.wrapping_add(k * b_stride + c);
+            let b: [f32; WIDTH] = if !transposed || t.cols - c >= WIDTH {
+                // SAFETY: a panel has `depth` rows of `PANEL` elements, and WIDTH divides PANEL; the rows of `b` have `cols`.
+                unsafe { *from.cast() }
+            } else {
+                // SAFETY: what is left of a row of `b`.
+                let row = unsafe { std::slice::from_raw_parts(from, t.cols - c) };
+                std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0))
+            };
             for (r, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: `a` has H rows of `depth` elements.
                 let a = unsafe { *t.a.add(r * row + k * step) };
-                for (sum, b) in sums.iter_mut().zip(b) {
+                for (sum, b) in sums.iter_mut().zip(&b) {
                     *sum = multiply_add(a, *b, *sum);
                 }
             }

@@ -4,7 +4,7 @@
 //! panel and one element of each row, which is broadcast. Wide and low tiles do best: a load of a vector serves `H`
 //! multiply-adds, one of an element only `V`, and loads are what runs short beside multiply-adds.
 
-use super::block::{STEP, Tile};
+use super::block::{Ahead, STEP, Tile};
 use super::packed::PANEL;
 use std::arch::x86_64::*;
 
@@ -12,10 +12,10 @@ pub struct Avx512;
 
 pub struct Avx2;
 
-/// Calls `$tile::<H, V, PACKED>` for numbers known at run time only.
+/// Calls `$tile::<H, V, TRANSPOSED>` for numbers known at run time only.
 macro_rules! dispatch {
-    ($tile:ident, $packed:expr, ($height:expr, $vectors:expr), $t:expr, $(($h:literal, $v:literal))*) => {
-        match ($height, $vectors, $packed) {
+    ($tile:ident, $transposed:expr, ($height:expr, $vectors:expr), $t:expr, $(($h:literal, $v:literal))*) => {
+        match ($height, $vectors, $transposed) {
             $(($h, $v, false) => $tile::<$h, $v, false>($t),
             ($h, $v, true) => $tile::<$h, $v, true>($t),)*
             _ => unreachable!("no tile of {} rows and {} vectors", $height, $vectors),
@@ -30,16 +30,12 @@ impl super::block::Tiles for Avx512 {
         PANEL
     }
 
-    fn fetch(p: *const f32) {
-        fetch(p);
-    }
-
-    unsafe fn tile(height: usize, packed: bool, tile: &Tile) {
+    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
             dispatch!(
                 tile_avx512,
-                packed,
+                transposed,
                 (height, tile.cols.div_ceil(16)),
                 tile,
                 (1, 1)(1, 2)(1, 3)(1, 4)(2, 1)(2, 2)(2, 3)(2, 4)(3, 1)(3, 2)(3, 3)(3, 4)(4, 1)(4, 2)(4, 3)(
@@ -61,16 +57,12 @@ impl super::block::Tiles for Avx2 {
         }
     }
 
-    fn fetch(p: *const f32) {
-        fetch(p);
-    }
-
-    unsafe fn tile(height: usize, packed: bool, tile: &Tile) {
+    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
             dispatch!(
                 tile_avx2,
-                packed,
+                transposed,
                 (height, tile.cols.div_ceil(8)),
                 tile,
                 (1, 1)(1, 2)(1, 3)(1, 4)(1, 5)(1, 6)(1, 7)(1, 8)(2, 1)(2, 2)(2, 3)(2, 4)(3, 1)(3, 2)(4, 1)(
@@ -82,45 +74,78 @@ impl super::block::Tiles for Avx2 {
 }
 
 /// The sums of a tile: `$sums[r][v]` is the chain of multiply-adds of row `r` and vector `v`. A macro, since a
-/// generic function cannot have its caller's instruction set.
+/// generic function cannot have its caller's instruction set. `$part` loads the last vector of a tile of columns.
 macro_rules! sums {
-    ($t:expr, $height:expr, $vectors:expr, $packed:expr, $lanes:literal, $zero:ident, $load:ident, $set:ident, $fma:ident) => {{
+    ($t:expr, $height:expr, $vectors:expr, $transposed:expr, $lanes:literal, $zero:ident, $load:ident, $part:expr,
+     $set:ident, $fma:ident) => {{
         let t: &Tile = $t;
         let mut sums = [[$zero(); $vectors]; $height];
         let mut b = t.b;
         // Three rows for each pointer, at 0, 1, 2 strides: what an address can hold.
         let mut rows = [t.a; 4];
-        let stride = if $packed { 1 } else { t.a_stride };
+        let stride = if $transposed { 1 } else { t.a_stride };
         for (g, row) in rows.iter_mut().enumerate() {
             *row = t.a.wrapping_add(3 * g * stride);
         }
-        let pace = if $packed { t.a_stride } else { 1 };
-        let mut ahead = t.ahead;
+        let pace = if $transposed { t.a_stride } else { 1 };
+        let b_pace = if $transposed { t.b_stride } else { PANEL };
+        let (mut ahead, mut ahead_left) = (t.ahead, t.ahead_left);
         let mut k = 0;
         while k < t.depth {
             let steps = if t.depth - k >= STEP { STEP } else { 1 };
             if steps == STEP {
-                for _ in 0..t.pace {
-                    fetch(ahead);
-                    ahead = ahead.wrapping_add(LINE);
-                }
-                if !$packed && k % LINE == 0 {
+                fetch_next(&mut ahead);
+                if $transposed {
+                    fetch_next(&mut ahead_left);
+                } else if k % LINE == 0 {
                     for r in 0..$height {
                         fetch(rows[r / 3].wrapping_add((r % 3 + $height) * stride));
                     }
                 }
                 for u in 0..STEP {
                     step!(
-                        sums, rows, b, u, $height, $vectors, stride, pace, $lanes, $zero, $load, $set, $fma
+                        sums,
+                        rows,
+                        b,
+                        u,
+                        $height,
+                        $vectors,
+                        $transposed,
+                        stride,
+                        pace,
+                        b_pace,
+                        $lanes,
+                        $zero,
+                        $load,
+                        $part,
+                        $set,
+                        $fma
                     );
                 }
             } else {
-                step!(sums, rows, b, 0, $height, $vectors, stride, pace, $lanes, $zero, $load, $set, $fma);
+                step!(
+                    sums,
+                    rows,
+                    b,
+                    0,
+                    $height,
+                    $vectors,
+                    $transposed,
+                    stride,
+                    pace,
+                    b_pace,
+                    $lanes,
+                    $zero,
+                    $load,
+                    $part,
+                    $set,
+                    $fma
+                );
             }
             for row in &mut rows {
                 *row = row.wrapping_add(steps * pace);
             }
-            b = b.wrapping_add(steps * PANEL);
+            b = b.wrapping_add(steps * b_pace);
             k += steps;
         }
         sums
@@ -129,12 +154,13 @@ macro_rules! sums {
 
 /// One contracted index, `$u` from the pointers.
 macro_rules! step {
-    ($sums:ident, $rows:ident, $b:ident, $u:expr, $height:expr, $vectors:expr, $stride:ident, $pace:ident,
-     $lanes:literal, $zero:ident, $load:ident, $set:ident, $fma:ident) => {{
+    ($sums:ident, $rows:ident, $b:ident, $u:expr, $height:expr, $vectors:expr, $transposed:expr, $stride:ident,
+     $pace:ident, $b_pace:ident, $lanes:literal, $zero:ident, $load:ident, $part:expr, $set:ident, $fma:ident) => {{
         let mut vectors = [$zero(); $vectors];
         for (v, vector) in vectors.iter_mut().enumerate() {
-            // SAFETY: `b` is a row of a panel with so many vectors.
-            *vector = unsafe { $load($b.add($u * PANEL + v * $lanes)) };
+            let from = $b.wrapping_add($u * $b_pace + v * $lanes);
+            // SAFETY: `b` has so many vectors for each index, the last of a tile of columns only in part.
+            *vector = unsafe { if $transposed && v + 1 == $vectors { $part(from) } else { $load(from) } };
         }
         for r in 0..$height {
             // SAFETY: `a` has an element for each row and index.
@@ -156,20 +182,44 @@ fn fetch(p: *const f32) {
     unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
 }
 
+/// Asks for the next lines of a region.
+#[inline(always)]
+fn fetch_next(ahead: &mut Ahead) {
+    for _ in 0..ahead.pace.min(ahead.rows) {
+        for line in 0..ahead.across {
+            fetch(ahead.from.wrapping_add(line * LINE));
+        }
+        ahead.from = ahead.from.wrapping_add(ahead.stride);
+        ahead.rows -= 1;
+    }
+}
+
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows and from `16 * (V - 1) + 1` to `16 * V` columns.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile_avx512<const H: usize, const V: usize, const PACKED: bool>(t: &Tile) {
+unsafe fn tile_avx512<const H: usize, const V: usize, const TRANSPOSED: bool>(t: &Tile) {
     for r in 0..H {
         for v in 0..V {
             // It is going to be written.
             _mm_prefetch::<_MM_HINT_ET0>(t.out.wrapping_add(r * t.out_stride + v * 16).cast());
         }
     }
-    let sums =
-        sums!(t, H, V, PACKED, 16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps);
     // Columns of the last vector that exist.
     let last = u16::MAX >> (16 * V - t.cols);
+    // SAFETY: these columns can be read.
+    let part = |p| unsafe { _mm512_maskz_loadu_ps(last, p) };
+    let sums = sums!(
+        t,
+        H,
+        V,
+        TRANSPOSED,
+        16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        part,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps
+    );
     for (r, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             let mask = if v + 1 == V { last } else { u16::MAX };
@@ -187,11 +237,24 @@ unsafe fn tile_avx512<const H: usize, const V: usize, const PACKED: bool>(t: &Ti
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows and from `8 * (V - 1) + 1` to `8 * V` columns.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile_avx2<const H: usize, const V: usize, const PACKED: bool>(t: &Tile) {
-    let sums = sums!(t, H, V, PACKED, 8, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps);
+unsafe fn tile_avx2<const H: usize, const V: usize, const TRANSPOSED: bool>(t: &Tile) {
     // Lane i is negative, so written, where i < the columns of the last vector that exist.
     let left = (t.cols - 8 * (V - 1)) as i32;
     let last = _mm256_sub_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(left));
+    // SAFETY: these columns can be read.
+    let part = |p| unsafe { _mm256_maskload_ps(p, last) };
+    let sums = sums!(
+        t,
+        H,
+        V,
+        TRANSPOSED,
+        8,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        part,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps
+    );
     for (r, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             let mask = if v + 1 == V { last } else { _mm256_set1_epi32(-1) };
@@ -203,6 +266,17 @@ unsafe fn tile_avx2<const H: usize, const V: usize, const PACKED: bool>(t: &Tile
                 _mm256_maskstore_ps(out, mask, sum);
             }
         }
+    }
+}
+
+/// Four rows of four, turned over.
+#[inline(always)]
+pub fn transposed(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    // SAFETY: SSE is always there; an array of four f32 is what a vector of them is.
+    unsafe {
+        let [mut a, mut b, mut c, mut d] = rows.map(|row| _mm_loadu_ps(row.as_ptr()));
+        _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+        [a, b, c, d].map(|v| std::mem::transmute::<__m128, [f32; 4]>(v))
     }
 }
 

@@ -147,12 +147,21 @@ impl Lowering<'_> {
         Ok((self.in_memory(m)?, transposed))
     }
 
-    /// A sum over rows: outer products of vectors at one level become a [`Op::Gram`].
+    /// Whether a node lies in memory because a product or an outer product reads it.
+    fn is_operand(&self, id: NodeId) -> bool {
+        self.consumers[id.index()].iter().any(|reader| {
+            matches!(self.graph.nodes[reader.index()].op, eqn::Op::Outer(..)) || self.is_product(*reader)
+        })
+    }
+
+    /// A sum over rows: outer products of vectors at one level become a [`Op::Gram`], and so does what lies in memory: its
+    /// left vector is 1 everywhere.
     pub(super) fn sum_over(&mut self, arg: NodeId, shape: Vec<usize>, level: Level) -> Res<Val> {
         let from = self.level[arg.index()];
         if level != Level::Shared && self.flow.chain(from).is_none() {
             return self.fold(Fold::Sum, arg, shape, level);
         }
+        let stored = self.is_operand(arg);
         let arg = self.lowered(arg)?;
         let from = self.flow.level(arg);
         if from <= level {
@@ -189,6 +198,12 @@ impl Lowering<'_> {
         for v in rest {
             let op = match *self.flow.op(v) {
                 Op::Scatter { index, value } => Op::SumScatter { index, value },
+                // Rows that lie in memory are summed as fast as they can be read.
+                _ if stored && v == arg && level == Level::Shared && shape.len() == 1 => {
+                    let one = self.push(Op::Const(1.0), vec![1])?;
+                    let (a, b) = (self.in_memory(one)?, self.in_lagged_memory(v)?);
+                    Op::Gram(vec![GramTerm { a, b, row: 0, column: 0 }])
+                }
                 _ => Op::SumOver(v),
             };
             let part = self.push_at(op, shape.clone(), level)?;

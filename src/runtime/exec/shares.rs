@@ -46,7 +46,9 @@ impl Workspace {
         let indexed = self.indexed_rows();
         let rows = |place| rows_of(place, self.batch, &self.steps, &indexed).unwrap_or(0) as f64;
         let work = work(program, &program.stages, &rows, &self.steps, 1.0);
-        self.members = self.team.threads_for(work);
+        // Of one example nothing is shared out in a loop over its steps, which is most of the time then.
+        let one_by_one = self.batch == 1 && program.stages.iter().any(|s| matches!(s, Stage::Loop { .. }));
+        self.members = if one_by_one { 1 } else { self.team.threads_for(work) };
         self.loads.clear();
         if program.domains.iter().any(crate::loops::Domain::is_indexed) {
             self.loads.resize(self.batch, 0);

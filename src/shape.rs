@@ -4,6 +4,7 @@
 //! Invariant: a `Dim` is always in normal form, so `==` is equality of polynomials. Arithmetic that
 //! would leave `i64` is an error, never a wrap.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -21,11 +22,16 @@ pub enum Atom {
 /// A product of atoms with exponents ≥ 1, sorted; empty for the constant term.
 pub type Monomial = Vec<(Atom, u32)>;
 
-/// A polynomial; no stored coefficient is 0.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// A polynomial. Almost all are numbers, which need no memory of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Dim {
-    terms: BTreeMap<Monomial, i64>,
+    constant: i64,
+    /// The other terms, sorted; no coefficient is 0.
+    others: Vec<(Monomial, i64)>,
 }
+
+/// The monomial of the constant term.
+static ONE: Monomial = Monomial::new();
 
 /// Why a dimension has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +48,7 @@ pub type Bindings = BTreeMap<Arc<str>, i64>;
 
 impl Dim {
     pub fn constant(n: i64) -> Dim {
-        let mut terms = BTreeMap::new();
-        if n != 0 {
-            terms.insert(Monomial::new(), n);
-        }
-        Dim { terms }
+        Dim { constant: n, others: Vec::new() }
     }
 
     pub fn sym(name: impl Into<Arc<str>>) -> Dim {
@@ -54,22 +56,18 @@ impl Dim {
     }
 
     fn atom(atom: Atom) -> Dim {
-        Dim { terms: BTreeMap::from([(vec![(atom, 1)], 1)]) }
+        Dim { constant: 0, others: vec![(vec![(atom, 1)], 1)] }
     }
 
     /// The number, if no symbol is left.
     pub fn as_constant(&self) -> Option<i64> {
-        match self.terms.len() {
-            0 => Some(0),
-            1 => self.terms.get(&Monomial::new()).copied(),
-            _ => None,
-        }
+        self.others.is_empty().then_some(self.constant)
     }
 
     /// The name, if this is a bare symbol.
     pub fn as_sym(&self) -> Option<&Arc<str>> {
-        match self.terms.iter().next() {
-            Some((m, 1)) if self.terms.len() == 1 => match m.as_slice() {
+        match (self.constant, &*self.others) {
+            (0, [(m, 1)]) => match &**m {
                 [(Atom::Sym(s), 1)] => Some(s),
                 _ => None,
             },
@@ -79,15 +77,20 @@ impl Dim {
 
     /// Monomials with their coefficients, the constant term first.
     pub fn terms(&self) -> impl DoubleEndedIterator<Item = (&Monomial, i64)> {
-        self.terms.iter().map(|(m, c)| (m, *c))
+        let constant = (self.constant != 0).then_some((&ONE, self.constant));
+        constant.into_iter().chain(self.others.iter().map(|(m, c)| (m, *c)))
+    }
+
+    fn count(&self) -> usize {
+        self.others.len() + usize::from(self.constant != 0)
     }
 
     pub fn add(&self, other: &Dim) -> Result<Dim, DimError> {
-        let mut terms = self.terms.clone();
-        for (m, c) in &other.terms {
-            accumulate(&mut terms, m.clone(), *c)?;
+        let mut sum = self.clone();
+        for (m, c) in other.terms() {
+            sum.accumulate(m.clone(), c)?;
         }
-        Ok(Dim { terms })
+        Ok(sum)
     }
 
     pub fn neg(&self) -> Result<Dim, DimError> {
@@ -100,17 +103,36 @@ impl Dim {
 
     /// A product of more terms than anybody writes counts as an overflow.
     pub fn mul(&self, other: &Dim) -> Result<Dim, DimError> {
-        if self.terms.len().saturating_mul(other.terms.len()) > 4096 {
+        if self.count().saturating_mul(other.count()) > 4096 {
             return Err(DimError::Overflow);
         }
-        let mut terms = BTreeMap::new();
-        for (m1, c1) in &self.terms {
-            for (m2, c2) in &other.terms {
-                let c = c1.checked_mul(*c2).ok_or(DimError::Overflow)?;
-                accumulate(&mut terms, merge(m1, m2)?, c)?;
+        let mut product = Dim::default();
+        for (m1, c1) in self.terms() {
+            for (m2, c2) in other.terms() {
+                let c = c1.checked_mul(c2).ok_or(DimError::Overflow)?;
+                product.accumulate(merge(m1, m2)?, c)?;
             }
         }
-        Ok(Dim { terms })
+        Ok(product)
+    }
+
+    fn accumulate(&mut self, m: Monomial, c: i64) -> Result<(), DimError> {
+        if m.is_empty() {
+            self.constant = self.constant.checked_add(c).ok_or(DimError::Overflow)?;
+            return Ok(());
+        }
+        match self.others.binary_search_by(|(other, _)| other.cmp(&m)) {
+            Ok(at) => {
+                let sum = self.others[at].1.checked_add(c).ok_or(DimError::Overflow)?;
+                self.others[at].1 = sum;
+                if sum == 0 {
+                    self.others.remove(at);
+                }
+            }
+            Err(at) if c != 0 => self.others.insert(at, (m, c)),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Exact quotient. Of constants: refused with a remainder. Of symbols: divides every
@@ -130,13 +152,13 @@ impl Dim {
         if self == other {
             return Ok(Dim::constant(1));
         }
-        if other.terms.len() == 1 {
-            let (m2, c2) = other.terms.iter().next().expect("one term");
-            let mut terms = BTreeMap::new();
+        let mut divisors = other.terms();
+        if let (Some((m2, c2)), None) = (divisors.next(), divisors.next()) {
+            let mut all = Dim::default();
             let mut exact = true;
-            for (m1, c1) in &self.terms {
+            for (m1, c1) in self.terms() {
                 match quotient(m1, m2) {
-                    Some(m) if c1.checked_rem(*c2) == Some(0) => accumulate(&mut terms, m, c1 / c2)?,
+                    Some(m) if c1.checked_rem(c2) == Some(0) => all.accumulate(m, c1 / c2)?,
                     _ => {
                         exact = false;
                         break;
@@ -144,7 +166,7 @@ impl Dim {
                 }
             }
             if exact {
-                return Ok(Dim { terms });
+                return Ok(all);
             }
         }
         Ok(Dim::atom(Atom::Div(Box::new(self.clone()), Box::new(other.clone()))))
@@ -176,8 +198,8 @@ impl Dim {
     /// Replaces symbols by dimensions; a symbol without an entry stays.
     pub fn substitute(&self, with: &BTreeMap<Arc<str>, Dim>) -> Result<Dim, DimError> {
         let mut sum = Dim::default();
-        for (m, c) in &self.terms {
-            let mut product = Dim::constant(*c);
+        for (m, c) in self.terms() {
+            let mut product = Dim::constant(c);
             for (atom, e) in m {
                 let base = match atom {
                     Atom::Sym(s) => with.get(s).cloned().unwrap_or_else(|| Dim::sym(s.clone())),
@@ -214,7 +236,7 @@ impl Dim {
 
     /// Appends the symbols in it, in printing order, each once.
     pub fn symbols(&self, into: &mut Vec<Arc<str>>) {
-        for m in self.terms.keys() {
+        for (m, _) in &self.others {
             for (atom, _) in m {
                 match atom {
                     Atom::Sym(s) if !into.contains(s) => into.push(s.clone()),
@@ -229,16 +251,23 @@ impl Dim {
     }
 }
 
-fn accumulate(terms: &mut BTreeMap<Monomial, i64>, m: Monomial, c: i64) -> Result<(), DimError> {
-    let entry = terms.entry(m.clone()).or_insert(0);
-    *entry = entry.checked_add(c).ok_or(DimError::Overflow)?;
-    if *entry == 0 {
-        terms.remove(&m);
+/// By their terms, the constant first.
+impl Ord for Dim {
+    fn cmp(&self, other: &Dim) -> Ordering {
+        self.terms().cmp(other.terms())
     }
-    Ok(())
+}
+
+impl PartialOrd for Dim {
+    fn partial_cmp(&self, other: &Dim) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 fn merge(a: &Monomial, b: &Monomial) -> Result<Monomial, DimError> {
+    if a.is_empty() || b.is_empty() {
+        return Ok(if a.is_empty() { b } else { a }.clone());
+    }
     let mut out: BTreeMap<Atom, u32> = a.iter().cloned().collect();
     for (atom, e) in b {
         let entry = out.entry(atom.clone()).or_insert(0);
@@ -268,14 +297,13 @@ impl From<i64> for Dim {
 /// Prints in the language's own syntax (`2*H + 1`), so that it parses back.
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.terms.is_empty() {
+        if self.count() == 0 {
             return write!(f, "0");
         }
         // The constant term sorts first; on paper it stands last.
-        let terms = self.terms.iter().filter(|(m, _)| !m.is_empty());
-        let terms = terms.chain(self.terms.iter().filter(|(m, _)| m.is_empty()));
-        for (i, (m, c)) in terms.enumerate() {
-            let sign = if *c < 0 {
+        let (constant, others): (Vec<_>, Vec<_>) = self.terms().partition(|(m, _)| m.is_empty());
+        for (i, (m, c)) in others.into_iter().chain(constant).enumerate() {
+            let sign = if c < 0 {
                 if i == 0 { "-" } else { " - " }
             } else if i == 0 {
                 ""

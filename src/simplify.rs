@@ -21,10 +21,10 @@ const MAX_PASSES: usize = 64;
 
 /// An equivalent graph: same outputs, sources that nothing reads are gone (except cotangents' arrays).
 pub fn simplify(graph: &Graph) -> Graph {
-    let mut graph = prune(graph);
+    let mut graph = prune(graph.clone());
     for _ in 0..MAX_PASSES {
         let (next, changed) = pass(&graph);
-        graph = prune(&next);
+        graph = prune(next);
         if !changed {
             break;
         }
@@ -35,8 +35,7 @@ pub fn simplify(graph: &Graph) -> Graph {
 
 /// Every node once, with its operands already rewritten. True if anything became different.
 fn pass(old: &Graph) -> (Graph, bool) {
-    let graph = Graph { nodes: Vec::new(), outputs: Vec::new(), ..old.clone() };
-    let mut b = Builder::new(graph);
+    let mut b = Builder::new(old.without_nodes());
     let traits = traits::of_graph(old);
     let merged = merge_states(old);
     let mut changed = merged.iter().enumerate().any(|(i, to)| to.index() != i);
@@ -93,7 +92,14 @@ fn rewrite(b: &mut Builder, old: &Graph, node: &Node, op: Op) -> (NodeId, bool) 
         }
         _ => b.join(&op).unwrap_or(node.level),
     };
-    let here = Node { op: op.clone(), level, ..node.clone() };
+    let here = Node {
+        op: op.clone(),
+        shape: node.shape.clone(),
+        ty: node.ty.clone(),
+        level,
+        name: node.name.clone(),
+        span: node.span,
+    };
     for rule in rules::RULES {
         if let Some(id) = (rule.apply)(b, &op, &here) {
             // A rule states an identity of values; what does not fit the place is not taken.
@@ -303,7 +309,7 @@ fn merge_states(graph: &Graph) -> Vec<StateId> {
 }
 
 /// The graph without what the outputs do not need.
-fn prune(graph: &Graph) -> Graph {
+fn prune(graph: Graph) -> Graph {
     let mut needed = vec![false; graph.nodes.len()];
     let mut sources: Vec<bool> =
         graph.sources.iter().map(|s| matches!(s.kind, SourceKind::Cotangent)).collect();
@@ -336,30 +342,27 @@ fn prune(graph: &Graph) -> Graph {
     let (node_ids, source_ids, state_ids) = (renumber(&needed), renumber(&sources), renumber(&states));
     let node = |id: NodeId| NodeId(node_ids[id.index()]);
     let state = |id: StateId| StateId(state_ids[id.index()]);
-    let mut out = Graph { name: graph.name.clone(), domains: graph.domains.clone(), ..Graph::default() };
-    for (n, _) in graph.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
-        let op = match &n.op {
+    let mut out = Graph { name: graph.name, domains: graph.domains, ..Graph::default() };
+    for (n, _) in graph.nodes.into_iter().zip(&needed).filter(|(_, needed)| **needed) {
+        let op = match n.op {
             Op::Source(s) => Op::Source(SourceId(source_ids[s.index()])),
-            Op::Lag { state: s, offset } => Op::Lag { state: state(*s), offset: *offset },
+            Op::Lag { state: s, offset } => Op::Lag { state: state(s), offset },
             other => other.map_operands(node),
         };
-        out.nodes.push(Node { op, ..n.clone() });
+        out.nodes.push(Node { op, ..n });
     }
-    for (s, _) in graph.sources.iter().zip(&sources).filter(|(_, needed)| **needed) {
-        let mut s = s.clone();
+    for (mut s, _) in graph.sources.into_iter().zip(&sources).filter(|(_, needed)| **needed) {
         if let SourceKind::Initial { state: of, .. } = &mut s.kind {
             *of = state(*of);
         }
         out.sources.push(s);
     }
-    for (s, _) in graph.states.iter().zip(&states).filter(|(_, needed)| **needed) {
+    for (s, _) in graph.states.into_iter().zip(&states).filter(|(_, needed)| **needed) {
         let init = s.init.iter().map(|n| node(*n)).collect();
         let sides = s.sides.iter().map(|side| Side { value: node(side.value), ..*side }).collect();
-        out.states.push(State { def: s.def.map(node), init, sides, ..s.clone() });
+        out.states.push(State { def: s.def.map(node), init, sides, ..s });
     }
-    for o in &graph.outputs {
-        out.outputs.push(Output { name: o.name.clone(), node: node(o.node) });
-    }
+    out.outputs.extend(graph.outputs.into_iter().map(|o| Output { node: node(o.node), ..o }));
     out
 }
 

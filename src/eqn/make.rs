@@ -8,6 +8,18 @@ use super::typing::TypeError;
 use super::*;
 
 impl Graph {
+    /// The same name, domains, sources and states; nodes and outputs are yet to come.
+    pub fn without_nodes(&self) -> Graph {
+        Graph {
+            name: self.name.clone(),
+            domains: self.domains.clone(),
+            sources: self.sources.clone(),
+            states: self.states.clone(),
+            nodes: Vec::with_capacity(self.nodes.len()),
+            outputs: Vec::new(),
+        }
+    }
+
     /// Adds an operation whose shape, type and level follow from its operands: all but
     /// `Spread`, `Slice`, `Reshape`, `SumOver` and `FoldOver`. A `Literal` is taken as a vector.
     pub fn add(&mut self, op: Op) -> Result<NodeId, TypeError> {

@@ -62,8 +62,9 @@ pub(super) fn finish(
     states: usize,
     for_reading: bool,
 ) -> Step<Graph> {
-    let mut out = tape.graph.clone();
-    out.nodes.truncate(tape.forward);
+    let mut out = tape.graph.without_nodes();
+    out.nodes.extend_from_slice(&tape.graph.nodes[..tape.forward]);
+    out.outputs.clone_from(&tape.graph.outputs);
     out.states.truncate(states);
     let mut uses = vec![0u32; tape.graph.nodes.len()];
     // Movable reads of points do not count: they are what is moved.
@@ -110,7 +111,7 @@ pub(super) fn finish(
         let node = mirror.node(*value)?;
         mirror.out.output(name.clone(), node);
     }
-    Ok(prune(&mirror.out, tape.forward, states))
+    Ok(prune(mirror.out, tape.forward, states))
 }
 
 impl Mirror<'_> {
@@ -406,7 +407,7 @@ impl Mirror<'_> {
 }
 
 /// Without the adjoint nodes and states that no output needs. Forward nodes and states stay.
-fn prune(graph: &Graph, forward: usize, states: usize) -> Graph {
+fn prune(graph: Graph, forward: usize, states: usize) -> Graph {
     let mut kept: Vec<bool> = (0..graph.nodes.len()).map(|i| i < forward).collect();
     let mut kept_states: BTreeSet<StateId> = (0..states as u32).map(StateId).collect();
     let mut open: Vec<NodeId> = graph.outputs.iter().map(|o| o.node).collect();
@@ -423,24 +424,24 @@ fn prune(graph: &Graph, forward: usize, states: usize) -> Graph {
             open.extend(state.values());
         }
     }
-    let mut out = graph.clone();
+    let mut out = graph;
     let mut new_states = BTreeMap::new();
-    out.states.clear();
-    for (i, state) in graph.states.iter().enumerate() {
+    for (i, state) in std::mem::take(&mut out.states).into_iter().enumerate() {
         if kept_states.contains(&StateId(i as u32)) {
             new_states.insert(StateId(i as u32), StateId(out.states.len() as u32));
-            out.states.push(state.clone());
+            out.states.push(state);
         }
     }
-    let mut map = vec![NodeId(0); graph.nodes.len()];
-    out.nodes.clear();
-    for id in graph.node_ids().filter(|n| kept[n.index()]) {
-        let mut node = graph.node(id).clone();
+    let mut map = vec![NodeId(0); out.nodes.len()];
+    for (id, mut node) in std::mem::take(&mut out.nodes).into_iter().enumerate() {
+        if !kept[id] {
+            continue;
+        }
         node.op = match node.op {
             Op::Lag { state, offset } => Op::Lag { state: new_states[&state], offset },
             op => op.map_operands(|a| map[a.index()]),
         };
-        map[id.index()] = NodeId(out.nodes.len() as u32);
+        map[id] = NodeId(out.nodes.len() as u32);
         out.nodes.push(node);
     }
     for state in &mut out.states {

@@ -4,15 +4,16 @@
 //! in range for a program that [`check`](super::check) let pass; after the first run with some sizes nothing is allocated.
 
 mod indexed;
+mod map;
 
 use super::gemm::{self, Isa, Packed};
 use super::kernel::{self, Addresses, Bind, Buf, FlushToZero};
-use super::workspace::{Workspace, lengths_buffer, position_buffer};
+use super::workspace::Workspace;
 use super::{Executable, errors, interpret, rows};
 use crate::diag::Fallible;
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, Point};
-use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage, Weight};
+use crate::loops::{BufferId, Elem, InputKind, Operand, Place, Program, Stage, Weight};
 
 /// What a run needs beside the buffers; kept so that runs allocate nothing.
 #[derive(Debug, Default)]
@@ -70,15 +71,9 @@ impl Workspace {
 
     fn run_now(&mut self, mut watch: Watch) -> Fallible<()> {
         let exe = self.exe.clone();
-        let missing = exe.program.inputs.iter().zip(&self.given).filter(|(_, given)| !**given);
-        let missing: Vec<_> = missing.map(|(input, _)| errors::missing(&input.name)).collect();
-        if !missing.is_empty() {
-            return Err(missing);
-        }
+        self.check_given()?;
         let _flush = FlushToZero::begin();
-        if self.stale {
-            self.prepare();
-            self.stale = false;
+        if self.prepare_if_stale() {
             if let Some(watch) = &mut watch {
                 watch(Done::Prepared);
             }
@@ -87,6 +82,33 @@ impl Workspace {
         let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));
         self.execution(watch).stages(&exe.program.stages, false);
         Ok(())
+    }
+
+    /// Refuses if an input was never given.
+    pub(super) fn check_given(&self) -> Fallible<()> {
+        let missing: Vec<_> = self.missing().map(|(name, _)| errors::missing(name)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// Some stages; those of a loop at one of its steps.
+    pub(super) fn run_stages(&mut self, stages: &[Stage], step: Option<(DomainId, usize)>) {
+        let mut execution = self.execution(None);
+        if let Some((domain, step)) = step {
+            execution.scratch.step[domain.index()] = Some(step);
+            execution.stages(stages, false);
+            execution.scratch.step[domain.index()] = None;
+        } else {
+            execution.stages(stages, false);
+        }
+    }
+
+    /// Computes what depends on parameters alone, if any has changed. Whether that was so.
+    pub(super) fn prepare_if_stale(&mut self) -> bool {
+        let was_stale = std::mem::take(&mut self.stale);
+        if was_stale {
+            self.prepare();
+        }
+        was_stale
     }
 
     /// Names of inputs of any kind that still have no value.
@@ -115,7 +137,6 @@ impl Workspace {
             batch: self.batch,
             steps: &self.steps,
             lengths: &self.lengths,
-            start: &self.start,
             ragged: &self.ragged,
             trees: &self.trees,
             rows: &self.rows,
@@ -141,7 +162,6 @@ struct Execution<'a> {
     batch: usize,
     steps: &'a [usize],
     lengths: &'a [Vec<usize>],
-    start: &'a [u64],
     ragged: &'a [bool],
     trees: &'a [Vec<Tree>],
     rows: &'a rows::Rows,
@@ -165,6 +185,7 @@ impl Execution<'_> {
         while let Some(stage) = stages.get(done) {
             let mut count = 1;
             match stage {
+                Stage::Loop { domain, reverse, body } if self.at_once(*domain, *reverse, body) => {}
                 Stage::Loop { domain, reverse, body } => {
                     let steps = self.steps[domain.index()];
                     let outer = self.enter(&[(*domain, 1)]);
@@ -258,58 +279,6 @@ impl Execution<'_> {
                 self.scratch.step[domain.index()] = None;
             }
             _ => body(self),
-        }
-    }
-
-    fn map(&mut self, kernel: usize, over: Place, args: &[Arg]) {
-        let stepwise = args.iter().any(|arg| match arg {
-            Arg::Rows(at) => self.place(at.buffer) == Place::Example,
-            Arg::Position(_) | Arg::Length(_) => true,
-        });
-        self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
-    }
-
-    fn map_now(&mut self, kernel: usize, over: Place, args: &[Arg]) {
-        let program = &self.exe.program;
-        let rows = match over {
-            Place::Shared => 1,
-            Place::Example => self.batch,
-            Place::Over { domain, .. } if self.is_indexed(domain) => {
-                let (first, end) = self.scratch.range[domain.index()];
-                end - first
-            }
-            Place::Over { domain, .. } => match self.scratch.step[domain.index()] {
-                Some(_) => self.batch,
-                None => self.steps[domain.index()] * self.batch,
-            },
-        };
-        if rows == 0 {
-            return;
-        }
-        self.scratch.binds.clear();
-        for arg in args {
-            let bind = match arg {
-                Arg::Rows(at) => {
-                    let rows = self.rows(at);
-                    Bind { buffer: rows.buffer, offset: rows.first }
-                }
-                Arg::Position(domain) => {
-                    let step = self.scratch.step[domain.index()].unwrap_or(0) as u64;
-                    let buffer = position_buffer(program, domain.index());
-                    self.bufs[buffer].f32_mut()[0] = (self.start[domain.index()] + step + 1) as f32;
-                    Bind { buffer, offset: 0 }
-                }
-                Arg::Length(domain) => Bind { buffer: lengths_buffer(program, domain.index()), offset: 0 },
-            };
-            self.scratch.binds.push(bind);
-        }
-        let (limits, scratch) = (&self.exe.limits[kernel], &mut *self.scratch);
-        match &self.exe.native {
-            Some(native) => native.call(kernel, &scratch.binds, rows, self.bufs, &mut scratch.addresses),
-            None => {
-                let kernel = &program.kernels[kernel];
-                interpret::run(kernel, &scratch.binds, limits, rows, self.bufs, &mut scratch.interpreter);
-            }
         }
     }
 

@@ -3,7 +3,8 @@
 //! In: a kernel, and buffers with the place where each argument begins. Out: the buffers, changed. This is the oracle
 //! of the code generator's tests, and what runs where no code generator does.
 
-use super::kernel::{Bind, Buf};
+use super::gemm::Packed;
+use super::kernel::{Bind, Buf, Memory};
 use crate::codegen::reach::greatest_id;
 use crate::eqn::{Binary, Unary};
 use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest, ReduceOp, ScalarId};
@@ -25,13 +26,14 @@ pub fn run(
     limits: &[usize],
     rows: usize,
     bufs: &mut [Buf],
+    weights: &[Packed],
     scratch: &mut Scratch,
 ) {
     for row in 0..rows {
         scratch.scalars.clear();
         scratch.scalars.resize(kernel.scalars as usize, 0.0);
         for nest in &kernel.nests {
-            Point { kernel, binds, limits, row, bufs }.nest(nest, scratch);
+            Point { kernel, binds, limits, row, bufs, weights }.nest(nest, scratch);
         }
     }
 }
@@ -42,6 +44,7 @@ struct Point<'a> {
     limits: &'a [usize],
     row: usize,
     bufs: &'a mut [Buf],
+    weights: &'a [Packed],
 }
 
 impl Point<'_> {
@@ -120,6 +123,15 @@ impl Point<'_> {
                     self.store(access, &s.index, 0, value, *add);
                 }
             }
+            Effect::Contract { a, b, access, add } => {
+                let (a, b) = (s.values[a.index()], s.values[b.index()]);
+                s.folds[i].value = libm::fmaf(a, b, s.folds[i].value);
+                if s.index.last().copied() == nest.extents.last().map(|n| n - 1) {
+                    let value = s.folds[i].value;
+                    s.folds[i] = Folded::start(ReduceOp::Sum);
+                    self.store(access, &s.index, 0, value, *add);
+                }
+            }
             Effect::Set { value, into } => s.scalars[into.index()] = s.values[value.index()],
         }
     }
@@ -129,23 +141,27 @@ impl Point<'_> {
         clamp_id(s.scalars[index.index()], most) * stride
     }
 
-    fn place(&self, access: &Access, index: &[usize], further: usize) -> (usize, usize) {
-        let arg = access.arg.index();
+    fn place(&self, access: &Access, index: &[usize], further: usize) -> (Memory, usize) {
+        let bind = &self.binds[access.arg.index()];
         let along: usize = access.strides.iter().zip(index).map(|(s, i)| s * i).sum();
-        let row = self.kernel.args[arg].row_stride * self.row;
-        (self.binds[arg].buffer, self.binds[arg].offset + row + access.offset + along + further)
+        // Rows lie within memory, so they begin at places that are counts.
+        let first = bind.offset.wrapping_add_signed(bind.stride.wrapping_mul(self.row as isize));
+        (bind.memory, first + access.offset + along + further)
     }
 
     fn load(&self, access: &Access, index: &[usize], further: usize) -> f32 {
-        let (buffer, at) = self.place(access, index, further);
-        match self.kernel.args[access.arg.index()].elem {
-            Elem::F32 => self.bufs[buffer].f32()[at],
-            Elem::I32 => self.bufs[buffer].i32()[at] as f32,
+        let (memory, at) = self.place(access, index, further);
+        match (memory, self.kernel.args[access.arg.index()].elem) {
+            (Memory::Buffer(buffer), Elem::F32) => self.bufs[buffer].f32()[at],
+            (Memory::Buffer(buffer), Elem::I32) => self.bufs[buffer].i32()[at] as f32,
+            (Memory::Weight(weight), _) => self.weights[weight].elements()[at],
         }
     }
 
     fn store(&mut self, access: &Access, index: &[usize], further: usize, value: f32, add: bool) {
-        let (buffer, at) = self.place(access, index, further);
+        let (memory, at) = self.place(access, index, further);
+        // Weights are never written.
+        let Memory::Buffer(buffer) = memory else { return };
         match self.kernel.args[access.arg.index()].elem {
             Elem::F32 if add => self.bufs[buffer].f32_mut()[at] += value,
             Elem::F32 => self.bufs[buffer].f32_mut()[at] = value,

@@ -26,7 +26,7 @@ const PANEL: u128 = 64;
 /// Memory for runs of one [`Executable`].
 pub struct Workspace {
     pub(super) exe: Arc<Executable>,
-    /// The program's buffers; then for each domain its position (one element) and its lengths as numbers.
+    /// The program's buffers; then for each domain its positions (at least one) and its lengths as numbers.
     pub(super) bufs: Vec<Buf>,
     pub(super) weights: Vec<Packed>,
     /// The instructions products are made of.
@@ -50,7 +50,7 @@ pub struct Workspace {
     limit: usize,
 }
 
-/// The buffer with the position of a domain, behind a program's own.
+/// The buffer with the positions of a domain, behind a program's own.
 pub(super) fn position_buffer(program: &Program, domain: usize) -> usize {
     program.buffers.len() + 2 * domain
 }
@@ -234,6 +234,11 @@ impl Workspace {
             }
         }
         for (domain, lengths) in lengths.iter().enumerate() {
+            let (buffer, count) = (position_buffer(program, domain), self.steps[domain].max(1));
+            if self.bufs[buffer].len() != count {
+                self.allocate(buffer, count)?;
+            }
+            self.number_positions(domain);
             let buffer = lengths_buffer(program, domain);
             if self.bufs[buffer].len() != batch {
                 self.allocate(buffer, batch)?;
@@ -245,6 +250,14 @@ impl Workspace {
         }
         (self.lengths, self.trees) = (lengths, trees);
         Ok(())
+    }
+
+    fn number_positions(&mut self, domain: usize) {
+        let buffer = position_buffer(&self.exe.program, domain);
+        let first = self.start[domain] + 1;
+        for (to, position) in self.bufs[buffer].f32_mut().iter_mut().zip(first..) {
+            *to = position as f32;
+        }
     }
 
     fn indexed_rows(&self) -> Vec<Option<usize>> {
@@ -290,6 +303,7 @@ impl Workspace {
         match domains.iter().position(|d| &*d.extent == extent) {
             Some(domain) => {
                 self.start[domain] = start;
+                self.number_positions(domain);
                 Ok(())
             }
             None => Err(vec![errors::unknown(extent, domains.iter().map(|d| &*d.extent))]),

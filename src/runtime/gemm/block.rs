@@ -5,11 +5,10 @@
 
 use super::packed::{PANEL, Packed};
 use super::{RawOuter, RawView, RawViewMut, Scratch};
+pub use crate::loops::order::STEP;
+use crate::loops::order::{Block, DEPTH, blocks};
 
-/// At most so many contracted rows of `product` make a block; fixes the order of summation.
-const DEPTH: usize = 256;
-
-/// Likewise for `outer`, whose packed blocks share the caches with a whole result.
+/// At most so many contracted rows of `outer` make a block, whose packed blocks share the caches with a whole result.
 const OUTER_DEPTH: usize = 128;
 
 /// Columns of the left side of `outer` that are packed at once: a multiple of every strip.
@@ -23,9 +22,6 @@ const STRIP_TILES: usize = 4;
 
 /// The strip of the tallest tiles.
 const LONG: usize = 6 * STRIP_TILES;
-
-/// Blocks but the last are multiples of this.
-pub const STEP: usize = 4;
 
 /// Rows of the left side whose block stays in the second cache while all panels pass by.
 const CHUNK: usize = 192;
@@ -266,23 +262,6 @@ impl Ahead {
             self.row += 1;
         }
     }
-}
-
-/// A block of contracted rows.
-struct Block {
-    start: usize,
-    depth: usize,
-}
-
-/// Blocks of at most `most` of `k` contracted rows; they depend on nothing else. Without rows there is one empty block, which
-/// still has to write its zeros.
-fn blocks(k: usize, most: usize) -> impl Iterator<Item = Block> {
-    let count = k.div_ceil(most).max(1);
-    let size = k.div_ceil(count).next_multiple_of(STEP);
-    (0..count).map(move |i| {
-        let start = (i * size).min(k);
-        Block { start, depth: size.min(k - start) }
-    })
 }
 
 /// Cuts `0..len` into the fewest pieces of at most `max`, of sizes that differ by at most one.

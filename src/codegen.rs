@@ -14,6 +14,7 @@
 
 mod avx512;
 mod axes;
+mod contract;
 mod folds;
 mod function;
 pub mod helpers;
@@ -68,8 +69,8 @@ pub struct Entry {
     pub id: FuncId,
     /// Its constants, whose address is the argument behind the kernel's own.
     pub constants: Vec<[u32; 4]>,
-    /// Elements of one row of each argument that it may touch, and from row to row.
-    pub spans: Vec<(usize, usize)>,
+    /// Elements of one row of each argument that it may touch, and whether it may write them.
+    pub spans: Vec<(usize, bool)>,
     pub code_bytes: CodeOffset,
 }
 
@@ -94,7 +95,7 @@ pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], how: How) -> Result<Code, 
     let mut context = module.make_context();
     for (kernel, limits) in kernels.iter().zip(limits) {
         let spans = reach::spans(kernel, limits).ok_or_else(|| failed(&"spans overflow"))?;
-        let spans = spans.into_iter().zip(&kernel.args).map(|(span, arg)| (span, arg.row_stride)).collect();
+        let spans = spans.into_iter().zip(&kernel.args).map(|(span, arg)| (span, arg.written)).collect();
         context.func.signature = function::signature(config);
         let id = module.declare_anonymous_function(&context.func.signature).map_err(|e| failed(&e))?;
         let wide = (features.avx512 && !how.narrow).then(|| avx512::compile(kernel, false)).flatten();

@@ -233,10 +233,16 @@ pub enum Stage {
     Number { of: Coordinate, axis: DomainId, out: Operand },
 }
 
+/// Columns of a panel of a packed weight. See [`Arg::Weight`].
+pub const PANEL: usize = 64;
+
 /// What a kernel's argument is bound to. A lower place is read at every row of a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg {
     Rows(Operand),
+    /// A weight as it is packed: panels of [`PANEL`] columns one after another, in each the rows of the weight one after
+    /// another; columns beyond the last are 0. The same for all rows of a call.
+    Weight(WeightId),
     /// The position of the current point from 1, as one f32 for all rows of a call.
     Position(DomainId),
     /// Each example's length as f32.
@@ -256,7 +262,8 @@ pub struct Kernel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelArg {
-    /// Elements from one row to the next; 0 for values that all rows share.
+    /// Elements from one row to the next; 0 for values that all rows share. (A call may go through the rows in other
+    /// strides, such as backwards.)
     pub row_stride: usize,
     pub elem: Elem,
     pub written: bool,
@@ -269,6 +276,48 @@ pub struct Nest {
     pub extents: Vec<usize>,
     pub insts: Vec<Inst>,
     pub effects: Vec<Effect>,
+}
+
+impl Nest {
+    /// Columns of a row times a weight: `to[..] (+)= Σ_k from[k] * weight[.., k]`, with the columns on the outer axes.
+    pub fn contract(extents: Vec<usize>, from: Access, weight: Access, to: Access, add: bool) -> Nest {
+        let (a, b) = (ValueId(0), ValueId(1));
+        Nest {
+            extents,
+            insts: vec![Inst::Load(from), Inst::Load(weight)],
+            effects: vec![Effect::Contract { a, b, access: to, add }],
+        }
+    }
+
+    /// The parts of a nest made by [`Nest::contract`]: where it reads rows, the weight, and where it writes.
+    pub fn contraction(&self) -> Option<Contraction<'_>> {
+        let (
+            [Inst::Load(from), Inst::Load(weight)],
+            [Effect::Contract { a: ValueId(0), b: ValueId(1), access: to, add }],
+        ) = (&self.insts[..], &self.effects[..])
+        else {
+            return None;
+        };
+        let rank = self.extents.len();
+        let along = |access: &Access| match access.strides[..] {
+            [.., column, inner] if access.strides.len() == rank => Some((column, inner)),
+            _ => None,
+        };
+        let fits = matches!(along(from), Some((0, _)))
+            && matches!(along(weight), Some((1, _)))
+            && to.strides.len() + 1 == rank
+            && to.strides.last() == Some(&1);
+        fits.then_some(Contraction { from, weight, to, add: *add })
+    }
+}
+
+/// What a nest with an [`Effect::Contract`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Contraction<'a> {
+    pub from: &'a Access,
+    pub weight: &'a Access,
+    pub to: &'a Access,
+    pub add: bool,
 }
 
 /// An affine place in a row: `offset + Σ strides[d] * index[d]`, one stride for each extent of the nest.
@@ -334,6 +383,16 @@ pub enum Effect {
         access: Access,
         add: bool,
     },
+    /// Adds up `a * b` along the innermost axis, index after index from 0, each product and sum rounded once together
+    /// where the machine can (as the products of stages do), and stores (or adds) the result once per outer index;
+    /// strides for the outer axes only. The only effect of its nest, whose two instructions load `a`, which is the same
+    /// along the axis before the innermost, and `b` from a weight, where that axis has stride 1. See [`Nest::contract`].
+    Contract {
+        a: ValueId,
+        b: ValueId,
+        access: Access,
+        add: bool,
+    },
     /// Sets a scalar (of a nest without extents).
     Set {
         value: ValueId,
@@ -379,5 +438,7 @@ pub struct Output {
     pub shape: Vec<usize>,
 }
 
+pub mod order;
 pub mod print;
 pub mod verify;
+pub mod walk;

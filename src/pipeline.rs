@@ -12,7 +12,7 @@ use crate::loops::Program;
 use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::runtime::check::check;
-use crate::schedule::schedule;
+use crate::schedule::{Expected, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::FileId;
@@ -36,6 +36,8 @@ pub struct CompileOptions {
     /// Kernels are interpreted instead of compiled.
     pub interpret: bool,
     pub how: How,
+    /// What it is going to be run on.
+    pub expected: Expected,
 }
 
 /// From a graph to something that runs.
@@ -77,7 +79,7 @@ fn program_watched(
     done(Step::Bind);
     let simple = simplify(&bound);
     done(Step::Simplify);
-    let program = schedule(&simple)?;
+    let program = schedule_for(&simple, options.expected)?;
     done(Step::Schedule);
     Ok(program)
 }

@@ -18,17 +18,19 @@ pub mod kernel;
 pub mod memory;
 mod pages;
 mod rows;
+mod stream;
 pub mod threads;
 mod workspace;
 
 pub use arrays::{run_batch, run_batch_on, run_batch_within};
 pub use exec::Done;
+pub use stream::Stream;
 pub use threads::Team;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
 
 use crate::codegen;
 use crate::diag::Fallible;
-use crate::loops::{InputKind, Operand, Place, Program, Stage};
+use crate::loops::{Place, Program};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ pub struct Executable {
     program: Program,
     limits: check::Limits,
     /// `None`: kernels are interpreted.
-    native: Option<kernel::Native>,
+    native: Option<Arc<kernel::Native>>,
     inputs: BTreeMap<Arc<str>, usize>,
     outputs: BTreeMap<Arc<str>, usize>,
     /// Weights assembled from something that a run itself computes or is given: packed before each use.
@@ -69,52 +71,14 @@ impl Executable {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
-        let moving = moving_weights(&program);
+        let moving = program.moving_weights();
         let working = exec::working(&program);
+        let native = native.map(Arc::new);
         Arc::new(Executable { program, limits, native, inputs, outputs, moving, working })
     }
 
     pub fn program(&self) -> &Program {
         &self.program
-    }
-}
-
-fn moving_weights(program: &Program) -> Vec<bool> {
-    let mut moves = vec![false; program.buffers.len()];
-    for input in &program.inputs {
-        if !matches!(input.kind, InputKind::Param(_)) {
-            moves[input.at.buffer.index()] = true;
-        }
-    }
-    written(&program.stages, program, &mut |at| moves[at.buffer.index()] = true);
-    program.weights.iter().map(|w| w.parts.iter().any(|p| moves[p.source.buffer.index()])).collect()
-}
-
-/// Every operand that the stages write.
-fn written(stages: &[Stage], program: &Program, each: &mut impl FnMut(&Operand)) {
-    for stage in stages {
-        match stage {
-            Stage::Loop { body, .. } | Stage::Fronts { body, .. } => written(body, program, each),
-            Stage::Map { kernel, args, .. } => {
-                for (arg, declared) in args.iter().zip(&program.kernels[kernel.index()].args) {
-                    if let crate::loops::Arg::Rows(at) = arg
-                        && declared.written
-                    {
-                        each(at);
-                    }
-                }
-            }
-            Stage::Product { out, .. }
-            | Stage::Outer { out, .. }
-            | Stage::Fill { out, .. }
-            | Stage::Boundary { state: out, .. }
-            | Stage::Mask { out, .. }
-            | Stage::Reverse { out, .. }
-            | Stage::Take { out, .. }
-            | Stage::Collect { out, .. }
-            | Stage::Fold { out, .. }
-            | Stage::Number { out, .. } => each(out),
-        }
     }
 }
 

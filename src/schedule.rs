@@ -7,7 +7,8 @@
 //! 2. [`order`]: a recurrent component becomes a loop, everything else is computed for whole domains at once;
 //! 3. [`fuse`]: kernels between products; what is kept in memory and what is computed again;
 //! 4. [`pack`]: buffers, such that one product serves many accumulators and operands;
-//! 5. [`emit`]: stages, boundaries, masks; kernels are written by [`kernel`], products by [`products`].
+//! 5. [`emit`]: stages, boundaries, masks; kernels are written by [`kernel`], products by [`products`];
+//! 6. [`stream`]: if it runs step by step, everything in one loop; [`join`]: products inside kernels, if that pays.
 //!
 //! Invariant: the program passes [`loops::verify`](crate::loops::verify); its size is linear in the graph's.
 
@@ -19,6 +20,7 @@ mod errors;
 mod explain;
 mod fronts;
 mod fuse;
+mod join;
 mod kernel;
 mod linear;
 mod lower;
@@ -26,21 +28,48 @@ mod order;
 mod pack;
 mod products;
 mod recurrences;
+mod stream;
 mod value;
 
 use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::loops::Program;
 
+pub(crate) use errors::no_stream;
 pub use explain::{Figure, Lattice, Nodes, Panel, explain, panels};
+
+/// What a program is going to be run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Many examples at once.
+    #[default]
+    Batches,
+    /// So many examples and steps. Others are right too, but not as fast.
+    Sizes(cost::Sizes),
+    /// Step after step of one example, through a [`Stream`](crate::runtime::Stream).
+    Steps,
+}
 
 /// Schedules a graph whose dimensions are all numbers.
 pub fn schedule(graph: &Graph) -> Fallible<Program> {
+    schedule_for(graph, Expected::default())
+}
+
+/// [`schedule`], for what is expected.
+pub fn schedule_for(graph: &Graph, expected: Expected) -> Fallible<Program> {
     let flow = lower::lower(graph)?;
     let order = order::order(&flow).map_err(|d| vec![d])?;
     let plan = fuse::plan(&flow, &order);
     let layout = pack::layout(&flow, &order, &plan);
-    let program = emit::emit(&flow, &order, &plan, &layout);
+    let mut program = emit::emit(&flow, &order, &plan, &layout);
+    match expected {
+        Expected::Batches => {}
+        Expected::Sizes(sizes) => join::join(&mut program, sizes),
+        Expected::Steps => {
+            program = stream::stream(program).map_err(|what| vec![errors::no_stream(what)])?;
+            join::join(&mut program, cost::Sizes { batch: 1, steps: 1 });
+        }
+    }
     #[cfg(debug_assertions)]
     if let Err(what) = crate::loops::verify::verify(&program) {
         return Err(vec![errors::malformed(&what, None)]);

@@ -14,7 +14,7 @@ use crate::grad;
 use crate::pipeline::{self, CompileOptions, Step};
 use crate::resolve::Library;
 use crate::runtime::Executable;
-use crate::schedule::cost;
+use crate::schedule::{Expected, cost};
 use crate::shape::Bindings;
 use measure::{Setup, Subject};
 use report::{Comparison, Report};
@@ -105,9 +105,9 @@ impl Bench {
         let start = Instant::now();
         let library = self.selected.library(session)?;
         let read = start.elapsed().as_secs_f64();
-        let mut programs = vec![self.compiled(session, &library, read, &self.selected.cell)?];
+        let mut programs = vec![self.compiled(session, &library, read, &setup, &self.selected.cell)?];
         if self.compare.is_some() {
-            programs.push(self.compiled(session, &library, read, &self.compare)?);
+            programs.push(self.compiled(session, &library, read, &setup, &self.compare)?);
         }
         let subjects = programs.iter().map(|p| Subject::new(&p.exe, &p.graph, &setup));
         let mut subjects = subjects.collect::<Fallible<Vec<_>>>()?;
@@ -158,6 +158,7 @@ impl Bench {
         session: &mut Session,
         library: &Library,
         read: f64,
+        setup: &Setup,
         cell: &Option<String>,
     ) -> Result<Program, Failure> {
         let mut steps = vec![("read", read)];
@@ -168,19 +169,25 @@ impl Bench {
         };
         let stream = self.mode == Mode::Stream;
         let training = self.mode == Mode::Train;
-        let options = Options { training, carry: stream, ..Options::default() };
+        let options = Options { training, ..Options::default() };
         let built = self.selected.build_as(session, library, options, cell.as_deref())?;
-        let graph = kept(&built);
+        let mut graph = kept(&built);
         let open: Vec<String> = graph.dims().iter().map(ToString::to_string).collect();
         if !open.is_empty() {
             return Err(errors::open_dimensions(&open).into());
         }
         if stream {
             check_stream(&graph)?;
+            // States stay where they are.
+            graph.outputs.truncate(1);
         }
         note("build");
         let joint = if training { Some(with_gradients(&graph)?) } else { None };
-        let options = CompileOptions::default();
+        let expected = match self.mode {
+            Mode::Stream => Expected::Steps,
+            Mode::Infer | Mode::Train => Expected::Sizes(setup.sizes()),
+        };
+        let options = CompileOptions { expected, ..CompileOptions::default() };
         let whole = joint.as_ref().unwrap_or(&graph);
         let exe = pipeline::compile_watched(whole, &Bindings::new(), &options, &mut |step| {
             note(match step {

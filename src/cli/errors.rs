@@ -186,9 +186,7 @@ pub fn one_example(batch: u32) -> Diagnostic {
 }
 
 pub fn no_stream(why: &str, at: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0744", format!("this cell cannot run step by step: {why}"))
-        .at_some(at, "read here")
-        .help("`--mode infer` runs it over whole sequences")
+    crate::schedule::no_stream(why).at_some(at, "read here")
 }
 
 pub fn no_picture() -> Diagnostic {

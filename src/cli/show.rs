@@ -11,6 +11,8 @@ use crate::eqn::{Graph, print};
 use crate::loops;
 use crate::pipeline::{self, CompileOptions};
 use crate::resolve::Library;
+use crate::schedule::Expected;
+use crate::schedule::cost::Sizes;
 use crate::shape::Bindings;
 use crate::syntax::print::{Style, print_item};
 use crate::{grad, schedule, simplify};
@@ -34,6 +36,16 @@ enum Stage {
     Asm,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RunsOn {
+    /// Many examples at once
+    Batches,
+    /// One example, whole sequences: products of steps are parts of kernels
+    One,
+    /// One example, a step a call
+    Steps,
+}
+
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
@@ -50,6 +62,9 @@ pub struct Show {
     /// The machine to generate code for: host, x86_64, x86_64-avx2, x86_64-avx512, aarch64
     #[arg(long, default_value = "host")]
     target: String,
+    /// What it is going to be run on (stages schedule, loops, clif, asm)
+    #[arg(long, value_enum, default_value_t = RunsOn::Batches, value_name = "WHAT")]
+    runs_on: RunsOn,
     /// Write a picture of a schedule too: a piece of each domain with its fronts, what its points read, and what waits
     /// for what; an SVG file
     #[arg(long, value_name = "SVG")]
@@ -105,7 +120,12 @@ impl Show {
             return Err(errors::open_dimensions(&names).into());
         }
         let grad = self.grad.then(grad::Options::default);
-        let options = CompileOptions { grad, ..CompileOptions::default() };
+        let expected = match self.runs_on {
+            RunsOn::Batches => Expected::Batches,
+            RunsOn::One => Expected::Sizes(Sizes { batch: 1, steps: 100 }),
+            RunsOn::Steps => Expected::Steps,
+        };
+        let options = CompileOptions { grad, expected, ..CompileOptions::default() };
         Ok(pipeline::program(graph, &Bindings::new(), &options)?)
     }
 

@@ -9,6 +9,7 @@
 
 mod allocate;
 mod body;
+mod contract;
 mod encode;
 mod frame;
 mod nest;
@@ -16,6 +17,7 @@ mod nest;
 use crate::loops::{Effect, Kernel, Nest};
 use allocate::VECTORS;
 use body::Uniform;
+use contract::Products;
 use encode::*;
 use frame::{WORDS, word};
 use nest::Plan;
@@ -37,26 +39,72 @@ struct Words {
     stack: u32,
     /// Rows still to do.
     rows: u32,
+    /// The address of what the function was called with.
+    call: u32,
+    /// The number of the row, by which even and odd ones are told apart.
+    turn: u32,
     /// The current row of each argument.
     args: u32,
     scalars: u32,
 }
 
+impl Words {
+    fn new(args: u32) -> Words {
+        Words { stack: 0, rows: 1, call: 2, turn: 3, args: 4, scalars: 4 + args }
+    }
+}
+
+/// What a nest, or several of one kind, become.
+enum Part {
+    Nest(Plan),
+    Products(Products),
+}
+
+impl Part {
+    /// Numbers in registers during its loops.
+    fn pinned(&self) -> Option<&BTreeMap<Uniform, Zmm>> {
+        match self {
+            Part::Nest(plan) => (!plan.pinned.is_empty()).then_some(&plan.pinned),
+            Part::Products(_) => None,
+        }
+    }
+
+    /// How many vector registers it uses beside.
+    fn registers(&self) -> usize {
+        match self {
+            Part::Nest(plan) => plan.registers,
+            Part::Products(_) => contract::REGISTERS,
+        }
+    }
+}
+
+/// The parts of a kernel, and the first word of the frame that is free.
+fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
+    let mut next_word = words.scalars.checked_add(kernel.scalars)?;
+    let mut parts = Vec::new();
+    for nest in kernel.nests.iter().filter(|nest| !is_nothing(nest)) {
+        if nest.contraction().is_none() {
+            parts.push(Part::Nest(Plan::new(kernel, nest, words, &mut next_word)?));
+            continue;
+        }
+        let products = Products::new(nest)?;
+        match parts.last_mut() {
+            Some(Part::Products(last)) if last.joins(&products) => last.columns.extend(products.columns),
+            _ => parts.push(Part::Products(products)),
+        }
+    }
+    Some((parts, next_word))
+}
+
 /// The function of a kernel, if this emitter has the means.
 pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     let args = u32::try_from(kernel.args.len()).ok()?;
-    let words = Words { stack: 0, rows: 1, args: 2, scalars: 2 + args };
-    let mut next_word = words.scalars.checked_add(kernel.scalars)?;
-    let plans: Vec<Plan> = kernel
-        .nests
-        .iter()
-        .filter(|nest| !is_nothing(nest))
-        .map(|nest| Plan::new(kernel, nest, &words, &mut next_word))
-        .collect::<Option<_>>()?;
+    let words = Words::new(args);
+    let (parts, next_word) = parts(kernel, &words)?;
     if next_word as usize > WORDS {
         return None;
     }
-    let ahead = pinned_throughout(&plans);
+    let ahead = pinned_throughout(&parts);
 
     let mut asm = Assembler::new(with_text);
     let (row, exit) = (asm.label(), asm.label());
@@ -68,6 +116,8 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     asm.int_number(IntImm::Cmp, RSI, 0);
     asm.jump(Condition::Zero, exit);
     asm.int(Int::Store, RSI, word(words.rows));
+    asm.int(Int::Store, RDI, word(words.call));
+    asm.int(Int::Store, RDX, word(words.turn));
     for arg in 0..args {
         asm.int(Int::Load, RAX, Mem::At { base: RDI, index: None, disp: 8 * arg as i32 });
         asm.int(Int::Store, RAX, word(words.args + arg));
@@ -77,17 +127,23 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     for scalar in 0..kernel.scalars {
         asm.memory_number(IntImm::Mov, word(words.scalars + scalar), 0);
     }
-    for plan in &plans {
-        plan.emit(&mut asm, &words, &ahead)?;
-    }
-    for (arg, declared) in (0..).zip(&kernel.args) {
-        let bytes = i32::try_from(declared.row_stride.checked_mul(4)?).ok()?;
-        if bytes > 0 {
-            asm.memory_number(IntImm::Add, word(words.args + arg), bytes);
+    for part in &parts {
+        match part {
+            Part::Nest(plan) => plan.emit(&mut asm, &words, &ahead)?,
+            Part::Products(products) => products.emit(&mut asm, &words),
         }
     }
     asm.memory_number(IntImm::Sub, word(words.rows), 1);
-    asm.jump(Condition::NotZero, row);
+    asm.jump(Condition::Zero, exit);
+    asm.memory_number(IntImm::Add, word(words.turn), 1);
+    // Behind the addresses of the arguments and of the constants are the arguments' strides.
+    asm.int(Int::Load, R11, word(words.call));
+    for arg in 0..args {
+        asm.int(Int::Load, RAX, word(words.args + arg));
+        asm.int(Int::Add, RAX, Mem::At { base: R11, index: None, disp: 8 * (args + 1 + arg) as i32 });
+        asm.int(Int::Store, RAX, word(words.args + arg));
+    }
+    asm.jump(Condition::Always, row);
     asm.bind(exit);
     asm.int(Int::Load, RSP, word(words.stack));
     SAVED.iter().rev().for_each(|reg| asm.pop(*reg));
@@ -100,10 +156,12 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
 /// The intermediate code: the body of each nest, and what is computed before it.
 pub(super) fn listing(kernel: &Kernel) -> Option<String> {
     let args = u32::try_from(kernel.args.len()).ok()?;
-    let words = Words { stack: 0, rows: 1, args: 2, scalars: 2 + args };
-    let mut next_word = words.scalars.checked_add(kernel.scalars)?;
-    let nests = kernel.nests.iter().filter(|nest| !is_nothing(nest));
-    nests.map(|nest| Some(Plan::new(kernel, nest, &words, &mut next_word)?.to_string())).collect()
+    let (parts, _) = parts(kernel, &Words::new(args))?;
+    let text = |part: &Part| match part {
+        Part::Nest(plan) => plan.to_string(),
+        Part::Products(products) => products.to_string(),
+    };
+    Some(parts.iter().map(text).collect())
 }
 
 /// A nest without elements; only a fold has a result all the same.
@@ -112,14 +170,14 @@ fn is_nothing(nest: &Nest) -> bool {
 }
 
 /// Numbers of one nest that can stay in their registers from the first row to the last, as no other nest needs those.
-fn pinned_throughout(plans: &[Plan]) -> BTreeMap<Uniform, Zmm> {
-    let mut owners = plans.iter().enumerate().filter(|(_, plan)| !plan.pinned.is_empty());
-    let (Some((owner, plan)), None) = (owners.next(), owners.next()) else { return BTreeMap::new() };
-    let free = VECTORS - plan.pinned.len();
-    let is_apart = |(i, other): (usize, &Plan)| i == owner || other.registers <= free;
-    if !plans.iter().enumerate().all(is_apart) {
+fn pinned_throughout(parts: &[Part]) -> BTreeMap<Uniform, Zmm> {
+    let mut owners = parts.iter().enumerate().filter_map(|(i, part)| Some((i, part.pinned()?)));
+    let (Some((owner, pinned)), None) = (owners.next(), owners.next()) else { return BTreeMap::new() };
+    let free = VECTORS - pinned.len();
+    let is_apart = |(i, other): (usize, &Part)| i == owner || other.registers() <= free;
+    if !parts.iter().enumerate().all(is_apart) {
         return BTreeMap::new();
     }
-    let numbers = plan.pinned.iter().filter(|(uniform, _)| matches!(uniform, Uniform::Number(_)));
+    let numbers = pinned.iter().filter(|(uniform, _)| matches!(uniform, Uniform::Number(_)));
     numbers.map(|(uniform, register)| (*uniform, *register)).collect()
 }

@@ -19,7 +19,8 @@ pub(super) fn written_arg(effect: &Effect) -> Option<u32> {
         Effect::Store { access, .. }
         | Effect::Add { access, .. }
         | Effect::AddAt { access, .. }
-        | Effect::ReduceInner { access, .. } => Some(access.arg.0),
+        | Effect::ReduceInner { access, .. }
+        | Effect::Contract { access, .. } => Some(access.arg.0),
         Effect::Reduce { .. } | Effect::Set { .. } => None,
     }
 }
@@ -32,9 +33,10 @@ pub(super) fn accesses(nest: &Nest) -> impl Iterator<Item = (&Access, Moved)> {
         _ => None,
     });
     let written = nest.effects.iter().filter_map(|effect| match effect {
-        Effect::Store { access, .. } | Effect::Add { access, .. } | Effect::ReduceInner { access, .. } => {
-            Some((access, None))
-        }
+        Effect::Store { access, .. }
+        | Effect::Add { access, .. }
+        | Effect::ReduceInner { access, .. }
+        | Effect::Contract { access, .. } => Some((access, None)),
         Effect::AddAt { access, index, stride, .. } => Some((access, Some((*index, *stride)))),
         Effect::Reduce { .. } | Effect::Set { .. } => None,
     });
@@ -45,6 +47,9 @@ pub(super) fn accesses(nest: &Nest) -> impl Iterator<Item = (&Access, Moved)> {
 /// extent 1 gone. Not where the index of an axis counts.
 pub(super) fn merge_axes(nest: &Nest) -> Nest {
     let mut nest = nest.clone();
+    if nest.contraction().is_some() {
+        return nest;
+    }
     let counts = nest.insts.iter().any(|i| matches!(i, Inst::Index(_)));
     let inner = nest.effects.iter().any(|e| matches!(e, Effect::ReduceInner { .. }));
     let mut d = 0;
@@ -92,7 +97,8 @@ pub(super) fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
             Effect::Store { access, .. }
             | Effect::Add { access, .. }
             | Effect::AddAt { access, .. }
-            | Effect::ReduceInner { access, .. } => f(access),
+            | Effect::ReduceInner { access, .. }
+            | Effect::Contract { access, .. } => f(access),
             Effect::Reduce { .. } | Effect::Set { .. } => {}
         }
     }

@@ -171,6 +171,6 @@ pub(super) fn is_inner_fold(effect: &Effect) -> bool {
     match effect {
         Effect::ReduceInner { .. } => true,
         Effect::Add { access, .. } | Effect::AddAt { access, .. } => access.strides.last() == Some(&0),
-        Effect::Store { .. } | Effect::Reduce { .. } | Effect::Set { .. } => false,
+        Effect::Store { .. } | Effect::Reduce { .. } | Effect::Set { .. } | Effect::Contract { .. } => false,
     }
 }

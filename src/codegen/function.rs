@@ -1,7 +1,7 @@
-//! One kernel, one function: `fn(args: *const *mut u8, rows: usize)`.
+//! One kernel, one function: `fn(args: *const *mut u8, rows: usize, turn: usize)`.
 //!
-//! `args` holds the address of each argument's first row, then that of the kernel's constants. Rows are the outermost
-//! loop. Nothing is read or written outside `rows` rows of the spans of [`reach`](super::reach), whatever ids arrive.
+//! `args` holds the address of each argument's first row, then that of the kernel's constants, then for each argument the
+//! bytes from one row to the next. Rows are the outermost loop; the number of their turn is of no use here. Nothing is read or written outside `rows` rows of the spans of [`reach`](super::reach), whatever ids arrive.
 
 use super::helpers::Helper;
 use super::lanes::{Lanes, Wide};
@@ -21,7 +21,7 @@ pub(super) const WORD: Type = types::I64;
 /// The signature of every kernel.
 pub(super) fn signature(config: TargetFrontendConfig) -> Signature {
     let mut signature = Signature::new(config.default_call_conv);
-    signature.params.extend([AbiParam::new(WORD), AbiParam::new(WORD)]);
+    signature.params.extend([AbiParam::new(WORD), AbiParam::new(WORD), AbiParam::new(WORD)]);
     signature
 }
 
@@ -152,12 +152,10 @@ impl Emitter<'_, '_> {
     /// Address of the current row of an argument.
     pub fn row_of(&mut self, arg: usize) -> Value {
         let first = self.lanes.b.ins().load(WORD, memory(), self.args, arg as i32 * 8);
-        let stride = self.kernel.args[arg].row_stride;
-        if stride == 0 {
-            return first;
-        }
+        let stride = (self.kernel.args.len() + 1 + arg) as i32 * 8;
+        let stride = self.lanes.b.ins().load(WORD, memory(), self.args, stride);
         let row = self.lanes.b.use_var(self.row);
-        let bytes = self.times(row, stride * 4);
+        let bytes = self.lanes.b.ins().imul(row, stride);
         self.lanes.b.ins().iadd(first, bytes)
     }
 

@@ -47,6 +47,9 @@ pub(super) struct Place {
 
 impl Emitter<'_, '_> {
     pub fn nest(&mut self, nest: &Nest) {
+        if let Some(contraction) = nest.contraction() {
+            return self.contract(nest, contraction);
+        }
         let merged = merge_axes(nest);
         let nest = &merged;
         let extents = nest.extents.clone();
@@ -112,7 +115,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Counts on and goes back to `header` as long as the counter is below `end`.
-    fn next(&mut self, counter: Variable, step: usize, end: usize, header: Block) {
+    pub(super) fn next(&mut self, counter: Variable, step: usize, end: usize, header: Block) {
         let this = self.lanes.b.use_var(counter);
         let next = self.plus(this, step);
         self.lanes.b.def_var(counter, next);
@@ -378,6 +381,8 @@ impl Emitter<'_, '_> {
                 self.lanes.b.def_var(variable, all);
                 return;
             }
+            // A nest of its own kind.
+            Effect::Contract { .. } => return,
             Effect::Store { access, value } => (value, access, None, false),
             Effect::Add { access, value } => (value, access, None, true),
             Effect::AddAt { access, index, stride, value } => (value, access, Some((*index, *stride)), true),

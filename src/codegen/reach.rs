@@ -13,6 +13,21 @@ pub fn reach(access: &Access, extents: &[usize]) -> Option<usize> {
     })
 }
 
+/// The extents that a load of a nest goes through: what is read of the weight of a contraction are whole vectors.
+pub fn extents_of(nest: &Nest, inst: usize) -> Vec<usize> {
+    let mut extents = nest.extents.clone();
+    if inst == 1
+        && nest.contraction().is_some()
+        && let [.., columns, _] = &mut extents[..]
+    {
+        *columns = columns.saturating_add(LONGEST - 1) / LONGEST * LONGEST;
+    }
+    extents
+}
+
+/// Elements of the longest vectors.
+const LONGEST: usize = 16;
+
 /// The greatest id that keeps an access `stride * id` elements further within `limit` elements of a row.
 pub fn greatest_id(limit: usize, access: &Access, stride: usize, extents: &[usize]) -> usize {
     let reach = reach(access, extents).unwrap_or(usize::MAX);
@@ -37,9 +52,9 @@ pub fn spans(kernel: &Kernel, limits: &[usize]) -> Option<Vec<usize>> {
     };
     for nest in &kernel.nests {
         let (all, outer) = (&nest.extents[..], &nest.extents[..nest.extents.len().saturating_sub(1)]);
-        for inst in &nest.insts {
+        for (i, inst) in nest.insts.iter().enumerate() {
             match inst {
-                Inst::Load(access) => widen(access, all, nest, None)?,
+                Inst::Load(access) => widen(access, &extents_of(nest, i), nest, None)?,
                 Inst::LoadAt { access, stride, .. } => widen(access, all, nest, Some(*stride))?,
                 _ => {}
             }
@@ -48,7 +63,9 @@ pub fn spans(kernel: &Kernel, limits: &[usize]) -> Option<Vec<usize>> {
             match effect {
                 Effect::Store { access, .. } | Effect::Add { access, .. } => widen(access, all, nest, None)?,
                 Effect::AddAt { access, stride, .. } => widen(access, all, nest, Some(*stride))?,
-                Effect::ReduceInner { access, .. } => widen(access, outer, nest, None)?,
+                Effect::ReduceInner { access, .. } | Effect::Contract { access, .. } => {
+                    widen(access, outer, nest, None)?
+                }
                 Effect::Reduce { .. } | Effect::Set { .. } => {}
             }
         }

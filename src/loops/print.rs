@@ -237,6 +237,7 @@ impl Printer<'_> {
             .iter()
             .map(|a| match a {
                 Arg::Rows(o) => self.operand(o),
+                Arg::Weight(w) => format!("w{}", w.0),
                 Arg::Position(_) => "position".into(),
                 Arg::Length(_) => "length".into(),
             })
@@ -293,6 +294,10 @@ impl NestPrinter<'_> {
                 Effect::ReduceInner { fold, value, access, add } => {
                     let op = if *add { "+=" } else { "=" };
                     format!("{} {op} {} {}", self.access(access), fold_name(*fold), self.value(*value))
+                }
+                Effect::Contract { a, b, access, add } => {
+                    let op = if *add { "+=" } else { "=" };
+                    format!("{} {op} {} @ {}", self.access(access), self.value(*a), self.value(*b))
                 }
                 Effect::Set { value, into } => format!("s{} = {}", into.0, self.value(*value)),
             };

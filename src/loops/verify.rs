@@ -273,7 +273,7 @@ impl Verifier<'_> {
                         self.access(nest, access, args, full, Use::Read)?;
                         known(&scalars, index.0)?;
                     }
-                    Effect::ReduceInner { access, add, .. } => {
+                    Effect::ReduceInner { access, add, .. } | Effect::Contract { access, add, .. } => {
                         let how = if *add { Use::Read } else { Use::Write };
                         self.access(nest, access, args, full.saturating_sub(1), how)?;
                     }
@@ -293,6 +293,12 @@ impl Verifier<'_> {
         let Some(arg) = args.get(a.arg.index()) else {
             return Err(format!("there is no argument {}", a.arg.0));
         };
+        if let Arg::Weight(w) = arg {
+            let weight = self.program.weights.get(w.index()).ok_or("there is no such weight")?;
+            for part in &weight.parts {
+                self.read(&part.source, part.rows * part.cols)?;
+            }
+        }
         let Arg::Rows(o) = arg else { return Ok(()) };
         let extents = nest.extents.get(..rank).unwrap_or(&[]);
         if extents.contains(&0) {

@@ -5,12 +5,12 @@
 //! So the executor has no case of its own for a program that does not hold together.
 
 use super::errors;
-use crate::codegen::reach::reach;
+use crate::codegen::reach::{extents_of, reach};
 use crate::diag::Diagnostic;
 use crate::eqn::DomainId;
 use crate::loops::{
-    Access, Arg, Buffer, BufferId, Effect, Elem, Inst, Kernel, Operand, Place, Program, Relation, Stage,
-    TableId, ValueId,
+    Access, Arg, Buffer, BufferId, Effect, Elem, Inst, Kernel, Operand, PANEL, Place, Program, Relation,
+    Stage, TableId, ValueId,
 };
 
 /// For each kernel and argument: elements of a row from where the argument begins, the least over all calls.
@@ -315,6 +315,17 @@ impl<'a> Checker<'a> {
                     })?;
                     buffer.width - at.column
                 }
+                Arg::Weight(weight) => {
+                    let w = self
+                        .program
+                        .weights
+                        .get(weight.index())
+                        .ok_or_else(|| here("no such weight".into()))?;
+                    claim(declared.row_stride == 0, || here(format!("weight as argument {i}")))?;
+                    w.n.checked_next_multiple_of(PANEL)
+                        .and_then(|n| n.checked_mul(w.k))
+                        .ok_or_else(|| here("the size of a weight overflows".into()))?
+                }
                 Arg::Position(domain) => {
                     self.domain(*domain)?;
                     let there = self.inside.contains(domain)
@@ -412,6 +423,10 @@ impl<'a> Checker<'a> {
                         access(a, rank.saturating_sub(1), true, *add)?;
                         value(v, all)?;
                     }
+                    Effect::Contract { a: _, b: _, access: to, add } => {
+                        access(to, rank.saturating_sub(1), true, *add)?;
+                        claim(nest.contraction().is_some(), || "a contraction of another form".into())?;
+                    }
                     Effect::Set { value: v, into } => {
                         claim(rank == 0, || "a scalar set inside a loop".into())?;
                         scalar(into)?;
@@ -430,9 +445,10 @@ impl<'a> Checker<'a> {
                 let (reach, limit) = (reach(a, extents).unwrap_or(usize::MAX), limits[a.arg.index()]);
                 claim(reach <= limit, || format!("argument {} is read up to {reach} of {limit}", a.arg.0))
             };
-            for inst in &nest.insts {
+            for (i, inst) in nest.insts.iter().enumerate() {
                 match inst {
-                    Inst::Load(a) | Inst::LoadAt { access: a, .. } => check(a, &nest.extents)?,
+                    Inst::Load(a) => check(a, &extents_of(nest, i))?,
+                    Inst::LoadAt { access: a, .. } => check(a, &nest.extents)?,
                     _ => {}
                 }
             }
@@ -443,7 +459,7 @@ impl<'a> Checker<'a> {
                     | Effect::AddAt { access, .. } => {
                         check(access, &nest.extents)?;
                     }
-                    Effect::ReduceInner { access, .. } => {
+                    Effect::ReduceInner { access, .. } | Effect::Contract { access, .. } => {
                         check(access, &nest.extents[..nest.extents.len() - 1])?;
                     }
                     Effect::Reduce { .. } | Effect::Set { .. } => {}

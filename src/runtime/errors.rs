@@ -19,6 +19,8 @@ pub fn no_machine_code(why: &str) -> Diagnostic {
         .help("`--interpret` runs without machine code")
 }
 
+pub(crate) use crate::schedule::no_stream;
+
 pub fn missing(name: &str) -> Diagnostic {
     Diagnostic::error("E0701", format!("array `{name}` is missing"))
         .help("inputs and parameters are given under the names they are declared with")

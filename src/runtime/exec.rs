@@ -7,6 +7,7 @@
 //! [`shares`].
 
 mod indexed;
+mod map;
 mod shares;
 mod zeros;
 
@@ -14,14 +15,14 @@ pub(super) use shares::working;
 
 use super::gemm::{Isa, PANEL};
 use super::kernel::{Addresses, Bind, FlushToZero};
-use super::memory::{self, LINE, Memory};
+use super::memory::{self, Memory};
 use super::threads::{Member, Team};
-use super::workspace::{Workspace, lengths_buffer, position_buffer};
+use super::workspace::Workspace;
 use super::{Executable, errors, interpret, rows};
 use crate::diag::Fallible;
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, Point};
-use crate::loops::{Arg, BufferId, Elem, InputKind, Operand, Place, Program, Stage};
+use crate::loops::{BufferId, Elem, InputKind, Operand, Place, Program, Stage};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -92,32 +93,29 @@ impl Workspace {
 
     fn run_now(&mut self, watch: Watch) -> Fallible<()> {
         let exe = self.exe.clone();
-        let missing = exe.program.inputs.iter().zip(&self.given).filter(|(_, given)| !**given);
-        let missing: Vec<_> = missing.map(|(input, _)| errors::missing(&input.name)).collect();
-        if !missing.is_empty() {
-            return Err(missing);
-        }
-        let team = self.team.clone();
+        self.check_given()?;
+        let (team, members) = (self.team.clone(), self.members);
+        let (job, memory, scratches) = self.job(&exe);
+        shares::run(&team, members, &job, memory, scratches, watch);
+        self.stale = false;
+        Ok(())
+    }
+
+    /// What the threads of a run share, their memory, and what each needs for itself.
+    fn job<'a>(&'a mut self, exe: &'a Executable) -> (Job<'a>, Memory<'a>, &'a mut [Mutex<Scratch>]) {
         let memory = Memory::new(&mut self.bufs, &mut self.weights);
+        let sizes =
+            rows::Sizes { batch: self.batch, steps: &self.steps, lengths: &self.lengths, trees: &self.trees };
         let job = Job {
-            exe: &exe,
+            exe,
             isa: self.isa,
-            sizes: rows::Sizes {
-                batch: self.batch,
-                steps: &self.steps,
-                lengths: &self.lengths,
-                trees: &self.trees,
-            },
-            start: &self.start,
+            sizes,
             ragged: &self.ragged,
             rows: &self.rows,
             loads: &self.loads,
             stale: self.stale,
-            scratches: &self.scratches,
         };
-        shares::run(&team, self.members, &job, memory, watch);
-        self.stale = false;
-        Ok(())
+        (job, memory, &mut self.scratches)
     }
 
     /// Runs are shared out to the threads of this team from now on, as far as there is enough to do. Results do not depend
@@ -129,6 +127,39 @@ impl Workspace {
         self.for_each_thread().map_err(|e| vec![e])?;
         self.count_members();
         Ok(())
+    }
+
+    /// Refuses if an input was never given.
+    pub(super) fn check_given(&self) -> Fallible<()> {
+        let missing: Vec<_> = self.missing().map(|(name, _)| errors::missing(name)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// Some stages, on this thread; those of a loop at one of its steps.
+    pub(super) fn run_stages(&mut self, stages: &[Stage], step: Option<(DomainId, usize)>) {
+        self.alone(|run| {
+            if let Some((domain, step)) = step {
+                run.scratch.step[domain.index()] = Some(step);
+            }
+            run.stages(stages, false);
+        });
+    }
+
+    /// Computes what depends on parameters alone, if any has changed, on this thread.
+    pub(super) fn prepare_if_stale(&mut self) {
+        if self.stale {
+            self.alone(|run| run.prepare());
+            self.stale = false;
+        }
+    }
+
+    fn alone(&mut self, work: impl FnOnce(&mut Execution)) {
+        let exe = self.exe.clone();
+        let (job, memory, scratches) = self.job(&exe);
+        if let Some(scratch) = scratches.first_mut() {
+            let scratch = scratch.get_mut().unwrap_or_else(PoisonError::into_inner);
+            work(&mut job.execution(Member::alone(), memory, scratch, None));
+        }
     }
 
     /// Names of inputs of any kind that still have no value.
@@ -143,45 +174,52 @@ struct Job<'a> {
     exe: &'a Executable,
     isa: Isa,
     sizes: rows::Sizes<'a>,
-    start: &'a [u64],
     ragged: &'a [bool],
     rows: &'a rows::Rows,
     loads: &'a [u64],
     /// Parameters have changed.
     stale: bool,
-    /// Of each thread.
-    scratches: &'a [Mutex<Scratch>],
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// One thread's part of the run.
-    fn work(&self, member: Member, memory: Memory, watch: Watch) {
+    fn work(&self, member: Member, memory: Memory, scratch: &Mutex<Scratch>, watch: Watch) {
         let _flush = FlushToZero::begin();
-        let mut scratch = self.scratches[member.index].lock().unwrap_or_else(PoisonError::into_inner);
-        scratch.begin(self.rows);
+        let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut watch = watch.map(|watch| move |done: Done| watch(done));
         let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));
-        let mut run = Execution {
+        let mut run = self.execution(member, memory, &mut scratch, watch);
+        if self.stale {
+            run.prepare();
+        }
+        run.stages(&self.exe.program.stages, false);
+    }
+
+    /// Outside of all loops.
+    fn execution<'b>(
+        &'b self,
+        member: Member<'b>,
+        memory: Memory<'b>,
+        scratch: &'b mut Scratch,
+        watch: Watch<'b>,
+    ) -> Execution<'b> {
+        scratch.begin(self.rows);
+        Execution {
             exe: self.exe,
             memory,
             isa: self.isa,
             batch: self.sizes.batch,
             steps: self.sizes.steps,
             lengths: self.sizes.lengths,
-            start: self.start,
             ragged: self.ragged,
             trees: self.sizes.trees,
             rows: self.rows,
             loads: self.loads,
             member,
             mine: None,
-            scratch: &mut scratch,
+            scratch,
             watch,
-        };
-        if self.stale {
-            run.prepare();
         }
-        run.stages(&self.exe.program.stages, false);
     }
 }
 
@@ -192,7 +230,6 @@ struct Execution<'a> {
     batch: usize,
     steps: &'a [usize],
     lengths: &'a [Vec<usize>],
-    start: &'a [u64],
     ragged: &'a [bool],
     trees: &'a [Vec<Tree>],
     rows: &'a rows::Rows,
@@ -233,6 +270,7 @@ impl Execution<'_> {
         while let Some(stage) = stages.get(done) {
             let mut count = 1;
             match stage {
+                Stage::Loop { domain, reverse, body } if self.at_once(*domain, *reverse, body) => {}
                 Stage::Loop { domain, reverse, body } => {
                     let steps = self.steps[domain.index()];
                     let outer = self.enter_loop(*domain);
@@ -345,73 +383,6 @@ impl Execution<'_> {
                 self.mine = before;
             }
             _ => body(self),
-        }
-    }
-
-    fn map(&mut self, kernel: usize, over: Place, args: &[Arg]) {
-        let stepwise = args.iter().any(|arg| match arg {
-            Arg::Rows(at) => self.place(at.buffer) == Place::Example,
-            Arg::Position(_) | Arg::Length(_) => true,
-        });
-        if self.is_one_piece(kernel, over, args) {
-            if self.member.index > 0 {
-                return;
-            }
-            // As if there were no other thread.
-            let before = self.mine.replace((0, self.batch));
-            self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
-            self.mine = before;
-        } else {
-            self.by_step(over, stepwise, |run| run.map_now(kernel, over, args));
-        }
-    }
-
-    fn map_now(&mut self, kernel: usize, over: Place, args: &[Arg]) {
-        let program = &self.exe.program;
-        let part = self.part(self.window(over).len());
-        if part.is_empty() {
-            return;
-        }
-        self.scratch.binds.clear();
-        for arg in args {
-            let bind = match arg {
-                Arg::Rows(at) => {
-                    let rows = self.rows(at);
-                    let ahead = match self.place(at.buffer) {
-                        Place::Shared if self.exe.working[at.buffer.index()] => {
-                            self.member.index * rows.stride.next_multiple_of(LINE)
-                        }
-                        Place::Shared => 0,
-                        Place::Example | Place::Over { .. } => part.start * rows.stride,
-                    };
-                    Bind { buffer: rows.buffer, offset: rows.first + ahead }
-                }
-                Arg::Position(domain) => {
-                    let step = self.scratch.step[domain.index()].unwrap_or(0) as u64;
-                    let buffer = position_buffer(program, domain.index());
-                    let offset = self.member.index * LINE;
-                    let position = (self.start[domain.index()] + step + 1) as f32;
-                    self.memory.f32_mut(buffer, offset..offset + 1)[0] = position;
-                    Bind { buffer, offset }
-                }
-                Arg::Length(domain) => {
-                    let first = self.mine.map_or(0, |(first, _)| first);
-                    Bind { buffer: lengths_buffer(program, domain.index()), offset: first + part.start }
-                }
-            };
-            self.scratch.binds.push(bind);
-        }
-        let (limits, scratch) = (&self.exe.limits[kernel], &mut *self.scratch);
-        let rows = part.len();
-        match &self.exe.native {
-            Some(native) => {
-                native.call(kernel, &scratch.binds, rows, &mut self.memory, &mut scratch.addresses)
-            }
-            None => {
-                let kernel = &program.kernels[kernel];
-                let interpreter = &mut scratch.interpreter;
-                interpret::run(kernel, &scratch.binds, limits, rows, &mut self.memory, interpreter);
-            }
         }
     }
 

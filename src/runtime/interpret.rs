@@ -3,7 +3,7 @@
 //! In: a kernel, and memory with the place where each argument begins. Out: the memory, changed. This is the oracle
 //! of the code generator's tests, and what runs where no code generator does.
 
-use super::kernel::Bind;
+use super::kernel::{Base, Bind};
 use super::memory::Memory;
 use crate::codegen::reach::greatest_id;
 use crate::eqn::{Binary, Unary};
@@ -121,6 +121,15 @@ impl Point<'_, '_> {
                     self.store(access, &s.index, 0, value, *add);
                 }
             }
+            Effect::Contract { a, b, access, add } => {
+                let (a, b) = (s.values[a.index()], s.values[b.index()]);
+                s.folds[i].value = libm::fmaf(a, b, s.folds[i].value);
+                if s.index.last().copied() == nest.extents.last().map(|n| n - 1) {
+                    let value = s.folds[i].value;
+                    s.folds[i] = Folded::start(ReduceOp::Sum);
+                    self.store(access, &s.index, 0, value, *add);
+                }
+            }
             Effect::Set { value, into } => s.scalars[into.index()] = s.values[value.index()],
         }
     }
@@ -130,23 +139,27 @@ impl Point<'_, '_> {
         clamp_id(s.scalars[index.index()], most) * stride
     }
 
-    fn place(&self, access: &Access, index: &[usize], further: usize) -> (usize, usize) {
-        let arg = access.arg.index();
+    fn place(&self, access: &Access, index: &[usize], further: usize) -> (Base, usize) {
+        let bind = &self.binds[access.arg.index()];
         let along: usize = access.strides.iter().zip(index).map(|(s, i)| s * i).sum();
-        let row = self.kernel.args[arg].row_stride * self.row;
-        (self.binds[arg].buffer, self.binds[arg].offset + row + access.offset + along + further)
+        // Rows lie within memory, so they begin at places that are counts.
+        let first = bind.offset.wrapping_add_signed(bind.stride.wrapping_mul(self.row as isize));
+        (bind.base, first + access.offset + along + further)
     }
 
     fn load(&self, access: &Access, index: &[usize], further: usize) -> f32 {
-        let (buffer, at) = self.place(access, index, further);
-        match self.kernel.args[access.arg.index()].elem {
-            Elem::F32 => self.memory.f32(buffer, at..at + 1)[0],
-            Elem::I32 => self.memory.i32(buffer, at..at + 1)[0] as f32,
+        let (base, at) = self.place(access, index, further);
+        match (base, self.kernel.args[access.arg.index()].elem) {
+            (Base::Buffer(buffer), Elem::F32) => self.memory.f32(buffer, at..at + 1)[0],
+            (Base::Buffer(buffer), Elem::I32) => self.memory.i32(buffer, at..at + 1)[0] as f32,
+            (Base::Weight(weight), _) => self.memory.weight(weight).elements()[at],
         }
     }
 
     fn store(&mut self, access: &Access, index: &[usize], further: usize, value: f32, add: bool) {
-        let (buffer, at) = self.place(access, index, further);
+        let (base, at) = self.place(access, index, further);
+        // Weights are never written.
+        let Base::Buffer(buffer) = base else { return };
         match self.kernel.args[access.arg.index()].elem {
             Elem::F32 if add => self.memory.f32_mut(buffer, at..at + 1)[0] += value,
             Elem::F32 => self.memory.f32_mut(buffer, at..at + 1)[0] = value,

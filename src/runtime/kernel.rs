@@ -5,21 +5,45 @@
 //! block says what makes it sound.
 #![allow(unsafe_code)]
 
+mod aimed;
+
+pub use aimed::Aimed;
+
 use super::memory::Memory;
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Where one argument of a kernel begins: an element of a buffer.
+/// What an argument of a kernel lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bind {
-    pub buffer: usize,
-    pub offset: usize,
+pub enum Base {
+    Buffer(usize),
+    /// A packed weight, which is only read.
+    Weight(usize),
 }
 
-/// What a kernel's machine code is called as: argument addresses, and the number of rows (not 0).
-type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize);
+/// Where one argument of a kernel begins, and elements from there to the next row's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bind {
+    pub base: Base,
+    pub offset: usize,
+    pub stride: isize,
+}
+
+impl Bind {
+    /// Do `span` elements of each of `rows` rows (not 0) lie within `len`?
+    fn is_within(&self, rows: usize, span: usize, len: usize) -> bool {
+        let last = isize::try_from(rows - 1).ok().and_then(|n| n.checked_mul(self.stride));
+        let ends = last.and_then(|far| Some((self.offset, self.offset.checked_add_signed(far)?)));
+        ends.and_then(|(a, b)| a.max(b).checked_add(span)).is_some_and(|end| end <= len)
+    }
+}
+
+/// What a kernel's machine code is called as: the argument addresses, the address of its constants, and for each argument
+/// the bytes from row to row; the number of rows (not 0); and the number of the first of them, which decides at what end
+/// large weights are read first, nothing else.
+type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize, turn: usize);
 
 /// Sixteen aligned bytes, as vector instructions want their constants.
 #[repr(C, align(16))]
@@ -29,8 +53,8 @@ struct Constant([u32; 4]);
 struct Kernel {
     function: Function,
     constants: Box<[Constant]>,
-    /// For each argument: elements of one row that the code may touch, and elements from row to row.
-    spans: Vec<(usize, usize)>,
+    /// For each argument: elements of one row that the code may touch, and whether it may write them.
+    spans: Vec<(usize, bool)>,
 }
 
 /// Machine code of all kernels of a program.
@@ -70,7 +94,7 @@ impl Native {
     /// Runs a kernel on `rows` rows, from where each argument is bound.
     ///
     /// # Panics
-    /// If an argument does not lie within its buffer.
+    /// If an argument does not lie within its buffer, or is a weight that would be written.
     pub fn call(
         &self,
         kernel: usize,
@@ -79,25 +103,46 @@ impl Native {
         memory: &mut Memory,
         scratch: &mut Addresses,
     ) {
-        let kernel = &self.kernels[kernel];
-        assert_eq!(binds.len(), kernel.spans.len(), "arguments of a kernel");
         if rows == 0 {
             return;
         }
-        scratch.0.clear();
-        for (bind, (span, stride)) in binds.iter().zip(&kernel.spans) {
-            let (start, len) = memory.raw(bind.buffer);
-            let end =
-                (rows - 1).checked_mul(*stride).and_then(|e| e.checked_add(*span)?.checked_add(bind.offset));
-            assert!(end.is_some_and(|end| end <= len), "a kernel's argument leaves its buffer");
-            scratch.0.push(start.wrapping_add(bind.offset).cast());
+        self.addresses(kernel, binds, rows, memory, &mut scratch.0);
+        // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer,
+        // where these are the elements that this thread may touch (as is promised of `memory`), or within a weight, which
+        // it only reads (`addresses` checks). Arguments may overlap, which the code allows for. It reads the constants and
+        // the strides behind the last argument and never writes them. The module that holds it lives as long as `self`.
+        unsafe { (self.kernels[kernel].function)(scratch.0.as_ptr(), rows, 0) }
+    }
+
+    /// What a kernel is called with for `rows` rows (not 0): see [`Function`].
+    ///
+    /// # Panics
+    /// As [`Native::call`].
+    fn addresses(
+        &self,
+        kernel: usize,
+        binds: &[Bind],
+        rows: usize,
+        memory: &Memory,
+        into: &mut Vec<*mut u8>,
+    ) {
+        let kernel = &self.kernels[kernel];
+        assert_eq!(binds.len(), kernel.spans.len(), "arguments of a kernel");
+        into.clear();
+        for (bind, (span, is_written)) in binds.iter().zip(&kernel.spans) {
+            let (start, len) = match bind.base {
+                Base::Buffer(buffer) => memory.raw(buffer),
+                Base::Weight(weight) => {
+                    assert!(!is_written, "a kernel writes to a weight");
+                    let elements = memory.weight(weight).elements();
+                    (elements.as_ptr().cast_mut(), elements.len())
+                }
+            };
+            assert!(bind.is_within(rows, *span, len), "a kernel's argument leaves its buffer");
+            into.push(start.wrapping_add(bind.offset).cast());
         }
-        scratch.0.push(kernel.constants.as_ptr().cast_mut().cast());
-        // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer
-        // (just checked); these are the elements that this thread may touch (as is promised of `memory`). Arguments may
-        // overlap, which the code allows for. It reads the constants behind the last argument and never writes them. The
-        // module that holds it lives as long as `self`.
-        unsafe { (kernel.function)(scratch.0.as_ptr(), rows) }
+        into.push(kernel.constants.as_ptr().cast_mut().cast());
+        into.extend(binds.iter().map(|bind| (bind.stride * 4) as usize as *mut u8));
     }
 }
 

@@ -159,7 +159,7 @@ impl Team {
         };
         let count = count.min(self.size());
         if count <= 1 || turn.is_none() {
-            return first(Member { index: 0, count: 1, shared: None });
+            return first(Member::alone());
         }
         let shared = &*self.shared;
         if let Some(own) = lock(&shared.threads).first_mut() {
@@ -202,6 +202,11 @@ impl Drop for Team {
 }
 
 impl Member<'_> {
+    /// Of a run without other threads.
+    pub fn alone() -> Member<'static> {
+        Member { index: 0, count: 1, shared: None }
+    }
+
     /// Returns when all members have come here; what they wrote before, all can read after.
     pub fn wait(&self) {
         let Some(shared) = self.shared else { return };

@@ -27,8 +27,8 @@ const PANEL: u128 = 64;
 /// Memory for runs of one [`Executable`].
 pub struct Workspace {
     pub(super) exe: Arc<Executable>,
-    /// The program's buffers; then for each domain its position (one line for each thread) and its lengths as numbers.
-    /// Working memory of kernels is there once for each thread, too.
+    /// The program's buffers; then for each domain its positions (at least one) and its lengths as numbers. Working memory
+    /// of kernels is there once for each thread.
     pub(super) bufs: Vec<Buf>,
     pub(super) weights: Vec<Packed>,
     /// The instructions products are made of.
@@ -58,7 +58,7 @@ pub struct Workspace {
     limit: usize,
 }
 
-/// The buffer with the position of a domain, behind a program's own.
+/// The buffer with the positions of a domain, behind a program's own.
 pub(super) fn position_buffer(program: &Program, domain: usize) -> usize {
     program.buffers.len() + 2 * domain
 }
@@ -245,6 +245,11 @@ impl Workspace {
             self.count_members();
         }
         for (domain, lengths) in lengths.iter().enumerate() {
+            let (buffer, count) = (position_buffer(program, domain), self.steps[domain].max(1));
+            if self.bufs[buffer].len() != count {
+                self.allocate(buffer, count)?;
+            }
+            self.number_positions(domain);
             let buffer = lengths_buffer(program, domain);
             if self.bufs[buffer].len() != batch {
                 self.allocate(buffer, batch)?;
@@ -258,13 +263,18 @@ impl Workspace {
         Ok(())
     }
 
+    fn number_positions(&mut self, domain: usize) {
+        let buffer = position_buffer(&self.exe.program, domain);
+        let first = self.start[domain] + 1;
+        for (to, position) in self.bufs[buffer].f32_mut().iter_mut().zip(first..) {
+            *to = position as f32;
+        }
+    }
+
     /// Memory of which every thread of the team has its own.
     pub(super) fn for_each_thread(&mut self) -> Result<(), Diagnostic> {
         let exe = self.exe.clone();
         let (program, threads) = (exe.program(), self.team.size());
-        for domain in 0..program.domains.len() {
-            self.allocate(position_buffer(program, domain), LINE * threads)?;
-        }
         for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
             self.allocate(i, buffer.width.next_multiple_of(LINE) * threads)?;
         }
@@ -314,6 +324,7 @@ impl Workspace {
         match domains.iter().position(|d| &*d.extent == extent) {
             Some(domain) => {
                 self.start[domain] = start;
+                self.number_positions(domain);
                 Ok(())
             }
             None => Err(vec![errors::unknown(extent, domains.iter().map(|d| &*d.extent))]),

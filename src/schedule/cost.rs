@@ -235,8 +235,12 @@ impl<'a> Counting<'a> {
                     bytes += 4.0
                         * (self.rows(self.place(a)) * w.k as f64 + self.rows(self.place(out)) * w.n as f64);
                 }
-                Stage::Map { kernel, over, .. } => {
-                    bytes += self.rows(*over) * elements(&self.program.kernels[kernel.index()]) * 4.0;
+                Stage::Map { kernel, over, args } => {
+                    let elements = touched_by_argument(&self.program.kernels[kernel.index()]);
+                    for (elements, arg) in elements.into_iter().zip(args) {
+                        let rows = if let Arg::Weight(_) = arg { 1.0 } else { self.rows(*over) };
+                        bytes += rows * elements * 4.0;
+                    }
                 }
                 _ => {}
             }
@@ -287,9 +291,21 @@ impl<'a> Counting<'a> {
                 let kernel = &self.program.kernels[kernel.index()];
                 let rows = self.rows(*over);
                 cost.instructions = instructions(kernel) * rows * calls;
+                cost.flops = self.flops_within(kernel, args) * rows * calls;
                 for (touched, arg) in touched_by_argument(kernel).into_iter().zip(args) {
-                    if let Arg::Rows(at) = arg {
-                        cost.traffic.push(stream(at, rows.min(self.rows(self.place(at))) * touched * 4.0));
+                    match arg {
+                        Arg::Rows(at) => {
+                            cost.traffic
+                                .push(stream(at, rows.min(self.rows(self.place(at))) * touched * 4.0));
+                        }
+                        // Read anew for each row.
+                        Arg::Weight(w) => {
+                            let w = &self.program.weights[w.index()];
+                            let size = (w.k * w.n * 4) as f64;
+                            let bytes = touched * 4.0 * rows * calls;
+                            cost.traffic.push(Traffic { bytes, among: among(size) });
+                        }
+                        Arg::Position(_) | Arg::Length(_) => {}
                     }
                 }
             }
@@ -318,6 +334,18 @@ impl<'a> Counting<'a> {
         cost
     }
 
+    /// Flops of the products inside a kernel, for one row; blocks of zeros left out.
+    fn flops_within(&self, kernel: &Kernel, args: &[Arg]) -> f64 {
+        let nests = kernel.nests.iter().filter_map(|nest| {
+            let Some(Arg::Weight(w)) = args.get(nest.contraction()?.weight.arg.index()) else { return None };
+            let w = &self.program.weights[w.index()];
+            let full: f64 = w.parts.iter().map(|p| p.rows as f64 * p.cols as f64).sum();
+            let all: f64 = nest.extents.iter().map(|e| *e as f64).product();
+            Some(2.0 * all * full / (w.k * w.n) as f64)
+        });
+        nests.sum()
+    }
+
     fn copied(
         &self,
         from: &Operand,
@@ -329,11 +357,6 @@ impl<'a> Counting<'a> {
         let bytes = |at: &Operand| self.rows(self.place(at)) * width as f64 * 4.0;
         cost.traffic = vec![stream(from, bytes(from)), stream(out, bytes(out))];
     }
-}
-
-/// Elements of a row that a kernel touches, of all arguments.
-fn elements(kernel: &Kernel) -> f64 {
-    touched_by_argument(kernel).iter().sum()
 }
 
 /// For each argument: elements of a row that a kernel reads and writes.
@@ -355,7 +378,9 @@ fn touched_by_argument(kernel: &Kernel) -> Vec<f64> {
                 Effect::Add { access, .. } | Effect::AddAt { access, .. } => {
                     touched[access.arg.index()] += 2.0 * all
                 }
-                Effect::ReduceInner { access, .. } => touched[access.arg.index()] += outer,
+                Effect::ReduceInner { access, .. } | Effect::Contract { access, .. } => {
+                    touched[access.arg.index()] += outer
+                }
                 Effect::Reduce { .. } | Effect::Set { .. } => {}
             }
         }
@@ -371,7 +396,7 @@ fn extent(extents: &[usize], strides: &[usize]) -> f64 {
 
 /// Instructions of a kernel for the elements of one row, each counted for one element.
 pub fn instructions(kernel: &Kernel) -> f64 {
-    let nests = kernel.nests.iter().map(|nest| {
+    let nests = kernel.nests.iter().filter(|nest| nest.contraction().is_none()).map(|nest| {
         let each: f64 = nest.insts.iter().map(of_inst).sum::<f64>() + nest.effects.len() as f64;
         each * nest.extents.iter().map(|e| *e as f64).product::<f64>()
     });

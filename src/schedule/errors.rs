@@ -38,6 +38,12 @@ pub fn too_large(name: &str, span: Option<Span>) -> Diagnostic {
         .help("one value may have at most 2147483647 elements")
 }
 
+/// A step needs more than the steps before it.
+pub fn no_stream(why: &str) -> Diagnostic {
+    Diagnostic::error("E0744", format!("this cell cannot run step by step: {why}"))
+        .help("`rnnc run` and `rnnc bench --mode infer` run it over whole sequences")
+}
+
 /// A graph that breaks an invariant of the equation IR.
 pub fn malformed(what: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0601", format!("these equations cannot be scheduled: {what}")).at_some(span, "here")

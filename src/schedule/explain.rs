@@ -167,7 +167,11 @@ fn operations(k: &Kernel) -> usize {
         Inst::Fma(..) => 2,
         _ => 0,
     };
-    let of_effect = |e: &Effect| usize::from(!matches!(e, Effect::Store { .. } | Effect::Set { .. }));
+    let of_effect = |e: &Effect| match e {
+        Effect::Store { .. } | Effect::Set { .. } => 0,
+        Effect::Contract { .. } => 2,
+        _ => 1,
+    };
     k.nests
         .iter()
         .map(|n| {

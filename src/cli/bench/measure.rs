@@ -8,10 +8,9 @@ use crate::diag::Fallible;
 use crate::eqn::{DomainKind, Graph, Ty};
 use crate::loops::{InputKind, Stage};
 use crate::runtime::gemm::{Isa, peak_gflops};
-use crate::runtime::{Done, Executable, Team, Workspace};
+use crate::runtime::{Done, Executable, Stream, Team, Workspace};
 use crate::schedule::cost::{self, Cost, Sizes};
 use crate::train::draw;
-use crate::train::model::Carrying;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,7 +74,8 @@ pub struct Piece {
 
 /// A program with its arrays, ready to be called.
 pub struct Subject {
-    bench: Carrying,
+    exe: Arc<Executable>,
+    runs: Runs,
     params: Vec<String>,
     /// Calls that are timed together: a stream's are too short alone.
     together: usize,
@@ -84,10 +84,49 @@ pub struct Subject {
     threads: usize,
 }
 
+/// What a call is.
+enum Runs {
+    Whole(Workspace),
+    /// One step; with its inputs and outputs.
+    Step {
+        stream: Stream,
+        input: Vec<f32>,
+        output: Vec<f32>,
+    },
+}
+
+impl Runs {
+    fn steps(exe: &Arc<Executable>, graph: &Graph) -> Fallible<Runs> {
+        let mut stream = Stream::new(exe)?;
+        stream.prepare(|workspace| give(workspace, graph))?;
+        let width = |sizes: Vec<usize>| vec![0.0; sizes.into_iter().sum()];
+        let mut input = width(stream.inputs().map(|(_, size)| size).collect());
+        let ids = graph.sources.iter().any(|s| matches!(s.ty, Ty::Id(_)));
+        if !ids {
+            input.iter_mut().enumerate().for_each(|(i, x)| *x = made_up(i));
+        }
+        let output = width(stream.outputs().map(|(_, size)| size).collect());
+        Ok(Runs::Step { stream, input, output })
+    }
+}
+
 impl Subject {
     pub fn new(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<Subject> {
-        let mut bench = Carrying::new(exe, setup.stream)?;
-        bench.workspace.work_with(&setup.team)?;
+        let mut made = Subject {
+            exe: exe.clone(),
+            runs: Runs::Whole(Workspace::new(exe)?),
+            params: Vec::new(),
+            together: if setup.stream { setup.steps } else { 1 },
+            training: setup.training,
+            sizes: setup.sizes(),
+            threads: setup.team.size(),
+        };
+        if setup.stream {
+            made.runs = Runs::steps(exe, graph)?;
+            return Ok(made);
+        }
+        let mut workspace = Workspace::new(exe)?;
+        workspace.work_with(&setup.team)?;
         let sizes = setup.sizes();
         let fixed =
             |name: &str| exe.program().domains.iter().any(|d| &*d.extent == name && d.fixed().is_some());
@@ -105,25 +144,27 @@ impl Subject {
                 _ => {}
             }
         }
-        bench.workspace.resize_with(setup.batch, &BTreeMap::new(), &lengths, &trees)?;
-        give(&mut bench.workspace, graph)?;
-        let params = bench.workspace.params().map(str::to_string).collect();
-        let together = if setup.stream { setup.steps } else { 1 };
-        Ok(Subject { bench, params, together, training: setup.training, sizes, threads: setup.team.size() })
+        workspace.resize_with(setup.batch, &BTreeMap::new(), &lengths, &trees)?;
+        give(&mut workspace, graph)?;
+        made.params = workspace.params().map(str::to_string).collect();
+        made.runs = Runs::Whole(workspace);
+        Ok(made)
     }
 
     fn call(&mut self, watch: Option<&mut dyn FnMut(Done)>) -> Fallible<()> {
+        let workspace = match &mut self.runs {
+            Runs::Step { stream, input, output } => return stream.step(input, output),
+            Runs::Whole(workspace) => workspace,
+        };
         if self.training {
             for name in &self.params {
-                self.bench.workspace.param_mut(name)?;
+                workspace.param_mut(name)?;
             }
         }
-        self.bench.begin()?;
         match watch {
-            Some(watch) => self.bench.workspace.run_watched(watch)?,
-            None => self.bench.workspace.run()?,
+            Some(watch) => workspace.run_watched(watch),
+            None => workspace.run(),
         }
-        self.bench.end()
     }
 
     /// Seconds of each call in a turn.
@@ -141,7 +182,7 @@ impl Subject {
 
     /// Where the time of calls goes, and the seconds of one of them with the clocks that tell.
     fn pieces(&mut self) -> Fallible<(Vec<Piece>, f64)> {
-        let exe = self.bench.workspace.executable().clone();
+        let exe = self.exe.clone();
         let costs = cost::costs(exe.program(), self.sizes);
         let key = |stage: &Stage| std::ptr::from_ref(stage) as usize;
         let index: HashMap<usize, usize> = costs.iter().enumerate().map(|(i, (s, _))| (key(s), i)).collect();
@@ -256,6 +297,10 @@ fn activity(stage: &Stage) -> &'static str {
     }
 }
 
+fn made_up(i: usize) -> f32 {
+    (i * 7919 % 2003) as f32 / 1001.0 - 1.0
+}
+
 /// Gives every array that has no default of its own.
 fn give(workspace: &mut Workspace, graph: &Graph) -> Fallible<()> {
     draw::parameters(workspace, SEED)?;
@@ -277,7 +322,7 @@ fn give(workspace: &mut Workspace, graph: &Graph) -> Fallible<()> {
                 workspace.set_input(&input.name, &bools)?;
             }
             (None, _) => {
-                let reals: Vec<f32> = (0..count).map(|i| (i * 7919 % 2003) as f32 / 1001.0 - 1.0).collect();
+                let reals: Vec<f32> = (0..count).map(made_up).collect();
                 workspace.set_input(&input.name, &reals)?;
             }
         }

@@ -27,8 +27,16 @@ pub(super) struct Context<'a> {
     pub is_tail: bool,
 }
 
-/// Emits a body; returns how many vector registers it took, or `None` if the stack frame is too small for it.
-pub(super) fn emit(asm: &mut Assembler, body: &Body, context: &Context) -> Option<usize> {
+/// What a body needed.
+pub(super) struct Taken {
+    /// Vector registers.
+    pub registers: usize,
+    /// Whether that was enough, without memory for what is needed later.
+    pub is_enough: bool,
+}
+
+/// Emits a body; `None` if the stack frame is too small for it.
+pub(super) fn emit(asm: &mut Assembler, body: &Body, context: &Context) -> Option<Taken> {
     let used = body.is_used();
     let mut uses = vec![Vec::new(); body.ops.len()];
     for (i, op) in body.ops.iter().enumerate().filter(|(i, _)| used[*i]) {
@@ -56,7 +64,8 @@ pub(super) fn emit(asm: &mut Assembler, body: &Body, context: &Context) -> Optio
         registers.op(V(i as u32), *op);
         registers.release(*op);
     }
-    (!registers.is_full).then_some(registers.most)
+    let is_enough = registers.slots.is_empty() && registers.mask_slots.is_empty();
+    (!registers.is_full).then_some(Taken { registers: registers.most, is_enough })
 }
 
 #[derive(Clone, Copy)]
@@ -97,8 +106,8 @@ impl Registers<'_> {
                     asm.vector(VBROADCASTSS, to, Zmm(0), Rm::Word(mem), Written::All, None)
                 });
             }
-            Op::Index => {
-                let ramp = self.asm.line(std::array::from_fn(|lane| lane as u32));
+            Op::Index(further) => {
+                let ramp = self.asm.line(std::array::from_fn(|lane| lane as u32 + further));
                 self.result(to, |asm, to| {
                     let this = Zmm(to);
                     asm.vector(VPBROADCASTD_GPR, to, Zmm(0), Rm::Gpr(RAX), Written::All, None);

@@ -92,8 +92,8 @@ pub(super) enum Op {
     Load(Place),
     /// One number in all lanes.
     Broadcast(Place),
-    /// The index of the loop in each lane, as a number.
-    Index,
+    /// The index of the loop in each lane, so much further, as a number.
+    Index(u32),
     /// The count in a word of the stack frame, as an integer in all lanes.
     Counter(u32),
     Single(Single, V),
@@ -114,7 +114,7 @@ pub(super) enum Op {
 impl Op {
     pub fn operands(self) -> impl Iterator<Item = V> {
         let all = match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index | Op::Counter(_) => [None; 3],
+            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => [None; 3],
             Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
             Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
                 [Some(a), Some(b), None]
@@ -172,6 +172,44 @@ impl Body {
 
     fn pair(&mut self, op: Pair, a: V, b: V) -> V {
         self.push(Op::Pair(op, a, b))
+    }
+
+    /// The same for so many vectors one behind another, operation by operation in turn: no one waits for the one just
+    /// before it. `None` if a distance does not fit.
+    pub fn side_by_side(&self, vectors: usize, lanes: usize) -> Option<Body> {
+        let mut all = Body::default();
+        // For each vector, its results.
+        let mut of = vec![Vec::with_capacity(self.ops.len()); vectors];
+        let used = self.is_used();
+        for (op, used) in self.ops.iter().zip(used) {
+            for (g, results) in of.iter_mut().enumerate() {
+                let by = |place: Place| {
+                    let bytes = i32::try_from(4 * lanes * g * place.stride).ok()?;
+                    Some(Place { disp: place.disp.checked_add(bytes)?, ..place })
+                };
+                let at = |v: V| -> V { results[v.index()] };
+                let op = match *op {
+                    Op::Uniform(_) | Op::Broadcast(_) | Op::Counter(_) => *op,
+                    Op::Load(place) => Op::Load(by(place)?),
+                    Op::Index(further) => Op::Index(further + (lanes * g) as u32),
+                    Op::Single(single, a) => Op::Single(single, at(a)),
+                    Op::Pair(pair, a, b) => Op::Pair(pair, at(a), at(b)),
+                    Op::Fma(a, b, c) => Op::Fma(at(a), at(b), at(c)),
+                    Op::Compare(relation, a, b) => Op::Compare(relation, at(a), at(b)),
+                    Op::Choose(mask, a, b) => Op::Choose(at(mask), at(a), at(b)),
+                    Op::Keep(mask, a) => Op::Keep(at(mask), at(a)),
+                    Op::Both(a, b) => Op::Both(at(a), at(b)),
+                    Op::Either(a, b) => Op::Either(at(a), at(b)),
+                    Op::Not(a) => Op::Not(at(a)),
+                    Op::Store(place, v) => Op::Store(by(place)?, at(v)),
+                    Op::Set(..) => return None,
+                };
+                // What nothing depends on keeps its number and has no operation.
+                let result = if used { all.push(op) } else { V(0) };
+                results.push(result);
+            }
+        }
+        Some(all)
     }
 
     /// For each operation, whether something depends on it.
@@ -304,7 +342,8 @@ impl fmt::Display for Body {
             let text = match op {
                 Op::Uniform(_) => continue,
                 Op::Load(p) | Op::Broadcast(p) => place(p),
-                Op::Index => "i".into(),
+                Op::Index(0) => "i".into(),
+                Op::Index(by) => format!("i+{by}"),
                 Op::Counter(at) => format!("counter s{at}"),
                 Op::Single(single, _) => format!("{single:?} {operands}").to_lowercase(),
                 Op::Pair(pair, ..) => format!("{pair:?} {operands}").to_lowercase(),

@@ -20,6 +20,7 @@ pub(super) struct Zmm(pub u8);
 pub(super) struct K(pub u8);
 
 pub(super) const RAX: Gpr = Gpr(0);
+pub(super) const RDX: Gpr = Gpr(2);
 pub(super) const RSP: Gpr = Gpr(4);
 pub(super) const RSI: Gpr = Gpr(6);
 pub(super) const RDI: Gpr = Gpr(7);
@@ -354,9 +355,15 @@ impl Assembler {
 
     pub fn jump(&mut self, condition: Condition, label: Label) {
         let (name, code) = match condition {
+            Condition::Always => {
+                self.note(|| format!("jmp l{}", label.0));
+                self.bytes.push(0xe9);
+                self.jumps.push((self.bytes.len(), label));
+                self.bytes.extend([0; 4]);
+                return;
+            }
             Condition::Below => ("jb", 0x82),
             Condition::Zero => ("jz", 0x84),
-            Condition::NotZero => ("jnz", 0x85),
         };
         self.note(|| format!("{name} l{}", label.0));
         self.bytes.extend([0x0f, code]);
@@ -445,9 +452,9 @@ pub(super) enum MaskOp {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Condition {
+    Always,
     Below,
     Zero,
-    NotZero,
 }
 
 /// The fourth bits of index and base.
@@ -656,14 +663,14 @@ mod tests {
         asm.jump(Condition::Zero, ahead);
         let seven = asm.word(7);
         asm.vector(VCMPPS, 2, Zmm(0), Rm::Word(seven), Written::All, Some(0));
-        asm.jump(Condition::NotZero, back);
+        asm.jump(Condition::Below, back);
         asm.bind(ahead);
         asm.ret();
         let (bytes, _) = asm.finish();
         let number = |at: usize| i32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         assert_eq!(bytes.len(), 68, "code, filled up to a line, then the constant");
         assert_eq!(number(64), 7);
-        // jz: 6 bytes, vcmpps: 11, of which the last is its number; jnz: 6.
+        // jz: 6 bytes, vcmpps: 11, of which the last is its number; jb: 6.
         assert_eq!(number(2), 23 - 6);
         assert_eq!(number(12), 64 - 17);
         assert_eq!(number(19), -23);

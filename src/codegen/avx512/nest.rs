@@ -29,6 +29,11 @@ const BASES: [Gpr; 13] = [
     Gpr(15),
 ];
 
+/// So many vectors are computed side by side, if registers suffice.
+const SIDE_BY_SIDE: [usize; 2] = [4, 2];
+/// Vector registers that they may take: the others hold numbers.
+const FREELY: usize = 20;
+
 /// With fewer rounds of a loop, filling registers before it does not pay.
 const ROUNDS: usize = 4;
 
@@ -51,6 +56,9 @@ pub(super) struct Plan {
     /// What is the same at every index of the innermost axis.
     before: Body,
     body: Body,
+    /// So many vectors at once, and their operations by turns.
+    vectors: usize,
+    together: Body,
     /// Numbers in registers during the loop.
     pub pinned: BTreeMap<Uniform, Zmm>,
     /// How many other vector registers are used.
@@ -88,8 +96,17 @@ impl Plan {
             Start { arg, outer, base }
         });
         let starts = starts.collect();
-        let mut plan =
-            Plan { outer, extent: *extent, starts, before, body, pinned: BTreeMap::new(), registers: 0 };
+        let mut plan = Plan {
+            outer,
+            extent: *extent,
+            starts,
+            before,
+            vectors: 1,
+            together: body.clone(),
+            body,
+            pinned: BTreeMap::new(),
+            registers: 0,
+        };
         plan.choose_pinned()?;
         Some(plan)
     }
@@ -103,9 +120,19 @@ impl Plan {
         let bases = self.bases();
         let none = BTreeMap::new();
         let mut context = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
-        let before = allocate::emit(&mut Assembler::default(), &self.before, &context)?;
+        let before = allocate::emit(&mut Assembler::default(), &self.before, &context)?.registers;
         context.is_loop = true;
-        let body = allocate::emit(&mut Assembler::default(), &self.body, &context)?;
+        let mut body = allocate::emit(&mut Assembler::default(), &self.body, &context)?.registers;
+        for vectors in SIDE_BY_SIDE.into_iter().filter(|n| self.extent / LANES >= *n) {
+            let Some(together) = self.body.side_by_side(vectors, LANES) else { continue };
+            let Some(taken) = allocate::emit(&mut Assembler::default(), &together, &context) else {
+                continue;
+            };
+            if taken.is_enough && taken.registers <= FREELY {
+                (self.vectors, self.together, body) = (vectors, together, taken.registers.max(body));
+                break;
+            }
+        }
         self.registers = before.max(body);
         if self.extent / LANES < ROUNDS {
             return Some(());
@@ -186,16 +213,22 @@ impl Plan {
         let (rounds, rest) = (self.extent / LANES, self.extent % LANES);
         let mut context = Context { bases, pinned: &self.pinned, is_loop: true, is_tail: false };
         asm.int_number(IntImm::Mov, RAX, 0);
-        if rounds > 0 {
-            let header = (rounds > 1).then(|| {
+        let mut done = 0;
+        for (vectors, body) in [(self.vectors, &self.together), (1, &self.body)] {
+            let times = (rounds - done) / vectors;
+            if times == 0 {
+                continue;
+            }
+            done += times * vectors;
+            let header = (times > 1).then(|| {
                 let header = asm.label();
                 asm.bind(header);
                 header
             });
-            allocate::emit(asm, &self.body, &context)?;
-            asm.int_number(IntImm::Add, RAX, 4 * LANES as i32);
+            allocate::emit(asm, body, &context)?;
+            asm.int_number(IntImm::Add, RAX, (4 * LANES * vectors) as i32);
             if let Some(header) = header {
-                asm.int_number(IntImm::Cmp, RAX, (4 * LANES * rounds) as i32);
+                asm.int_number(IntImm::Cmp, RAX, (4 * LANES * done) as i32);
                 asm.jump(Condition::Below, header);
             }
         }
@@ -312,7 +345,7 @@ impl Recorder<'_> {
                 }
                 None => self.before.number(0.0),
             },
-            Inst::Index(_) => self.body.push(Op::Index),
+            Inst::Index(_) => self.body.push(Op::Index(0)),
             _ if is_fixed => return Some(self.before.operation(inst, known, 1)),
             _ => return Some(self.body.operation(inst, known, 1)),
         };
@@ -345,7 +378,10 @@ impl Recorder<'_> {
                 self.body.push(Op::Set(self.words.scalars + into.0, value[0]));
                 return Some(());
             }
-            Effect::AddAt { .. } | Effect::Reduce { .. } | Effect::ReduceInner { .. } => return None,
+            Effect::AddAt { .. }
+            | Effect::Reduce { .. }
+            | Effect::ReduceInner { .. }
+            | Effect::Contract { .. } => return None,
         };
         let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
         // A single place along the innermost axis is a fold.
@@ -376,7 +412,7 @@ impl Recorder<'_> {
     fn place(&mut self, access: &Access) -> Option<Place> {
         let bytes = |elements: usize| i32::try_from(elements.checked_mul(4)?).ok();
         let (stride, outer) = access.strides.split_last()?;
-        bytes(stride.checked_mul(self.extent.max(LANES))?)?;
+        bytes(stride.checked_mul(self.extent.max(LANES * SIDE_BY_SIDE[0]))?)?;
         let outer: Option<Vec<(u32, i32)>> = self
             .counters
             .iter()

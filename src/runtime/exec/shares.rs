@@ -10,7 +10,7 @@
 //! Invariant: between two barriers threads write to different elements, and none reads what another one writes.
 #![allow(unsafe_code)]
 
-use super::{Execution, Job, Watch, Workspace};
+use super::{Execution, Job, Scratch, Watch, Workspace};
 use crate::eqn::DomainId;
 use crate::loops::{Arg, Effect, Inst, Kernel, Operand, Place, Program, Stage};
 use crate::runtime::gemm::PANEL;
@@ -18,6 +18,7 @@ use crate::runtime::memory::{self, LINE, Memory};
 use crate::runtime::rows_of;
 use crate::runtime::threads::Team;
 use std::ops::Range;
+use std::sync::Mutex;
 
 /// Work of an elementwise operation, against that of a multiplication in a product.
 const ELEMENTWISE: f64 = 2.0;
@@ -26,17 +27,26 @@ const ELEMENTWISE: f64 = 2.0;
 const UNEVEN: f64 = 1.2;
 
 /// Does a job with `count` threads of the team.
-pub(super) fn run(team: &Team, count: usize, job: &Job, memory: Memory, watch: Watch) {
+pub(super) fn run(
+    team: &Team,
+    count: usize,
+    job: &Job,
+    memory: Memory,
+    scratches: &[Mutex<Scratch>],
+    watch: Watch,
+) {
     // SAFETY: all handles are used by `Job::work` of one run, whose threads go through the same stages in step. What a thread
     // writes in a stage is its part (this file): rows `Execution::part` of the operands, or those of its own examples;
-    // columns of an `Outer`; panels of a weight; its own piece of working memory and of the positions. What it reads is
+    // columns of an `Outer`; panels of a weight; its own piece of working memory. What it reads is
     // written in that stage by none, or by itself: a stage that reads other rows of what it writes is one thread's
     // (`is_one_piece`, `own_window`). Each stage ends with a barrier (`Execution::stages`). While threads go their own ways,
     // all that is written belongs to the writer's examples, and all that is read to those, or it is not written
     // meanwhile (`Execution::is_apart`); a barrier follows (`meet_again`).
     let again = || unsafe { memory.again() };
     let first = again();
-    team.run(count, move |member| job.work(member, first, watch), &|member| job.work(member, again(), None));
+    team.run(count, move |member| job.work(member, first, &scratches[0], watch), &|member| {
+        job.work(member, again(), &scratches[member.index], None);
+    });
 }
 
 impl Workspace {
@@ -315,7 +325,7 @@ impl Execution<'_> {
                 let shared = self.place(at.buffer) == Place::Shared;
                 declared.written && shared && !self.exe.working[at.buffer.index()]
             }
-            Arg::Position(_) | Arg::Length(_) => false,
+            Arg::Weight(_) | Arg::Position(_) | Arg::Length(_) => false,
         })
     }
 
@@ -330,7 +340,7 @@ impl Execution<'_> {
         let kernel = &self.exe.program.kernels[kernel];
         let rows = args.iter().enumerate().filter_map(|(i, arg)| match arg {
             Arg::Rows(at) => Some((i, at)),
-            Arg::Position(_) | Arg::Length(_) => None,
+            Arg::Weight(_) | Arg::Position(_) | Arg::Length(_) => None,
         });
         let mut written = rows.clone().filter(|(i, _)| kernel.args[*i].written);
         written.any(|(i, out)| {

@@ -5,12 +5,8 @@
 
 use super::packed::{PANEL, Packed};
 use super::{RawOuter, RawView, RawViewMut};
-
-/// At most so many contracted rows make a block; fixes the order of summation.
-const DEPTH: usize = 256;
-
-/// Blocks but the last are multiples of this.
-pub const STEP: usize = 4;
+pub use crate::loops::order::STEP;
+use crate::loops::order::{Block, DEPTH, blocks};
 
 /// Rows of the left side of `product` (columns of that of `outer`) whose block stays in the second cache while all panels
 /// pass by.
@@ -230,23 +226,6 @@ fn panels(rights: &[RawOuter], group: usize) -> impl Iterator<Item = Panel<'_>> 
             let start = part.start * vector;
             Panel { of, start, count: of.b.width.min(part.end * vector) - start }
         })
-    })
-}
-
-/// A block of contracted rows.
-struct Block {
-    start: usize,
-    depth: usize,
-}
-
-/// Blocks of at most `most` of `k` contracted rows; they depend on nothing else. Without rows there is one empty block, which
-/// still has to write its zeros.
-fn blocks(k: usize, most: usize) -> impl Iterator<Item = Block> {
-    let count = k.div_ceil(most).max(1);
-    let size = k.div_ceil(count).next_multiple_of(STEP);
-    (0..count).map(move |i| {
-        let start = (i * size).min(k);
-        Block { start, depth: size.min(k - start) }
     })
 }
 

@@ -7,7 +7,7 @@ use super::memory::Lines;
 use std::ops::Range;
 
 /// Columns of a panel: four AVX-512 vectors, eight of AVX2.
-pub const PANEL: usize = 64;
+pub use crate::loops::PANEL;
 
 /// Source rows that are transposed together: their part of the panel stays in the first cache.
 const STRIP: usize = 16;
@@ -129,6 +129,11 @@ impl Packed {
     pub fn get(&self, k: usize, n: usize) -> f32 {
         assert!(k < self.k && n < self.n, "element ({k}, {n}) of [{}, {}]", self.k, self.n);
         self.data.as_slice()[(n / PANEL * self.k + k) * PANEL + n % PANEL]
+    }
+
+    /// All panels.
+    pub fn elements(&self) -> &[f32] {
+        self.data.as_slice()
     }
 
     /// Panel `p` follows at `p * panel_len()`.

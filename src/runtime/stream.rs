@@ -1,0 +1,376 @@
+//! One example, step after step: inputs in, outputs out, states go on.
+//!
+//! In: an [`Executable`] that was scheduled for [`Steps`](crate::schedule::Expected::Steps), parameters, then the inputs
+//! of each step. Out: its outputs, the same numbers to the last bit that a run over the whole sequence gives. A step
+//! allocates nothing, takes no lock and copies no state: the workspace holds a window of some steps, each step works on its
+//! own rows of it and reads the states of the rows before. When the window is full, the last rows move to the front of it.
+
+use super::kernel::{Aimed, Base, Bind, FlushToZero};
+use super::memory::Buf;
+use super::workspace::{Workspace, position_buffer};
+use super::{Executable, errors};
+use crate::diag::Fallible;
+use crate::eqn::DomainId;
+use crate::loops::{Arg, Elem, Operand, Place, Stage};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Bytes of a window: a part of the first cache.
+const WINDOW: usize = 8 << 10;
+/// Steps of a window, at least and at most.
+const STEPS: (usize, usize) = (4, 64);
+
+/// A sequence that goes on step by step.
+pub struct Stream {
+    workspace: Workspace,
+    domain: DomainId,
+    /// Where the loop is among the program's stages.
+    at: usize,
+    /// The steps of a window, and which of them is next.
+    window: usize,
+    next: usize,
+    /// Steps so far.
+    done: u64,
+    /// Nothing has changed since what is before the loop was done.
+    is_ready: bool,
+    /// The whole step as one kernel, while its memory is with it.
+    aimed: Option<Aimed>,
+    /// What a row of each buffer is, for those whose rows are read again in later steps.
+    carried: Vec<Carried>,
+    inputs: Vec<Row>,
+    outputs: Vec<Row>,
+    /// Whether the number of the step is used.
+    is_counting: bool,
+}
+
+/// A buffer with steps before its first one.
+struct Carried {
+    buffer: usize,
+    width: usize,
+    before: usize,
+}
+
+/// Where an array of one step lies.
+struct Row {
+    name: Arc<str>,
+    buffer: usize,
+    /// Of the row of the first step.
+    first: usize,
+    stride: usize,
+    width: usize,
+    elem: Elem,
+    symbols: usize,
+}
+
+impl Row {
+    fn at(&self, step: usize) -> std::ops::Range<usize> {
+        let first = self.first + step * self.stride;
+        first..first + self.width
+    }
+}
+
+impl Stream {
+    /// A stream before its first step. Parameters are given with [`Stream::set_param`].
+    pub fn new(exe: &Arc<Executable>) -> Fallible<Stream> {
+        let program = exe.program();
+        let is_loop = |stage: &Stage| matches!(stage, Stage::Loop { .. });
+        let at = program.stages.iter().position(is_loop);
+        let (Some(at), 1) = (at, program.stages.iter().filter(|s| is_loop(s)).count()) else {
+            return Err(vec![errors::no_stream("its program is made for whole sequences")]);
+        };
+        let Stage::Loop { domain, reverse: false, body } = &program.stages[at] else {
+            return Err(vec![errors::no_stream("it goes from the last step to the first")]);
+        };
+        let domain = *domain;
+        if program
+            .domains
+            .iter()
+            .enumerate()
+            .any(|(i, d)| d.is_indexed() && program.axes(DomainId(i as u32)).contains(&domain))
+        {
+            return Err(vec![errors::no_stream("it has rows of its own for points within a step")]);
+        }
+        let mut workspace = Workspace::new(exe)?;
+        let (mut bytes, mut most) = (4, 0);
+        let mut carried = Vec::new();
+        for (i, buffer) in program.buffers.iter().enumerate() {
+            let Place::Over { domain: d, before, .. } = buffer.place else { continue };
+            if d != domain {
+                continue;
+            }
+            bytes += 4 * buffer.width;
+            most = most.max(before as usize);
+            if before > 0 {
+                carried.push(Carried { buffer: i, width: buffer.width, before: before as usize });
+            }
+        }
+        let window = (WINDOW / bytes).clamp(STEPS.0, STEPS.1).max(2 * most);
+        let extent = program.domains[domain.index()].extent.to_string();
+        workspace.resize_to(1, &BTreeMap::from([(extent, window)]), &BTreeMap::new())?;
+        let row = |name: &Arc<str>, at: &Operand, shape: &[usize], symbols: Option<usize>| {
+            let buffer = &program.buffers[at.buffer.index()];
+            let (all, stride) = workspace.rows(at);
+            let is_over = matches!(buffer.place, Place::Over { domain: d, .. } if d == domain);
+            is_over.then(|| Row {
+                name: name.clone(),
+                buffer: at.buffer.index(),
+                first: all.start,
+                stride,
+                width: shape.iter().product(),
+                elem: buffer.elem,
+                symbols: symbols.unwrap_or(0),
+            })
+        };
+        let inputs: Vec<Row> =
+            program.inputs.iter().filter_map(|i| row(&i.name, &i.at, &i.shape, i.symbols)).collect();
+        let outputs: Vec<Row> =
+            program.outputs.iter().filter_map(|o| row(&o.name, &o.at, &o.shape, None)).collect();
+        for input in &inputs {
+            let zeros = window * input.width;
+            match input.elem {
+                Elem::F32 => workspace.set_input(&input.name, &vec![0.0; zeros])?,
+                Elem::I32 => workspace.set_ids(&input.name, &vec![0; zeros])?,
+            }
+        }
+        let is_counting = counts(body);
+        Ok(Stream {
+            workspace,
+            domain,
+            at,
+            window,
+            next: 0,
+            done: 0,
+            is_ready: false,
+            aimed: None,
+            carried,
+            inputs,
+            outputs,
+            is_counting,
+        })
+    }
+
+    /// Names of all parameters, in the program's order.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.workspace.params()
+    }
+
+    /// Gives a parameter, row-major. States stay as they are.
+    pub fn set_param(&mut self, name: &str, values: &[f32]) -> Fallible<()> {
+        self.release();
+        let param = self.workspace.param_mut(name)?;
+        if param.len() != values.len() {
+            return Err(vec![errors::wrong_count(name, param.len(), values.len())]);
+        }
+        param.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Gives the workspace to a function that fills parameters or other arrays that are not given step by step.
+    pub fn prepare<T>(&mut self, fill: impl FnOnce(&mut Workspace) -> Fallible<T>) -> Fallible<T> {
+        self.release();
+        self.is_ready = self.done > 0;
+        fill(&mut self.workspace)
+    }
+
+    /// Begins anew, with the initial states.
+    pub fn restart(&mut self) {
+        self.release();
+        (self.next, self.done, self.is_ready) = (0, 0, false);
+    }
+
+    /// Names and sizes of the inputs of a step.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.inputs.iter().map(|row| (&*row.name, row.width))
+    }
+
+    /// Names and sizes of the outputs of a step.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.outputs.iter().map(|row| (&*row.name, row.width))
+    }
+
+    /// One step: `input` holds all inputs of the step, one after another in the order of [`Stream::inputs`], `output`
+    /// gets all outputs likewise. Ids are whole numbers.
+    pub fn step(&mut self, input: &[f32], output: &mut [f32]) -> Fallible<()> {
+        self.begin()?;
+        let mut rest = input;
+        for i in 0..self.inputs.len() {
+            let Some((values, behind)) = rest.split_at_checked(self.inputs[i].width) else {
+                return Err(vec![self.wrong(&self.inputs, "input", input.len())]);
+            };
+            rest = behind;
+            self.give(i, values)?;
+        }
+        if !rest.is_empty() {
+            return Err(vec![self.wrong(&self.inputs, "input", input.len())]);
+        }
+        if self.outputs.iter().map(|row| row.width).sum::<usize>() != output.len() {
+            return Err(vec![self.wrong(&self.outputs, "output", output.len())]);
+        }
+        self.advance();
+        let mut rest = output;
+        for row in &self.outputs {
+            let (to, behind) = rest.split_at_mut(row.width);
+            rest = behind;
+            let buf = self.buf(row.buffer);
+            match row.elem {
+                Elem::F32 => to.copy_from_slice(&buf.f32()[row.at(self.next - 1)]),
+                Elem::I32 => {
+                    let ids = &buf.i32()[row.at(self.next - 1)];
+                    to.iter_mut().zip(ids).for_each(|(x, id)| *x = *id as f32);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, rows: &[Row], what: &str, found: usize) -> crate::diag::Diagnostic {
+        errors::wrong_count(what, rows.iter().map(|row| row.width).sum(), found)
+    }
+
+    fn buf(&self, buffer: usize) -> &Buf {
+        match &self.aimed {
+            Some(aimed) => aimed.buf(buffer),
+            None => &self.workspace.bufs[buffer],
+        }
+    }
+
+    /// Puts one input of the coming step into its row.
+    fn give(&mut self, input: usize, values: &[f32]) -> Fallible<()> {
+        let row = &self.inputs[input];
+        let at = row.at(self.next);
+        if row.elem == Elem::F32 {
+            match &mut self.aimed {
+                Some(aimed) => aimed.f32_mut(row.buffer)[at].copy_from_slice(values),
+                None => self.workspace.bufs[row.buffer].f32_mut()[at].copy_from_slice(values),
+            }
+            return Ok(());
+        }
+        for (i, x) in values.iter().enumerate() {
+            if *x < 0.0 || x.fract() != 0.0 || *x >= row.symbols as f32 || x.is_nan() {
+                let place = format!("[{i}]");
+                return Err(vec![errors::id_out_of_range(&row.name, f64::from(*x), &place, row.symbols)]);
+            }
+        }
+        let to = match &mut self.aimed {
+            Some(aimed) => &mut aimed.i32_mut(row.buffer)[at],
+            None => &mut self.workspace.bufs[row.buffer].i32_mut()[at],
+        };
+        to.iter_mut().zip(values).for_each(|(to, x)| *to = *x as i32);
+        Ok(())
+    }
+
+    /// Does what comes before the first step, or has been undone; makes room for the next step.
+    fn begin(&mut self) -> Fallible<()> {
+        if self.next == self.window {
+            self.slide();
+        }
+        if self.aimed.is_none() && (!self.is_ready || self.workspace.stale) {
+            let exe = self.workspace.exe.clone();
+            self.workspace.check_given()?;
+            let _flush = FlushToZero::begin();
+            self.workspace.prepare_if_stale();
+            if !self.is_ready {
+                self.workspace.run_stages(&exe.program.stages[..self.at], None);
+            }
+            self.is_ready = true;
+        }
+        if self.aimed.is_none() {
+            self.slide();
+            self.aim();
+        }
+        Ok(())
+    }
+
+    /// Lets the step's kernel have the memory, if the step is one kernel.
+    fn aim(&mut self) {
+        let exe = self.workspace.exe.clone();
+        let Some(native) = &exe.native else { return };
+        let Stage::Loop { body, .. } = &exe.program.stages[self.at] else { return };
+        let [Stage::Map { kernel, args, .. }] = &body[..] else { return };
+        let bind = |arg: &Arg| {
+            let (base, offset, stride) = match arg {
+                Arg::Rows(at) => {
+                    let (all, width) = self.workspace.rows(at);
+                    let is_over = matches!(
+                        exe.program.buffers[at.buffer.index()].place,
+                        Place::Over { domain, .. } if domain == self.domain
+                    );
+                    let stride = if is_over { width } else { 0 };
+                    (Base::Buffer(at.buffer.index()), all.start, stride)
+                }
+                Arg::Weight(w) => (Base::Weight(w.index()), 0, 0),
+                Arg::Position(d) => (Base::Buffer(position_buffer(&exe.program, d.index())), 0, 1),
+                Arg::Length(_) => return None,
+            };
+            Some(Bind { base, offset, stride: stride as isize })
+        };
+        let Some(binds) = args.iter().map(bind).collect::<Option<Vec<Bind>>>() else { return };
+        let (bufs, weights) =
+            (std::mem::take(&mut self.workspace.bufs), std::mem::take(&mut self.workspace.weights));
+        self.aimed = Some(Aimed::new(native, kernel.index(), &binds, self.window, bufs, weights));
+    }
+
+    /// Takes the memory back.
+    fn release(&mut self) {
+        if let Some(aimed) = self.aimed.take() {
+            (self.workspace.bufs, self.workspace.weights) = aimed.release();
+        }
+    }
+
+    /// Runs the next step.
+    fn advance(&mut self) {
+        let _flush = FlushToZero::begin();
+        match &mut self.aimed {
+            Some(aimed) => aimed.step(),
+            None => {
+                let exe = self.workspace.exe.clone();
+                if let Stage::Loop { body, .. } = &exe.program.stages[self.at] {
+                    self.workspace.run_stages(body, Some((self.domain, self.next)));
+                }
+            }
+        }
+        self.next += 1;
+        self.done += 1;
+    }
+
+    /// The last rows that are done become those before the first of the window.
+    fn slide(&mut self) {
+        let positions = position_buffer(&self.workspace.exe.program, self.domain.index());
+        let (aimed, bufs) = (&mut self.aimed, &mut self.workspace.bufs);
+        for carried in &self.carried {
+            let (from, len) = (self.next * carried.width, carried.before * carried.width);
+            let all = match aimed {
+                Some(aimed) => aimed.i32_mut(carried.buffer),
+                None => bufs[carried.buffer].i32_mut(),
+            };
+            all.copy_within(from..from + len, 0);
+        }
+        if self.is_counting {
+            let all = match aimed {
+                Some(aimed) => aimed.f32_mut(positions),
+                None => bufs[positions].f32_mut(),
+            };
+            all.iter_mut().zip(self.done + 1..).for_each(|(x, position)| *x = position as f32);
+        }
+        if let Some(aimed) = aimed {
+            aimed.rewind();
+        }
+        self.next = 0;
+    }
+}
+
+/// Whether stages use the number of a step.
+fn counts(stages: &[Stage]) -> bool {
+    stages.iter().any(|stage| match stage {
+        Stage::Loop { body, .. } | Stage::Fronts { body, .. } => counts(body),
+        Stage::Map { args, .. } => args.iter().any(|arg| matches!(arg, Arg::Position(_))),
+        Stage::Number { .. } => true,
+        _ => false,
+    })
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stream({} steps)", self.done)
+    }
+}

@@ -22,6 +22,7 @@ mod workspace;
 
 pub use arrays::{run_batch, run_batch_within};
 pub use exec::Done;
+pub use kernel::FlushToZero;
 pub use stream::Stream;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
 

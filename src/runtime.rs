@@ -24,6 +24,7 @@ mod workspace;
 
 pub use arrays::{run_batch, run_batch_on, run_batch_within};
 pub use exec::Done;
+pub use kernel::FlushToZero;
 pub use stream::Stream;
 pub use threads::Team;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};

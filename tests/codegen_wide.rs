@@ -57,7 +57,7 @@ fn run(p: &Program, narrow: bool, rows: usize, values: &dyn Fn(usize) -> f32) ->
 
 fn same_bits(p: &Program, rows: usize, values: &dyn Fn(usize) -> f32) {
     let text = pipeline::asm(p, Target::named("x86_64-avx512").unwrap()).unwrap();
-    assert!(text.contains("zmm"), "the kernel is not emitted in wide vectors: {:?}", p.kernels);
+    assert!(text.contains("512-bit vectors"), "the kernel is not emitted in wide vectors: {:?}", p.kernels);
     let (narrow, wide) = (run(p, true, rows, values), run(p, false, rows, values));
     for (a, (n, w)) in narrow.iter().zip(&wide).enumerate() {
         if let Some(i) = (0..n.len()).find(|i| n[*i] != w[*i]) {

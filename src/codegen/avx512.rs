@@ -13,6 +13,7 @@ mod contract;
 mod encode;
 mod frame;
 mod nest;
+mod order;
 
 use crate::loops::{Effect, Kernel, Nest};
 use allocate::VECTORS;
@@ -82,15 +83,14 @@ impl Part {
 fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
     let mut next_word = words.scalars.checked_add(kernel.scalars)?;
     let mut parts = Vec::new();
-    for nest in kernel.nests.iter().filter(|nest| !is_nothing(nest)) {
-        if nest.contraction().is_none() {
-            parts.push(Part::Nest(Plan::new(kernel, nest, words, &mut next_word)?));
+    let nests: Vec<&Nest> = kernel.nests.iter().filter(|nest| !is_nothing(nest)).collect();
+    for run in nests.chunk_by(|a, b| a.contraction().is_some() && b.contraction().is_some()) {
+        if run.iter().all(|nest| nest.contraction().is_some()) {
+            parts.extend(contract::products(run)?.into_iter().map(Part::Products));
             continue;
         }
-        let products = Products::new(nest)?;
-        match parts.last_mut() {
-            Some(Part::Products(last)) if last.joins(&products) => last.columns.extend(products.columns),
-            _ => parts.push(Part::Products(products)),
+        for nest in run {
+            parts.push(Part::Nest(Plan::new(kernel, nest, words, &mut next_word)?));
         }
     }
     Some((parts, next_word))

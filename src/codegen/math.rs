@@ -34,8 +34,12 @@ pub(super) const OFTEN: [f32; 10] =
 pub(super) trait Math: Lanes {
     /// `eʳ − 1` on |r| ≤ ½ ln 2.
     fn small_expm1(&mut self, r: &Wide<Self::V>) -> Wide<Self::V> {
-        let q = self.polynomial(r, &EXP);
+        // Two short chains instead of a long one (Estrin 1960).
         let square = self.mul(r, r);
+        let low = self.fma(r, EXP[1], EXP[0]);
+        let high = self.fma(r, EXP[3], EXP[2]);
+        let high = self.fma(&square, EXP[4], &high);
+        let q = self.fma(&high, &square, &low);
         self.fma(&q, &square, r)
     }
 

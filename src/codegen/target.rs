@@ -22,7 +22,17 @@ const NAMED: &[(&str, &str, &[&str])] = &[
     (
         "x86_64-avx512",
         "x86_64-unknown-linux-gnu",
-        &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma", "has_avx512f"],
+        &[
+            "has_sse3",
+            "has_ssse3",
+            "has_sse41",
+            "has_sse42",
+            "has_avx",
+            "has_avx2",
+            "has_fma",
+            "has_avx512f",
+            "has_avx512vl",
+        ],
     ),
     ("aarch64", "aarch64-unknown-linux-gnu", &[]),
 ];
@@ -85,7 +95,9 @@ impl Features {
             "x86_64" => Some(Features {
                 fma: has("has_avx") && has("has_fma"),
                 round: has("has_sse41"),
-                avx512: has("has_avx512f") && isa.default_call_conv() == isa::CallConv::SystemV,
+                avx512: has("has_avx512f")
+                    && has("has_avx512vl")
+                    && isa.default_call_conv() == isa::CallConv::SystemV,
             }),
             "aarch64" => Some(full),
             "riscv64gc" | "riscv64" => has("has_v").then_some(full),

@@ -4,6 +4,22 @@
 //! of each step. Out: its outputs, the same numbers to the last bit that a run over the whole sequence gives. A step
 //! allocates nothing, takes no lock and copies no state: the workspace holds a window of some steps, each step works on its
 //! own rows of it and reads the states of the rows before. When the window is full, the last rows move to the front of it.
+//!
+//! ```no_run
+//! # fn main() -> rnnc::diag::Fallible<()> {
+//! # let (graph, weights) = (rnnc::eqn::Graph::default(), vec![0.0]);
+//! use rnnc::pipeline::{CompileOptions, compile};
+//! use rnnc::{runtime::Stream, schedule::Expected};
+//! let options = CompileOptions { expected: Expected::Steps, ..CompileOptions::default() };
+//! let mut stream = Stream::new(&compile(&graph, &Default::default(), &options)?)?;
+//! stream.set_param("W", &weights)?;
+//! let mut output = [0.0; 16];
+//! for input in [[0.1, 0.2], [0.3, 0.4]] {
+//!     stream.step(&input, &mut output)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use super::kernel::{Aimed, Base, Bind, FlushToZero};
 use super::memory::Buf;

@@ -8,7 +8,7 @@ use crate::diag::Fallible;
 use crate::eqn::{DomainKind, Graph, Ty};
 use crate::loops::{InputKind, Stage};
 use crate::runtime::gemm::{Isa, peak_gflops};
-use crate::runtime::{Done, Executable, Stream, Team, Workspace};
+use crate::runtime::{Done, Executable, FlushToZero, Stream, Team, Workspace};
 use crate::schedule::cost::{self, Cost, Sizes};
 use crate::train::draw;
 use std::collections::{BTreeMap, HashMap};
@@ -169,6 +169,7 @@ impl Subject {
 
     /// Seconds of each call in a turn.
     fn turn(&mut self) -> Fallible<Vec<f64>> {
+        let _flush = FlushToZero::begin();
         let (turn, mut times) = (Instant::now(), Vec::new());
         while turn.elapsed() < TURN {
             let start = Instant::now();

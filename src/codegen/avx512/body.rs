@@ -124,6 +124,24 @@ impl Op {
         all.into_iter().flatten()
     }
 
+    /// The same operation on other values.
+    pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
+        match self {
+            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
+            Op::Single(single, a) => Op::Single(single, of(a)),
+            Op::Pair(pair, a, b) => Op::Pair(pair, of(a), of(b)),
+            Op::Fma(a, b, c) => Op::Fma(of(a), of(b), of(c)),
+            Op::Compare(relation, a, b) => Op::Compare(relation, of(a), of(b)),
+            Op::Choose(mask, a, b) => Op::Choose(of(mask), of(a), of(b)),
+            Op::Keep(mask, a) => Op::Keep(of(mask), of(a)),
+            Op::Both(a, b) => Op::Both(of(a), of(b)),
+            Op::Either(a, b) => Op::Either(of(a), of(b)),
+            Op::Not(a) => Op::Not(of(a)),
+            Op::Store(place, v) => Op::Store(place, of(v)),
+            Op::Set(at, v) => Op::Set(at, of(v)),
+        }
+    }
+
     pub fn is_mask(self) -> bool {
         matches!(self, Op::Compare(..) | Op::Both(..) | Op::Either(..) | Op::Not(_))
     }
@@ -187,23 +205,14 @@ impl Body {
                     let bytes = i32::try_from(4 * lanes * g * place.stride).ok()?;
                     Some(Place { disp: place.disp.checked_add(bytes)?, ..place })
                 };
-                let at = |v: V| -> V { results[v.index()] };
                 let op = match *op {
-                    Op::Uniform(_) | Op::Broadcast(_) | Op::Counter(_) => *op,
                     Op::Load(place) => Op::Load(by(place)?),
+                    Op::Store(place, v) => Op::Store(by(place)?, v),
                     Op::Index(further) => Op::Index(further + (lanes * g) as u32),
-                    Op::Single(single, a) => Op::Single(single, at(a)),
-                    Op::Pair(pair, a, b) => Op::Pair(pair, at(a), at(b)),
-                    Op::Fma(a, b, c) => Op::Fma(at(a), at(b), at(c)),
-                    Op::Compare(relation, a, b) => Op::Compare(relation, at(a), at(b)),
-                    Op::Choose(mask, a, b) => Op::Choose(at(mask), at(a), at(b)),
-                    Op::Keep(mask, a) => Op::Keep(at(mask), at(a)),
-                    Op::Both(a, b) => Op::Both(at(a), at(b)),
-                    Op::Either(a, b) => Op::Either(at(a), at(b)),
-                    Op::Not(a) => Op::Not(at(a)),
-                    Op::Store(place, v) => Op::Store(by(place)?, at(v)),
                     Op::Set(..) => return None,
+                    other => other,
                 };
+                let op = op.with_operands(|v| results[v.index()]);
                 // What nothing depends on keeps its number and has no operation.
                 let result = if used { all.push(op) } else { V(0) };
                 results.push(result);

@@ -4,17 +4,21 @@
 //! A multiply-add takes four cycles, so a chain alone would wait three of them: up to [`SUMS`] vectors of columns are
 //! computed at once. Their weights lie in panels, each read from beginning to end. What is larger than the first cache is
 //! read from the last panel to the first at every other row: a part of what was read last is there still.
+//!
+//! Products that add to the same columns one after another are done together, column by column: what they add to stays in
+//! registers.
 
 use super::Words;
 use super::allocate::LANES;
 use super::encode::*;
 use super::frame::word;
 use crate::loops::{Access, Nest, PANEL};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Vectors of columns computed at once.
 const SUMS: usize = 16;
-/// Vector registers in use: the sums, and one element of the row in all lanes of another for each index in flight.
+/// Vector registers in use: the sums (of several products those so far and those of the current one), and one element of the row in all lanes of another for each index in flight.
 pub(super) const REGISTERS: usize = SUMS + UNROLL;
 /// Indices of the contracted axis for each round of a loop.
 const UNROLL: usize = 4;
@@ -35,38 +39,115 @@ const COUNT: Gpr = RAX;
 /// The same in bytes of a panel.
 const PACE: Gpr = R11;
 
-/// Columns of products of one row: at most a vector.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    /// Bytes from the start of the weight.
-    weight: i32,
+/// Columns that are written: at most a vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Column {
     /// Bytes from the start of the result.
     to: i32,
     count: usize,
 }
 
-/// Products of the same columns of a row with columns of one weight.
-pub(super) struct Products {
+impl Column {
+    fn length(&self) -> Length {
+        Length::of(self.count)
+    }
+}
+
+/// A row times columns of a weight.
+#[derive(Clone, Debug)]
+struct Term {
     depth: usize,
     /// Argument, and bytes to the first element.
     from: (u32, i32),
     weight: u32,
-    to: u32,
-    /// Bytes from index to index of the contracted axis.
+    /// Bytes from index to index of the contracted axis: of the row, of the weight.
     pace: [i32; 2],
+    /// For each column, bytes from the start of the weight.
+    columns: Vec<i32>,
+}
+
+/// The sum of products for some columns.
+#[derive(Clone, Debug)]
+pub(super) struct Products {
+    to: u32,
+    /// Whether it is added to what is there.
     add: bool,
-    pub columns: Vec<Column>,
+    columns: Vec<Column>,
+    terms: Vec<Term>,
 }
 
 fn bytes(elements: usize) -> Option<i32> {
     i32::try_from(elements.checked_mul(4)?).ok()
 }
 
+/// What neighbouring nests of products do, in their order. `None` if something cannot be said in instructions.
+pub(super) fn products(nests: &[&Nest]) -> Option<Vec<Products>> {
+    let mut all: Vec<Products> = Vec::new();
+    for nest in nests {
+        let next = Products::new(nest)?;
+        match all.last_mut() {
+            Some(last) if last.continues_in(&next) => {
+                last.columns.extend(next.columns);
+                for (term, more) in last.terms.iter_mut().zip(next.terms) {
+                    term.columns.extend(more.columns);
+                }
+            }
+            _ => all.push(next),
+        }
+    }
+    Some(together(&all).unwrap_or(all))
+}
+
+/// The same with all products for one column together; `None` where their columns do not match, or one reads what another
+/// writes.
+fn together(all: &[Products]) -> Option<Vec<Products>> {
+    let reads_own = |p: &Products| p.terms.iter().any(|t| all.iter().any(|q| q.to == t.from.0));
+    if all.iter().any(reads_own) {
+        return None;
+    }
+    /// A column, whether it is added to what is there, and the products for it with the bytes to their weights.
+    type Sum = (Column, bool, Vec<(usize, i32)>);
+    let mut sums: BTreeMap<(u32, i32), Sum> = BTreeMap::new();
+    for (i, p) in all.iter().enumerate() {
+        let [term] = &p.terms[..] else { return None };
+        for (column, weight) in p.columns.iter().zip(&term.columns) {
+            match sums.get_mut(&(p.to, column.to)) {
+                Some((known, _, products)) if known == column && p.add => products.push((i, *weight)),
+                Some(_) => return None,
+                None => {
+                    sums.insert((p.to, column.to), (*column, p.add, vec![(i, *weight)]));
+                }
+            }
+        }
+    }
+    let mut end: Option<(u32, i32)> = None;
+    let mut out: Vec<(Vec<usize>, Products)> = Vec::new();
+    for ((to, _), (column, add, products)) in sums {
+        if end.is_some_and(|(arg, end)| arg == to && column.to < end) {
+            return None;
+        }
+        end = Some((to, column.to + 4 * column.count as i32));
+        let key: Vec<usize> = products.iter().map(|(i, _)| *i).collect();
+        let same = |(k, p): &(Vec<usize>, Products)| *k == key && (p.to, p.add) == (to, add);
+        let at = out.iter().position(same).unwrap_or_else(|| {
+            let terms = key.iter().map(|i| Term { columns: Vec::new(), ..all[*i].terms[0].clone() });
+            out.push((key.clone(), Products { to, add, columns: Vec::new(), terms: terms.collect() }));
+            out.len() - 1
+        });
+        let found = &mut out[at].1;
+        found.columns.push(column);
+        for (term, (_, weight)) in found.terms.iter_mut().zip(products) {
+            term.columns.push(weight);
+        }
+    }
+    Some(out.into_iter().map(|(_, products)| products).collect())
+}
+
 impl Products {
     /// `None` if distances do not fit into instructions.
-    pub fn new(nest: &Nest) -> Option<Products> {
+    fn new(nest: &Nest) -> Option<Products> {
         let c = nest.contraction()?;
-        let [outer @ .., columns, depth] = &nest.extents[..] else { return None };
+        let [outer @ .., width, depth] = &nest.extents[..] else { return None };
         let pace = [c.from, c.weight].map(|access| access.strides.last().copied().unwrap_or(0));
         for pace in pace {
             bytes(pace.checked_mul(depth.checked_add(UNROLL)?)?)?;
@@ -76,18 +157,16 @@ impl Products {
             return None;
         }
         let mut index = vec![0; outer.len()];
-        let mut all = Vec::new();
+        let (mut columns, mut weights) = (Vec::new(), Vec::new());
         let place = |access: &Access, index: &[usize]| {
             let along: usize = access.strides.iter().zip(index).map(|(s, i)| s * i).sum();
             access.offset + along
         };
         for _ in 0..outer.iter().product() {
-            for first in (0..*columns).step_by(LANES) {
-                all.push(Column {
-                    weight: bytes(place(c.weight, &index) + first)?,
-                    to: bytes(place(c.to, &index) + first)?,
-                    count: LANES.min(columns - first),
-                });
+            for first in (0..*width).step_by(LANES) {
+                weights.push(bytes(place(c.weight, &index) + first)?);
+                let to = bytes(place(c.to, &index) + first)?;
+                columns.push(Column { to, count: LANES.min(width - first) });
             }
             for d in (0..outer.len()).rev() {
                 index[d] += 1;
@@ -98,81 +177,122 @@ impl Products {
             }
         }
         // So much code is better a loop, which this is not.
-        if all.len() > 512 {
+        if columns.len() > 512 {
             return None;
         }
-        Some(Products {
+        let term = Term {
             depth: *depth,
             from: (c.from.arg.0, bytes(c.from.offset)?),
             weight: c.weight.arg.0,
-            to: c.to.arg.0,
             pace: [bytes(pace[0])?, bytes(pace[1])?],
-            add: c.add,
-            columns: all,
-        })
+            columns: weights,
+        };
+        Some(Products { to: c.to.arg.0, add: c.add, columns, terms: vec![term] })
     }
 
-    /// Whether the others, which come next, differ in columns only.
-    pub fn joins(&self, other: &Products) -> bool {
-        let key = |p: &Products| (p.depth, p.from, p.weight, p.to, p.pace, p.add);
+    /// Whether the others differ in columns only.
+    fn continues_in(&self, other: &Products) -> bool {
+        let term = |t: &Term| (t.depth, t.from, t.weight, t.pace);
+        let key = |p: &Products| (p.to, p.add, p.terms.iter().map(term).collect::<Vec<_>>());
         key(self) == key(other)
     }
 
-    /// Columns that are computed at once.
-    fn groups(&self) -> Vec<&[Column]> {
-        let mut rest = &self.columns[..];
+    /// Columns that are computed at once, as ranges.
+    fn groups(&self) -> Vec<std::ops::Range<usize>> {
+        let mut first = 0;
         let mut groups = Vec::new();
-        while !rest.is_empty() {
-            let many = rest.len() * LANES > FEW + PANEL;
-            let most = match self.is_large() {
-                true => PANEL / LANES,
-                false if many => 2 * PANEL / LANES,
-                false => SUMS,
+        while first < self.columns.len() {
+            let rest = self.columns.len() - first;
+            let many = rest * LANES > FEW + PANEL;
+            let most = match (self.is_large(), self.terms.len()) {
+                (true, _) => PANEL / LANES,
+                (false, 1) if !many => SUMS,
+                (false, _) => SUMS / 2,
             };
-            let mut count = rest.len().min(most);
-            while panels(&rest[..count]).len() > PANELS.len() {
+            let mut count = rest.min(most);
+            while self.terms.iter().any(|t| panels(&t.columns[first..first + count]).len() > PANELS.len()) {
                 count -= 1;
             }
-            let (group, behind) = rest.split_at(count);
-            groups.push(group);
-            rest = behind;
+            groups.push(first..first + count);
+            first += count;
         }
         groups
     }
 
+    /// Whether the weights do not stay in the first cache from row to row.
+    fn is_large(&self) -> bool {
+        let all: usize = self.terms.iter().map(|t| t.depth * t.columns.len() * LANES * 4).sum();
+        all > FIRST_CACHE
+    }
+
     pub fn emit(&self, asm: &mut Assembler, words: &Words) {
-        asm.int(Int::Load, FROM, word(words.args + self.from.0));
         asm.int(Int::Load, TO, word(words.args + self.to));
         let groups = self.groups();
         if !self.is_large() || groups.len() == 1 {
-            groups.iter().for_each(|group| self.group(asm, words, group));
+            groups.iter().for_each(|group| self.group(asm, words, group.clone()));
             return;
         }
         let (forwards, done) = (asm.label(), asm.label());
         asm.int(Int::Load, COUNT, word(words.turn));
         asm.int_number(IntImm::And, COUNT, 1);
         asm.jump(Condition::Zero, forwards);
-        groups.iter().rev().for_each(|group| self.group(asm, words, group));
+        groups.iter().rev().for_each(|group| self.group(asm, words, group.clone()));
         asm.jump(Condition::Always, done);
         asm.bind(forwards);
-        groups.iter().for_each(|group| self.group(asm, words, group));
+        groups.iter().for_each(|group| self.group(asm, words, group.clone()));
         asm.bind(done);
     }
 
-    /// Whether the weight does not stay in the first cache from row to row.
-    fn is_large(&self) -> bool {
-        self.depth * self.columns.len() * LANES * 4 > FIRST_CACHE
+    fn group(&self, asm: &mut Assembler, words: &Words, group: std::ops::Range<usize>) {
+        let columns = &self.columns[group.clone()];
+        for (i, term) in self.terms.iter().enumerate() {
+            // Behind the sums so far.
+            let bank = if i == 0 { 0 } else { columns.len() as u8 };
+            term.chains(asm, words, group.clone(), bank);
+            for sum in 0..if i == 0 { 0 } else { bank } {
+                asm.length = columns[usize::from(sum)].length();
+                asm.vector(VADDPS, sum, Zmm(sum), Rm::Reg(Zmm(bank + sum)), Written::All, None);
+            }
+            if i == 0 && self.add {
+                for (sum, column) in (0..).zip(columns) {
+                    let (mem, write) = self.place(asm, column);
+                    asm.length = column.length();
+                    asm.vector(VADDPS, sum, Zmm(sum), Rm::Full(mem), write, None);
+                }
+            }
+        }
+        for (sum, column) in (0..).zip(columns) {
+            let (mem, write) = self.place(asm, column);
+            asm.length = column.length();
+            asm.vector(VMOVUPS_STORE, sum, Zmm(0), Rm::Full(mem), write, None);
+        }
+        asm.length = Length::default();
     }
 
-    fn group(&self, asm: &mut Assembler, words: &Words, group: &[Column]) {
-        let panels = panels(group);
+    fn place(&self, asm: &mut Assembler, column: &Column) -> (Mem, Written) {
+        let mem = Mem::At { base: TO, index: None, disp: column.to };
+        if column.count == column.length().lanes() {
+            return (mem, Written::All);
+        }
+        asm.int_number(IntImm::Mov, COUNT, (1 << column.count) - 1);
+        asm.mask_from(PART, COUNT);
+        (mem, Written::Merge(PART))
+    }
+}
+
+impl Term {
+    /// The sums of a group, in registers from `bank` on.
+    fn chains(&self, asm: &mut Assembler, words: &Words, group: std::ops::Range<usize>, bank: u8) {
+        let columns = &self.columns[group];
+        let panels = panels(columns);
+        asm.int(Int::Load, FROM, word(words.args + self.from.0));
         for (panel, register) in panels.iter().zip(PANELS) {
             asm.int(Int::Load, register, word(words.args + self.weight));
             if *panel > 0 {
                 asm.int_number(IntImm::Add, register, *panel);
             }
         }
-        for sum in 0..group.len() as u8 {
+        for sum in (bank..).take(columns.len()) {
             asm.vector(VPXORD, sum, Zmm(sum), Rm::Reg(Zmm(sum)), Written::All, None);
         }
         let in_loop = if self.depth > STRAIGHT { self.depth / UNROLL * UNROLL } else { 0 };
@@ -182,7 +302,7 @@ impl Products {
             let header = asm.label();
             asm.bind(header);
             for k in 0..UNROLL {
-                self.step(asm, group, &panels, k, true);
+                self.step(asm, columns, &panels, bank, k, true);
             }
             asm.int_number(IntImm::Add, PACE, self.pace[1] * UNROLL as i32);
             asm.int_number(IntImm::Add, COUNT, self.pace[0] * UNROLL as i32);
@@ -190,33 +310,19 @@ impl Products {
             asm.jump(Condition::Below, header);
         }
         for k in in_loop..self.depth {
-            self.step(asm, group, &panels, k, false);
-        }
-        for (sum, column) in (0..).zip(group) {
-            let mem = Mem::At { base: TO, index: None, disp: column.to };
-            let whole = column.count == LANES;
-            if !whole {
-                asm.int_number(IntImm::Mov, COUNT, (1 << column.count) - 1);
-                asm.mask_from(PART, COUNT);
-            }
-            if self.add {
-                let write = if whole { Written::All } else { Written::Merge(PART) };
-                asm.vector(VADDPS, sum, Zmm(sum), Rm::Full(mem), write, None);
-            }
-            let write = if whole { Written::All } else { Written::Merge(PART) };
-            asm.vector(VMOVUPS_STORE, sum, Zmm(0), Rm::Full(mem), write, None);
+            self.step(asm, columns, &panels, bank, k, false);
         }
     }
 
     /// Adds index `k`, or in a loop the one so much further.
-    fn step(&self, asm: &mut Assembler, group: &[Column], panels: &[i32], k: usize, in_loop: bool) {
+    fn step(&self, asm: &mut Assembler, columns: &[i32], panels: &[i32], bank: u8, k: usize, in_loop: bool) {
         let element = SUMS as u8 + (k % UNROLL) as u8;
         let index = |register| in_loop.then_some(register);
         let disp = self.from.1 + self.pace[0] * k as i32;
         let mem = Mem::At { base: FROM, index: index(COUNT), disp };
         asm.vector(VBROADCASTSS, element, Zmm(0), Rm::Word(mem), Written::All, None);
-        for (sum, column) in (0..).zip(group) {
-            let (panel, within) = split(panels, column.weight);
+        for (sum, weight) in (bank..).zip(columns) {
+            let (panel, within) = split(panels, *weight);
             let disp = within + self.pace[1] * k as i32;
             let mem = Mem::At { base: PANELS[panel], index: index(PACE), disp };
             asm.vector(VFMADD231PS, sum, Zmm(element), Rm::Full(mem), Written::All, None);
@@ -228,11 +334,11 @@ impl Products {
 const PART: K = K(1);
 
 /// Starts of the weights of some columns, such that each column lies less than a panel's width from one of them.
-fn panels(columns: &[Column]) -> Vec<i32> {
+fn panels(columns: &[i32]) -> Vec<i32> {
     let mut panels: Vec<i32> = Vec::new();
     for column in columns {
-        if !panels.iter().any(|panel| (0..4 * PANEL as i32).contains(&(column.weight - panel))) {
-            panels.push(column.weight);
+        if !panels.iter().any(|panel| (0..4 * PANEL as i32).contains(&(column - panel))) {
+            panels.push(*column);
         }
     }
     panels
@@ -249,17 +355,12 @@ impl fmt::Display for Products {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count: usize = self.columns.iter().map(|c| c.count).sum();
         let op = if self.add { "+=" } else { "=" };
-        for (i, group) in self.groups().into_iter().enumerate() {
-            let columns: usize = group.iter().map(|c| c.count).sum();
-            if i == 0 {
-                writeln!(
-                    f,
-                    "[{count}] {op} [{}] @ [{}, {count}], sums side by side:",
-                    self.depth, self.depth
-                )?;
-            }
-            writeln!(f, "    {columns}")?;
-        }
-        Ok(())
+        let terms: Vec<String> =
+            self.terms.iter().map(|t| format!("[{}] @ [{}, {count}]", t.depth, t.depth)).collect();
+        let width = |group: std::ops::Range<usize>| {
+            self.columns[group].iter().map(|c| c.count).sum::<usize>().to_string()
+        };
+        let groups: Vec<String> = self.groups().into_iter().map(width).collect();
+        writeln!(f, "[{count}] {op} {}, side by side {}", terms.join(" + "), groups.join(", "))
     }
 }

@@ -121,6 +121,50 @@ pub(super) const VMOVSS_STORE: Evex = word("vmovss", 1, 2, 0x11, Form::Store);
 pub(super) const VGATHERDPS: Evex = word("vgatherdps", 2, 1, 0x92, Form::Two);
 pub(super) const VSCATTERDPS: Evex = word("vscatterdps", 2, 1, 0xa2, Form::Store);
 
+/// How many lanes instructions have: 16, or fewer of the same registers (AVX-512VL).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Length {
+    #[default]
+    Sixteen,
+    Eight,
+    Four,
+}
+
+impl Length {
+    /// The least that has so many lanes.
+    pub fn of(lanes: usize) -> Length {
+        match lanes {
+            0..=4 => Length::Four,
+            5..=8 => Length::Eight,
+            _ => Length::Sixteen,
+        }
+    }
+
+    pub fn lanes(self) -> usize {
+        match self {
+            Length::Sixteen => 16,
+            Length::Eight => 8,
+            Length::Four => 4,
+        }
+    }
+
+    fn bits(self) -> u8 {
+        match self {
+            Length::Sixteen => 0x40,
+            Length::Eight => 0x20,
+            Length::Four => 0,
+        }
+    }
+
+    fn shown(self, text: String) -> String {
+        match self {
+            Length::Sixteen => text,
+            Length::Eight => text.replace("zmm", "ymm").replace("1to16", "1to8"),
+            Length::Four => text.replace("zmm", "xmm").replace("1to16", "1to4"),
+        }
+    }
+}
+
 /// Which lanes an instruction writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Written {
@@ -164,6 +208,8 @@ pub(super) struct Assembler {
     pool_uses: Vec<(usize, usize, usize)>,
     labels: Vec<Option<usize>>,
     jumps: Vec<(usize, Label)>,
+    /// Of the vector instructions to come.
+    pub length: Length,
     /// One line an instruction, if wanted.
     text: Option<String>,
 }
@@ -193,7 +239,8 @@ impl Assembler {
     }
 
     pub fn vector(&mut self, op: Evex, to: u8, source: Zmm, rm: Rm, write: Written, imm: Option<u8>) {
-        self.note(|| vector_text(op, to, source, rm, write, imm));
+        let length = self.length;
+        self.note(|| length.shown(vector_text(op, to, source, rm, write, imm)));
         let (mut reg, mut source) = (to, source.0);
         if let Form::Shift(digit) = op.form {
             (reg, source) = (digit, to);
@@ -216,12 +263,12 @@ impl Assembler {
             0x62,
             high(reg >> 3, 7) | high(x, 6) | high(b, 5) | high(reg >> 4, 4) | op.map,
             (!source & 15) << 3 | 4 | op.prefix,
-            zero << 7 | 0x40 | broadcast << 4 | high(source >> 4 | far, 3) | mask,
+            zero << 7 | length.bits() | broadcast << 4 | high(source >> 4 | far, 3) | mask,
             op.code,
         ]);
         match rm {
             Rm::Reg(Zmm(r)) | Rm::Gpr(Gpr(r)) => self.bytes.push(0xc0 | (reg & 7) << 3 | r & 7),
-            Rm::Full(mem) => self.memory(reg, mem, 64, usize::from(imm.is_some())),
+            Rm::Full(mem) => self.memory(reg, mem, 4 * length.lanes() as i32, usize::from(imm.is_some())),
             Rm::Word(mem) => self.memory(reg, mem, 4, usize::from(imm.is_some())),
         }
         self.bytes.extend(imm);
@@ -630,6 +677,29 @@ mod tests {
                 },
                 "vgatherdps zmm1{k7}, dword ptr [r11+4*zmm26+400]",
                 "62927d47924c9364",
+            ),
+            (
+                |a| {
+                    a.length = Length::Eight;
+                    a.vector(VADDPS, 31, Zmm(24), Rm::Full(at(13, Some(RAX), 64)), Written::All, None);
+                },
+                "vaddps ymm31, ymm24, ymmword ptr [r13+rax+64]",
+                "62413c20587c0502",
+            ),
+            (
+                |a| {
+                    a.length = Length::Four;
+                    a.vector(
+                        VMOVUPS_STORE,
+                        16,
+                        Zmm(0),
+                        Rm::Full(at(11, None, 8)),
+                        Written::Merge(K(1)),
+                        None,
+                    );
+                },
+                "vmovups xmmword ptr [r11+8]{k1}, xmm16",
+                "62c17c09118308000000",
             ),
             (|a| a.masks(MaskOp::And, K(2), K(3), K(6)), "kandw k2, k3, k6", "c5e441d6"),
             (|a| a.masks(MaskOp::Not, K(2), K(3), K(3)), "knotw k2, k3", "c5f844d3"),

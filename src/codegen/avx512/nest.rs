@@ -31,6 +31,8 @@ const BASES: [Gpr; 13] = [
 
 /// So many vectors are computed side by side, if registers suffice.
 const SIDE_BY_SIDE: [usize; 2] = [4, 2];
+/// Operations of all of them: more would need more registers, and time to find that out.
+const MOST_TOGETHER: usize = 600;
 /// Vector registers that they may take: the others hold numbers.
 const FREELY: usize = 20;
 
@@ -123,13 +125,21 @@ impl Plan {
         let before = allocate::emit(&mut Assembler::default(), &self.before, &context)?.registers;
         context.is_loop = true;
         let mut body = allocate::emit(&mut Assembler::default(), &self.body, &context)?.registers;
-        for vectors in SIDE_BY_SIDE.into_iter().filter(|n| self.extent / LANES >= *n) {
-            let Some(together) = self.body.side_by_side(vectors, LANES) else { continue };
-            let Some(taken) = allocate::emit(&mut Assembler::default(), &together, &context) else {
-                continue;
-            };
-            if taken.is_enough && taken.registers <= FREELY {
-                (self.vectors, self.together, body) = (vectors, together, taken.registers.max(body));
+        let fitting = |body: Body| {
+            let ordered = body.in_order();
+            let taken = allocate::emit(&mut Assembler::default(), &ordered, &context)?;
+            (taken.is_enough && taken.registers <= FREELY).then_some((ordered, taken.registers))
+        };
+        let as_recorded = self.body.clone();
+        if let Some((ordered, registers)) = fitting(as_recorded.clone()) {
+            (self.body, body) = (ordered, registers);
+        }
+        (self.vectors, self.together) = (1, self.body.clone());
+        let is_short = |n: &usize| self.extent / LANES >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
+        for vectors in SIDE_BY_SIDE.into_iter().filter(is_short) {
+            let found = as_recorded.side_by_side(vectors, LANES).and_then(fitting);
+            if let Some((together, registers)) = found {
+                (self.vectors, self.together, body) = (vectors, together, registers.max(body));
                 break;
             }
         }
@@ -233,10 +243,15 @@ impl Plan {
             }
         }
         if rest > 0 {
-            asm.int_number(IntImm::Mov, R11, (1 << rest) - 1);
-            asm.mask_from(TAIL, R11);
-            context.is_tail = true;
+            // Lanes that are there all or, under a mask, in part. (What is stored under a mask is read again but slowly.)
+            asm.length = Length::of(rest);
+            context.is_tail = asm.length.lanes() > rest;
+            if context.is_tail {
+                asm.int_number(IntImm::Mov, R11, (1 << rest) - 1);
+                asm.mask_from(TAIL, R11);
+            }
             allocate::emit(asm, &self.body, &context)?;
+            asm.length = Length::default();
         }
         Some(())
     }

@@ -64,6 +64,18 @@ fn two_cells_are_compared_by_turns() {
     place.bad(&["bench", "--cell", "LSTM(8, 8)", "--compare", "LSTM(8, _)"], &["E0737", "H"]);
 }
 
+/// A table of many cells can be made in less time than each takes by itself.
+#[test]
+fn how_long_to_measure_can_be_said() {
+    let args = ["--cell", "LSTM(8, 16)", "--steps", "5", "--batch", "3", "--seconds"];
+    let [little, more] = ["0.01", "0.3"].map(|s| bench(&[&args[..], &[s]].concat()).0["runs"].as_u64());
+    assert!(little < more, "{little:?} runs, {more:?} runs");
+    for wrong in ["0", "-1", "nan", "1e9", "soon"] {
+        let ran = Place::new().run(&[&["bench"], &args[..], &[wrong]].concat());
+        assert_eq!(ran.code, 2, "{}", ran.err);
+    }
+}
+
 #[test]
 fn the_roofline_is_a_picture() {
     let place = Place::new();

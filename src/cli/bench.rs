@@ -20,7 +20,7 @@ use measure::{Setup, Subject};
 use report::{Comparison, Report};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Measure a cell: time, GFLOP/s, share of what one core can do, and where the time goes
 ///
@@ -66,9 +66,20 @@ pub struct Bench {
     /// Write the roofline, with each stage in it, as a picture: an SVG file
     #[arg(long, value_name = "SVG", conflicts_with = "compare")]
     picture: Option<PathBuf>,
+    /// How long to measure each program, but at least five calls
+    #[arg(long, default_value_t = 2.5, value_parser = seconds)]
+    seconds: f64,
     /// For programs to read
     #[arg(long)]
     json: bool,
+}
+
+/// The longest time that can be asked for: an hour.
+const LONGEST: f64 = 3600.0;
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let wanted = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s <= LONGEST);
+    wanted.ok_or_else(|| format!("a number of seconds above 0, at most {LONGEST}"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -111,7 +122,7 @@ impl Bench {
         }
         let subjects = programs.iter().map(|p| Subject::new(&p.exe, &p.graph, &setup));
         let mut subjects = subjects.collect::<Fallible<Vec<_>>>()?;
-        let measured = measure::measure(&mut subjects)?;
+        let measured = measure::measure(&mut subjects, Duration::from_secs_f64(self.seconds))?;
         drop(subjects);
         let machine = machine::measured(measured.first().map_or(0.0, |m| m.peak_gflops), self.threads);
         let reports = programs.iter().zip(&measured).map(|(program, measured)| {

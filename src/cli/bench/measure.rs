@@ -15,18 +15,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Calls and peak are measured for so long, but at least `FEWEST` calls; a program that is compared adds as much.
-const BUDGET: Duration = Duration::from_millis(2500);
-const WARM_UP: Duration = Duration::from_millis(150);
+/// However short the time, so many calls are made at least: without clocks around stages, and with.
 const FEWEST: usize = 5;
+const FEWEST_WATCHED: u64 = 2;
+/// Shares of the time in which calls are made before any is timed, and with clocks around stages.
+const WARM_UP: f64 = 0.06;
+const WATCHED: f64 = 0.16;
 
 /// Calls take turns of so long (the last begun is finished) with spells of measuring the peak.
 const TURN: Duration = Duration::from_millis(20);
-/// A spell is as long as the turn before, so that interruptions by other programs meet both, but at most this.
+/// A spell is as long as the turn before, in pieces as long as a call, so that other programs interrupt both as often; but
+/// at most this.
 const LONGEST_SPELL: Duration = Duration::from_millis(200);
-/// Calls with a clock around each stage take so long, but are at least `FEWEST`.
-const WATCHED: Duration = Duration::from_millis(400);
-
 const SEED: u64 = 0;
 
 pub struct Setup {
@@ -53,7 +53,7 @@ pub struct Measured {
     pub runs: usize,
     /// The median time of each turn, in order.
     pub turns: Vec<f64>,
-    /// The median of the spells between calls, for each thread.
+    /// The median of the pieces of all spells between calls, for each thread.
     pub peak_gflops: f64,
     pub pieces: Vec<Piece>,
     /// How much longer a call takes with the clocks that told the pieces apart; 0 is nothing.
@@ -182,7 +182,7 @@ impl Subject {
     }
 
     /// Where the time of calls goes, and the seconds of one of them with the clocks that tell.
-    fn pieces(&mut self) -> Fallible<(Vec<Piece>, f64)> {
+    fn pieces(&mut self, time: Duration) -> Fallible<(Vec<Piece>, f64)> {
         let exe = self.exe.clone();
         let costs = cost::costs(exe.program(), self.sizes);
         let key = |stage: &Stage| std::ptr::from_ref(stage) as usize;
@@ -191,7 +191,7 @@ impl Subject {
         let (packing, other) = (costs.len(), costs.len() + 1);
         let mut spent = vec![(0.0, 0u64); costs.len() + 2];
         let (begin, mut runs) = (Instant::now(), 0u64);
-        while runs < FEWEST as u64 || begin.elapsed() < WATCHED {
+        while runs < FEWEST_WATCHED || begin.elapsed() < time {
             let mut last = Instant::now();
             let mut note = |places: &[usize]| {
                 let now = Instant::now();
@@ -235,15 +235,15 @@ impl Subject {
     }
 }
 
-/// Measures programs by turns.
-pub fn measure(subjects: &mut [Subject]) -> Fallible<Vec<Measured>> {
+/// Measures programs by turns, each for so long.
+pub fn measure(subjects: &mut [Subject], time: Duration) -> Fallible<Vec<Measured>> {
     let begin = Instant::now();
     let clock = || begin.elapsed().as_secs_f64();
     let isa = Isa::detect();
     for subject in &mut *subjects {
         let start = Instant::now();
         subject.call(None)?;
-        while start.elapsed() < WARM_UP {
+        while start.elapsed() < time.mul_f64(WARM_UP) {
             subject.call(None)?;
         }
     }
@@ -251,11 +251,11 @@ pub fn measure(subjects: &mut [Subject]) -> Fallible<Vec<Measured>> {
     let mut turns = vec![Vec::new(); subjects.len()];
     let mut peaks = Vec::new();
     let start = Instant::now();
-    let budget = BUDGET * subjects.len() as u32;
+    let budget = time * subjects.len() as u32;
     while start.elapsed() < budget || times.iter().any(|t| t.len() < FEWEST) {
         let round = Instant::now();
         // Whoever was last is first now, so that no one is always behind the same.
-        let forwards = peaks.len() % 2 == 0;
+        let forwards = turns.first().is_none_or(|t| t.len() % 2 == 0);
         for i in 0..subjects.len() {
             let i = if forwards { i } else { subjects.len() - 1 - i };
             let new = subjects[i].turn()?;
@@ -263,13 +263,18 @@ pub fn measure(subjects: &mut [Subject]) -> Fallible<Vec<Measured>> {
             times[i].extend(new);
         }
         let spell = (round.elapsed() / subjects.len() as u32).min(LONGEST_SPELL);
-        peaks.push(peak_gflops(isa, spell.as_secs_f64(), clock));
+        // In pieces as long as a call, so that as many of them as of the calls are interrupted.
+        let call = turns.iter().filter_map(|t| t.last()).sum::<f64>() / subjects.len() as f64;
+        let begin = Instant::now();
+        while begin.elapsed() < spell {
+            peaks.push(peak_gflops(isa, call.min(spell.as_secs_f64()), clock));
+        }
     }
     let threads = subjects.first().map_or(1, |s| s.threads);
     let peak_gflops = median(&peaks) * threads as f64;
     let mut all = Vec::new();
     for ((subject, times), turns) in subjects.iter_mut().zip(times).zip(turns) {
-        let (pieces, watched) = subject.pieces()?;
+        let (pieces, watched) = subject.pieces(time.mul_f64(WATCHED))?;
         let least = times.iter().copied().fold(f64::INFINITY, f64::min);
         let median = median(&times);
         let clocks = (watched / median - 1.0).max(0.0);

@@ -2,7 +2,7 @@
 
 use rnnc::diag::{Diagnostic, Fallible};
 use rnnc::eqn::{Graph, parse};
-use rnnc::runtime::Executable;
+use rnnc::runtime::{Executable, Team};
 use rnnc::simplify::simplify;
 use rnnc::source::{FileId, Span};
 use rnnc::syntax::ast::{Expr, ExprKind};
@@ -111,6 +111,7 @@ fn settings(epochs: u64) -> Settings {
         clip: Some(0.5),
         seed: 7,
         patience: None,
+        threads: None,
     }
 }
 
@@ -175,6 +176,7 @@ struct Setup {
     fit: fit::Fit,
     graph: Graph,
     settings: Settings,
+    team: Arc<Team>,
 }
 
 impl Setup {
@@ -183,7 +185,7 @@ impl Setup {
         let fit = fit::fit(&open, &data).expect("the data fit");
         let graph = open.bind(&fit.dims).expect("all dimensions are known");
         let parts = split::split(&data, Some(&[0.8, 0.0, 0.2]));
-        Setup { data, parts, fit, graph, settings: settings(epochs) }
+        Setup { data, parts, fit, graph, settings: settings(epochs), team: Team::alone() }
     }
 
     fn trainer(&self) -> Trainer<'_> {
@@ -196,6 +198,7 @@ impl Setup {
             metrics: vec!["twice".into()],
             training: model::training(&self.graph, &compile).expect("it trains"),
             evaluation: model::evaluation(&without_noise(&self.graph), &compile).expect("it evaluates"),
+            team: &self.team,
         };
         Trainer::new(plan, rule).expect("a trainer")
     }
@@ -334,11 +337,27 @@ fn a_loss_that_is_no_number_ends_the_run() {
         metrics: vec![],
         training: model::training(&setup.graph, &compile).expect("it trains"),
         evaluation: model::evaluation(&without_noise(&setup.graph), &compile).expect("it evaluates"),
+        team: &setup.team,
     };
     let mut keep = Keep::default();
     let wrong = Trainer::new(plan, wild).expect("a trainer").run(&mut keep).unwrap_err();
     assert_eq!(wrong[0].code, "E0810");
     assert!(keep.last.is_none(), "nothing bad was kept");
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let mut setup = Setup::new(text(203), 2);
+    let mut run = |threads| {
+        setup.team = Team::eager(threads);
+        let mut keep = Keep::default();
+        setup.trainer().run(&mut keep).expect("it runs");
+        bytes(&keep.last)
+    };
+    let alone = run(1);
+    for threads in [2, 3, 5] {
+        assert!(run(threads) == alone, "{threads} threads");
+    }
 }
 
 #[test]

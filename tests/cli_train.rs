@@ -67,7 +67,8 @@ fn a_run_goes_on_bit_for_bit_and_is_recorded() {
 #[test]
 fn a_run_has_the_same_bits_on_any_number_of_threads() {
     let place = place();
-    let wide = ["--set", "H=48", "--set", "train.batch=7"];
+    // Enough work for three threads.
+    let wide = ["--set", "H=200", "--set", "train.batch=7"];
     for threads in ["1", "2", "3"] {
         place.good(&[&["train", "w.rnn", "--out", threads, "--threads", threads][..], &wide].concat());
         for file in ["checkpoint.safetensors", "best.safetensors", "run.json"] {

@@ -346,6 +346,21 @@ fn a_loss_that_is_no_number_ends_the_run() {
 }
 
 #[test]
+fn threads_change_no_bit() {
+    let mut setup = Setup::new(text(203), 2);
+    let mut run = |threads| {
+        setup.team = Team::eager(threads);
+        let mut keep = Keep::default();
+        setup.trainer().run(&mut keep).expect("it runs");
+        bytes(&keep.last)
+    };
+    let alone = run(1);
+    for threads in [2, 3, 5] {
+        assert!(run(threads) == alone, "{threads} threads");
+    }
+}
+
+#[test]
 fn values_stay_within_their_bounds() {
     let mut setup = Setup::new(text(203), 2);
     setup.graph = parse::parse(

@@ -370,7 +370,7 @@ mod tests {
                 let mut end = 0;
                 for index in 0..threads {
                     let part = Member { index, count: threads, shared: None }.part(count, unit);
-                    assert!(part.start == end && (part.start % unit == 0 || part.start == count));
+                    assert!(part.start == end && (part.start.is_multiple_of(unit) || part.start == count));
                     end = part.end;
                 }
                 assert_eq!(end, count);

@@ -140,7 +140,8 @@ fn stores(kernel: &Kernel, arg: usize) -> bool {
 
 /// The columns of a row that a kernel reads of an argument, as far as they are known; and those it writes.
 fn columns(kernel: &Kernel, arg: usize) -> (Range<usize>, Range<usize>) {
-    let (mut read, mut written) = (usize::MAX..0, usize::MAX..0);
+    let none = Range { start: usize::MAX, end: 0 };
+    let (mut read, mut written) = (none.clone(), none);
     let widen = |range: &mut Range<usize>, from: usize, reach: usize| {
         *range = range.start.min(from)..range.end.max(from.saturating_add(reach))
     };

@@ -96,7 +96,6 @@ pub fn seconds(roots: &[String], recipe: &str) -> Result<f64, String> {
     let grad = grad::Options { from: Some(vec![main]), ..grad::Options::default() };
     let options = CompileOptions { grad: Some(grad), ..CompileOptions::default() };
     let open: Bindings = graph.dims().into_iter().map(|dim| (dim, OPEN)).collect();
-    compile(&graph, &open, &options)
-        .map_err(|e| e.first().map_or(String::new(), |d| d.message.clone()))?;
+    compile(&graph, &open, &options).map_err(|e| e.first().map_or(String::new(), |d| d.message.clone()))?;
     Ok(start.elapsed().as_secs_f64())
 }

@@ -27,7 +27,7 @@ pub type Monomial = Vec<(Atom, u32)>;
 pub struct Dim {
     constant: i64,
     /// The other terms, sorted; no coefficient is 0.
-    others: Vec<(Monomial, i64)>,
+    others: Box<[(Monomial, i64)]>,
 }
 
 /// The monomial of the constant term.
@@ -48,7 +48,7 @@ pub type Bindings = BTreeMap<Arc<str>, i64>;
 
 impl Dim {
     pub fn constant(n: i64) -> Dim {
-        Dim { constant: n, others: Vec::new() }
+        Dim { constant: n, others: Box::default() }
     }
 
     pub fn sym(name: impl Into<Arc<str>>) -> Dim {
@@ -56,7 +56,7 @@ impl Dim {
     }
 
     fn atom(atom: Atom) -> Dim {
-        Dim { constant: 0, others: vec![(vec![(atom, 1)], 1)] }
+        Dim { constant: 0, others: Box::new([(vec![(atom, 1)], 1)]) }
     }
 
     /// The number, if no symbol is left.
@@ -121,17 +121,17 @@ impl Dim {
             self.constant = self.constant.checked_add(c).ok_or(DimError::Overflow)?;
             return Ok(());
         }
-        match self.others.binary_search_by(|(other, _)| other.cmp(&m)) {
-            Ok(at) => {
-                let sum = self.others[at].1.checked_add(c).ok_or(DimError::Overflow)?;
-                self.others[at].1 = sum;
-                if sum == 0 {
-                    self.others.remove(at);
-                }
-            }
-            Err(at) if c != 0 => self.others.insert(at, (m, c)),
+        let found = self.others.binary_search_by(|(other, _)| other.cmp(&m));
+        let old = found.map_or(0, |at| self.others[at].1);
+        let sum = old.checked_add(c).ok_or(DimError::Overflow)?;
+        let mut others = std::mem::take(&mut self.others).into_vec();
+        match found {
+            Ok(at) if sum == 0 => drop(others.remove(at)),
+            Ok(at) => others[at].1 = sum,
+            Err(at) if sum != 0 => others.insert(at, (m, sum)),
             Err(_) => {}
         }
+        self.others = others.into_boxed_slice();
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Dim {
 
     /// Appends the symbols in it, in printing order, each once.
     pub fn symbols(&self, into: &mut Vec<Arc<str>>) {
-        for (m, _) in &self.others {
+        for (m, _) in &*self.others {
             for (atom, _) in m {
                 match atom {
                     Atom::Sym(s) if !into.contains(s) => into.push(s.clone()),

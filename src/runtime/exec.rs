@@ -73,10 +73,10 @@ impl Workspace {
         let exe = self.exe.clone();
         self.check_given()?;
         let _flush = FlushToZero::begin();
-        if self.prepare_if_stale() {
-            if let Some(watch) = &mut watch {
-                watch(Done::Prepared);
-            }
+        if self.prepare_if_stale()
+            && let Some(watch) = &mut watch
+        {
+            watch(Done::Prepared);
         }
         let mut watch = watch.map(|watch| move |done: Done| watch(done));
         let watch = watch.as_mut().map(|watch| watch as &mut dyn FnMut(Done));

@@ -57,7 +57,7 @@ impl Words {
 
 /// What a nest, or several of one kind, become.
 enum Part {
-    Nest(Plan),
+    Nest(Box<Plan>),
     Products(Products),
 }
 
@@ -90,7 +90,7 @@ fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
             continue;
         }
         for nest in run {
-            parts.push(Part::Nest(Plan::new(kernel, nest, words, &mut next_word)?));
+            parts.push(Part::Nest(Box::new(Plan::new(kernel, nest, words, &mut next_word)?)));
         }
     }
     Some((parts, next_word))

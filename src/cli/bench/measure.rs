@@ -86,10 +86,10 @@ pub struct Subject {
 
 /// What a call is.
 enum Runs {
-    Whole(Workspace),
+    Whole(Box<Workspace>),
     /// One step; with its inputs and outputs.
     Step {
-        stream: Stream,
+        stream: Box<Stream>,
         input: Vec<f32>,
         output: Vec<f32>,
     },
@@ -106,7 +106,7 @@ impl Runs {
             input.iter_mut().enumerate().for_each(|(i, x)| *x = made_up(i));
         }
         let output = width(stream.outputs().map(|(_, size)| size).collect());
-        Ok(Runs::Step { stream, input, output })
+        Ok(Runs::Step { stream: Box::new(stream), input, output })
     }
 }
 
@@ -114,7 +114,7 @@ impl Subject {
     pub fn new(exe: &Arc<Executable>, graph: &Graph, setup: &Setup) -> Fallible<Subject> {
         let mut made = Subject {
             exe: exe.clone(),
-            runs: Runs::Whole(Workspace::new(exe)?),
+            runs: Runs::Whole(Box::new(Workspace::new(exe)?)),
             params: Vec::new(),
             together: if setup.stream { setup.steps } else { 1 },
             training: setup.training,
@@ -147,7 +147,7 @@ impl Subject {
         workspace.resize_with(setup.batch, &BTreeMap::new(), &lengths, &trees)?;
         give(&mut workspace, graph)?;
         made.params = workspace.params().map(str::to_string).collect();
-        made.runs = Runs::Whole(workspace);
+        made.runs = Runs::Whole(Box::new(workspace));
         Ok(made)
     }
 

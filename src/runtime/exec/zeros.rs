@@ -4,7 +4,7 @@
 
 use crate::runtime::memory::{Memory, Rows};
 
-/// Whether no element of these rows is other than 0. Of dense rows it looks at one element.
+/// Whether no element of these rows is other than 0. It looks no further than the first other one.
 pub fn all(memory: &Memory, at: Rows, rows: usize) -> bool {
     let is_zero = |r: usize| {
         let first = at.first + r * at.stride;

@@ -24,7 +24,7 @@ mod portable;
 mod x86;
 
 pub use bandwidth::read_gb_per_s;
-pub use packed::Packed;
+pub use packed::{PANEL, Packed};
 pub use peak::peak_gflops;
 
 /// Which tiles are used.

@@ -184,6 +184,16 @@ pub struct Weight {
     pub parts: Vec<WeightPart>,
 }
 
+/// Columns of a packed weight come in panels of so many; the last one is filled up with zeros.
+pub const PANEL: usize = 64;
+
+impl Weight {
+    /// Elements of the packed matrix.
+    pub fn elements(&self) -> usize {
+        self.k.saturating_mul(self.n.div_ceil(PANEL).saturating_mul(PANEL))
+    }
+}
+
 /// A block of a weight at rows `k0..`, columns `n0..`: the row-major matrix `[rows, cols]` in `source`,
 /// as it is or transposed. Blocks do not overlap; what no block covers is 0.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,8 @@ use rnnc::eqn::eval::{Batch, eval};
 use rnnc::eqn::{Graph, Level, SourceKind, Ty};
 use rnnc::pipeline::{CompileOptions, Step, asm, clif, compile, compile_watched, program};
 use rnnc::resolve::load;
-use rnnc::runtime::run_batch;
+use rnnc::runtime::{Workspace, run_batch};
+use rnnc::schedule::cost::{self, Sizes};
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::parse_recipe;
 use rnnc::{codegen, grad};
@@ -132,5 +133,23 @@ fn texts_for_a_named_target_do_not_depend_on_this_computer() {
         let calls =
             first.lines().any(|line| ["call", "bl "].iter().any(|c| line.trim_start().starts_with(c)));
         assert!(!calls, "{name}: {first}");
+    }
+}
+
+/// Within 5 %: the schedule leaves out a number for each domain and the lengths of its examples.
+#[test]
+fn the_schedule_states_the_memory_that_a_run_takes() {
+    let (batch, steps) = (16, 50);
+    for recipe in ["LSTM(64, 64)", "GRU(40, 72)", "Bi(LSTM(20, 30))", "LayerNorm(7)"] {
+        let forward = graph(&[], recipe).bind(&BTreeMap::new()).unwrap();
+        let joint = grad::differentiate(&forward, &grad::Options::default()).unwrap();
+        let exe = compile(&joint, &BTreeMap::new(), &CompileOptions::default()).unwrap();
+        let mut workspace = Workspace::new(&exe).unwrap();
+        let lengths: BTreeMap<String, Vec<usize>> =
+            exe.program().domains.iter().map(|d| (d.extent.to_string(), vec![steps; batch])).collect();
+        workspace.resize(batch, &lengths).unwrap();
+        let stated = cost::memory(exe.program(), Sizes { batch, steps });
+        let taken = workspace.bytes() as f64;
+        assert!((stated - taken).abs() <= 0.05 * taken, "{recipe}: stated {stated} bytes, took {taken}");
     }
 }

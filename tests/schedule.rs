@@ -266,7 +266,8 @@ fn outline(stages: &[Stage]) -> String {
 fn gated_cell_has_one_product_and_one_kernel_a_step() {
     assert_eq!(outline(&program("Gated(I, H)", false).stages), "P[PK]");
     let p = program("Gated(I, H)", true);
-    assert_eq!(outline(&p.stages), "P[PK][PK]PKOOPK");
+    // Four sums of rows and two gradients.
+    assert_eq!(outline(&p.stages), "P[PK][PK]POOOOOOPK");
 }
 
 #[test]

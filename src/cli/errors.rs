@@ -193,6 +193,10 @@ pub fn no_picture() -> Diagnostic {
     Diagnostic::error("E0748", "of this stage there is no picture").help("`--stage schedule` has one")
 }
 
+pub fn no_costs() -> Diagnostic {
+    Diagnostic::error("E0748", "of this stage there are no costs").help("`--stage schedule` has them")
+}
+
 pub fn no_fronts(name: &str) -> Diagnostic {
     Diagnostic::error("E0748", format!("`{name}` has no recurrence: all points are computed at once"))
         .help("choose a cell with a state that is read at another point")

@@ -12,7 +12,7 @@ use crate::loops;
 use crate::pipeline::{self, CompileOptions};
 use crate::resolve::Library;
 use crate::schedule::Expected;
-use crate::schedule::cost::Sizes;
+use crate::schedule::cost::{self, Machine, Sizes};
 use crate::shape::Bindings;
 use crate::syntax::print::{Style, print_item};
 use crate::{grad, schedule, simplify};
@@ -49,7 +49,7 @@ enum RunsOn {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     #[arg(long, value_enum)]
@@ -69,6 +69,13 @@ pub struct Show {
     /// for what; an SVG file
     #[arg(long, value_name = "SVG")]
     picture: Option<PathBuf>,
+    /// Tell what a schedule is expected to cost for so many steps [default: 100]: flops, bytes and the least time of each stage on a
+    /// nominal core, and the memory of a run
+    #[arg(long)]
+    steps: Option<usize>,
+    /// The same, for so many sequences side by side [default: 32]
+    #[arg(long)]
+    batch: Option<usize>,
 }
 
 impl Show {
@@ -79,6 +86,11 @@ impl Show {
         };
         if self.picture.is_some() && self.stage != Stage::Schedule {
             return Err(errors::no_picture().into());
+        }
+        let sizes = (self.steps.is_some() || self.batch.is_some())
+            .then(|| Sizes { steps: self.steps.unwrap_or(100), batch: self.batch.unwrap_or(32) });
+        if sizes.is_some() && self.stage != Stage::Schedule {
+            return Err(errors::no_costs().into());
         }
         let library = self.selected.library(session)?;
         if self.stage == Stage::Ast {
@@ -104,7 +116,11 @@ impl Show {
                 if let Some(path) = &self.picture {
                     picture(&graph, path)?;
                 }
-                schedule::explain(&graph, &program)
+                let mut text = schedule::explain(&graph, &program);
+                if let Some(sizes) = sizes {
+                    text += &cost::table(&program, sizes, &Machine::nominal());
+                }
+                text
             }
             Stage::Loops => loops::print::print(&self.program(graph)?),
             Stage::Clif => pipeline::clif(&self.program(graph)?, target)?,

@@ -68,7 +68,17 @@ pub(super) fn lengths_buffer(program: &Program, domain: usize) -> usize {
     position_buffer(program, domain) + 1
 }
 
+// What the schedule says of packed weights is so.
+const _: () = assert!(crate::loops::PANEL == super::gemm::PANEL);
+
 impl Workspace {
+    /// Bytes of all buffers and packed weights.
+    pub fn bytes(&self) -> usize {
+        let buffers: usize = self.bufs.iter().map(Buf::len).sum();
+        let weights: usize = self.exe.program.weights.iter().map(|w| w.elements()).sum();
+        (buffers + weights) * 4
+    }
+
     /// Has memory for what all examples share; [`Workspace::resize`] adds the rest.
     pub fn new(exe: &Arc<Executable>) -> Fallible<Workspace> {
         Workspace::with_limit(exe, MEMORY_LIMIT)

@@ -127,7 +127,7 @@ pub fn flops(program: &Program, sizes: Sizes) -> f64 {
 pub fn memory(program: &Program, sizes: Sizes) -> f64 {
     let counting = Counting { program, sizes, inside: vec![false; program.domains.len()], out: Vec::new() };
     let buffers = (0..program.buffers.len()).map(|b| counting.whole(BufferId(b as u32)));
-    buffers.sum::<f64>() + program.weights.iter().map(|w| (w.k * w.n * 4) as f64).sum::<f64>()
+    buffers.sum::<f64>() + program.weights.iter().map(|w| w.elements() as f64 * 4.0).sum::<f64>()
 }
 
 struct Counting<'a> {

@@ -78,6 +78,8 @@ struct Lowering<'a> {
     slices: BTreeMap<(Val, usize, usize), Val>,
     /// Maximum, shifted exponentials and their sum, by operand.
     exponentials: BTreeMap<Val, (Val, Val, Val)>,
+    /// A vector of one 1, in memory.
+    one: Option<Val>,
     /// The node that is being lowered.
     context: Option<NodeId>,
     /// Of each node: the domain says in which order its rows lie.
@@ -136,6 +138,7 @@ impl<'a> Lowering<'a> {
             copies: BTreeMap::new(),
             slices: BTreeMap::new(),
             exponentials: BTreeMap::new(),
+            one: None,
             context: None,
             level: fronts.level,
             meet: None,

@@ -188,7 +188,12 @@ impl Packer<'_> {
                 items.push((*v, (self.home(*v), self.order.in_loop[v.index()]), features));
             }
         }
-        for cluster in clusters(items) {
+        for mut cluster in clusters(items) {
+            // What is taken from neighbours follows their order: one product may do for both.
+            cluster.sort_by_key(|v| match self.flow.op(*v) {
+                Op::At { arg, .. } => self.out.operand(&self.flow.view(*arg)).map(|o| (o.buffer, o.column)),
+                _ => None,
+            });
             self.place(&cluster);
         }
     }

@@ -201,8 +201,9 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "E0748",
-        title: "no picture of this",
+        title: "no picture, no costs of this",
         text: "`rnnc show --stage schedule --picture fronts.svg` draws in which order the points of a recurrence are computed. \
-               Other stages have no picture, and where nothing is carried all points are computed at once.",
+               Other stages have no picture, and where nothing is carried all points are computed at once. \
+               What a run costs (`--steps`, `--batch`) is told of a schedule too, and of no other stage.",
     },
 ];

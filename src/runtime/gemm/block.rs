@@ -132,17 +132,18 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
         // A chunk of the result stays in the second cache while the rows pass by.
         for chunk in pieces(a.width, CHUNK) {
             let tiles = chunk.len().div_ceil(K::HEIGHT);
-            let turns = tiles * wide.len();
             for Block { start: r0, depth } in blocks(rows, DEPTH) {
-                // Meanwhile the columns of the next block come nearer, some with each tile.
-                let below = Region { rows: depth, ..Region::of(&a, r0 + depth, chunk.start, chunk.len()) };
-                let mut panels = panels(rights, group).skip(wide.start).take(wide.len()).peekable();
-                let mut turn = 0;
-                while let Some(Panel { of: RawOuter { b, out, accumulate }, start, count }) = panels.next() {
-                    // So does the next panel of this block, at last the first one of the next.
-                    let next = match panels.peek() {
-                        Some(p) => Region { rows: depth, ..Region::of(&p.of.b, r0, p.start, p.count) },
-                        None => Region { rows: depth, ..Region::of(&rights[0].b, r0 + depth, 0, group) },
+                let ahead = |view: &RawView, row, start, count| Region::of(view, row, depth, start, count);
+                let panels = || panels(rights, group).skip(wide.start).take(wide.len());
+                for (p, Panel { of: RawOuter { b, out, accumulate }, start, count }) in panels().enumerate() {
+                    // Meanwhile the next panel comes nearer; at last the next block.
+                    let (next, below) = match panels().nth(p + 1) {
+                        Some(next) => (ahead(&next.of.b, r0, next.start, next.count), None),
+                        None => {
+                            let below = ahead(&a, r0 + depth, chunk.start, chunk.len());
+                            let first = panels().next().map(|p| ahead(&p.of.b, r0 + depth, p.start, p.count));
+                            (first.unwrap_or(below), Some(below))
+                        }
                     };
                     for (i, columns) in pieces(chunk.len(), K::HEIGHT).enumerate() {
                         let m = chunk.start + columns.start;
@@ -160,11 +161,10 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
                                 cols: count,
                                 accumulate: *accumulate || r0 > 0,
                                 ahead: next.part(i, tiles),
-                                ahead_left: below.part(turn, turns),
+                                ahead_left: below.map_or(Ahead::NOTHING, |below| below.part(i, tiles)),
                             };
                             K::tile(columns.len(), true, &tile);
                         }
-                        turn += 1;
                     }
                 }
             }
@@ -190,10 +190,10 @@ struct Region {
 }
 
 impl Region {
-    fn of(view: &RawView, row: usize, column: usize, count: usize) -> Region {
+    fn of(view: &RawView, row: usize, rows: usize, column: usize, count: usize) -> Region {
         let from = view.start.wrapping_add(row * view.stride + column);
         let first = from.addr() / 4 % LINE;
-        Region { from, stride: view.stride, rows: 0, lines: (first + count).div_ceil(LINE) }
+        Region { from, stride: view.stride, rows, lines: (first + count).div_ceil(LINE) }
     }
 
     /// The part that the tile `turn` of `turns` asks for: of some rows a line each, or a few where tiles are few.

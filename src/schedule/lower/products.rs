@@ -147,6 +147,18 @@ impl Lowering<'_> {
         Ok((self.in_memory(m)?, transposed))
     }
 
+    fn one(&mut self) -> Res<Val> {
+        if let Some(one) = self.one {
+            return Ok(one);
+        }
+        let context = self.context.take();
+        let one = self.push_at(Op::Const(1.0), vec![1], Level::Shared)?;
+        let one = self.in_memory(one)?;
+        self.context = context;
+        self.one = Some(one);
+        Ok(one)
+    }
+
     /// Whether a node lies in memory because a product or an outer product reads it.
     fn is_operand(&self, id: NodeId) -> bool {
         self.consumers[id.index()].iter().any(|reader| {
@@ -200,8 +212,7 @@ impl Lowering<'_> {
                 Op::Scatter { index, value } => Op::SumScatter { index, value },
                 // Rows that lie in memory are summed as fast as they can be read.
                 _ if stored && v == arg && level == Level::Shared && shape.len() == 1 => {
-                    let one = self.push(Op::Const(1.0), vec![1])?;
-                    let (a, b) = (self.in_memory(one)?, self.in_lagged_memory(v)?);
+                    let (a, b) = (self.one()?, self.in_lagged_memory(v)?);
                     Op::Gram(vec![GramTerm { a, b, row: 0, column: 0 }])
                 }
                 _ => Op::SumOver(v),

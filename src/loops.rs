@@ -243,9 +243,6 @@ pub enum Stage {
     Number { of: Coordinate, axis: DomainId, out: Operand },
 }
 
-/// Columns of a panel of a packed weight. See [`Arg::Weight`].
-pub const PANEL: usize = 64;
-
 /// What a kernel's argument is bound to. A lower place is read at every row of a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg {

@@ -526,7 +526,8 @@ pub fn table(program: &Program, sizes: Sizes, machine: &Machine) -> String {
             text,
             "{:>8} {:>10.3} {:>10.3} {:>10} {:>5.1}%  {:<10}  {}",
             cost.calls,
-            cost.flops * 1e-6,
+            // A sum of nothing is −0.
+            cost.flops * 1e-6 + 0.0,
             cost.bytes() * 1e-6,
             seconds(bounds[*i].seconds),
             bounds[*i].seconds / total * 100.0,

@@ -1,37 +1,15 @@
 //! Once sizes are fixed, a run allocates nothing, even after parameters have changed.
 
+mod alloc_support;
+
+use alloc_support::COUNT;
 use rnnc::eqn::build::{Options, build};
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::load;
 use rnnc::runtime::{Team, Workspace};
 use rnnc::source::{Loader, Sources};
 use rnnc::{grad, syntax};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::BTreeMap;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 struct NoFiles;
 

@@ -128,3 +128,12 @@ fn interpreted_too() {
         }
     }
 }
+
+/// What is told of a schedule is what its program does: a stream lifts nothing.
+#[test]
+fn products_are_lifted_over_whole_sequences_only() {
+    let graph = rnnc::simplify::simplify(&graph("LSTM(8, 8)"));
+    let told = |expected| rnnc::schedule::explain(&graph, &made(&graph, expected));
+    assert!(told(Expected::Batches).contains("products lifted out of a loop: W_o"));
+    assert!(!told(Expected::Steps).contains("lifted"));
+}

@@ -1,38 +1,15 @@
 //! Steps through a stream: the bits of a run over the whole sequence, without an allocation.
 
+mod alloc_support;
 mod chain_support;
 
+use alloc_support::COUNT;
 use chain_support::{CELLS, SIZES, give, graph};
 use rnnc::eqn::Graph;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::runtime::{Stream, Workspace};
 use rnnc::schedule::Expected;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::BTreeMap;
-
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// With what is given out at each step only.
 fn stepwise(mut graph: Graph) -> Graph {

@@ -187,9 +187,11 @@ fn values(flow: &Flow, order: &Order, plan: &Plan, program: &Program, text: &mut
     let mut lifted = Vec::new();
     let mut kept = Vec::new();
     let mut again = Vec::new();
+    // A program that runs step by step has taken them back into its loop.
+    let lifts = program.stages.iter().any(|s| matches!(s, Stage::Product { .. }));
     for v in flow.ids().filter(|v| order.live[v.index()]) {
         let i = v.index();
-        if let (Op::Acc(terms), Some(l)) = (flow.op(v), order.in_loop[i]) {
+        if let (true, Op::Acc(terms), Some(l)) = (lifts, flow.op(v), order.in_loop[i]) {
             for t in terms.iter().filter(|t| order.in_loop[flow.view(t.vector).base.index()] != Some(l)) {
                 lifted.push(flow.label(flow.view(t.matrix).base));
             }

@@ -12,6 +12,11 @@ use super::value::{Flow, Op, Term, Val};
 use crate::diag::Diagnostic;
 use crate::eqn::{DomainId, Level, SourceKind};
 use crate::loops::{Front, Relation};
+use std::collections::BTreeMap;
+
+/// A kernel of one row that holds so many values takes in no more that read none of it. It gains nothing by doing much, and the
+/// time to generate code grows faster than its length.
+const FULL: usize = 32;
 
 /// A stretch of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +112,7 @@ pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
         readers,
     };
     let mut carried = vec![false; n];
+    let mut sizes = BTreeMap::new();
     let parts = components(&edges, &order.live);
     for members in &parts.members {
         let recurrent = members.len() > 1 || members.iter().any(|v| edges[*v].contains(v));
@@ -115,7 +121,7 @@ pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
             order.recurrence(flow, members, &edges, None, &mut carried)?;
         } else {
             for v in members {
-                order.single(flow, v, &edges);
+                order.single(flow, v, &edges, &mut sizes);
             }
         }
     }
@@ -219,7 +225,8 @@ impl Order {
         (around.map_or(Region::Run, Region::Loop), ready(t.vector).max(ready(t.matrix)))
     }
 
-    fn single(&mut self, flow: &Flow, v: Val, edges: &[Vec<usize>]) {
+    /// `sizes`: how much each kernel holds so far.
+    fn single(&mut self, flow: &Flow, v: Val, edges: &[Vec<usize>], sizes: &mut BTreeMap<KernelKey, usize>) {
         let op = flow.op(v);
         let (at, here) = (place(flow, v), self.region[v.index()]);
         let mut slot = 0;
@@ -239,10 +246,20 @@ impl Order {
                 }
             }
         }
-        self.slot[v.index()] = slot;
         if op.is_map() {
-            self.kernel[v.index()] = Some(KernelKey { region: here, slot, place: at });
+            let mut key = KernelKey { region: here, slot, place: at };
+            let reads =
+                |key| op.operands().iter().any(|o| self.kernel[flow.view(*o).base.index()] == Some(key));
+            if at == Level::Shared && !reads(key) {
+                while sizes.get(&key).is_some_and(|size| *size >= FULL) {
+                    key.slot += 1;
+                }
+            }
+            *sizes.entry(key).or_default() += 1;
+            self.kernel[v.index()] = Some(key);
+            slot = key.slot;
         }
+        self.slot[v.index()] = slot;
     }
 
     /// The slot from which `v`, computed at rows `at`, can read `o`.

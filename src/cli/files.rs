@@ -7,7 +7,7 @@
 use crate::diag::Diagnostic;
 use crate::weights::errors;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The bytes of a file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
@@ -31,6 +31,27 @@ pub fn replace<W: Write>(
     replace_io(path, bytes, wrap).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
 }
 
+/// Gives a file another name in the same folder; what had that name is gone.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Diagnostic> {
+    std::fs::rename(from, to).map_err(|e| errors::unwritable(&to.display().to_string(), &reason(&e)))
+}
+
+/// Gives a file a second name in the same folder; what had that name is gone. Without links it is copied.
+pub fn another_name(file: &Path, name: &Path) -> Result<(), Diagnostic> {
+    let linked = tempfile::Builder::new().prefix(".rnnc-").suffix(".part").make_in(folder_of(name), |at| {
+        std::fs::hard_link(file, at).or_else(|_| std::fs::copy(file, at).map(drop))
+    });
+    let named = linked.and_then(|link| link.persist(name).map_err(|e| e.error));
+    named.map(drop).map_err(|e| errors::unwritable(&name.display().to_string(), &reason(&e)))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Whether a file can be written into a folder. None is left there.
 pub fn probe(folder: &Path) -> Result<(), Diagnostic> {
     let tried = temporary(folder).and_then(tempfile::NamedTempFile::close);
@@ -48,11 +69,8 @@ fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::Fi
         out.write_all(bytes)?;
         return out.flush();
     }
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let temporary = temporary(&folder)?;
+    let folder = folder_of(path);
+    let temporary = temporary(folder)?;
     let mut out = wrap(temporary.as_file().try_clone()?);
     out.write_all(bytes)?;
     out.flush()?;
@@ -60,7 +78,7 @@ fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::Fi
     temporary.as_file().sync_all()?;
     readable_by_others(temporary.as_file())?;
     temporary.persist(path).map_err(|e| e.error)?;
-    sync_folder(&folder)
+    sync_folder(folder)
 }
 
 /// Temporary files are private to their owner; a finished one is a file like any other.

@@ -32,6 +32,8 @@ pub struct Shown {
 
 pub struct Keeper<'a> {
     folder: &'a RunDir,
+    /// Checkpoints to keep beside the newest.
+    before: u32,
     shown: Shown,
     signals: &'a Signals,
     bar: Option<ProgressBar>,
@@ -52,6 +54,7 @@ impl<'a> Keeper<'a> {
     pub fn new(
         session: &Session,
         folder: &'a RunDir,
+        before: u32,
         shown: Shown,
         signals: &'a Signals,
         progress: &Progress,
@@ -69,6 +72,7 @@ impl<'a> Keeper<'a> {
         let now = Instant::now();
         Keeper {
             folder,
+            before,
             shown,
             signals,
             bar,
@@ -181,7 +185,7 @@ impl Observer for Keeper<'_> {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {
-        self.folder.write(rundir::CHECKPOINT, &checkpoint.to_bytes()?)?;
+        self.folder.keep(&checkpoint.to_bytes()?, self.before)?;
         self.kept = Instant::now();
         let history = &checkpoint.record.progress.history;
         if !history.is_empty() {

@@ -14,7 +14,7 @@ use crate::train::checkpoint::{About, Best, Tested};
 use crate::train::data::split::{self, Parts};
 use crate::train::errors;
 use crate::train::optimiser::{self, Rule};
-use crate::train::run::{Ended, Plan, Trainer};
+use crate::train::run::{Ended, Observer, Plan, Trainer};
 use crate::train::settings::Settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ pub struct Train {
     /// Go on with the run in that folder (or the latest one), bit for bit as if never stopped
     #[arg(long)]
     resume: bool,
+    /// Checkpoints to keep: the newest and those before it. If the newest is damaged, --resume takes one before it
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    keep: u32,
     /// The seed of parameters, order and noise, in place of the `train` block's
     #[arg(long)]
     seed: Option<u64>,
@@ -95,8 +98,9 @@ impl Train {
         };
         folder.writable()?;
         if self.resume {
-            let path = folder.path.join(rundir::CHECKPOINT);
-            trainer.resume(&path.display().to_string(), &folder.read(rundir::CHECKPOINT)?)?;
+            let (path, checkpoint, damaged) = folder.newest()?;
+            session.report(&damaged);
+            trainer.resume(&path.display().to_string(), &checkpoint)?;
         }
         let shown = Shown {
             model: opened.name.clone(),
@@ -105,7 +109,11 @@ impl Train {
             watched: if parts.chooses() { "validation" } else { "test" },
         };
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
-        let mut keeper = Keeper::new(session, &folder, shown, &signals, trainer.progress());
+        let mut keeper = Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress());
+        if !self.resume {
+            // A run that is killed before its first epoch is over can be gone on with too.
+            keeper.checkpoint(&trainer.checkpoint()?)?;
+        }
         let ended = trainer.run(&mut keeper);
         keeper.finish();
         let mut tested = None;

@@ -2,7 +2,9 @@
 //!
 //! Parameters go under their own names; `optimizer/STATE/PARAM` holds what the update rule carries,
 //! `carry/NAME0` what windows hand on. No name of the language has a `/`. The record says where the run
-//! stands and holds hashes of the program, the data and the arrays; the same state gives the same bytes.
+//! stands and holds hashes of the program, the data, the arrays and itself; the same state gives the same bytes.
+
+mod number;
 
 use super::errors;
 use crate::diag::Diagnostic;
@@ -10,7 +12,7 @@ use crate::weights::{self, Array, Arrays, Data};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What stands beside the arrays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +22,7 @@ pub struct Record {
     /// What the numbers belong to.
     pub about: About,
     pub progress: Progress,
-    /// Hash of all arrays.
+    /// Hash of all arrays, and of this record without it.
     pub content: String,
 }
 
@@ -76,7 +78,9 @@ pub struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
     pub units: u64,
+    #[serde(with = "number::one")]
     pub loss: f64,
+    #[serde(with = "number::list")]
     pub metrics: Vec<f64>,
 }
 
@@ -93,10 +97,14 @@ impl Sums {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     pub epoch: u64,
+    #[serde(with = "number::one")]
     pub train_loss: f64,
+    #[serde(with = "number::map")]
     pub train_metrics: BTreeMap<String, f64>,
     /// Absent if nothing is held out.
+    #[serde(with = "number::option")]
     pub held_out_loss: Option<f64>,
+    #[serde(with = "number::map")]
     pub held_out_metrics: BTreeMap<String, f64>,
 }
 
@@ -113,7 +121,9 @@ pub struct Best {
 pub struct Tested {
     /// Of the parameters.
     pub epoch: u64,
+    #[serde(with = "number::one")]
     pub loss: f64,
+    #[serde(with = "number::map")]
     pub metrics: BTreeMap<String, f64>,
 }
 
@@ -126,9 +136,10 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     pub fn new(arrays: Arrays, about: About, progress: Progress) -> Checkpoint {
-        let content = hash(&arrays);
         let version = env!("CARGO_PKG_VERSION").to_string();
-        Checkpoint { arrays, record: Record { format: FORMAT, version, about, progress, content } }
+        let mut record = Record { format: FORMAT, version, about, progress, content: String::new() };
+        record.content = hash(&arrays, &record);
+        Checkpoint { arrays, record }
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>, Diagnostic> {
@@ -143,16 +154,19 @@ impl Checkpoint {
         if record.format != FORMAT {
             return Err(errors::damaged(&format!("`{file}` has format {}, {FORMAT} is read", record.format)));
         }
-        if hash(&arrays) != record.content {
-            return Err(errors::damaged(&format!("the arrays of `{file}` are not those that were written")));
+        if hash(&arrays, &record) != record.content {
+            return Err(errors::damaged(&format!("the content of `{file}` is not what was written")));
         }
         Ok(Checkpoint { arrays, record })
     }
 }
 
-/// Depends on names, shapes, types and every bit of the elements.
-fn hash(arrays: &Arrays) -> String {
+/// Depends on names, shapes, types and every bit of the elements, and on all of the record but the hash in it.
+fn hash(arrays: &Arrays, record: &Record) -> String {
     let mut hasher = blake3::Hasher::new();
+    let record = Record { content: String::new(), ..record.clone() };
+    // Maps are sorted and numbers written exactly, so a record has one text. Nothing in it fails to be written.
+    hasher.update(serde_json::to_string(&record).unwrap_or_default().as_bytes());
     for (name, Array { shape, data }) in arrays {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
@@ -192,11 +206,42 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_number_is_noticed() {
-        let mut bytes = sample().to_bytes().unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
-        assert_eq!(Checkpoint::from_bytes("c", &bytes).unwrap_err().code, "E0812");
+    fn what_is_no_number_comes_back() {
+        let mut whole = sample();
+        let metrics = BTreeMap::from([("a".to_string(), f64::NAN), ("b".to_string(), 0.5)]);
+        let held_out_loss = Some(f64::INFINITY);
+        whole.record.progress.sums.metrics = vec![f64::NEG_INFINITY];
+        whole.record.progress.history.push(Epoch {
+            epoch: 1,
+            train_loss: 0.25,
+            train_metrics: metrics.clone(),
+            held_out_loss,
+            held_out_metrics: metrics,
+        });
+        let Record { about, progress, .. } = whole.record;
+        let bytes = Checkpoint::new(whole.arrays, about, progress).to_bytes().unwrap();
+        let back = Checkpoint::from_bytes("c", &bytes).unwrap();
+        let epoch = &back.record.progress.history[0];
+        assert!(epoch.train_metrics["a"].is_nan() && epoch.held_out_metrics["b"] == 0.5);
+        assert_eq!(epoch.held_out_loss, held_out_loss);
+        assert_eq!(back.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_change_anywhere_is_noticed() {
+        let whole = sample().to_bytes().unwrap();
+        for at in 0..whole.len() {
+            for change in [1, 0x20, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= change;
+                // Blanks that fill up the header may be others.
+                match Checkpoint::from_bytes("c", &bytes) {
+                    Err(d) => assert!(d.message.contains("`c`") || d.code == "E0812", "{d:?}"),
+                    Ok(read) => assert_eq!(read, sample(), "byte {at}"),
+                }
+            }
+            assert!(Checkpoint::from_bytes("c", &whole[..at]).is_err(), "the first {at} bytes");
+        }
         let foreign = weights::safetensors::write(&sample().arrays, "").unwrap();
         assert_eq!(Checkpoint::from_bytes("c", &foreign).unwrap_err().code, "E0812");
     }

@@ -1,4 +1,4 @@
-//! 512-bit vectors against 128-bit ones: the same bits, whatever the numbers, the lengths of rows and the operations.
+//! 512-bit vectors against 128-bit ones: the same bits, whatever the numbers, the lengths of rows, the operations and folds.
 //!
 //! On a computer without AVX-512 both are the same code; that the emitter takes these kernels is tested everywhere.
 
@@ -297,7 +297,11 @@ fn folds_of_a_row_at_every_length_up_to_nine_vectors_and_what_later_nests_make_o
         };
         let mean = Nest {
             extents: vec![],
-            insts: vec![Inst::Scalar(ScalarId(0)), Inst::Const(n as f32), Inst::Binary(Binary::Div, v(0), v(1))],
+            insts: vec![
+                Inst::Scalar(ScalarId(0)),
+                Inst::Const(n as f32),
+                Inst::Binary(Binary::Div, v(0), v(1)),
+            ],
             effects: vec![Effect::Set { value: v(2), into: ScalarId(8) }],
         };
         let second = Nest {
@@ -352,6 +356,32 @@ fn folds_over_more_axes_than_one() {
             let p = program(&[m * (n + 3) + 1, 2 * m + 1, 2 * m + 1, m, 3], &[2], 2, vec![nest, write]);
             same_bits(&p, 3, &values((n + m) as u32));
             same_bits(&p, 2, &|i| (i as f32 * 0.11).cos());
+        }
+    }
+}
+
+#[test]
+fn a_quotient_by_one_number_of_a_row_is_a_quotient() {
+    let specials = [0.0, -0.0, 1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, f32::MAX];
+    let mut numbers = specials.to_vec();
+    numbers.extend([8.0e37, -8.6e37, 1.7e38, 3e-38, 1e-20, -3.0, 7.0, 1e20, 650.0, 0.1, 65536.0]);
+    let n = numbers.len();
+    for constant in [None, Some(650.0), Some(-0.125), Some(3e38)] {
+        let divisor = constant.map_or(Inst::Load(at(1, 0, &[0])), Inst::Const);
+        let insts = vec![Inst::Load(at(0, 0, &[1])), divisor, Inst::Binary(Binary::Div, v(0), v(1))];
+        let nest = Nest { extents: vec![n], insts, effects: vec![store(2, 0, &[1], 2)] };
+        let p = program(&[n, 1, n], &[], 0, vec![nest]);
+        for s in &numbers {
+            let value = |i: usize| if i == n { *s } else { numbers[i % numbers.len()] };
+            same_bits(&p, 1, &value);
+            let found = &run(&p, false, 1, &value)[2];
+            for (x, found) in numbers.iter().zip(found) {
+                let (exact, found) = (x / constant.unwrap_or(*s), f32::from_bits(*found));
+                let is_near = (found - exact).abs() <= 1.5 * f32::EPSILON * exact.abs();
+                let is_small = found.abs().max(exact.abs()) <= f32::MIN_POSITIVE;
+                let is_same = found == exact || found.is_nan() && exact.is_nan();
+                assert!(is_same || is_near || is_small, "{x:e} / {s:e} = {exact:e}, found {found:e}");
+            }
         }
     }
 }

@@ -146,12 +146,17 @@ pub(super) fn quotients_as_products(nest: &Nest) -> Nest {
                     let reciprocal = push(&mut out, Inst::Const(1.0 / c));
                     push(&mut out, Inst::Binary(Binary::Mul, places[a.index()], reciprocal))
                 }
-                Inst::Const(_) => push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()])),
-                _ if *is_fixed => push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()])),
+                Inst::Const(_) => {
+                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
+                }
+                _ if *is_fixed => {
+                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
+                }
                 _ => {
                     let [scale, reciprocal] = *factors.entry(b).or_insert_with(|| {
                         let b = places[b.index()];
-                        let [most, little, one] = [MOST_DIVISOR, LITTLE, 1.0].map(|c| push(&mut out, Inst::Const(c)));
+                        let [most, little, one] =
+                            [MOST_DIVISOR, LITTLE, 1.0].map(|c| push(&mut out, Inst::Const(c)));
                         let size = push(&mut out, Inst::Unary(Unary::Abs, b));
                         let is_large = push(&mut out, Inst::Binary(Binary::Lt, most, size));
                         let scale = push(&mut out, Inst::Select(is_large, little, one));

@@ -10,8 +10,8 @@ use super::ops::{Ops, neutral};
 use super::vectors::{VECTOR, memory};
 use crate::loops::order::LANES;
 use crate::loops::{Effect, Elem, ReduceOp};
-use cranelift_codegen::ir::StackSlot;
 use cranelift::prelude::*;
+use cranelift_codegen::ir::StackSlot;
 
 /// Running results of one effect.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Emitter<'_, '_> {
                 let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
                 let index = self.lanes.choose(&greater, &index, &old_index);
                 let most = self.lanes.choose(&greater, &wide, &old);
-                for (variable, value) in found.iter().chain(best).zip(index.into_iter().chain(most)) {
+                for (variable, value) in found.iter().zip(index).chain(best.iter().zip(most)) {
                     self.lanes.b.def_var(*variable, value);
                 }
             }
@@ -155,7 +155,8 @@ impl Emitter<'_, '_> {
                 while half > 1 {
                     half /= 2;
                     for upper in half..all.len() {
-                        all[upper - half] = self.lanes.fold(op, &vec![all[upper - half]], &vec![all[upper]])[0];
+                        all[upper - half] =
+                            self.lanes.fold(op, &vec![all[upper - half]], &vec![all[upper]])[0];
                     }
                     all.truncate(half);
                 }

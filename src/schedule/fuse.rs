@@ -133,7 +133,7 @@ impl Plan {
             let is_read_here = |r: &Val| order.kernel[r.index()] == Some(key);
             let readers = &order.readers[v.index()];
             let op = flow.op(*v);
-            let is_light = op.is_cheap() && !readers.is_empty() && readers.iter().all(is_read_here);
+            let is_light = flow.is_cheap(*v) && !readers.is_empty() && readers.iter().all(is_read_here);
             if !is_light && !matches!(op, Op::Concat(_)) && !nest_extents(flow, *v).is_empty() {
                 passes.insert((self.nest[v.index()], nest_extents(flow, *v)));
             }
@@ -196,7 +196,7 @@ impl Plan {
             if order.readers[o.index()].as_slice() != [v] {
                 *again += 1;
             }
-            let is_light = *again == 0 || (flow.op(o).is_cheap() && *again <= MAX_AGAIN);
+            let is_light = *again == 0 || (flow.is_cheap(o) && *again <= MAX_AGAIN);
             is_light && is_in_register(flow.op(o)) && self.goes_along(flow, order, o, from, again)
         })
     }
@@ -337,7 +337,7 @@ impl Planner<'_> {
             return;
         }
         let elementwise = reads_in_step(flow, o, v) || (scalar && flow.op(v).is_elementwise());
-        if flow.op(o).is_cheap() && elementwise {
+        if flow.is_cheap(o) && elementwise {
             self.soft.push((o, v));
         } else {
             self.keep(o, 0, v);

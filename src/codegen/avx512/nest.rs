@@ -250,12 +250,7 @@ impl Plan {
         }
     }
 
-    fn outer_axes(
-        &self,
-        asm: &mut Assembler,
-        words: &Words,
-        ahead: &BTreeMap<Uniform, Zmm>,
-    ) -> Option<()> {
+    fn outer_axes(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         let headers: Vec<Label> = self
             .outer
             .iter()

@@ -4,13 +4,14 @@
 //! vector operations (by the same [`Lanes`](super::lanes::Lanes) as everywhere), which gets [registers](allocate) and
 //! becomes [bytes](encode). The ends of rows that fill no vector run under a mask. In: a kernel. Out: its function, which
 //! has the signature and the promises of all others, calls nothing and refers to nothing outside itself; or nothing,
-//! where a nest does what this emitter cannot say (ids that choose rows, folds, calls). The results are bit for bit
+//! where a nest does what this emitter cannot say (ids that choose rows, the place of a greatest element, calls). The results are bit for bit
 //! those of 128-bit vectors with multiply-add.
 
 mod allocate;
 mod body;
 mod contract;
 mod encode;
+mod folds;
 mod frame;
 mod nest;
 mod order;
@@ -70,10 +71,10 @@ impl Part {
         }
     }
 
-    /// How many vector registers it uses beside.
+    /// How many vector registers it uses beside, from the first on.
     fn registers(&self) -> usize {
         match self {
-            Part::Nest(plan) => plan.registers,
+            Part::Nest(plan) => plan.highest(),
             Part::Products(_) => contract::REGISTERS,
         }
     }
@@ -173,7 +174,7 @@ fn is_nothing(nest: &Nest) -> bool {
 fn pinned_throughout(parts: &[Part]) -> BTreeMap<Uniform, Zmm> {
     let mut owners = parts.iter().enumerate().filter_map(|(i, part)| Some((i, part.pinned()?)));
     let (Some((owner, pinned)), None) = (owners.next(), owners.next()) else { return BTreeMap::new() };
-    let free = VECTORS - pinned.len();
+    let free = pinned.values().map(|register| usize::from(register.0)).min().unwrap_or(VECTORS);
     let is_apart = |(i, other): (usize, &Part)| i == owner || other.registers() <= free;
     if !parts.iter().enumerate().all(is_apart) {
         return BTreeMap::new();

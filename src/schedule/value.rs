@@ -244,21 +244,22 @@ impl Op {
     pub fn is_elementwise(&self) -> bool {
         matches!(self, Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Spread(_) | Op::Copy(_))
     }
+}
 
-    /// So little work that doing it again costs less than keeping the result.
-    pub fn is_cheap(&self) -> bool {
-        match self {
+impl Flow {
+    /// So little work that doing it again costs less than keeping the result. A quotient by a scalar is a product.
+    pub fn is_cheap(&self, v: Val) -> bool {
+        match self.op(v) {
             Op::Unary(u, _) => {
                 matches!(u, Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign | Unary::Not | Unary::ToReal)
             }
-            Op::Binary(b, ..) => !matches!(b, Binary::Div | Binary::Pow | Binary::Mod),
+            Op::Binary(Binary::Div, a, b) => !self.get(*a).shape.is_empty() && self.get(*b).shape.is_empty(),
+            Op::Binary(b, ..) => !matches!(b, Binary::Pow | Binary::Mod),
             Op::Select(..) | Op::Spread(_) => true,
             _ => false,
         }
     }
-}
 
-impl Flow {
     pub fn get(&self, v: Val) -> &Value {
         &self.values[v.index()]
     }

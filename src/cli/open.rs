@@ -11,6 +11,7 @@ use crate::eqn::{Graph, Ty, print};
 use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::shape::Dim;
+use crate::simplify::multiply_tables;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
@@ -188,19 +189,29 @@ impl Closed<'_> {
         Ok(model.graph.bind(&bindings.map(|(n, v)| (n.clone(), *v)).collect())?)
     }
 
-    /// `counted`: windows overlap, and only their latest positions count.
+    /// `counted`: windows overlap, and only their latest positions count. `points`: of all examples of a run together, as far
+    /// as that is known beforehand, or 0.
     pub fn training(
         &self,
         session: &mut Session,
         carry: bool,
         counted: bool,
+        points: usize,
     ) -> Result<Arc<Executable>, Failure> {
         let options = Options { training: true, carry, counted, ..Options::default() };
-        Ok(model::training(&self.graph(session, options)?, &compile)?)
+        let graph = multiply_tables(&self.graph(session, options)?, points);
+        Ok(model::training(&graph, &compile)?)
     }
 
-    pub fn evaluation(&self, session: &mut Session, carry: bool) -> Result<Arc<Executable>, Failure> {
-        Ok(model::evaluation(&self.graph(session, Options { carry, ..Options::default() })?, &compile)?)
+    /// `points`: as in [`Closed::training`].
+    pub fn evaluation(
+        &self,
+        session: &mut Session,
+        carry: bool,
+        points: usize,
+    ) -> Result<Arc<Executable>, Failure> {
+        let graph = self.graph(session, Options { carry, ..Options::default() })?;
+        Ok(model::evaluation(&multiply_tables(&graph, points), &compile)?)
     }
 
     pub fn generation(&self, session: &mut Session, output: &str) -> Result<Arc<Executable>, Failure> {

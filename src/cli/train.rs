@@ -2,7 +2,7 @@
 
 use super::compile::compile;
 use super::open::Opened;
-use super::progress::{Keeper, Shown, numbers};
+use super::progress::{Ahead, Keeper, Shown, numbers};
 use super::rundir::{self, RunDir};
 use super::session::{Failure, Session, complain};
 use super::signals::Signals;
@@ -63,6 +63,8 @@ impl Train {
         if !opened.model.graph.outputs.iter().any(|o| &*o.name == "loss") {
             return Err(errors::no_loss(&opened.name).into());
         }
+        let ahead = Ahead::new(session);
+        ahead.says("reading the data");
         let loaded = opened.load(&self.data)?;
         let data = &loaded.data;
         let fit = opened.fit(data)?;
@@ -72,7 +74,9 @@ impl Train {
         let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
         let closed = opened.close(session, &dims)?;
         let carry = data.is_stream();
+        let points = settings.points();
         let team = threads::team(self.threads.or(settings.threads));
+        ahead.says("compiling");
         let plan = Plan {
             data,
             parts: &parts,
@@ -87,10 +91,11 @@ impl Train {
                 settings: shown_settings(session, &settings),
             },
             metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
-            training: closed.training(session, carry, settings.every.is_some())?,
-            evaluation: closed.evaluation(session, carry)?,
+            training: closed.training(session, carry, settings.every.is_some(), points)?,
+            evaluation: closed.evaluation(session, carry, points)?,
             team: &team,
         };
+        ahead.says("drawing parameters");
         let mut trainer = Trainer::new(plan, |shape| rule(&opened.library, &settings.optimizer, shape))?;
         let folder = match self.resume {
             true => RunDir::find(&opened.name, self.out.as_deref())?,
@@ -114,6 +119,7 @@ impl Train {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;
         }
+        ahead.is_over();
         let ended = trainer.run(&mut keeper);
         keeper.finish();
         let mut tested = None;

@@ -286,7 +286,8 @@ impl Planner<'_> {
         for v in flow.ids().filter(|v| order.live[v.index()]) {
             let op = flow.op(v);
             match op {
-                Op::Source(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_) => self.keep_for_all(v),
+                Op::Source(_) | Op::Gram(_) | Op::Tally { .. } => self.keep_for_all(v),
+                Op::At { .. } | Op::Reverse(_) => self.keep_for_all(v),
                 Op::Acc(_) => (self.p.in_memory[v.index()], self.p.leaves_kernel[v.index()]) = (true, true),
                 Op::SumOver(_) | Op::SumScatter { .. } => self.keep_for_all(v),
                 // Rows of all steps are there at once.

@@ -90,7 +90,9 @@ fn work(
             let w = &program.weights[weight.index()];
             of(place(out)) * w.k as f64 * w.n as f64
         }
-        Stage::Outer { b, m, n, .. } => of(place(b)) * *m as f64 * *n as f64,
+        Stage::Outer { b, m, n, rows, .. } => {
+            rows.map_or_else(|| of(place(b)), |rows| rows as f64 * times) * *m as f64 * *n as f64
+        }
         Stage::Map { kernel, over, .. } => {
             let kernel = &program.kernels[kernel.index()];
             let nests = kernel.nests.iter().map(|n| n.extents.iter().product::<usize>() * n.insts.len());
@@ -300,7 +302,7 @@ impl Execution<'_> {
                 Place::Example => true,
                 Place::Over { domain, .. } => !self.is_indexed(domain),
             },
-            Stage::Outer { .. } => false,
+            Stage::Outer { .. } | Stage::Tally { .. } => false,
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) fn run(
 ) {
     // SAFETY: all handles are used by `Job::work` of one run, whose threads go through the same stages in step. What a thread
     // writes in a stage is its part (this file): rows `Execution::part` of the operands, or those of its own examples;
-    // columns of an `Outer`; panels of a weight; its own piece of working memory. What it reads is
+    // columns of an `Outer` or a `Tally`; panels of a weight; its own piece of working memory. What it reads is
     // written in that stage by none, or by itself: a stage that reads other rows of what it writes is one thread's
     // (`is_one_piece`, `own_window`). Each stage ends with a barrier (`Execution::stages`). While threads go their own ways,
     // all that is written belongs to the writer's examples, and all that is read to those, or it is not written

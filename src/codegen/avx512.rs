@@ -14,15 +14,17 @@ mod encode;
 mod frame;
 mod nest;
 mod order;
+mod units;
 
 use crate::loops::{Effect, Kernel, Nest};
-use allocate::VECTORS;
+use allocate::{LANES, VECTORS};
 use body::Uniform;
 use contract::Products;
 use encode::*;
 use frame::{WORDS, word};
 use nest::Plan;
 use std::collections::BTreeMap;
+use units::{Units, Waiting};
 
 /// The machine code of one kernel.
 pub(super) struct Function {
@@ -36,6 +38,8 @@ const SAVED: [Gpr; 6] = [Gpr(3), Gpr(5), Gpr(12), Gpr(13), Gpr(14), Gpr(15)];
 
 /// Words of the stack frame with one use throughout a function.
 struct Words {
+    /// The current row of each argument; the first words, as many are copied at once.
+    args: u32,
     /// The caller's stack pointer.
     stack: u32,
     /// Rows still to do.
@@ -44,27 +48,30 @@ struct Words {
     call: u32,
     /// The number of the row, by which even and odd ones are told apart.
     turn: u32,
-    /// The current row of each argument.
-    args: u32,
     scalars: u32,
 }
 
 impl Words {
     fn new(args: u32) -> Words {
-        Words { stack: 0, rows: 1, call: 2, turn: 3, args: 4, scalars: 4 + args }
+        Words { args: 0, stack: args, rows: args + 1, call: args + 2, turn: args + 3, scalars: args + 4 }
     }
 }
 
-/// What a nest, or several of one kind, become.
+/// Numbers with their registers.
+type Pinned = BTreeMap<Uniform, Zmm>;
+
+/// What a nest, or several of them, become.
 enum Part {
     Nest(Box<Plan>),
     Products(Products),
+    Units(Box<Units>),
 }
 
 impl Part {
     /// Numbers in registers during its loops.
-    fn pinned(&self) -> Option<&BTreeMap<Uniform, Zmm>> {
+    fn pinned(&self) -> Option<&Pinned> {
         match self {
+            Part::Units(units) => (!units.plan.pinned.is_empty()).then_some(&units.plan.pinned),
             Part::Nest(plan) => (!plan.pinned.is_empty()).then_some(&plan.pinned),
             Part::Products(_) => None,
         }
@@ -73,6 +80,7 @@ impl Part {
     /// How many vector registers it uses beside.
     fn registers(&self) -> usize {
         match self {
+            Part::Units(units) => units.plan.registers,
             Part::Nest(plan) => plan.registers,
             Part::Products(_) => contract::REGISTERS,
         }
@@ -84,16 +92,53 @@ fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
     let mut next_word = words.scalars.checked_add(kernel.scalars)?;
     let mut parts = Vec::new();
     let nests: Vec<&Nest> = kernel.nests.iter().filter(|nest| !is_nothing(nest)).collect();
-    for run in nests.chunk_by(|a, b| a.contraction().is_some() && b.contraction().is_some()) {
-        if run.iter().all(|nest| nest.contraction().is_some()) {
-            parts.extend(contract::products(run)?.into_iter().map(Part::Products));
+    // Products are done with the nest that needs them.
+    let mut waiting: Vec<Waiting> = Vec::new();
+    let all_now = |waiting: &mut Vec<Waiting>| {
+        let now = std::mem::take(waiting);
+        let nests: Vec<&Nest> = now.iter().map(Waiting::nest).collect();
+        Some(contract::products(&nests)?.into_iter().map(Part::Products))
+    };
+    for nest in nests {
+        if nest.contraction().is_some() {
+            waiting.extend(Waiting::all(nest)?);
             continue;
         }
-        for nest in run {
-            parts.push(Part::Nest(Box::new(Plan::new(kernel, nest, words, &mut next_word)?)));
+        if let Some(units) = Units::new(kernel, &mut waiting, nest, words, &mut next_word) {
+            parts.push(Part::Units(Box::new(units)));
+            continue;
         }
+        if !units::is_apart(nest, &waiting) {
+            parts.extend(all_now(&mut waiting)?);
+        }
+        let plan = Plan::new(kernel, nest, words, &mut next_word, &[], nest::MOST)?;
+        parts.push(Part::Nest(Box::new(plan)));
     }
+    parts.extend(all_now(&mut waiting)?);
     Some((parts, next_word))
+}
+
+/// Puts the addresses of all arguments into the frame.
+fn take_args(asm: &mut Assembler, words: &Words, args: u32) {
+    let mut done = 0;
+    while args - done > 1 {
+        // An address is as long as two lanes.
+        asm.length = Length::of(LANES.min(2 * (args - done) as usize));
+        let count = (asm.length.lanes() / 2) as u32;
+        if count > args - done {
+            asm.length = Length::of(asm.length.lanes() / 2);
+        }
+        let count = (asm.length.lanes() / 2) as u32;
+        let from = Mem::At { base: RDI, index: None, disp: 8 * done as i32 };
+        asm.vector(VMOVUPS, 0, Zmm(0), Rm::Full(from), Written::All, None);
+        asm.vector(VMOVUPS_STORE, 0, Zmm(0), Rm::Full(word(words.args + done)), Written::All, None);
+        done += count;
+    }
+    asm.length = Length::default();
+    for arg in done..args {
+        asm.int(Int::Load, RAX, Mem::At { base: RDI, index: None, disp: 8 * arg as i32 });
+        asm.int(Int::Store, RAX, word(words.args + arg));
+    }
 }
 
 /// The function of a kernel, if this emitter has the means.
@@ -118,10 +163,7 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     asm.int(Int::Store, RSI, word(words.rows));
     asm.int(Int::Store, RDI, word(words.call));
     asm.int(Int::Store, RDX, word(words.turn));
-    for arg in 0..args {
-        asm.int(Int::Load, RAX, Mem::At { base: RDI, index: None, disp: 8 * arg as i32 });
-        asm.int(Int::Store, RAX, word(words.args + arg));
-    }
+    take_args(&mut asm, &words, args);
     nest::pin(&mut asm, &ahead);
     asm.bind(row);
     for scalar in 0..kernel.scalars {
@@ -131,6 +173,7 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
         match part {
             Part::Nest(plan) => plan.emit(&mut asm, &words, &ahead)?,
             Part::Products(products) => products.emit(&mut asm, &words),
+            Part::Units(units) => units.emit(&mut asm, &words, &ahead)?,
         }
     }
     asm.memory_number(IntImm::Sub, word(words.rows), 1);
@@ -160,6 +203,7 @@ pub(super) fn listing(kernel: &Kernel) -> Option<String> {
     let text = |part: &Part| match part {
         Part::Nest(plan) => plan.to_string(),
         Part::Products(products) => products.to_string(),
+        Part::Units(units) => units.to_string(),
     };
     Some(parts.iter().map(text).collect())
 }
@@ -170,7 +214,7 @@ fn is_nothing(nest: &Nest) -> bool {
 }
 
 /// Numbers of one nest that can stay in their registers from the first row to the last, as no other nest needs those.
-fn pinned_throughout(parts: &[Part]) -> BTreeMap<Uniform, Zmm> {
+fn pinned_throughout(parts: &[Part]) -> Pinned {
     let mut owners = parts.iter().enumerate().filter_map(|(i, part)| Some((i, part.pinned()?)));
     let (Some((owner, pinned)), None) = (owners.next(), owners.next()) else { return BTreeMap::new() };
     let free = VECTORS - pinned.len();

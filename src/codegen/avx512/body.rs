@@ -92,6 +92,8 @@ pub(super) enum Op {
     Load(Place),
     /// One number in all lanes.
     Broadcast(Place),
+    /// What is in the vector register with this number already.
+    Given(u8),
     /// The index of the loop in each lane, so much further, as a number.
     Index(u32),
     /// The count in a word of the stack frame, as an integer in all lanes.
@@ -114,7 +116,9 @@ pub(super) enum Op {
 impl Op {
     pub fn operands(self) -> impl Iterator<Item = V> {
         let all = match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => [None; 3],
+            Op::Uniform(_) | Op::Given(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => {
+                [None; 3]
+            }
             Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
             Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
                 [Some(a), Some(b), None]
@@ -127,7 +131,7 @@ impl Op {
     /// The same operation on other values.
     pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
         match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
+            Op::Uniform(_) | Op::Given(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
             Op::Single(single, a) => Op::Single(single, of(a)),
             Op::Pair(pair, a, b) => Op::Pair(pair, of(a), of(b)),
             Op::Fma(a, b, c) => Op::Fma(of(a), of(b), of(c)),
@@ -193,8 +197,8 @@ impl Body {
     }
 
     /// The same for so many vectors one behind another, operation by operation in turn: no one waits for the one just
-    /// before it. `None` if a distance does not fit.
-    pub fn side_by_side(&self, vectors: usize, lanes: usize) -> Option<Body> {
+    /// before it. Each vector has so many registers given. `None` if a distance does not fit.
+    pub fn side_by_side(&self, vectors: usize, lanes: usize, given: usize) -> Option<Body> {
         let mut all = Body::default();
         // For each vector, its results.
         let mut of = vec![Vec::with_capacity(self.ops.len()); vectors];
@@ -209,6 +213,7 @@ impl Body {
                     Op::Load(place) => Op::Load(by(place)?),
                     Op::Store(place, v) => Op::Store(by(place)?, v),
                     Op::Index(further) => Op::Index(further + (lanes * g) as u32),
+                    Op::Given(register) => Op::Given(register + (given * g) as u8),
                     Op::Set(..) => return None,
                     other => other,
                 };
@@ -350,6 +355,7 @@ impl fmt::Display for Body {
             let operands = operands.join(" ");
             let text = match op {
                 Op::Uniform(_) => continue,
+                Op::Given(register) => format!("zmm{register}"),
                 Op::Load(p) | Op::Broadcast(p) => place(p),
                 Op::Index(0) => "i".into(),
                 Op::Index(by) => format!("i+{by}"),

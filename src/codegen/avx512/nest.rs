@@ -30,7 +30,8 @@ const BASES: [Gpr; 13] = [
 ];
 
 /// So many vectors are computed side by side, if registers suffice.
-const SIDE_BY_SIDE: [usize; 2] = [4, 2];
+const SIDE_BY_SIDE: [usize; 2] = [MOST, 2];
+pub(super) const MOST: usize = 4;
 /// Operations of all of them: more would need more registers, and time to find that out.
 const MOST_TOGETHER: usize = 600;
 /// Vector registers that they may take: the others hold numbers.
@@ -69,7 +70,16 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `None` for a nest that cannot be said in these means. `next_word`: the first free word of the frame.
-    pub fn new(kernel: &Kernel, nest: &Nest, words: &Words, next_word: &mut u32) -> Option<Plan> {
+    /// What the nest reads at `given` arguments and offsets along its only axis is in registers already, in the first of
+    /// them for the first vector, and so on; at most so many vectors are computed side by side.
+    pub fn new(
+        kernel: &Kernel,
+        nest: &Nest,
+        words: &Words,
+        next_word: &mut u32,
+        given: &[(u32, usize)],
+        most: usize,
+    ) -> Option<Plan> {
         let nest = with_inner_axis(&merge_axes(nest));
         let (extent, outer) = nest.extents.split_last()?;
         // An index of the innermost axis is counted in bytes, and as a number it is exact.
@@ -84,6 +94,7 @@ impl Plan {
             counters: outer.iter().map(|n| (*n > 1).then(|| next(next_word))).collect(),
             starts: Vec::new(),
             next_word,
+            given,
             before: Body::default(),
             body: Body::default(),
         };
@@ -109,7 +120,7 @@ impl Plan {
             pinned: BTreeMap::new(),
             registers: 0,
         };
-        plan.choose_pinned()?;
+        plan.choose_pinned(given.len(), most)?;
         Some(plan)
     }
 
@@ -118,7 +129,7 @@ impl Plan {
     }
 
     /// The registers that a body leaves free hold the numbers that save most.
-    fn choose_pinned(&mut self) -> Option<()> {
+    fn choose_pinned(&mut self, given: usize, most: usize) -> Option<()> {
         let bases = self.bases();
         let none = BTreeMap::new();
         let mut context = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
@@ -135,15 +146,19 @@ impl Plan {
             (self.body, body) = (ordered, registers);
         }
         (self.vectors, self.together) = (1, self.body.clone());
-        let is_short = |n: &usize| self.extent / LANES >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
+        let is_short =
+            |n: &usize| *n <= most && self.extent / LANES >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
         for vectors in SIDE_BY_SIDE.into_iter().filter(is_short) {
-            let found = as_recorded.side_by_side(vectors, LANES).and_then(fitting);
+            let found = as_recorded.side_by_side(vectors, LANES, given).and_then(fitting);
             if let Some((together, registers)) = found {
                 (self.vectors, self.together, body) = (vectors, together, registers.max(body));
                 break;
             }
         }
         self.registers = before.max(body);
+        if given > 0 {
+            self.registers = self.registers.max(super::contract::REGISTERS);
+        }
         if self.extent / LANES < ROUNDS {
             return Some(());
         }
@@ -190,19 +205,61 @@ impl Plan {
             })
             .collect();
         self.addresses(asm, words);
-        let bases = self.bases();
-        let none = BTreeMap::new();
-        let before = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
-        allocate::emit(asm, &self.before, &before)?;
-        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
-        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
-        self.inner_axis(asm, &bases)?;
+        self.begin(asm, ahead)?;
+        self.inner_axis(asm, &self.bases())?;
         for ((counter, extent), header) in self.outer.iter().zip(headers).rev() {
             asm.memory_number(IntImm::Add, word(*counter), 1);
             asm.memory_number(IntImm::Cmp, word(*counter), *extent as i32);
             asm.jump(Condition::Below, header);
         }
         Some(())
+    }
+
+    /// What is the same at all indices of the innermost axis; the addresses are there.
+    fn begin(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        let bases = self.bases();
+        let none = BTreeMap::new();
+        let before = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
+        allocate::emit(asm, &self.before, &before)?;
+        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
+        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
+        Some(())
+    }
+
+    /// How many vectors are computed side by side.
+    pub fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// Before the first [`Plan::at`].
+    pub fn begin_units(
+        &self,
+        asm: &mut Assembler,
+        words: &Words,
+        ahead: &BTreeMap<Uniform, Zmm>,
+    ) -> Option<()> {
+        if self.before.ops.iter().any(|op| op.is_effect()) {
+            self.addresses(asm, words);
+        }
+        self.begin(asm, ahead)
+    }
+
+    /// Of a nest with one axis, one vector or all that are computed side by side, from some index on. In a tail only the
+    /// lanes of [`TAIL`] touch memory.
+    pub fn at(
+        &self,
+        asm: &mut Assembler,
+        words: &Words,
+        first: usize,
+        vectors: usize,
+        is_tail: bool,
+    ) -> Option<()> {
+        self.addresses(asm, words);
+        asm.int_number(IntImm::Mov, RAX, i32::try_from(4 * first).ok()?);
+        let bases = self.bases();
+        let context = Context { bases: &bases, pinned: &self.pinned, is_loop: true, is_tail };
+        let body = if vectors > 1 { &self.together } else { &self.body };
+        allocate::emit(asm, body, &context).map(|_| ())
     }
 
     fn addresses(&self, asm: &mut Assembler, words: &Words) {
@@ -274,7 +331,7 @@ fn next(word: &mut u32) -> u32 {
 }
 
 /// The same nest with an innermost axis, and with stride 1 along it where it has one element only.
-fn with_inner_axis(nest: &Nest) -> Nest {
+pub(super) fn with_inner_axis(nest: &Nest) -> Nest {
     let mut nest = nest.clone();
     let is_new = nest.extents.is_empty();
     if is_new {
@@ -300,6 +357,7 @@ struct Recorder<'a> {
     counters: Vec<Option<u32>>,
     starts: Vec<(u32, Vec<(u32, i32)>)>,
     next_word: &'a mut u32,
+    given: &'a [(u32, usize)],
     before: Body,
     body: Body,
 }
@@ -414,6 +472,10 @@ impl Recorder<'_> {
     }
 
     fn load(&mut self, access: &Access, is_fixed: bool) -> Option<V> {
+        let is_given = |given: &(u32, usize)| *given == (access.arg.0, access.offset);
+        if let (Some(register), false) = (self.given.iter().position(is_given), is_fixed) {
+            return Some(self.body.push(Op::Given(register as u8)));
+        }
         let place = self.place(access)?;
         match (is_fixed, place.stride) {
             (true, _) => Some(self.before.push(Op::Broadcast(place))),

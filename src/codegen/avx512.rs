@@ -17,11 +17,11 @@ mod order;
 mod units;
 
 use crate::loops::{Effect, Kernel, Nest};
-use allocate::{LANES, VECTORS};
+use allocate::VECTORS;
 use body::Uniform;
 use contract::Products;
 use encode::*;
-use frame::{WORDS, word};
+use frame::{ARGS, WORDS, row, word};
 use nest::Plan;
 use std::collections::BTreeMap;
 use units::{Units, Waiting};
@@ -38,7 +38,7 @@ const SAVED: [Gpr; 6] = [Gpr(3), Gpr(5), Gpr(12), Gpr(13), Gpr(14), Gpr(15)];
 
 /// Words of the stack frame with one use throughout a function.
 struct Words {
-    /// The current row of each argument; the first words, as many are copied at once.
+    /// The current row of each argument, from the second row on: the first are where the caller has them.
     args: u32,
     /// The caller's stack pointer.
     stack: u32,
@@ -118,29 +118,6 @@ fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
     Some((parts, next_word))
 }
 
-/// Puts the addresses of all arguments into the frame.
-fn take_args(asm: &mut Assembler, words: &Words, args: u32) {
-    let mut done = 0;
-    while args - done > 1 {
-        // An address is as long as two lanes.
-        asm.length = Length::of(LANES.min(2 * (args - done) as usize));
-        let count = (asm.length.lanes() / 2) as u32;
-        if count > args - done {
-            asm.length = Length::of(asm.length.lanes() / 2);
-        }
-        let count = (asm.length.lanes() / 2) as u32;
-        let from = Mem::At { base: RDI, index: None, disp: 8 * done as i32 };
-        asm.vector(VMOVUPS, 0, Zmm(0), Rm::Full(from), Written::All, None);
-        asm.vector(VMOVUPS_STORE, 0, Zmm(0), Rm::Full(word(words.args + done)), Written::All, None);
-        done += count;
-    }
-    asm.length = Length::default();
-    for arg in done..args {
-        asm.int(Int::Load, RAX, Mem::At { base: RDI, index: None, disp: 8 * arg as i32 });
-        asm.int(Int::Store, RAX, word(words.args + arg));
-    }
-}
-
 /// The function of a kernel, if this emitter has the means.
 pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     let args = u32::try_from(kernel.args.len()).ok()?;
@@ -152,7 +129,7 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     let ahead = pinned_throughout(&parts);
 
     let mut asm = Assembler::new(with_text);
-    let (row, exit) = (asm.label(), asm.label());
+    let (next_row, exit) = (asm.label(), asm.label());
     SAVED.iter().for_each(|reg| asm.push(*reg));
     asm.int_registers(Int::Load, R11, RSP);
     asm.int_number(IntImm::Sub, RSP, frame::size(next_word));
@@ -163,15 +140,15 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     asm.int(Int::Store, RSI, word(words.rows));
     asm.int(Int::Store, RDI, word(words.call));
     asm.int(Int::Store, RDX, word(words.turn));
-    take_args(&mut asm, &words, args);
+    asm.int_registers(Int::Load, ARGS, RDI);
     nest::pin(&mut asm, &ahead);
-    asm.bind(row);
+    asm.bind(next_row);
     for scalar in 0..kernel.scalars {
         asm.memory_number(IntImm::Mov, word(words.scalars + scalar), 0);
     }
     for part in &parts {
         match part {
-            Part::Nest(plan) => plan.emit(&mut asm, &words, &ahead)?,
+            Part::Nest(plan) => plan.emit(&mut asm, &ahead)?,
             Part::Products(products) => products.emit(&mut asm, &words),
             Part::Units(units) => units.emit(&mut asm, &words, &ahead)?,
         }
@@ -182,11 +159,13 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     // Behind the addresses of the arguments and of the constants are the arguments' strides.
     asm.int(Int::Load, R11, word(words.call));
     for arg in 0..args {
-        asm.int(Int::Load, RAX, word(words.args + arg));
+        asm.int(Int::Load, RAX, row(arg));
         asm.int(Int::Add, RAX, Mem::At { base: R11, index: None, disp: 8 * (args + 1 + arg) as i32 });
         asm.int(Int::Store, RAX, word(words.args + arg));
     }
-    asm.jump(Condition::Always, row);
+    asm.int_registers(Int::Load, ARGS, RSP);
+    asm.int_number(IntImm::Add, ARGS, frame::word_at(words.args));
+    asm.jump(Condition::Always, next_row);
     asm.bind(exit);
     asm.int(Int::Load, RSP, word(words.stack));
     SAVED.iter().rev().for_each(|reg| asm.pop(*reg));

@@ -7,7 +7,7 @@
 
 mod aimed;
 
-pub use aimed::Aimed;
+pub use aimed::{Aimed, Lent};
 
 use super::memory::Memory;
 use crate::codegen::Code;

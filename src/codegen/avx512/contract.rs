@@ -11,7 +11,7 @@
 use super::Words;
 use super::allocate::LANES;
 use super::encode::*;
-use super::frame::word;
+use super::frame::{row, word};
 use crate::loops::{Access, Nest, PANEL};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -226,30 +226,30 @@ impl Products {
     }
 
     pub fn emit(&self, asm: &mut Assembler, words: &Words) {
-        asm.int(Int::Load, TO, word(words.args + self.to));
+        asm.int(Int::Load, TO, row(self.to));
         let groups = self.groups();
         if !self.is_large() || groups.len() == 1 {
-            groups.iter().for_each(|group| self.group(asm, words, group.clone()));
+            groups.iter().for_each(|group| self.group(asm, group.clone()));
             return;
         }
         let (forwards, done) = (asm.label(), asm.label());
         asm.int(Int::Load, COUNT, word(words.turn));
         asm.int_number(IntImm::And, COUNT, 1);
         asm.jump(Condition::Zero, forwards);
-        groups.iter().rev().for_each(|group| self.group(asm, words, group.clone()));
+        groups.iter().rev().for_each(|group| self.group(asm, group.clone()));
         asm.jump(Condition::Always, done);
         asm.bind(forwards);
-        groups.iter().for_each(|group| self.group(asm, words, group.clone()));
+        groups.iter().for_each(|group| self.group(asm, group.clone()));
         asm.bind(done);
     }
 
-    fn group(&self, asm: &mut Assembler, words: &Words, group: std::ops::Range<usize>) {
+    fn group(&self, asm: &mut Assembler, group: std::ops::Range<usize>) {
         let columns = &self.columns[group.clone()];
         for (i, term) in self.terms.iter().enumerate() {
             // Behind the sums so far.
             let bank = if i == 0 { 0 } else { columns.len() as u8 };
             let sums: Vec<u8> = (bank..).take(columns.len()).collect();
-            term.chains(asm, words, group.clone(), &sums, Written::All);
+            term.chains(asm, &term.columns[group.clone()], &sums, Written::All);
             for sum in 0..if i == 0 { 0 } else { bank } {
                 asm.length = columns[usize::from(sum)].length();
                 asm.vector(VADDPS, sum, Zmm(sum), Rm::Reg(Zmm(bank + sum)), Written::All, None);
@@ -283,19 +283,11 @@ impl Products {
 
 impl Term {
     /// The sums of a group, in a register each.
-    pub fn chains(
-        &self,
-        asm: &mut Assembler,
-        words: &Words,
-        group: std::ops::Range<usize>,
-        sums: &[u8],
-        write: Written,
-    ) {
-        let columns = &self.columns[group];
+    pub fn chains(&self, asm: &mut Assembler, columns: &[i32], sums: &[u8], write: Written) {
         let panels = panels(columns);
-        asm.int(Int::Load, FROM, word(words.args + self.from.0));
+        asm.int(Int::Load, FROM, row(self.from.0));
         for (panel, register) in panels.iter().zip(PANELS) {
-            asm.int(Int::Load, register, word(words.args + self.weight));
+            asm.int(Int::Load, register, row(self.weight));
             if *panel > 0 {
                 asm.int_number(IntImm::Add, register, *panel);
             }

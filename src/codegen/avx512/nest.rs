@@ -7,13 +7,13 @@ use super::Words;
 use super::allocate::{self, Context, LANES, TAIL, VECTORS};
 use super::body::{Body, Op, Pair, Place, Single, Uniform, V};
 use super::encode::*;
-use super::frame::{Base, word};
+use super::frame::{Base, row, word};
 use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Registers for addresses; one more is there for what finds no room.
-const BASES: [Gpr; 13] = [
+const BASES: [Gpr; 12] = [
     Gpr(1),
     Gpr(2),
     Gpr(3),
@@ -26,7 +26,6 @@ const BASES: [Gpr; 13] = [
     Gpr(12),
     Gpr(13),
     Gpr(14),
-    Gpr(15),
 ];
 
 /// So many vectors are computed side by side, if registers suffice.
@@ -193,7 +192,7 @@ impl Plan {
     }
 
     /// `ahead`: what is in its register already.
-    pub fn emit(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+    pub fn emit(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         let headers: Vec<Label> = self
             .outer
             .iter()
@@ -204,7 +203,7 @@ impl Plan {
                 header
             })
             .collect();
-        self.addresses(asm, words);
+        self.addresses(asm);
         self.begin(asm, ahead)?;
         self.inner_axis(asm, &self.bases())?;
         for ((counter, extent), header) in self.outer.iter().zip(headers).rev() {
@@ -232,29 +231,17 @@ impl Plan {
     }
 
     /// Before the first [`Plan::at`].
-    pub fn begin_units(
-        &self,
-        asm: &mut Assembler,
-        words: &Words,
-        ahead: &BTreeMap<Uniform, Zmm>,
-    ) -> Option<()> {
+    pub fn begin_units(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         if self.before.ops.iter().any(|op| op.is_effect()) {
-            self.addresses(asm, words);
+            self.addresses(asm);
         }
         self.begin(asm, ahead)
     }
 
     /// Of a nest with one axis, one vector or all that are computed side by side, from some index on. In a tail only the
     /// lanes of [`TAIL`] touch memory.
-    pub fn at(
-        &self,
-        asm: &mut Assembler,
-        words: &Words,
-        first: usize,
-        vectors: usize,
-        is_tail: bool,
-    ) -> Option<()> {
-        self.addresses(asm, words);
+    pub fn at(&self, asm: &mut Assembler, first: usize, vectors: usize, is_tail: bool) -> Option<()> {
+        self.addresses(asm);
         asm.int_number(IntImm::Mov, RAX, i32::try_from(4 * first).ok()?);
         let bases = self.bases();
         let context = Context { bases: &bases, pinned: &self.pinned, is_loop: true, is_tail };
@@ -262,10 +249,10 @@ impl Plan {
         allocate::emit(asm, body, &context).map(|_| ())
     }
 
-    fn addresses(&self, asm: &mut Assembler, words: &Words) {
+    fn addresses(&self, asm: &mut Assembler) {
         for start in &self.starts {
             let to = if let Base::Register(register) = start.base { register } else { RAX };
-            asm.int(Int::Load, to, word(words.args + start.arg));
+            asm.int(Int::Load, to, row(start.arg));
             for (counter, bytes) in &start.outer {
                 asm.int(Int::Imul(*bytes), R11, word(*counter));
                 asm.int_registers(Int::Add, to, R11);

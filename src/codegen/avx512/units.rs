@@ -11,7 +11,7 @@ use super::{Pinned, Words};
 use super::allocate::{LANES, TAIL};
 use super::contract::{FIRST_CACHE, Term, bytes};
 use super::encode::*;
-use super::frame::word;
+use super::frame::{row, word};
 use super::nest::{Plan, with_inner_axis};
 use crate::codegen::axes::{accesses, merge_axes, written_arg};
 use crate::codegen::reach::reach;
@@ -22,6 +22,8 @@ use std::ops::Range;
 /// Most sums at once: a processor has enough to do with so many chains, and as many registers are left for the sums of the
 /// next product.
 const MOST: usize = 8;
+/// With so many chains side by side a processor does not wait for any.
+const CHAINS: usize = 4;
 /// A nest with more groups of units than this keeps its products apart, whose code is a loop.
 const GROUPS: usize = 128;
 
@@ -213,7 +215,7 @@ impl Units {
             return None;
         }
         let parts = parts(&mut sums, &taken, units)?;
-        let most = (MOST / sums.len()).max(1);
+        let most = std::env::var("RCH").ok().and_then(|v| v.parse().ok()).unwrap_or(CHAINS).div_ceil(sums.len());
         let places: Vec<(u32, usize)> = sums.iter().map(|sum| sum.to).collect();
         let mut word = *next_word;
         let plan = Plan::new(kernel, &nest, words, &mut word, &places, most)?;
@@ -235,23 +237,24 @@ impl Units {
     }
 
     pub fn emit(&self, asm: &mut Assembler, words: &Words, ahead: &Pinned) -> Option<()> {
-        self.plan.begin_units(asm, words, ahead)?;
+        self.plan.begin_units(asm, ahead)?;
         if !self.is_large() || self.groups.len() == 1 {
-            return self.groups.iter().try_for_each(|group| self.group(asm, words, *group));
+            return self.groups.iter().try_for_each(|group| self.group(asm, *group, false));
         }
         let (forwards, done) = (asm.label(), asm.label());
         asm.int(Int::Load, RAX, word(words.turn));
         asm.int_number(IntImm::And, RAX, 1);
         asm.jump(Condition::Zero, forwards);
-        self.groups.iter().rev().try_for_each(|group| self.group(asm, words, *group))?;
+        self.groups.iter().rev().try_for_each(|group| self.group(asm, *group, true))?;
         asm.jump(Condition::Always, done);
         asm.bind(forwards);
-        self.groups.iter().try_for_each(|group| self.group(asm, words, *group))?;
+        self.groups.iter().try_for_each(|group| self.group(asm, *group, false))?;
         asm.bind(done);
         Some(())
     }
 
-    fn group(&self, asm: &mut Assembler, words: &Words, group: Group) -> Option<()> {
+    /// `back`: what is read last otherwise is read first.
+    fn group(&self, asm: &mut Assembler, group: Group, back: bool) -> Option<()> {
         asm.length = Length::of(group.count);
         let is_tail = asm.length.lanes() > group.count;
         if is_tail {
@@ -261,13 +264,19 @@ impl Units {
         let write = if is_tail { Written::Merge(TAIL) } else { Written::All };
         let mut is_begun = vec![false; self.sums.len()];
         let many = self.sums.len() * group.vectors;
-        for part in &self.parts {
+        // The sum of two is the same either way.
+        let can_turn = self.parts.len() == 2 && self.sums.iter().all(|sum| !sum.add);
+        let turned: Vec<&Part> = match back && can_turn {
+            true => self.parts.iter().rev().collect(),
+            false => self.parts.iter().collect(),
+        };
+        for part in turned {
             let (to, term) = part.of(group, self.sums.len())?;
             // Sums that have begun are added to.
             let apart: Vec<bool> = to.iter().map(|sum| is_begun[sum % self.sums.len()]).collect();
             let banks: Vec<u8> =
                 to.iter().zip(&apart).map(|(sum, apart)| (*sum + if *apart { many } else { 0 }) as u8).collect();
-            term.chains(asm, words, 0..banks.len(), &banks, write);
+            term.chains(asm, &term.columns, &banks, write);
             for (sum, _) in to.iter().zip(&apart).filter(|(_, apart)| **apart) {
                 let (sum, more) = (*sum as u8, (*sum + many) as u8);
                 asm.vector(VADDPS, sum, Zmm(sum), Rm::Reg(Zmm(more)), Written::All, None);
@@ -276,25 +285,25 @@ impl Units {
                 let s = sum % self.sums.len();
                 is_begun[s] = true;
                 if self.sums[s].add {
-                    let mem = self.place(asm, words, *sum, group)?;
+                    let mem = self.place(asm, *sum, group)?;
                     asm.vector(VADDPS, *sum as u8, Zmm(*sum as u8), Rm::Full(mem), write, None);
                 }
             }
         }
         for sum in (0..many).filter(|sum| self.sums[sum % self.sums.len()].is_kept) {
-            let mem = self.place(asm, words, sum, group)?;
+            let mem = self.place(asm, sum, group)?;
             asm.vector(VMOVUPS_STORE, sum as u8, Zmm(0), Rm::Full(mem), write, None);
         }
-        self.plan.at(asm, words, group.first, group.vectors, is_tail)?;
+        self.plan.at(asm, group.first, group.vectors, is_tail)?;
         asm.length = Length::default();
         Some(())
     }
 
     /// Where a vector of sums lies in memory.
-    fn place(&self, asm: &mut Assembler, words: &Words, sum: usize, group: Group) -> Option<Mem> {
+    fn place(&self, asm: &mut Assembler, sum: usize, group: Group) -> Option<Mem> {
         let (arg, first) = self.sums[sum % self.sums.len()].to;
         let disp = bytes(first + group.first + LANES * (sum / self.sums.len()))?;
-        asm.int(Int::Load, R11, word(words.args + arg));
+        asm.int(Int::Load, R11, row(arg));
         Some(Mem::At { base: R11, index: None, disp })
     }
 }
@@ -336,8 +345,6 @@ fn sums(nest: &Nest, units: usize, waiting: &[Waiting]) -> Option<Vec<Sum>> {
 /// The products of the sums, in their order. Each of them must go through all units.
 fn parts(sums: &mut [Sum], taken: &[(usize, Waiting)], units: usize) -> Option<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::new();
-    // How far each sum is covered by its products so far.
-    let mut known: Vec<Option<usize>> = vec![None; sums.len()];
     for (s, w) in taken {
         let c = w.0.contraction()?;
         let [_, depth] = w.0.extents[..] else { return None };
@@ -349,34 +356,31 @@ fn parts(sums: &mut [Sum], taken: &[(usize, Waiting)], units: usize) -> Option<V
         }
         let pace = [bytes(pace[0])?, bytes(pace[1])?];
         let from = (c.from.arg.0, bytes(c.from.offset)?);
-        let key = |p: &Part| (p.depth, p.from, p.weight, p.pace, p.add);
+        bytes(c.weight.offset.checked_add(within.len())?)?;
         let new = Part { depth, from, weight: c.weight.arg.0, pace, add: c.add, strips: Vec::new() };
-        // Strips come product by product; those of one sum unit by unit.
-        if within.start == 0 {
-            if known[*s].is_some_and(|end| end != units) || (known[*s].is_some() && !c.add) {
+        let key = |p: &Part| (p.depth, p.from, p.weight, p.pace, p.add);
+        if parts.last().is_none_or(|last| key(last) != key(&new)) {
+            parts.push(new);
+        }
+        parts.last_mut()?.strips.push((*s, within, c.weight.offset));
+    }
+    let mut is_begun = vec![false; sums.len()];
+    for part in &mut parts {
+        part.strips.sort_by_key(|(sum, units, _)| (*sum, units.start));
+        for (s, sum) in sums.iter_mut().enumerate() {
+            let mut strips = part.strips.iter().filter(|(sum, ..)| *sum == s).peekable();
+            if strips.peek().is_none() {
+                continue;
+            }
+            let end = strips.try_fold(0, |end, (_, units, _)| (units.start == end).then_some(units.end));
+            if end != Some(units) || (is_begun[s] && !part.add) {
                 return None;
             }
-            sums[*s].add |= known[*s].is_none() && c.add;
-        } else if known[*s] != Some(within.start) {
-            return None;
+            sum.add |= !is_begun[s] && part.add;
+            is_begun[s] = true;
         }
-        known[*s] = Some(within.end);
-        let is_next = |p: &Part| {
-            let ends = p.strips.iter().filter(|(sum, ..)| sum == s).map(|(_, units, _)| units.end).max();
-            key(p) == key(&new) && ends.unwrap_or(0) == within.start
-        };
-        let at = match parts.last() {
-            Some(last) if is_next(last) => parts.len() - 1,
-            _ if within.start == 0 => {
-                parts.push(new);
-                parts.len() - 1
-            }
-            _ => return None,
-        };
-        bytes(c.weight.offset.checked_add(within.len())?)?;
-        parts[at].strips.push((*s, within, c.weight.offset));
     }
-    known.iter().all(|end| *end == Some(units)).then_some(parts)
+    is_begun.iter().all(|begun| *begun).then_some(parts)
 }
 
 /// Units that are done at once: none of their weights are in two panels.

@@ -257,7 +257,15 @@ fn insts(raw: &[(u8, u8, u8, u8)]) -> Vec<Inst> {
 }
 
 /// A row of `depth` elements times a weight of `columns` columns in panels, into columns from `first` on.
-fn product(row: u32, weight: u32, to: u32, depth: usize, columns: usize, first: usize, add: bool) -> Vec<Nest> {
+fn product(
+    row: u32,
+    weight: u32,
+    to: u32,
+    depth: usize,
+    columns: usize,
+    first: usize,
+    add: bool,
+) -> Vec<Nest> {
     let (panels, rest) = (columns / PANEL, columns % PANEL);
     let all = [([panels, PANEL, depth], 0), ([1, rest, depth], panels)];
     let nest = |([panels, width, depth], panel): ([usize; 3], usize)| {
@@ -299,8 +307,7 @@ fn gates(gates: usize, units: usize, depth: [usize; 2], further: usize, apart: b
         nests.push(nest(0..gates, 6));
     }
     let weight = |depth: usize| columns.div_ceil(PANEL) * PANEL * depth;
-    let widths =
-        [depth[0], weight(depth[0]), depth[1], weight(depth[1]), columns, units, units, units, 2];
+    let widths = [depth[0], weight(depth[0]), depth[1], weight(depth[1]), columns, units, units, units, 2];
     program(&widths, &[1, 3, 5, 8], 0, nests)
 }
 
@@ -325,7 +332,11 @@ fn a_nest_that_reads_columns_of_other_units_comes_after_all_products() {
     nests.push(Nest { extents: vec![33], insts: all, effects: vec![store(5, 0, &[1], 3)] });
     // And a product of what a nest has made of its own row.
     nests.extend(product(5, 1, 4, 6, 40, 0, true));
-    nests.push(Nest { extents: vec![40], insts: vec![insts[1].clone()], effects: vec![store(0, 0, &[1], 0)] });
+    nests.push(Nest {
+        extents: vec![40],
+        insts: vec![insts[1].clone()],
+        effects: vec![store(0, 0, &[1], 0)],
+    });
     same_bits(&program(&[40, 6 * PANEL, 1, 1, 40, 40], &[1], 0, nests), 3, &values(3));
 }
 

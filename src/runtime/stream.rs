@@ -285,6 +285,7 @@ impl Stream {
     }
 
     /// Does what comes before the first step, or has been undone; makes room for the next step.
+    #[cold]
     fn begin(&mut self) -> Fallible<()> {
         if self.next == self.window {
             self.slide();

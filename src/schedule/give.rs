@@ -10,7 +10,9 @@ use crate::loops::{
 };
 
 pub fn give(program: &mut Program) {
-    let Some(at) = program.stages.iter().position(|stage| matches!(stage, Stage::Loop { .. })) else { return };
+    let Some(at) = program.stages.iter().position(|stage| matches!(stage, Stage::Loop { .. })) else {
+        return;
+    };
     for output in 0..program.outputs.len() {
         let Stage::Loop { domain, body, .. } = &program.stages[at] else { return };
         let [Stage::Map { kernel, args, .. }] = &body[..] else { return };
@@ -50,11 +52,7 @@ pub fn give(program: &mut Program) {
 }
 
 /// The stores, by nest and effect, that make some columns of a row; `None` if something else does, or is the last to.
-fn stores(
-    kernel: &Kernel,
-    arg: ArgId,
-    columns: std::ops::Range<usize>,
-) -> Option<Vec<(usize, usize)>> {
+fn stores(kernel: &Kernel, arg: ArgId, columns: std::ops::Range<usize>) -> Option<Vec<(usize, usize)>> {
     let mut stores = Vec::new();
     let mut is_made = vec![false; columns.len()];
     for (n, nest) in kernel.nests.iter().enumerate() {

@@ -5,9 +5,7 @@
 //! then by sixteen units, then by gate, so that whoever computes all gates of some units, works on them and goes on to
 //! the next reads the weight from one end to the other. What a column is and where its sum is written stays.
 
-use crate::loops::{
-    Access, Arg, ArgId, Inst, Nest, Operand, PANEL, Program, Stage, Weight, WeightPart,
-};
+use crate::loops::{Access, Arg, ArgId, Inst, Nest, Operand, PANEL, Program, Stage, Weight, WeightPart};
 
 /// Units that are done at once.
 const UNITS: usize = 16;
@@ -28,15 +26,10 @@ pub struct Interleaved(Vec<Gates>);
 
 impl Interleaved {
     /// Sorts the columns of the product `stages[at]`, if that can be done and is worth it.
-    pub fn of(
-        program: &mut Program,
-        used_once: &[bool],
-        stages: &[Stage],
-        at: usize,
-    ) -> Option<Interleaved> {
+    pub fn of(program: &mut Program, used_once: &[bool], stages: &[Stage], at: usize) -> Option<Interleaved> {
         let Stage::Product { weight, out, .. } = &stages[at] else { return None };
         let w = &program.weights[weight.index()];
-        if w.k.saturating_mul(w.n).saturating_mul(4) <= std::env::var("RSM").ok().and_then(|v| v.parse().ok()).unwrap_or(SMALL) || !used_once[weight.index()] {
+        if w.k.saturating_mul(w.n).saturating_mul(4) <= SMALL || !used_once[weight.index()] {
             return None;
         }
         let order = Interleaved(gates(program, &stages[at + 1..], out, w.n)?);
@@ -62,17 +55,17 @@ impl Interleaved {
         let mut parts = Vec::new();
         for (to, from) in self.runs() {
             for part in &weight.parts {
-                let end = part.n0 + part.cols;
+                // Of a transposed block the columns are rows, which are all of one length.
+                let end = part.n0 + if part.transposed { part.rows } else { part.cols };
                 if from >= end || from + UNITS <= part.n0 {
                     continue;
                 }
-                // Columns of a transposed block are rows, which are all of one length.
                 if from < part.n0 || from + UNITS > end || !part.transposed {
                     return None;
                 }
-                let column = part.source.column + (from - part.n0) * part.rows;
+                let column = part.source.column + (from - part.n0) * part.cols;
                 let source = Operand { column, ..part.source };
-                parts.push(WeightPart { source, rows: part.rows, cols: UNITS, n0: to, ..part.clone() });
+                parts.push(WeightPart { source, rows: UNITS, n0: to, ..part.clone() });
             }
         }
         Some(parts)

@@ -116,9 +116,12 @@ pub(super) enum Op {
 impl Op {
     pub fn operands(self) -> impl Iterator<Item = V> {
         let all = match self {
-            Op::Uniform(_) | Op::Given(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => {
-                [None; 3]
-            }
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_) => [None; 3],
             Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
             Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
                 [Some(a), Some(b), None]
@@ -131,7 +134,12 @@ impl Op {
     /// The same operation on other values.
     pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
         match self {
-            Op::Uniform(_) | Op::Given(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_) => self,
             Op::Single(single, a) => Op::Single(single, of(a)),
             Op::Pair(pair, a, b) => Op::Pair(pair, of(a), of(b)),
             Op::Fma(a, b, c) => Op::Fma(of(a), of(b), of(c)),

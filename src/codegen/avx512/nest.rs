@@ -13,20 +13,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Registers for addresses; one more is there for what finds no room.
-const BASES: [Gpr; 12] = [
-    Gpr(1),
-    Gpr(2),
-    Gpr(3),
-    Gpr(5),
-    Gpr(6),
-    Gpr(7),
-    Gpr(8),
-    Gpr(9),
-    Gpr(10),
-    Gpr(12),
-    Gpr(13),
-    Gpr(14),
-];
+const BASES: [Gpr; 12] =
+    [Gpr(1), Gpr(2), Gpr(3), Gpr(5), Gpr(6), Gpr(7), Gpr(8), Gpr(9), Gpr(10), Gpr(12), Gpr(13), Gpr(14)];
 
 /// So many vectors are computed side by side, if registers suffice.
 const SIDE_BY_SIDE: [usize; 2] = [MOST, 2];

@@ -7,12 +7,12 @@
 //!
 //! What the nest does not read waits on, for a nest behind it.
 
-use super::{Pinned, Words};
 use super::allocate::{LANES, TAIL};
 use super::contract::{FIRST_CACHE, Term, bytes};
 use super::encode::*;
 use super::frame::{row, word};
 use super::nest::{Plan, with_inner_axis};
+use super::{Pinned, Words};
 use crate::codegen::axes::{accesses, merge_axes, written_arg};
 use crate::codegen::reach::reach;
 use crate::loops::{Access, Effect, Inst, Kernel, Nest};
@@ -163,9 +163,8 @@ fn is_pointwise(nest: &Nest) -> bool {
 pub(super) fn is_apart(nest: &Nest, waiting: &[Waiting]) -> bool {
     let touches = |w: &Waiting| {
         let (arg, elements) = w.to();
-        accesses(nest).any(|(a, id)| {
-            a.arg.0 == arg && (id.is_some() || overlap(&touched(a, &nest.extents), &elements))
-        })
+        accesses(nest)
+            .any(|(a, id)| a.arg.0 == arg && (id.is_some() || overlap(&touched(a, &nest.extents), &elements)))
     };
     let changes = |w: &Waiting| nest.effects.iter().filter_map(written_arg).any(|arg| w.reads(arg));
     !waiting.iter().any(|w| touches(w) || changes(w))
@@ -215,7 +214,7 @@ impl Units {
             return None;
         }
         let parts = parts(&mut sums, &taken, units)?;
-        let most = std::env::var("RCH").ok().and_then(|v| v.parse().ok()).unwrap_or(CHAINS).div_ceil(sums.len());
+        let most = CHAINS.div_ceil(sums.len());
         let places: Vec<(u32, usize)> = sums.iter().map(|sum| sum.to).collect();
         let mut word = *next_word;
         let plan = Plan::new(kernel, &nest, words, &mut word, &places, most)?;
@@ -274,8 +273,11 @@ impl Units {
             let (to, term) = part.of(group, self.sums.len())?;
             // Sums that have begun are added to.
             let apart: Vec<bool> = to.iter().map(|sum| is_begun[sum % self.sums.len()]).collect();
-            let banks: Vec<u8> =
-                to.iter().zip(&apart).map(|(sum, apart)| (*sum + if *apart { many } else { 0 }) as u8).collect();
+            let banks: Vec<u8> = to
+                .iter()
+                .zip(&apart)
+                .map(|(sum, apart)| (*sum + if *apart { many } else { 0 }) as u8)
+                .collect();
             term.chains(asm, &term.columns, &banks, write);
             for (sum, _) in to.iter().zip(&apart).filter(|(_, apart)| **apart) {
                 let (sum, more) = (*sum as u8, (*sum + many) as u8);

@@ -17,7 +17,9 @@ pub struct Aimed {
     _native: Arc<Native>,
     /// What the function is called with: the addresses of the current row, and so on.
     call: Vec<*mut u8>,
-    args: usize,
+    /// The arguments that go from row to row, and by how many bytes. One by one: a step begins before the one before it
+    /// is over, which it could not if addresses were written as numbers and read again as vectors, or the other way.
+    moving: Vec<(usize, usize)>,
     /// Rows that are left, of how many.
     left: usize,
     rows: usize,
@@ -61,12 +63,25 @@ impl Aimed {
         let mut call = Vec::new();
         native.addresses(kernel, binds, rows, &Memory::new(&mut bufs, &mut weights), &mut call);
         let function = native.kernels[kernel].function;
-        let args = binds.len();
+        let is_moving = |(i, bind): &(usize, &Bind)| bind.stride != 0 && lent.iter().all(|l| l.arg != *i);
+        let all = binds.iter().enumerate().filter(is_moving);
+        let moving = all.map(|(i, bind)| (i, (bind.stride * 4) as usize)).collect();
         for l in &lent {
             let (span, is_written) = native.kernels[kernel].spans[l.arg];
             assert!(span <= l.width && (l.written || !is_written), "a kernel's argument cannot be lent");
         }
-        Aimed { bufs, weights, function, _native: native.clone(), call, args, left: rows, rows, turn: 0, lent }
+        Aimed {
+            bufs,
+            weights,
+            function,
+            _native: native.clone(),
+            call,
+            moving,
+            left: rows,
+            rows,
+            turn: 0,
+            lent,
+        }
     }
 
     /// Runs the kernel on the current row, with what is lent in `input` and `output`, and goes on to the next one.
@@ -100,9 +115,8 @@ impl Aimed {
     }
 
     fn go(&mut self, rows: usize) {
-        let (addresses, behind) = self.call.split_at_mut(self.args);
-        for (address, stride) in addresses.iter_mut().zip(&behind[1..]) {
-            *address = address.wrapping_add((*stride as usize).wrapping_mul(rows));
+        for (arg, bytes) in &self.moving {
+            self.call[*arg] = self.call[*arg].wrapping_add(bytes.wrapping_mul(rows));
         }
     }
 

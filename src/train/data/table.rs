@@ -37,6 +37,12 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     }
     let examples = rows.lines.len();
     let mut values: Vec<f32> = rows.values.iter().map(|v| v * scale).collect();
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(errors::bad_argument(
+            "csv",
+            &format!("has values that are not finite once scaled by {scale}"),
+        ));
+    }
     let mut shape = shape;
     if let Some(frame) = Frame::parse(call, &shape)? {
         values = frame.placed(&values, &shape, test_from.unwrap_or(examples));
@@ -167,6 +173,9 @@ impl Rows {
         let label = if labelled { cells.pop().unwrap_or("") } else { "" };
         if labelled && label.is_empty() {
             return Err("its last column, the class, is empty".into());
+        }
+        if cells.is_empty() {
+            return Err("it has no value before its last column".into());
         }
         let width = *self.width.get_or_insert(cells.len());
         if cells.len() != width {

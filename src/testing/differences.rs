@@ -15,20 +15,32 @@
 //! for a kink.
 
 use super::draws;
-use super::errors::Wrong;
+pub use super::errors::Wrong;
 use crate::diag::Fallible;
-use crate::eqn::eval::Arrays;
+use crate::eqn::eval::{Arrays, Batch};
+use crate::eqn::{Graph, Ty};
 
 /// Greatest relative error of a slope.
 const TOLERANCE: f64 = 1e-6;
 /// Errors are relative to the slope, but at least to this share of the array's greatest component.
 const SHARE: f64 = 1e-2;
 const STEP: f64 = 2e-3;
-/// Arrays of at most so many elements are compared element by element.
-const FEW: usize = 6;
-/// Of greater ones so many directions, and so many elements.
-const DIRECTIONS: usize = 2;
-const SAMPLE: usize = 4;
+
+/// How many slopes of one array are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Arrays of at most so many elements are compared element by element.
+    few: usize,
+    /// Of greater ones so many directions, and so many elements.
+    directions: usize,
+    sample: usize,
+}
+
+impl Effort {
+    pub const THOROUGH: Effort = Effort { few: 6, directions: 2, sample: 4 };
+    /// One direction through all elements of each array: for many graphs at few points.
+    pub const QUICK: Effort = Effort { few: 1, directions: 1, sample: 0 };
+}
 
 /// An array with a gradient, and its elements that count: not what is padding.
 pub struct Place {
@@ -52,12 +64,13 @@ pub fn compare(
     arrays: &Arrays,
     places: &[Place],
     seed: u64,
+    effort: Effort,
     objective: &mut dyn FnMut(&Arrays) -> Fallible<f64>,
 ) -> Fallible<Comparison> {
     let mut subject = Subject { gradients, arrays: arrays.clone(), objective };
     let mut worst = 0.0f64;
     for place in places {
-        for direction in directions(place, seed) {
+        for direction in directions(place, seed, effort) {
             match subject.slope(&place.array, &direction)? {
                 Slope::NotFinite => return Ok(Comparison::NotFinite),
                 Slope::Kink => return Ok(Comparison::Kink),
@@ -69,13 +82,13 @@ pub fn compare(
     Ok(Comparison::Agree { worst })
 }
 
-fn directions(place: &Place, seed: u64) -> Vec<Direction> {
+fn directions(place: &Place, seed: u64, effort: Effort) -> Vec<Direction> {
     let elements = &place.elements;
-    if elements.len() <= FEW {
+    if elements.len() <= effort.few {
         return elements.iter().map(|e| vec![(*e, 1.0)]).collect();
     }
     let mut all: Vec<Direction> = Vec::new();
-    for k in 0..DIRECTIONS {
+    for k in 0..effort.directions {
         // Not near 0, of either sign, of length 1 in all.
         let name = format!("{} along {k}", place.array);
         let weight = |i: usize| {
@@ -86,10 +99,52 @@ fn directions(place: &Place, seed: u64) -> Vec<Direction> {
         let length = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
         all.push(elements.iter().zip(weights).map(|(e, w)| (*e, w / length)).collect());
     }
-    let stride = elements.len() / SAMPLE;
+    if effort.sample == 0 {
+        return all;
+    }
+    let stride = (elements.len() / effort.sample).max(1);
     let first = (draws::unit(seed, &place.array, 0) * stride as f64) as usize;
-    all.extend(elements.iter().skip(first).step_by(stride).take(SAMPLE).map(|e| vec![(*e, 1.0)]));
+    all.extend(elements.iter().skip(first).step_by(stride).take(effort.sample).map(|e| vec![(*e, 1.0)]));
     all
+}
+
+/// Every source that has a gradient, with its true elements. `joint` is `forward` with its adjoint.
+pub fn places(forward: &Graph, joint: &Graph, batch: &Batch) -> Vec<Place> {
+    let mut places = Vec::new();
+    for source in &forward.sources {
+        let name = source.name.to_string();
+        let (Some(array), true) = (batch.arrays.get(&name), source.ty == Ty::Real) else { continue };
+        if joint.find_output(&format!("{name}_adj")).is_none() {
+            continue;
+        }
+        let axes = forward.axes_of(source.level);
+        let is_inside = |flat: &usize| {
+            let index = unravel(*flat, array.shape());
+            let example = index.get(axes.len()).copied().unwrap_or(0);
+            axes.iter().zip(&index).all(|(axis, x)| {
+                let extent = &*forward.domains[axis.index()].extent;
+                let nodes = batch.trees.get(extent).and_then(|all| Some(all.get(example)?.nodes()));
+                let length = batch.lengths.get(extent).and_then(|all| all.get(example).copied());
+                nodes.or(length).is_none_or(|n| *x < n)
+            })
+        };
+        let elements: Vec<usize> = (0..array.len()).filter(is_inside).collect();
+        if !elements.is_empty() {
+            places.push(Place { array: name, elements });
+        }
+    }
+    places
+}
+
+/// The sum of all real outputs, each element times its cotangent.
+pub fn weighted(outputs: &Arrays, given: &Arrays) -> f64 {
+    let mut sum = 0.0;
+    for (name, output) in outputs {
+        if let Some(cotangent) = given.get(&format!("{name}_adj")) {
+            sum += output.iter().zip(cotangent).map(|(o, c)| o * c).sum::<f64>();
+        }
+    }
+    sum
 }
 
 enum Slope {

@@ -31,7 +31,12 @@ fn nothing_disagrees() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(all.refused_share() < 0.05, "the generator is weak: {:?}", all.refused);
     for name in CHECKS.iter().filter(|name| !["panic", "sound"].contains(name)) {
-        assert!(all.done.get(name).is_some_and(|n| *n > SEEDS / 8), "{name}: {:?} {:?}", all.done, all.skipped);
+        assert!(
+            all.done.get(name).is_some_and(|n| *n > SEEDS / 8),
+            "{name}: {:?} {:?}",
+            all.done,
+            all.skipped
+        );
     }
 }
 

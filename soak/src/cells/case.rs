@@ -23,7 +23,11 @@ impl Case {
     /// From a file that [`Case::print`] wrote.
     pub fn parse(file: &str) -> Result<Case, String> {
         let line = file.lines().find_map(|l| l.strip_prefix(MARK)).ok_or("no `# soak:` line")?;
-        let text: String = file.lines().filter(|l| !l.starts_with('#') || l.starts_with("##")).map(|l| format!("{l}\n")).collect();
+        let text: String = file
+            .lines()
+            .filter(|l| !l.starts_with('#') || l.starts_with("##"))
+            .map(|l| format!("{l}\n"))
+            .collect();
         let mut case = Case { text, seed: 0, training: false, carry: false, check: None };
         for part in line.split(',').map(str::trim) {
             match part.split_once('=').map_or((part, ""), |(k, v)| (k.trim(), v.trim())) {

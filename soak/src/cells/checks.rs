@@ -23,8 +23,20 @@ use std::sync::Arc;
 
 /// Every check by name, in the order in which they are made.
 pub const CHECKS: &[&str] = &[
-    "panic", "sound", "printed", "formatted", "equations", "gradient", "simplified", "kernels", "saved", "recomputed",
-    "threads", "wide", "alone", "stream",
+    "panic",
+    "sound",
+    "printed",
+    "formatted",
+    "equations",
+    "gradient",
+    "simplified",
+    "kernels",
+    "saved",
+    "recomputed",
+    "threads",
+    "wide",
+    "alone",
+    "stream",
 ];
 
 #[derive(Clone, Debug, Default)]
@@ -56,7 +68,8 @@ fn fail<T>(check: &'static str, message: impl Into<String>) -> Result<T, Failure
 /// Of a stage that should not have refused.
 fn refused(check: &'static str) -> impl Fn(Vec<Diagnostic>) -> Failure {
     move |found| {
-        let first = found.first().map_or_else(String::new, |d| format!("{} {} {:?}", d.code, d.message, d.note));
+        let first =
+            found.first().map_or_else(String::new, |d| format!("{} {} {:?}", d.code, d.message, d.note));
         Failure { check, message: format!("refused: {first}") }
     }
 }
@@ -128,7 +141,8 @@ impl Checker<'_> {
             self.equations()?;
         }
         let s = self.subject;
-        let draw = |round, padding| values::draw(&s.derived, self.case.seed, round, s.batch, s.steps, padding);
+        let draw =
+            |round, padding| values::draw(&s.derived, self.case.seed, round, s.batch, s.steps, padding);
         if self.wants("gradient") || self.wants("simplified") {
             self.gradient(&|round| draw(round, Padding::Zeros))?;
         }
@@ -212,7 +226,12 @@ impl Checker<'_> {
     }
 
     /// The outputs of compiled programs, each element within its bound.
-    fn within(&mut self, check: &'static str, expected: &BTreeMap<String, ndarray::ArrayD<Bounded>>, found: &Arrays) -> Checked {
+    fn within(
+        &mut self,
+        check: &'static str,
+        expected: &BTreeMap<String, ndarray::ArrayD<Bounded>>,
+        found: &Arrays,
+    ) -> Checked {
         let mut is_open = false;
         for (name, array) in expected {
             let Some(other) = found.get(name) else { return fail(check, format!("no output `{name}`")) };

@@ -43,7 +43,13 @@ const MAINS: &[(usize, Main)] = &[
 ];
 
 /// Cells of the library: name, what may stand behind the dimensions, states, and a parameter with its shape.
-type Known = (&'static str, Where, &'static [&'static str], &'static [&'static str], Option<(&'static str, [usize; 2])>);
+type Known = (
+    &'static str,
+    Where,
+    &'static [&'static str],
+    &'static [&'static str],
+    Option<(&'static str, [usize; 2])>,
+);
 
 const LIBRARY: &[Known] = &[
     ("Dense", Where::Anywhere, &[], &[], Some(("W", [1, 0]))),
@@ -76,7 +82,8 @@ pub fn generate(seed: u64) -> Case {
     let (mut text, mut recipes) = (String::new(), library(rng));
     let (mut functions, mut pairs) = (Vec::new(), Vec::new());
     if rng.one_in(3) {
-        let body = *rng.pick(&["x / (1 + abs(x))", "k * tanh(x)", "if x > 0 then x else 0.1 * x", "x * σ(k * x)"]);
+        let body =
+            *rng.pick(&["x / (1 + abs(x))", "k * tanh(x)", "if x > 0 then x else 0.1 * x", "x * σ(k * x)"]);
         text += &format!("fn squash(x, k : real = 1.5) = {body}\n\n");
         functions.push("squash".to_string());
     }
@@ -93,7 +100,13 @@ pub fn generate(seed: u64) -> Case {
         let (base, with) = *rng.pick(OVERRIDES);
         text += &format!("cell Varied(I, H) = {base}(I, H) with {{ {with} }}\n\n");
         let states = vec!["h".to_string()];
-        recipes.push(Recipe { name: "Varied".into(), more: vec![], domain: Where::Chain, states, param: None });
+        recipes.push(Recipe {
+            name: "Varied".into(),
+            more: vec![],
+            domain: Where::Chain,
+            states,
+            param: None,
+        });
     }
     let start = |names: &[&'static str], recipes: &[Recipe]| Scope {
         names: names.to_vec(),
@@ -146,18 +159,18 @@ pub fn generate(seed: u64) -> Case {
         }
         Main::Function => (function(&mut e, &mut text), Vec::new()),
     };
-    let dims: Vec<String> = names.iter().map(|n| format!("{n} = {}", rng.weighted(&[(3, 1), (5, 2), (5, 3), (2, 4), (1, 5)]))).collect();
+    // Now and then the recipe leaves a size open.
+    let open = if rng.one_in(6) { Some(names[0]) } else { None };
+    let mut size = |name: &&str| match Some(*name) == open {
+        true => format!("{name} = {name}"),
+        false => format!("{name} = {}", rng.weighted(&[(3, 1), (5, 2), (5, 3), (2, 4), (1, 5)])),
+    };
+    let dims: Vec<String> = names.iter().map(&mut size).collect();
     let steps = rng.weighted(&[(2, 1), (4, 2), (5, 3), (3, 4), (1, 6)]);
     let batch = rng.weighted(&[(2, 1), (4, 2), (3, 3)]);
     let recipe = [dims, arguments].concat().join(", ");
     text += &format!("\ncheck grad {name}({recipe}), steps = {steps}, batch = {batch}\n");
-    Case {
-        text,
-        seed,
-        training: rng.one_in(3),
-        carry: rng.one_in(12),
-        check: None,
-    }
+    Case { text, seed, training: rng.one_in(3), carry: rng.one_in(12), check: None }
 }
 
 fn library(rng: &mut Rng) -> Vec<Recipe> {
@@ -215,7 +228,9 @@ fn varied(e: &mut Exprs, text: &mut String, made: cell::Made) -> String {
 
 fn function(e: &mut Exprs, text: &mut String) -> String {
     e.scope.params = false;
-    for (name, shape) in [("a", vec![Dim::name(0)]), ("b", vec![Dim::name(1)]), ("c", vec![Dim::name(0), Dim::name(1)])] {
+    for (name, shape) in
+        [("a", vec![Dim::name(0)]), ("b", vec![Dim::name(1)]), ("c", vec![Dim::name(0), Dim::name(1)])]
+    {
         e.scope.real(name, &shape, Over::Plain);
     }
     let shape = e.some_shape();
@@ -223,6 +238,9 @@ fn function(e: &mut Exprs, text: &mut String) -> String {
     let value = e.real(&shape, Over::Plain, 4);
     let more = if e.scope.names.len() > 2 { ", d : [C]" } else { "" };
     let tail = if more.is_empty() { "" } else { " + norm(d + 0.1)" };
-    *text += &format!("fn main(a : [A], b : [B], c : [A, B]{more}) = {value} + norm(a + 0.1) + norm(b + c.T){tail}\n").replace("norm(b + c.T)", "norm(a @ c + b + 0.1)");
+    *text += &format!(
+        "fn main(a : [A], b : [B], c : [A, B]{more}) = {value} + norm(a + 0.1) + norm(b + c.T){tail}\n"
+    )
+    .replace("norm(b + c.T)", "norm(a @ c + b + 0.1)");
     "main".into()
 }

@@ -295,7 +295,9 @@ fn parts(e: &mut Expr) -> Vec<&mut Expr> {
     match &mut e.kind {
         ExprKind::List(items) => items.iter_mut().collect(),
         ExprKind::Paren(inner) | ExprKind::Neg(inner) | ExprKind::Not(inner) => vec![inner],
-        ExprKind::Field { base, .. } | ExprKind::Mark { base, .. } | ExprKind::Index { base, .. } => vec![base],
+        ExprKind::Field { base, .. } | ExprKind::Mark { base, .. } | ExprKind::Index { base, .. } => {
+            vec![base]
+        }
         ExprKind::Binary { left, right, .. } => vec![left, right],
         ExprKind::Cond { cond, then, else_ } => vec![cond, then, else_],
         ExprKind::Pipe { value, .. } => vec![value],

@@ -36,7 +36,8 @@ pub fn draw(graph: &Graph, seed: u64, round: usize, size: usize, steps: usize, p
                 all
             }
             DomainKind::Tree { arity } => {
-                let of = |b: usize| tree(seed ^ (b as u64 + 31 * round as u64), &name, length(b).max(1), *arity);
+                let of =
+                    |b: usize| tree(seed ^ (b as u64 + 31 * round as u64), &name, length(b).max(1), *arity);
                 let trees: Vec<Tree> = (0..size).map(of).collect();
                 let all = trees.iter().map(Tree::nodes).collect();
                 batch.trees.insert(name, trees);
@@ -63,10 +64,8 @@ pub fn draw(graph: &Graph, seed: u64, round: usize, size: usize, steps: usize, p
         let array = ArrayD::from_shape_fn(IxDyn(&shape), |index| {
             let index = ndarray::Dimension::slice(&index);
             let b = index.get(axes.len()).copied().unwrap_or(0);
-            let outside = axes
-                .iter()
-                .zip(index)
-                .any(|(axis, i)| lengths[axis.index()].get(b).is_some_and(|n| i >= n));
+            let outside =
+                axes.iter().zip(index).any(|(axis, i)| lengths[axis.index()].get(b).is_some_and(|n| i >= n));
             if outside {
                 return match padding {
                     Padding::Zeros => 0.0,

@@ -4,8 +4,8 @@ use super::super::values::{alone, part};
 use super::{Checked, Checker, Failure, fail, refused, with_outputs};
 use ndarray::ArrayD;
 use rnnc::codegen::How;
-use rnnc::eqn::eval::{Arrays, Batch, Evaluator};
 use rnnc::eqn::Level;
+use rnnc::eqn::eval::{Arrays, Batch, Evaluator};
 use rnnc::loops::Place;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::runtime::{Executable, MEMORY_LIMIT, Stream, run_batch, run_batch_on};
@@ -118,7 +118,8 @@ impl Checker<'_> {
             }
             Err(found) => return Err(refused("stream")(found)),
         };
-        let whole = compile(&graph, &Bindings::new(), &CompileOptions::default()).map_err(refused("stream"))?;
+        let whole =
+            compile(&graph, &Bindings::new(), &CompileOptions::default()).map_err(refused("stream"))?;
         let extent = &*self.subject.bound.domains[chain].extent;
         let Some(b) = (0..batch.size).max_by_key(|b| batch.lengths[extent][*b]) else { return Ok(()) };
         let steps = batch.lengths[extent][b];
@@ -140,18 +141,26 @@ impl Checker<'_> {
             let mut input = Vec::new();
             for (name, width) in &inputs {
                 let array = one.arrays.get(name.as_str());
-                input.extend((t * width..(t + 1) * width).map(|i| array.and_then(|a| a.iter().nth(i)).map_or(0.0, |x| *x as f32)));
+                input.extend(
+                    (t * width..(t + 1) * width)
+                        .map(|i| array.and_then(|a| a.iter().nth(i)).map_or(0.0, |x| *x as f32)),
+                );
             }
             stream.step(&input, &mut output).map_err(refused("stream"))?;
             let mut rest = &output[..];
             for (name, width) in &outputs {
                 let (own, behind) = rest.split_at(*width);
                 rest = behind;
-                let Some(all) = expected.get(name) else { return fail("stream", format!("no output `{name}`")) };
+                let Some(all) = expected.get(name) else {
+                    return fail("stream", format!("no output `{name}`"));
+                };
                 for (i, x) in own.iter().enumerate() {
                     let y = all.iter().nth(t * width + i).copied().unwrap_or(f64::NAN) as f32;
                     if x.to_bits() != y.to_bits() && !(x.is_nan() && y.is_nan()) {
-                        return fail("stream", format!("`{name}`, step {t}, element {i}: {x:e}, of the whole {y:e}"));
+                        return fail(
+                            "stream",
+                            format!("`{name}`, step {t}, element {i}: {x:e}, of the whole {y:e}"),
+                        );
                     }
                 }
             }
@@ -201,4 +210,3 @@ fn compare_bits(check: &'static str, what: &str, a: &ArrayD<f64>, b: &ArrayD<f64
     }
     Ok(())
 }
-

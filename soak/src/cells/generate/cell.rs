@@ -348,7 +348,8 @@ impl Maker<'_, '_> {
         let count = self.e.rng.weighted(&[(5, 1), (3, 2), (1, 3)]);
         let mut states: States = Vec::new();
         for i in 0..count {
-            let name = format!("{}{}", ["h", "c", "m"][i], if k == 0 { String::new() } else { k.to_string() });
+            let name =
+                format!("{}{}", ["h", "c", "m"][i], if k == 0 { String::new() } else { k.to_string() });
             let shape = if k == 0 && i == 0 && self.e.rng.one_in(2) || self.wanted.plain && i == 0 {
                 vec![self.out_dim()]
             } else {
@@ -537,7 +538,8 @@ impl Maker<'_, '_> {
                                 format!("tanh({w} @ {h} + {value})")
                             }
                             [d] => {
-                                let (a, b) = (self.e.leaf(&[*d, u], Over::Plain), self.e.leaf(&[u, *d], Over::Plain));
+                                let (a, b) =
+                                    (self.e.leaf(&[*d, u], Over::Plain), self.e.leaf(&[u, *d], Over::Plain));
                                 format!("sin({a} @ {b} @ {h}) − {value}")
                             }
                             _ => format!("0.7 * {h} − {value}"),
@@ -574,7 +576,10 @@ impl Maker<'_, '_> {
                 let inner = self.e.some_dim();
                 let [d] = shape[..] else { return };
                 let ty = self.e.scope.shape(&[d, inner]);
-                self.e.scope.lines.push(format!("param {p}_{{u v}} : {ty} ~ uniform(1/sqrt({}))", self.e.scope.dim(inner)));
+                self.e
+                    .scope
+                    .lines
+                    .push(format!("param {p}_{{u v}} : {ty} ~ uniform(1/sqrt({}))", self.e.scope.dim(inner)));
                 let x = self.e.real(&[inner], Over::Plain, depth.min(1));
                 let y = self.e.real(&shape, Over::Plain, depth.min(1));
                 self.e.scope.lines.push(format!("{name}_{{u v}} = σ({p}_{{u v}} @ {x} + {y})"));
@@ -701,7 +706,10 @@ impl Maker<'_, '_> {
                 more += &format!(", {param} = {shared}");
             }
             if self.e.rng.one_in(3) {
-                self.e.scope.lines.push(format!("part {name}p = {}", r.replacen("(_", &format!("({}", self.e.scope.dim(from)), 1)));
+                self.e.scope.lines.push(format!(
+                    "part {name}p = {}",
+                    r.replacen("(_", &format!("({}", self.e.scope.dim(from)), 1)
+                ));
                 self.e.scope.lines.push(format!("{name} = {name}p({x}{more})"));
             } else {
                 self.e.scope.lines.push(format!("{name} = {r}({x}{more})"));
@@ -765,7 +773,10 @@ impl Maker<'_, '_> {
             all.push(format!("o1 = {}", self.e.real(&shape, Over::Plain, 1)));
             self.e.scope.steps = steps;
         }
-        if self.wanted.points == Points::Grid3 && self.e.scope.numbers.iter().any(|n| n == "l") && self.e.rng.one_in(3) {
+        if self.wanted.points == Points::Grid3
+            && self.e.scope.numbers.iter().any(|n| n == "l")
+            && self.e.rng.one_in(3)
+        {
             all.push(format!("o2 = {} for l = 1", all[0]));
         }
         format!("out {}", all.join(", "))

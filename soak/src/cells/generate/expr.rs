@@ -74,9 +74,11 @@ impl Exprs<'_> {
         if depth > 0 {
             for _ in 0..8 {
                 let form = self.rng.weighted(FORMS);
+                let touched = self.scope.touched.clone();
                 if let Some(text) = self.form(form, shape, over, depth - 1) {
                     return text;
                 }
+                self.scope.touched = touched;
             }
         }
         self.leaf(shape, over)
@@ -316,9 +318,10 @@ impl Exprs<'_> {
                     let c = self.rng.pick(&self.scope.options).clone();
                     return Some(format!("(if {c} then {a} else {b})"));
                 }
-                let b = if self.rng.one_in(6) { "0".into() } else { b };
                 let of = if self.rng.one_in(2) { &[] } else { shape };
                 let c = self.truth(of, over, depth.min(1));
+                // The branch of a condition that is known beforehand is all there is.
+                let b = if c.starts_with("stop") && self.rng.one_in(4) { "0".into() } else { b };
                 format!("(if {c} then {a} else {b})")
             }
             Form::Product => match shape {
@@ -346,8 +349,7 @@ impl Exprs<'_> {
                 }
                 [a, b] => {
                     let inner = self.some_dim();
-                    let (x, y) =
-                        (self.real(&[*a, inner], over, depth), self.real(&[inner, *b], over, depth));
+                    let (x, y) = (self.real(&[*a, inner], over, depth), self.real(&[inner, *b], over, depth));
                     format!("({x} @ {y})")
                 }
                 _ => return None,
@@ -420,7 +422,7 @@ impl Exprs<'_> {
                 let is_name = table.chars().all(|c| c.is_alphanumeric() || c == '_');
                 if is_name && self.scope.params { format!("{table}[{w}]") } else { format!("({table})[{w}]") }
             }
-            Form::Reduce => self.reduce(shape, over, depth)?,
+            Form::Reduce => self.reduce(shape, over)?,
             Form::StaticReduce => {
                 let n = self.rng.between(1, 3);
                 let fold = self.fold();
@@ -445,7 +447,8 @@ impl Exprs<'_> {
                 }
                 let (set, reads) = self.rng.pick(&self.scope.edges).clone();
                 // Something of the edge is in the body.
-                let near: Vec<String> = reads.iter().filter(|(_, s)| s == shape).map(|(t, _)| t.clone()).collect();
+                let near: Vec<String> =
+                    reads.iter().filter(|(_, s)| s == shape).map(|(t, _)| t.clone()).collect();
                 if near.is_empty() {
                     return None;
                 }
@@ -455,7 +458,10 @@ impl Exprs<'_> {
                 for (text, shape) in &reads {
                     self.scope.real(&text.replace('_', &k), shape, Over::Plain);
                 }
+                // One edge at a time.
+                let edges = std::mem::take(&mut self.scope.edges);
                 let body = self.real(shape, over, depth);
+                self.scope.edges = edges;
                 let body = format!("{body} ⊙ {}", self.rng.pick(&near).replace('_', &k));
                 self.scope.vars.truncate(mark);
                 format!("({fold} {k} ∈ {set}: ({body}))")
@@ -493,6 +499,10 @@ impl Exprs<'_> {
                     return None;
                 }
                 let rest = rest.to_vec();
+                if rest.is_empty() && self.rng.one_in(2) {
+                    let all = [["[1]", "[-0.5]"], ["[0.5, 1]", "[1, -2]"], ["[1, 0, 0.5]", "[0.1, 2, -1]"]];
+                    return Some((*self.rng.pick(&all[first.0[0] as usize - 1])).into());
+                }
                 let items: Vec<String> = (0..first.0[0]).map(|_| self.real(&rest, over, depth)).collect();
                 format!("[{}]", items.join(", "))
             }
@@ -539,7 +549,7 @@ impl Exprs<'_> {
     }
 
     /// A reduction over the components of vectors, or over the rows of matrices.
-    fn reduce(&mut self, shape: &[Dim], over: Over, depth: usize) -> Option<String> {
+    fn reduce(&mut self, shape: &[Dim], over: Over) -> Option<String> {
         // A bracket after a value over a domain is a place.
         let is_below = |v: &Var| {
             v.over == Over::Plain
@@ -558,12 +568,14 @@ impl Exprs<'_> {
             some = Some((format!("{}[{k}]", var.parts), var.over));
         }
         let (some, at) = some?;
-        let body = self.real(shape, over, depth.min(1));
+        // Along components there is arithmetic only.
+        let body = self.leaf(shape, over);
         self.scope.touched.insert(at);
         self.scope.vars.truncate(mark);
         let fold = self.fold();
         let set = self.scope.dim(of[0]);
-        let set = if set.chars().all(char::is_alphanumeric) && !set.starts_with(|c: char| c.is_ascii_digit()) {
+        let set = if set.chars().all(char::is_alphanumeric) && !set.starts_with(|c: char| c.is_ascii_digit())
+        {
             set
         } else {
             format!("1..{set}")

@@ -178,15 +178,22 @@ impl Maker<'_, '_> {
             }
             (Some((v, _)), []) => format!("norm({v} + 0.1)"),
             (Some((v, from)), [a, b]) => {
-                let dense = |e: &Self, to: Dim| format!("Dense({}, {})({v})", e.e.scope.dim(from), e.e.scope.dim(to));
+                let dense =
+                    |e: &Self, to: Dim| format!("Dense({}, {})({v})", e.e.scope.dim(from), e.e.scope.dim(to));
                 format!("outer({}, {})", dense(self, *a), dense(self, *b))
             }
             _ => "1".into(),
         }
     }
 
+    /// One with a vector over it, of which others can be made.
     fn pick_domain(&mut self) -> usize {
-        self.e.rng.below(self.e.scope.domains.len())
+        let has_vector = |d: &usize| {
+            let is = |v: &Var| v.over == Over::Domain(*d) && matches!(&v.kind, Kind::Real(s) if s.len() == 1);
+            self.e.scope.vars.iter().any(is)
+        };
+        let all: Vec<usize> = (0..self.e.scope.domains.len()).filter(has_vector).collect();
+        *self.e.rng.pick(&all)
     }
 
     fn define(&mut self, name: &str, text: &str) {
@@ -245,7 +252,8 @@ impl Maker<'_, '_> {
                 format!("Bi({r})({x})")
             }
             1 => {
-                let second = self.e.recipe(&recipe, to, to).replacen(&format!("({}", self.e.scope.dim(to)), "(_", 1);
+                let second =
+                    self.e.recipe(&recipe, to, to).replacen(&format!("({}", self.e.scope.dim(to)), "(_", 1);
                 format!("Stack({}, {second})({x})", self.e.rng.between(1, 2))
             }
             2 if from == to => format!("Residual({r})({x})"),
@@ -346,9 +354,7 @@ impl Maker<'_, '_> {
 
     /// Values over pairs of positions, and what is made of them.
     fn family(&mut self, name: &str) {
-        let is_vector = |w: &&Whole| {
-            w.extents.len() == 1 && matches!(&w.kind, Kind::Real(s) if s.len() == 1)
-        };
+        let is_vector = |w: &&Whole| w.extents.len() == 1 && matches!(&w.kind, Kind::Real(s) if s.len() == 1);
         let wholes: Vec<Whole> = self.e.scope.wholes.iter().filter(is_vector).cloned().collect();
         if wholes.is_empty() {
             return self.define(name, "0.5");
@@ -370,10 +376,10 @@ impl Maker<'_, '_> {
         };
         let filter = if n == m && self.e.rng.one_in(2) { " where j ≤ i" } else { "" };
         let fold = *self.e.rng.pick(&["∑", "∑", "mean", "max"]);
-        self.e.scope.lines.push(format!(
-            "{name}[i in {n}] = {fold} j in {m}{filter}: {weight} * {}[j]",
-            y.text
-        ));
+        self.e
+            .scope
+            .lines
+            .push(format!("{name}[i in {n}] = {fold} j in {m}{filter}: {weight} * {}[j]", y.text));
         let over = self.e.scope.vars.iter().find(|v| v.text == x.text).map(|v| v.over);
         if let Some(Over::Domain(domain)) = over {
             self.whole(name, ys, domain);

@@ -116,7 +116,7 @@ impl Subject {
         self.same_as_derived(batch, &gradients)?;
         let forward = Evaluator::new(&self.forward).map_err(|what| self.failed(&what))?;
         let forward = forward.on(batch).map_err(|what| self.failed(&what))?;
-        let mut objective = |arrays: &Arrays| -> Fallible<f64> {
+        let mut objective = |arrays: &Arrays| -> Fallible<differences::Weighted> {
             let outputs = forward.run(arrays).map_err(|what| self.failed(&what))?;
             Ok(differences::weighted(&outputs, arrays))
         };

@@ -168,7 +168,7 @@ impl Checker<'_> {
             let places = differences::places(&s.forward, &s.joint, &batch);
             let on = forward.on(&batch).map_err(wrong)?;
             let measure = |batch: &Batch, gradients: &Arrays| -> Result<Comparison, Failure> {
-                let mut objective = |arrays: &Arrays| -> Fallible<f64> {
+                let mut objective = |arrays: &Arrays| -> Fallible<differences::Weighted> {
                     let outputs = on.run(arrays).map_err(|what| vec![Diagnostic::error("E1007", what)])?;
                     Ok(differences::weighted(&outputs, arrays))
                 };

@@ -335,10 +335,9 @@ impl Execution<'_> {
         let declared = &self.exe.program.kernels[kernel].args;
         let all_steps = matches!(over, Place::Over { domain, .. }
             if !self.is_indexed(domain) && self.scratch.step[domain.index()].is_none());
-        let written = |(arg, declared): (&Arg, &crate::loops::KernelArg)| {
-            matches!(arg, Arg::Rows(at) if declared.written && self.place(at.buffer) == Place::Example)
-        };
-        self.batch == 1 && all_steps && args.iter().zip(declared).any(written)
+        let is_of_one = |arg: &Arg| matches!(arg, Arg::Rows(at) if self.place(at.buffer) == Place::Example);
+        let mut written = args.iter().zip(declared).filter(|(_, declared)| declared.written);
+        self.batch == 1 && all_steps && written.any(|(arg, _)| is_of_one(arg))
     }
 
     /// Must one thread run a kernel on all rows: does it sum over them, or read rows that it writes at another step?

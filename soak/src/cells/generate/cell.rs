@@ -39,7 +39,6 @@ pub struct Replaceable {
 
 pub struct Made {
     pub text: String,
-    pub name: String,
     pub states: Vec<String>,
     pub param: Option<(String, [usize; 2])>,
     pub has_lag: bool,
@@ -130,7 +129,6 @@ impl Maker<'_, '_> {
             .collect();
         Made {
             text,
-            name: name.into(),
             states: first.iter().filter(|(_, s)| s == &[self.out_dim()]).map(|(n, _)| n.clone()).collect(),
             param: None,
             has_lag: self.has_lag,

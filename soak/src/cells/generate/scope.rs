@@ -33,11 +33,6 @@ impl Dim {
         self.0.iter().all(|k| *k >= 0) && self.0.iter().any(|k| *k > 0)
     }
 
-    /// The least that it may be.
-    pub fn least(self) -> i32 {
-        self.0.iter().sum()
-    }
-
     pub fn half(self) -> Option<Dim> {
         self.0.iter().all(|k| k % 2 == 0).then(|| Dim(self.0.map(|k| k / 2)))
     }

@@ -15,7 +15,7 @@
 //! less says nothing of the gradient.
 //!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
-//! differ, a kink lies within the step. A wrong adjoint is off by much more than they differ, so it is never taken
+//! differ, a kink lies within the step; likewise where half the step measures another slope. A wrong adjoint is off by much more than they differ, so it is never taken
 //! for a kink.
 
 use super::draws;
@@ -209,6 +209,14 @@ impl Subject<'_> {
             return Ok(Slope::Agrees(0.0));
         }
         if error < 2.0 * (coarse - fine).abs() {
+            return Ok(Slope::Kink);
+        }
+        // A slope that another step does not confirm is none: a jump within a step, or waves shorter than one.
+        let (finer, _) = self.difference(name, direction, &old, h / 4.0)?;
+        self.set(name, direction, &old, 0.0);
+        let again = (4.0 * finer - fine) / 3.0;
+        let apart = (again - measured).abs();
+        if apart.is_nan() || apart > error / 10.0 {
             return Ok(Slope::Kink);
         }
         let index = match direction.as_slice() {

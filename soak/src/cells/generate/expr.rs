@@ -722,7 +722,10 @@ impl Exprs<'_> {
             }
             6 if !self.scope.numbers.is_empty() => {
                 let n = self.rng.pick(&self.scope.numbers).clone();
+                // The quotient of a size must come out even.
+                let is_size = n.starts_with(char::is_uppercase);
                 match self.rng.below(3) {
+                    _ if is_size => format!("{n} {op} 2"),
                     0 => format!("{n} mod 2 == 1"),
                     1 => format!("{n} div 2 == 1"),
                     _ => format!("{n} {op} 2"),

@@ -429,8 +429,9 @@ impl Maker<'_, '_> {
             if let Some((w, d)) = symbols.first() {
                 let scores = self.exact(&[*d], domain, 1);
                 let filter = if self.e.rng.one_in(2) { format!(" where {w} ≠ 0") } else { String::new() };
-                lines.push(format!("loss cross_entropy({scores}, {w}){filter}"));
-                lines.push(format!("metric right = accuracy({scores}, {w})"));
+                lines.push(format!("scores = {scores}"));
+                lines.push(format!("loss cross_entropy(scores, {w}){filter}"));
+                lines.push(format!("metric right = accuracy(scores, {w})"));
             }
             let d = self.e.some_dim();
             let (a, b) = (self.exact(&[d], domain, 1), self.exact(&[d], domain, 0));

@@ -12,7 +12,7 @@ use crate::loops::Program;
 use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::runtime::check::check;
-use crate::schedule::{Expected, schedule_for};
+use crate::schedule::{Expected, Keep, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::FileId;
@@ -38,6 +38,8 @@ pub struct CompileOptions {
     pub how: How,
     /// What it is going to be run on.
     pub expected: Expected,
+    /// What kernels leave in memory for others.
+    pub keep: Keep,
 }
 
 /// From a graph to something that runs.
@@ -79,7 +81,7 @@ fn program_watched(
     done(Step::Bind);
     let simple = simplify(&bound);
     done(Step::Simplify);
-    let program = schedule_for(&simple, options.expected)?;
+    let program = schedule_for(&simple, options.expected, options.keep)?;
     done(Step::Schedule);
     Ok(program)
 }

@@ -7,8 +7,8 @@
 //! interpreter, within the error that f32 can make ([`bounded`]).
 
 mod apply;
-mod bounded;
-mod differences;
+pub mod bounded;
+pub mod differences;
 mod draws;
 mod errors;
 mod example;

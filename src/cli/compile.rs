@@ -1,18 +1,57 @@
 //! From a graph to something that runs, as the commands do it.
 
-use crate::diag::Fallible;
+use super::session::Session;
+use crate::codegen::How;
+use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::Graph;
+use crate::limits::Limits;
 use crate::pipeline::{self, CompileOptions};
-use crate::runtime::Executable;
+use crate::runtime::gemm::Isa;
+use crate::runtime::{self, Executable};
 use crate::shape::Bindings;
 use std::sync::Arc;
 
-/// Compiles a graph without open dimensions for this machine.
-pub fn compile(graph: &Graph) -> Fallible<Arc<Executable>> {
-    compile_as(graph, false)
+/// Which instructions results come from.
+#[derive(clap::Args, Clone, Copy, Default)]
+pub struct Instructions {
+    /// Use one fixed instruction set (x86-64 with AVX2 and FMA), so that results are the same bits on every computer that
+    /// has it, and refuse to run on any other
+    #[arg(long)]
+    pub reproducible: bool,
 }
 
-/// `interpret`: kernels are interpreted instead of compiled.
-pub fn compile_as(graph: &Graph, interpret: bool) -> Fallible<Arc<Executable>> {
-    pipeline::compile(graph, &Bindings::new(), &CompileOptions { interpret, ..CompileOptions::default() })
+impl Instructions {
+    /// Refuses what this machine cannot do before anything is done.
+    pub fn how(self) -> Result<How, Diagnostic> {
+        match self.reproducible && !Isa::REPRODUCIBLE.is_available() {
+            true => Err(runtime::errors::not_reproducible()),
+            false => Ok(How { reproducible: self.reproducible, ..How::default() }),
+        }
+    }
+}
+
+/// Compiles graphs without open dimensions for this machine.
+#[derive(Clone, Copy)]
+pub struct Compiler {
+    how: How,
+    interpret: bool,
+    limits: Limits,
+}
+
+impl Compiler {
+    /// Within what the command may cost.
+    pub fn new(session: &Session, instructions: Instructions) -> Result<Compiler, Diagnostic> {
+        Ok(Compiler { how: instructions.how()?, interpret: false, limits: session.limits })
+    }
+
+    /// `interpret`: kernels are interpreted instead of compiled.
+    pub fn interpreting(self, interpret: bool) -> Compiler {
+        Compiler { interpret, ..self }
+    }
+
+    pub fn compile(&self, graph: &Graph) -> Fallible<Arc<Executable>> {
+        let Compiler { how, interpret, limits } = *self;
+        let options = CompileOptions { how, interpret, limits, ..CompileOptions::default() };
+        pipeline::compile(graph, &Bindings::new(), &options)
+    }
 }

@@ -1,5 +1,7 @@
 //! `rnnc eval`: loss and metrics of a trained model.
 
+use super::compile::{Compiler, Instructions};
+use super::limits::FileLimits;
 use super::part::Chosen;
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
@@ -40,10 +42,16 @@ pub struct Eval {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 impl Eval {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         let (opened, folder, checkpoint) =
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let about = &checkpoint.record.about;
@@ -54,7 +62,7 @@ impl Eval {
         let fit = fit::fit(&closed.graph(session, crate::eqn::build::Options::default())?, data)?;
         let part = &self.chosen.part(data, loaded.shares.as_deref())?;
         let carry = data.is_stream();
-        let mut program = Carrying::new(&closed.evaluation(session, carry)?, carry)?;
+        let mut program = Carrying::new(&closed.evaluation(session, &compiler, carry)?, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
@@ -75,7 +83,7 @@ impl Eval {
                     return Err(errors::cannot_generate("the data are one long sequence").into());
                 };
                 let written = Written { input: &input, output: &output, stop };
-                let mut decoder = Decoder::new(&closed.generation(session, &output)?, &fit.feeds, written)?;
+                let mut decoder = Decoder::new(&closed.generation(session, &compiler, &output)?, &fit.feeds, written)?;
                 decoder.workspace().work_with(&team)?;
                 trained::give(decoder.workspace(), &folder, &checkpoint)?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)

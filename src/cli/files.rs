@@ -14,10 +14,15 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
     let name = path.display().to_string();
     let failed = |e: io::Error| errors::unreadable(&name, &reason(&e));
     let file = std::fs::File::open(path).map_err(failed)?;
+    // What a file says of its size may be wrong, and of a pipe there is none.
+    let said = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    if said.is_some_and(|n| n > limit) {
+        return Err(errors::file_too_large(&name, said, limit));
+    }
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(errors::unreadable(&name, &format!("it is larger than {} MiB", limit >> 20)));
+        return Err(errors::file_too_large(&name, None, limit));
     }
     Ok(bytes)
 }

@@ -6,6 +6,7 @@
 
 use super::bounded::Bounded;
 use super::{Options, errors};
+use crate::limits::Limits;
 use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::eqn::eval::number::Number;
@@ -69,10 +70,13 @@ pub fn compare(
     expected: &Expected,
     at: Span,
     options: &Options,
+    limits: &Limits,
 ) -> Fallible<Kernels> {
     let compile = CompileOptions {
         grad: Some(grad::Options::default()),
         interpret: options.interpret_kernels,
+        how: options.how,
+        limits: *limits,
         ..CompileOptions::default()
     };
     let exe = match pipeline::compile(graph, bindings, &compile) {

@@ -94,6 +94,7 @@ impl<'l> Builder<'l> {
     ) -> R<Option<(Equated<'l>, Env)>> {
         let text = self.frame(frame).text.clone();
         for equated in text.sides.get(&(side.clone(), name.clone())).into_iter().flatten() {
+            self.spend(1, equated.span)?;
             let written = equated.index();
             if written.len() != index.len() {
                 let at = text

@@ -228,8 +228,14 @@ impl miette::SourceCode for Named {
         let column = from - page.starts[first];
         let lines = page.line_of(to.max(1) - 1) - first + 1;
         let data = &page.text.as_bytes()[from..to];
-        let contents =
-            miette::MietteSpanContents::new_named(self.name.clone(), data, (from, to - from).into(), first, column, lines);
+        let contents = miette::MietteSpanContents::new_named(
+            self.name.clone(),
+            data,
+            (from, to - from).into(),
+            first,
+            column,
+            lines,
+        );
         Ok(Box::new(contents))
     }
 }

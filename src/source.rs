@@ -73,7 +73,9 @@ pub trait Loader {
         match root {
             "" => !path.starts_with('/') && !path.starts_with("../") && path != "..",
             "/" => path.starts_with('/'),
-            root => path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/') && !rest.starts_with("/..")),
+            root => {
+                path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/') && !rest.starts_with("/.."))
+            }
         }
     }
 }

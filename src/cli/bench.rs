@@ -4,10 +4,10 @@ mod machine;
 mod measure;
 mod report;
 
-use super::select::{Built, Selected};
-use super::session::{Failure, Session, say};
 use super::compile::Instructions;
 use super::limits::RunLimits;
+use super::select::{Built, Selected};
+use super::session::{Failure, Session, say};
 use super::{errors, files, plot, threads};
 use crate::codegen::How;
 use crate::diag::Fallible;

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn sizes_are_written_with_units() {
-        let good = [("4096", 4096), ("1KiB", 1024), ("0.5 MiB", 1 << 19), ("16GiB", 16 << 30), ("1024TiB", 1 << 50)];
+        let good =
+            [("4096", 4096), ("1KiB", 1024), ("0.5 MiB", 1 << 19), ("16GiB", 16 << 30), ("1024TiB", 1 << 50)];
         for (text, bytes) in good {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }

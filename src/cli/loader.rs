@@ -106,8 +106,11 @@ mod tests {
         assert!(at("../outside.rnn").unwrap_err().contains("outside the folder"));
         assert!(at("no.rnn").unwrap_err().contains("no such file"));
         let folder = inner.display().to_string();
-        let inside = |loader: &FileLoader, path: &str| loader.is_inside(&inner.join(path).display().to_string(), &folder);
-        let found = ["deep/a.rnn", "no.rnn", "no/no.rnn", "../outside.rnn", "../no.rnn"].map(|p| inside(&loader, p));
+        let inside = |loader: &FileLoader, path: &str| {
+            loader.is_inside(&inner.join(path).display().to_string(), &folder)
+        };
+        let found =
+            ["deep/a.rnn", "no.rnn", "no/no.rnn", "../outside.rnn", "../no.rnn"].map(|p| inside(&loader, p));
         assert_eq!(found, [true, true, true, false, false]);
         // A wider folder.
         let loader = FileLoader::new(std::slice::from_ref(&root), Some(top.path()), 100);
@@ -129,8 +132,12 @@ mod tests {
         std::os::unix::fs::symlink("root.rnn", inner.join("same.rnn")).unwrap();
         let root = inner.join("root.rnn").display().to_string();
         let loader = FileLoader::new(&[root], None, 100);
-        let inside = |p: &str| loader.is_inside(&inner.join(p).display().to_string(), &inner.display().to_string());
-        assert_eq!(["link.rnn", "up/outside.rnn", "up/no.rnn", "same.rnn"].map(inside), [false, false, false, true]);
+        let inside =
+            |p: &str| loader.is_inside(&inner.join(p).display().to_string(), &inner.display().to_string());
+        assert_eq!(
+            ["link.rnn", "up/outside.rnn", "up/no.rnn", "same.rnn"].map(inside),
+            [false, false, false, true]
+        );
         assert!(loader.load(&inner.join("link.rnn").display().to_string()).is_err());
     }
 }

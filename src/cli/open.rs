@@ -53,7 +53,14 @@ impl Opened {
         let options = Options { statics: settings.statics.clone(), ..Options::default() };
         let (model, diagnostics) = build::build_model(&library, &name, &options);
         let model = session.accept(model, diagnostics)?;
-        Ok(Opened { name, library, settings, model, folder: folder_of(file).to_path_buf(), limits: session.limits })
+        Ok(Opened {
+            name,
+            library,
+            settings,
+            model,
+            folder: folder_of(file).to_path_buf(),
+            limits: session.limits,
+        })
     }
 
     /// Reads the data; `replaced` are the paths of `--data`, in the order of the block's own.

@@ -62,7 +62,11 @@ impl Run {
         self.limits.hold(session);
         let compiler = Compiler::new(session, self.instructions)?;
         let file = self.input.display().to_string();
-        let given = npz::read_within(&file, &files::read(&self.input, session.limits.file)?, session.limits.unpacked)?;
+        let given = npz::read_within(
+            &file,
+            &files::read(&self.input, session.limits.file)?,
+            session.limits.unpacked,
+        )?;
         let finder = Finder { file: &file, arrays: &given };
         let library = self.selected.library(session)?;
         let starts = given.keys().filter(|n| n.ends_with('0')).cloned().collect();

@@ -92,8 +92,10 @@ impl Show {
         if self.picture.is_some() && self.stage != Stage::Schedule {
             return Err(errors::no_picture().into());
         }
-        let sizes = (self.steps.is_some() || self.batch.is_some())
-            .then(|| Sizes { steps: self.steps.unwrap_or(100) as usize, batch: self.batch.unwrap_or(32) as usize });
+        let sizes = (self.steps.is_some() || self.batch.is_some()).then(|| Sizes {
+            steps: self.steps.unwrap_or(100) as usize,
+            batch: self.batch.unwrap_or(32) as usize,
+        });
         if sizes.is_some() && self.stage != Stage::Schedule {
             return Err(errors::no_costs().into());
         }

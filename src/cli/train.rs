@@ -98,7 +98,8 @@ impl Train {
             evaluation: closed.evaluation(session, &compiler, carry)?,
             team: &team,
         };
-        let mut trainer = Trainer::new(plan, |shape| rule(&compiler, &opened.library, &settings.optimizer, shape))?;
+        let mut trainer =
+            Trainer::new(plan, |shape| rule(&compiler, &opened.library, &settings.optimizer, shape))?;
         let folder = match self.resume {
             true => RunDir::find(&opened.name, self.out.as_deref(), &session.limits)?,
             false => RunDir::create(&opened.name, self.out.as_deref(), &session.limits)?,

@@ -250,6 +250,9 @@ impl Holder {
     }
 }
 
+/// So many mistakes of one text are told.
+const MOST_MISTAKES: usize = 500;
+
 /// Adds a body's statements to a text. Every name must be new to it.
 pub fn collect<'a>(
     text: &mut Text<'a>,
@@ -261,11 +264,10 @@ pub fn collect<'a>(
     for stmt in &body.stmts {
         if let Some(refusal) = misplaced(stmt, holder) {
             diagnostics.push(refusal);
-            continue;
-        }
-        if let Err(d) = statement(text, stmt, layer, diagnostics) {
+        } else if let Err(d) = statement(text, stmt, layer, diagnostics) {
             diagnostics.push(d);
         }
+        diagnostics.truncate(MOST_MISTAKES);
     }
 }
 
@@ -367,7 +369,8 @@ fn statement<'a>(
                     let members = (key.clone(), name.clone(), fingerprint_of(equated.index()));
                     let alike = text.members.entry(members).or_default();
                     let first = alike.iter().filter_map(|i| known.get(*i));
-                    if let Some(first) = first.into_iter().find(|e| same_members(e.index(), equated.index())) {
+                    if let Some(first) = first.into_iter().find(|e| same_members(e.index(), equated.index()))
+                    {
                         diagnostics.push(errors::two_sides(&name, first.span, equated.span));
                         continue;
                     }

@@ -87,15 +87,20 @@ pub fn too_many_steps(extent: &str, steps: usize, most: usize) -> Diagnostic {
 pub fn too_large(bytes: Option<u128>, limit: u64) -> Diagnostic {
     let needs = bytes.map_or_else(|| "more memory than can be counted".to_owned(), limits::bytes);
     let limit = limits::bytes(limit.into());
-    Diagnostic::error("E0911", format!("this run needs {needs}, more than the limit of {limit}")).help(format!(
-        "fewer examples, shorter sequences or a shorter window need less; {}",
-        limits::raise(limits::MEMORY)
-    ))
+    Diagnostic::error("E0911", format!("this run needs {needs}, more than the limit of {limit}")).help(
+        format!(
+            "fewer examples, shorter sequences or a shorter window need less; {}",
+            limits::raise(limits::MEMORY)
+        ),
+    )
 }
 
 pub fn not_reproducible() -> Diagnostic {
-    Diagnostic::error("E0603", "this computer cannot give the bits of a reproducible run: it has no AVX2 with FMA")
-        .help("leave out `--reproducible`, or run on an x86-64 computer that has both (Haswell, Zen or later)")
+    Diagnostic::error(
+        "E0603",
+        "this computer cannot give the bits of a reproducible run: it has no AVX2 with FMA",
+    )
+    .help("leave out `--reproducible`, or run on an x86-64 computer that has both (Haswell, Zen or later)")
 }
 
 pub fn out_of_memory(bytes: u128) -> Diagnostic {

@@ -283,6 +283,12 @@ impl Workspace {
     pub(super) fn for_each_thread(&mut self) -> Result<(), Diagnostic> {
         let exe = self.exe.clone();
         let (program, threads) = (exe.program(), self.team.size());
+        let own = program.buffers.iter().zip(&exe.working).filter(|(_, working)| **working);
+        let own = own.map(|(b, _)| (b.width as u128).next_multiple_of(LINE as u128) * 4);
+        let bytes = own.sum::<u128>().saturating_mul(threads as u128);
+        if bytes > u128::from(self.limit) {
+            return Err(errors::too_large(Some(bytes), self.limit));
+        }
         for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
             self.allocate(i, buffer.width.next_multiple_of(LINE) * threads)?;
         }

@@ -185,8 +185,8 @@ fn group(rest: &str) -> Option<usize> {
     let inner = rest.strip_prefix('{')?;
     // What is no word ends the search: braces that close nothing cost no more than they are long.
     let end = inner.find(|c| c != ' ' && !is_char(c))?;
-    let good = inner[end..].starts_with('}')
-        && inner[..end].split(' ').filter(|w| !w.is_empty()).count() >= 2;
+    let good =
+        inner[end..].starts_with('}') && inner[..end].split(' ').filter(|w| !w.is_empty()).count() >= 2;
     good.then_some(end + 2)
 }
 

@@ -6,12 +6,12 @@
 
 use super::bounded::Bounded;
 use super::{Options, errors};
-use crate::limits::Limits;
 use crate::diag::Fallible;
 use crate::eqn::Graph;
 use crate::eqn::eval::number::Number;
 use crate::eqn::eval::{Batch, Evaluator};
 use crate::grad;
+use crate::limits::Limits;
 use crate::pipeline::{self, CompileOptions};
 use crate::runtime::arrays::run_batch;
 use crate::shape::Bindings;

@@ -63,7 +63,8 @@ pub fn too_many_values(reader: &str, bytes: Option<u64>, limit: u64) -> Diagnost
         bytes.map_or_else(|| "more bytes than can be counted".to_string(), |n| limits::bytes(n.into()));
     let limit = limits::bytes(limit.into());
     let message = format!("the examples of `{reader}` would take {bytes}; the limit is {limit}");
-    Diagnostic::error("E0915", message).help(format!("make the frame smaller; {}", limits::raise(limits::UNPACKED)))
+    Diagnostic::error("E0915", message)
+        .help(format!("make the frame smaller; {}", limits::raise(limits::UNPACKED)))
 }
 
 pub fn unknown_argument(reader: &str, name: &str, known: &[&str]) -> Diagnostic {

@@ -138,8 +138,7 @@ fn header<'b>(file: &str, name: &str, bytes: &'b [u8]) -> Result<(Npy, &'b [u8])
     let header = std::str::from_utf8(header).map_err(|_| damaged("its header is no text"))?;
     let header = Header::parse(header).ok_or_else(|| damaged("its header cannot be understood"))?;
     let elements = count(&header.shape).ok_or_else(|| damaged("its shape is too large"))?;
-    let kind =
-        Kind::parse(&header.descr).ok_or_else(|| errors::element_type(file, name, &header.descr))?;
+    let kind = Kind::parse(&header.descr).ok_or_else(|| errors::element_type(file, name, &header.descr))?;
     let width = kind.packed();
     if elements.checked_mul(width) != Some(body.len()) {
         return Err(damaged(&format!(

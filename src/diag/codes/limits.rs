@@ -7,7 +7,11 @@ const fn entry(code: &'static str, title: &'static str, text: &'static str) -> E
 }
 
 pub const ENTRIES: &[Entry] = &[
-    entry("E0901", "file too large", "A `.rnn` file has at most 1 MiB. `--max-source 4MiB` raises the limit."),
+    entry(
+        "E0901",
+        "file too large",
+        "A `.rnn` file has at most 1 MiB. `--max-source 4MiB` raises the limit.",
+    ),
     entry(
         "E0902",
         "nested too deep",
@@ -64,14 +68,22 @@ pub const ENTRIES: &[Entry] = &[
         text: "A program has at most 100,000 equations after families are expanded, and no expression is evaluated again and \
                again more than ten times as often. `--max-nodes N` raises the limit.",
     },
-    Entry { code: "E0922", title: "too many files", text: "At most 1000 files are loaded (`--max-files N` raises the limit), 64 `use`s deep." },
+    Entry {
+        code: "E0922",
+        title: "too many files",
+        text: "At most 1000 files are loaded (`--max-files N` raises the limit), 64 `use`s deep.",
+    },
     Entry {
         code: "E0923",
         title: "nested too deep",
         text: "Equations, instances and derived cells nest to a bound, so that no text can exhaust the stack: equations that read \
                each other about 2000 deep, instances and derived cells 64. No flag raises it.",
     },
-    Entry { code: "E0924", title: "too great a lag", text: "A lag of more than 4096 steps is refused, as each state keeps its values of so many steps. `--max-lag N` raises the limit." },
+    Entry {
+        code: "E0924",
+        title: "too great a lag",
+        text: "A lag of more than 4096 steps is refused, as each state keeps its values of so many steps. `--max-lag N` raises the limit.",
+    },
     Entry {
         code: "E0925",
         title: "too many instances",

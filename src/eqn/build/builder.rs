@@ -28,6 +28,10 @@ pub const MAX_DEPTH: usize = 6_000;
 /// Evaluations of an expression again and again, whether or not they leave a node, for each equation there may be.
 const REPEATS: u64 = 10;
 
+/// Steps of work of a message, and of a definition that is looked at, beside those of evaluating an expression.
+const MESSAGE_WORK: u64 = 40;
+const DEFINITION_WORK: u64 = 6;
+
 /// What a name that is being evaluated belongs to.
 pub type Place = (FrameId, Name, Vec<i64>, bool);
 
@@ -153,6 +157,8 @@ impl<'l> Builder<'l> {
     }
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
+        // It is looked up, kept, sorted and drawn.
+        self.work = self.work.saturating_add(MESSAGE_WORK);
         if self.said.insert(diagnostic.clone()) {
             self.diagnostics.push(diagnostic);
         }
@@ -204,7 +210,7 @@ impl<'l> Builder<'l> {
         for (name, first, second) in &names.twins {
             self.warn(errors::twins(name, *first, *second));
         }
-        self.work = self.work.saturating_add(text.size() as u64);
+        self.work = self.work.saturating_add(DEFINITION_WORK.saturating_mul(text.size() as u64));
         let known = (Rc::new(text), Rc::new(names));
         self.texts.insert(id, known.clone());
         known

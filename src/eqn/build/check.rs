@@ -121,7 +121,13 @@ fn check_recipes(
         for variant in &variants {
             let args = variant.iter().map(|(n, e)| argument(n, e.clone())).collect();
             let recipe = call(name, args);
-            run(library, Target::Recipe(&recipe), Options { training, ..Options::default() }, &mut found, work);
+            run(
+                library,
+                Target::Recipe(&recipe),
+                Options { training, ..Options::default() },
+                &mut found,
+                work,
+            );
         }
     }
     found.unread(library, id, all, work);

@@ -70,8 +70,7 @@ impl<'l> Builder<'l> {
                 _ => None,
             });
         };
-        let reached =
-            self.frame(frame).memo.range((name.clone(), Vec::new())..).map(|(key, _)| key);
+        let reached = self.frame(frame).memo.range((name.clone(), Vec::new())..).map(|(key, _)| key);
         let reached = reached.take_while(|(n, _)| n == name).filter(|(_, i)| i.len() == sets.len()).count();
         let mut wanted: u64 = 1;
         for set in sets.iter() {

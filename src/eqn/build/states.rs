@@ -611,12 +611,10 @@ impl<'l> Builder<'l> {
                 let first = self.graph.sources[known.index()].span;
                 return self.fail(errors::two_arrays(&source_name, first, Some(span)));
             }
-            Some(known) => {
-                match self.reader_of(known) {
-                    Some(node) => node,
-                    None => return Ok(Vec::new()),
-                }
-            }
+            Some(known) => match self.reader_of(known) {
+                Some(node) => node,
+                None => return Ok(Vec::new()),
+            },
             None => {
                 let source = Source {
                     name: source_name.into(),

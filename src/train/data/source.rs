@@ -108,7 +108,14 @@ impl Call {
         if !READERS.contains(&reader.as_str()) {
             return Err(errors::unknown_source(callee.span, &reader, READERS));
         }
-        let mut call = Call { names, reader, positional: Vec::new(), named: Vec::new(), span: e.span, limits: Limits::DEFAULT };
+        let mut call = Call {
+            names,
+            reader,
+            positional: Vec::new(),
+            named: Vec::new(),
+            span: e.span,
+            limits: Limits::DEFAULT,
+        };
         for arg in args {
             let value = Constant::of(&arg.value).ok_or_else(|| errors::not_constant(arg.value.span))?;
             match &arg.name {

@@ -242,7 +242,10 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
         let (axes, shape) = rest.split_at_checked(over.axes()).ok_or_else(misshaped)?;
         // Of nothing there may be more than there is memory for.
         if array.data.is_empty() {
-            return Err(errors::bad_file(path, &format!("`{name}` {} holds no number", weights::show(&array.shape))));
+            return Err(errors::bad_file(
+                path,
+                &format!("`{name}` {} holds no number", weights::show(&array.shape)),
+            ));
         }
         let own = |what: &str| arrays.get(&format!("{name}_{what}")).or_else(|| arrays.get(what));
         let lengths = match own("lengths") {

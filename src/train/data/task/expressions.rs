@@ -148,7 +148,14 @@ mod tests {
         named.push(("form".into(), Constant::Text(form.into())));
         let span = crate::source::Span { file: crate::source::FileId(0), start: 0, end: 0 };
         let names = vec!["t".into(), "y".into()];
-        let call = Call { names, reader: "task".into(), positional: vec![], named, span, limits: crate::limits::Limits::DEFAULT };
+        let call = Call {
+            names,
+            reader: "task".into(),
+            positional: vec![],
+            named,
+            span,
+            limits: crate::limits::Limits::DEFAULT,
+        };
         expressions(&call, &[], Size { steps: 2, count: 50, seed: 3 }).unwrap()
     }
 

@@ -27,7 +27,7 @@ pub struct Limits {
     /// The greatest lag. [`LAG`]
     pub lag: u32,
     /// Steps of work that checking the items of one file may take: expressions evaluated, equations made, definitions
-    /// looked at. [`WORK`]
+    /// looked at, counted in evaluations. [`WORK`]
     pub work: u64,
     /// Bytes of all arrays of one run together. [`MEMORY`]
     pub memory: u64,
@@ -44,7 +44,7 @@ impl Limits {
         nodes: 100_000,
         instances: 10_000,
         lag: 4096,
-        work: 400_000,
+        work: 1_000_000,
         memory: 16 << 30,
         file: 2 << 30,
         unpacked: 2 << 30,

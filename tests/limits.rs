@@ -65,14 +65,14 @@ fn every_file_of_a_megabyte_is_checked_in_bounded_time() {
 fn work_is_counted_and_ends() {
     let cells: String =
         (0..300).map(|i| format!("cell A{i}(I, H) = LSTM(I, H) with {{ i = 1 - f }}\n")).collect();
-    let few = Limits { work: 5_000, ..Limits::DEFAULT };
+    let few = Limits { work: 50_000, ..Limits::DEFAULT };
     let codes = checked(&cells, &few).0;
     assert_eq!(codes, ["E0927"]);
-    let enough = Limits { work: 50_000_000, ..Limits::DEFAULT };
+    let enough = Limits { work: 500_000_000, ..Limits::DEFAULT };
     assert_eq!(checked(&cells, &enough).0, [""; 0]);
     // The same work, whatever else the machine does.
     let least = |cells: &str| {
-        let (mut low, mut high) = (0, 1 << 20);
+        let (mut low, mut high) = (0, 1 << 22);
         while low + 1 < high {
             let work = (low + high) / 2;
             let found = checked(cells, &Limits { work, ..Limits::DEFAULT }).0;
@@ -133,7 +133,7 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
     for (file, text, code, flag, enough) in cases {
         place.write(file, text);
         // Work is refused by default only for much longer files.
-        let less: &[&str] = if flag == "--max-work" { &["--max-work", "50"] } else { &[] };
+        let less: &[&str] = if flag == "--max-work" { &["--max-work", "500"] } else { &[] };
         let raised = format!("`{flag}` raises the limit");
         place.bad(&[&["check", file][..], less].concat(), &[code, &raised]);
         let mut args = vec!["check", file, flag, enough];

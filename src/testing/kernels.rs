@@ -171,7 +171,7 @@ mod tests {
         let batch = draws::batch(&joint, 1, 3, steps, Range::Signed);
         let at = Span { file: crate::source::FileId(0), start: 0, end: 0 };
         let expected = Expected::new(&joint, &batch, at)?;
-        compare(&graph(compiled), &none, &expected, at, &Options::default())
+        compare(&graph(compiled), &none, &expected, at, &Options::default(), &Limits::DEFAULT)
     }
 
     #[test]

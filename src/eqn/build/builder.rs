@@ -28,9 +28,18 @@ pub const MAX_DEPTH: usize = 6_000;
 /// Evaluations of an expression again and again, whether or not they leave a node, for each equation there may be.
 const REPEATS: u64 = 10;
 
-/// Steps of work of a message, and of a definition that is looked at, beside those of evaluating an expression.
-const MESSAGE_WORK: u64 = 40;
-const DEFINITION_WORK: u64 = 6;
+// Steps of work, in units of what it takes to evaluate an expression (some 0.3 µs).
+/// A node of the graph, and each term of its dimensions.
+const NODE_WORK: u64 = 3;
+/// An equation whose value is asked for, beside its expression.
+pub const EQUATION_WORK: usize = 6;
+/// A definition of a text, each time the text is read.
+const DEFINITION_WORK: u64 = 30;
+/// An instance, and each of its static parameters.
+pub const FRAME_WORK: usize = 60;
+pub const STATIC_WORK: usize = 4;
+/// A message: it is looked up, kept and drawn.
+const MESSAGE_WORK: u64 = 60;
 
 /// What a name that is being evaluated belongs to.
 pub type Place = (FrameId, Name, Vec<i64>, bool);
@@ -157,7 +166,6 @@ impl<'l> Builder<'l> {
     }
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
-        // It is looked up, kept, sorted and drawn.
         self.work = self.work.saturating_add(MESSAGE_WORK);
         if self.said.insert(diagnostic.clone()) {
             self.diagnostics.push(diagnostic);
@@ -258,7 +266,7 @@ impl<'l> Builder<'l> {
     fn placed(&mut self, id: NodeId, span: Span) -> NodeId {
         // Dimensions are polynomials.
         let terms: usize = self.graph.shape(id).iter().map(|d| d.terms().count()).sum();
-        self.work = self.work.saturating_add(1 + terms as u64);
+        self.work = self.work.saturating_add(NODE_WORK * (1 + terms as u64));
         self.graph.set_span(id, Some(span));
         id
     }

@@ -25,7 +25,7 @@ const MOST_ALONE: usize = 256;
 /// After so many mistakes no further item is looked at.
 const MOST_ERRORS: usize = 100;
 /// What an item costs beside its equations.
-const ITEM_WORK: u64 = 20;
+const ITEM_WORK: u64 = 100;
 
 /// All mistakes of the items of a file, each once, in the order of the text.
 pub fn check(library: &Library, file: FileId) -> Vec<Diagnostic> {

@@ -1,6 +1,6 @@
 //! A new instance of an item: its text, its path, its static parameters. Inputs and axes follow in [`super::bind`].
 
-use super::builder::Builder;
+use super::builder::{Builder, FRAME_WORK, STATIC_WORK};
 use super::errors::{self, Reported};
 use super::space::Space;
 use super::value::*;
@@ -38,7 +38,8 @@ impl<'l> Builder<'l> {
             _ => return self.fail(errors::not_a_recipe("item", origin.span)),
         };
         let (text, apps) = self.text(origin.item);
-        self.spend(10 + text.layers.iter().map(|l| l.statics.len()).sum::<usize>(), origin.span)?;
+        let statics: usize = text.layers.iter().map(|l| l.statics.len()).sum();
+        self.spend(FRAME_WORK + STATIC_WORK * statics, origin.span)?;
         if text.baseless {
             return Err(Stop::Reported(Reported::earlier()));
         }

@@ -219,8 +219,22 @@ pub enum Stage {
     Product { a: Operand, weight: WeightId, out: Operand, accumulate: bool },
     /// Weight gradient, over all rows of `b`'s place: `out[m, n] (+)= aᵀ[m, rows] @ b[rows, n]`. `out`
     /// is Shared, row-major with `out_stride` columns a row. `a` is over the same place, or Shared: then every row reads
-    /// that one. Rows beyond an example's length must be masked.
-    Outer { a: Operand, m: usize, b: Operand, n: usize, out: Operand, out_stride: usize, accumulate: bool },
+    /// that one. Rows beyond an example's length must be masked. With `rows` a product of Shared matrices: `a` and `b`
+    /// are Shared and have so many rows, one behind another.
+    Outer {
+        a: Operand,
+        m: usize,
+        b: Operand,
+        n: usize,
+        rows: Option<usize>,
+        out: Operand,
+        out_stride: usize,
+        accumulate: bool,
+    },
+    /// For each symbol the sum of the rows that have it, over all rows of a chain: `out[symbols, width]`, Shared, is at
+    /// `index[row]` the sum of `value[row]`, in order of rows. `index` is an id of the same rows, below `symbols`. Rows of
+    /// `value` beyond an example's length must be 0. Outside loops.
+    Tally { index: Operand, value: Operand, out: Operand, width: usize, symbols: usize },
     /// Runs a kernel on all rows of `over` (of the current step inside a loop of that domain).
     Map { kernel: KernelId, over: Place, args: Vec<Arg> },
     /// Every element of the columns, halo included.

@@ -10,11 +10,13 @@
 
 mod cons;
 mod rules;
+mod tables;
 
 use crate::eqn::*;
 use crate::grad::traits;
 use cons::Builder;
 use std::collections::BTreeMap;
+pub use tables::multiply_tables;
 
 /// More passes than any graph has needed; each pass leaves a valid graph.
 const MAX_PASSES: usize = 64;

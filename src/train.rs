@@ -17,3 +17,4 @@ pub mod model;
 pub mod optimiser;
 pub mod run;
 pub mod settings;
+pub mod update;

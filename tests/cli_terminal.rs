@@ -57,7 +57,7 @@ fn training_shows_a_bar_on_a_terminal_only() {
     let text = on_terminal(&place, &["train", "w.rnn", "--out", "a"], &[]);
     let drawn: Vec<&str> = text.split(['\r', '\n']).filter(|line| line.contains("left, ")).collect();
     let bar = drawn.first().expect(&text);
-    for part in ["epoch 1/2 [", "% loss ", ", bits ", ":", " left, ", " positions/s"] {
+    for part in ["epoch 1/2 [", "% loss ", ", bits ", ":", " left, ", " posit"] {
         assert!(bar.contains(part), "`{part}` is missing in {bar:?}");
     }
     for line in drawn {

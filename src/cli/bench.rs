@@ -19,6 +19,7 @@ use crate::resolve::Library;
 use crate::runtime::{Executable, MOST_STEPS};
 use crate::schedule::{Expected, cost};
 use crate::shape::Bindings;
+use crate::simplify::multiply_tables;
 use measure::{Setup, Subject};
 use report::{Comparison, Report};
 use std::path::PathBuf;
@@ -206,6 +207,9 @@ impl Bench {
             graph.outputs.truncate(1);
         }
         note("build");
+        if !stream {
+            graph = multiply_tables(&graph, setup.batch * setup.steps);
+        }
         let joint = if training { Some(with_gradients(&graph)?) } else { None };
         let expected = match self.mode {
             Mode::Stream => Expected::Steps,

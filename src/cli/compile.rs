@@ -8,6 +8,8 @@ use crate::limits::Limits;
 use crate::pipeline::{self, CompileOptions};
 use crate::runtime::gemm::Isa;
 use crate::runtime::{self, Executable};
+use crate::schedule::Expected;
+use crate::schedule::cost::Sizes;
 use crate::shape::Bindings;
 use std::sync::Arc;
 
@@ -36,12 +38,18 @@ pub struct Compiler {
     how: How,
     interpret: bool,
     limits: Limits,
+    expected: Expected,
 }
 
 impl Compiler {
     /// Within what the command may cost.
     pub fn new(session: &Session, instructions: Instructions) -> Result<Compiler, Diagnostic> {
-        Ok(Compiler { how: instructions.how()?, interpret: false, limits: session.limits })
+        Ok(Compiler {
+            how: instructions.how()?,
+            interpret: false,
+            limits: session.limits,
+            expected: Expected::default(),
+        })
     }
 
     /// `interpret`: kernels are interpreted instead of compiled.
@@ -49,9 +57,19 @@ impl Compiler {
         Compiler { interpret, ..self }
     }
 
+    /// What programs are going to be run on.
+    pub fn expecting(self, expected: Expected) -> Compiler {
+        Compiler { expected, ..self }
+    }
+
+    /// For one example, some steps a run.
+    pub fn for_one(self) -> Compiler {
+        self.expecting(Expected::Sizes(Sizes { batch: 1, steps: 1 }))
+    }
+
     pub fn compile(&self, graph: &Graph) -> Fallible<Arc<Executable>> {
-        let Compiler { how, interpret, limits } = *self;
-        let options = CompileOptions { how, interpret, limits, ..CompileOptions::default() };
+        let Compiler { how, interpret, limits, expected } = *self;
+        let options = CompileOptions { how, interpret, limits, expected, ..CompileOptions::default() };
         pipeline::compile(graph, &Bindings::new(), &options)
     }
 }

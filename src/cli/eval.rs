@@ -62,11 +62,12 @@ impl Eval {
         let fit = fit::fit(&closed.graph(session, crate::eqn::build::Options::default())?, data)?;
         let part = &self.chosen.part(data, loaded.shares.as_deref())?;
         let carry = data.is_stream();
-        let mut program = Carrying::new(&closed.evaluation(session, &compiler, carry)?, carry)?;
+        let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
+        let evaluation = closed.evaluation(session, &compiler, carry, settings.points())?;
+        let mut program = Carrying::new(&evaluation, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
-        let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
         let window = Window { size: settings.window, every: None };
         let batches = Batches::new(data, &fit.feeds, part, settings.batch, window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
@@ -83,8 +84,11 @@ impl Eval {
                     return Err(errors::cannot_generate("the data are one long sequence").into());
                 };
                 let written = Written { input: &input, output: &output, stop };
-                let mut decoder =
-                    Decoder::new(&closed.generation(session, &compiler, &output)?, &fit.feeds, written)?;
+                let mut decoder = Decoder::new(
+                    &closed.generation(session, &compiler, &output, false)?,
+                    &fit.feeds,
+                    written,
+                )?;
                 decoder.workspace().work_with(&team)?;
                 trained::give(decoder.workspace(), &folder, &checkpoint)?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)

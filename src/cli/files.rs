@@ -19,7 +19,9 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
     if said.is_some_and(|n| n > limit) {
         return Err(errors::file_too_large(&name, said, limit));
     }
-    let mut bytes = Vec::new();
+    // As many as there are at once: a vector that grows takes up to twice as much.
+    let size = usize::try_from(said.unwrap_or(0)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(size.saturating_add(1));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(errors::file_too_large(&name, None, limit));

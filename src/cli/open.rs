@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::shape::Dim;
+use crate::simplify::multiply_tables;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
@@ -195,35 +196,43 @@ impl Closed<'_> {
         Ok(model.graph.bind(&bindings.map(|(n, v)| (n.clone(), *v)).collect())?)
     }
 
-    /// `counted`: windows overlap, and only their latest positions count.
+    /// `counted`: windows overlap, and only their latest positions count. `points`: of all examples of a run together, as far
+    /// as that is known beforehand, or 0.
     pub fn training(
         &self,
         session: &mut Session,
         compiler: &Compiler,
         carry: bool,
         counted: bool,
+        points: usize,
     ) -> Result<Arc<Executable>, Failure> {
         let options = Options { training: true, carry, counted, ..Options::default() };
-        Ok(model::training(&self.graph(session, options)?, &|g| compiler.compile(g))?)
+        let graph = multiply_tables(&self.graph(session, options)?, points);
+        Ok(model::training(&graph, &|g| compiler.compile(g))?)
     }
 
+    /// `points`: as in [`Closed::training`].
     pub fn evaluation(
         &self,
         session: &mut Session,
         compiler: &Compiler,
         carry: bool,
+        points: usize,
     ) -> Result<Arc<Executable>, Failure> {
         let graph = self.graph(session, Options { carry, ..Options::default() })?;
-        Ok(model::evaluation(&graph, &|g| compiler.compile(g))?)
+        Ok(model::evaluation(&multiply_tables(&graph, points), &|g| compiler.compile(g))?)
     }
 
+    /// For one text at a time, or several side by side.
     pub fn generation(
         &self,
         session: &mut Session,
         compiler: &Compiler,
         output: &str,
+        one: bool,
     ) -> Result<Arc<Executable>, Failure> {
         let graph = self.graph(session, Options { carry: true, ..Options::default() })?;
+        let compiler = if one { compiler.for_one() } else { *compiler };
         Ok(model::generation(&graph, output, &|g| compiler.compile(g))?)
     }
 }

@@ -30,6 +30,37 @@ pub struct Shown {
     pub watched: &'static str,
 }
 
+/// What is being done before the first step, on a terminal, so that nobody looks at nothing.
+pub struct Ahead(Option<ProgressBar>);
+
+impl Ahead {
+    pub fn new(session: &Session) -> Ahead {
+        Ahead(session.shows_progress().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(BETWEEN_DRAWINGS);
+            bar
+        }))
+    }
+
+    pub fn says(&self, what: &'static str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
+    }
+
+    pub fn is_over(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.is_over();
+    }
+}
+
 pub struct Keeper<'a> {
     folder: &'a RunDir,
     /// Checkpoints to keep beside the newest.
@@ -60,10 +91,14 @@ impl<'a> Keeper<'a> {
         progress: &Progress,
     ) -> Keeper<'a> {
         let bar = session.shows_progress().then(|| {
-            let bar = ProgressBar::new(0);
+            let bar = ProgressBar::new(1);
             // The message is cut where the line ends: a bar of two lines would be drawn below itself.
             let style = ProgressStyle::with_template("{prefix} [{bar:8}] {percent:>3}% {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+            // A first step may be long.
+            bar.set_prefix(format!("epoch {}", progress.epoch + 1));
+            bar.set_message("the first step");
+            bar.tick();
             bar
         });
         if progress.steps > 0 {
@@ -199,6 +234,12 @@ impl Observer for Keeper<'_> {
     }
 
     fn goes_on(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.drawn.is_none_or(|at| now.duration_since(at) >= BETWEEN_DRAWINGS);
+        if let (Some(bar), true) = (&self.bar, due) {
+            self.drawn = Some(now);
+            bar.set_message(format!("measuring the {} part", self.shown.watched));
+        }
         self.signals.code().is_none()
     }
 }

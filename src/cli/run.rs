@@ -10,6 +10,8 @@ use super::session::{Failure, Session};
 use super::threads;
 use crate::eqn::build::Options;
 use crate::eqn::{Source, SourceKind, eval};
+use crate::schedule::Expected;
+use crate::schedule::cost::Sizes;
 use crate::train::draw;
 use crate::weights::{Array, Arrays, Finder, npz};
 use crate::{grad, runtime};
@@ -95,7 +97,9 @@ impl Run {
             }
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {
-            let exe = compiler.interpreting(self.interpret).compile(&graph)?;
+            let steps = batch.lengths.values().flatten().copied().max().unwrap_or(1);
+            let expected = Expected::Sizes(Sizes { batch: batch.size, steps });
+            let exe = compiler.interpreting(self.interpret).expecting(expected).compile(&graph)?;
             runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads))?
         };
         let mut out = Arrays::new();

@@ -104,7 +104,9 @@ impl Show {
             return self.ast(session, &library);
         }
         let built = self.selected.build(session, &library, Options::default())?;
-        let graph = built.graph();
+        // With sizes what is run for them is told.
+        let points = sizes.map_or(0, |s| s.steps.saturating_mul(s.batch));
+        let graph = &simplify::multiply_tables(built.graph(), points);
         let text = match self.stage {
             Stage::Ast | Stage::Eqn => print::print(&simplify::simplify(graph)),
             Stage::Grad => {

@@ -3,7 +3,7 @@
 use super::compile::{Compiler, Instructions};
 use super::limits::FileLimits;
 use super::open::Opened;
-use super::progress::{Keeper, Shown, numbers};
+use super::progress::{Ahead, Keeper, Shown, numbers};
 use super::rundir::{self, RunDir};
 use super::session::{Failure, Session, complain};
 use super::signals::Signals;
@@ -70,6 +70,8 @@ impl Train {
         if !opened.model.graph.outputs.iter().any(|o| &*o.name == "loss") {
             return Err(errors::no_loss(&opened.name).into());
         }
+        let ahead = Ahead::new(session);
+        ahead.says("reading the data");
         let loaded = opened.load(&self.data)?;
         let data = &loaded.data;
         let fit = opened.fit(data)?;
@@ -79,7 +81,9 @@ impl Train {
         let dims: BTreeMap<String, f64> = fit.dims.iter().map(|(n, v)| (n.to_string(), *v as f64)).collect();
         let closed = opened.close(session, &dims)?;
         let carry = data.is_stream();
+        let points = settings.points();
         let team = threads::team(self.threads.or(settings.threads));
+        ahead.says("compiling");
         let plan = Plan {
             data,
             parts: &parts,
@@ -94,10 +98,11 @@ impl Train {
                 settings: shown_settings(session, &settings, self.instructions),
             },
             metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
-            training: closed.training(session, &compiler, carry, settings.every.is_some())?,
-            evaluation: closed.evaluation(session, &compiler, carry)?,
+            training: closed.training(session, &compiler, carry, settings.every.is_some(), points)?,
+            evaluation: closed.evaluation(session, &compiler, carry, points)?,
             team: &team,
         };
+        ahead.says("drawing parameters");
         let mut trainer =
             Trainer::new(plan, |shape| rule(&compiler, &opened.library, &settings.optimizer, shape))?;
         let folder = match self.resume {
@@ -122,6 +127,7 @@ impl Train {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;
         }
+        ahead.is_over();
         let ended = trainer.run(&mut keeper);
         keeper.finish();
         let mut tested = None;

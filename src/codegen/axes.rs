@@ -1,6 +1,9 @@
-//! What a nest reads and writes, and its axes joined where they can be.
+//! What a nest reads and writes, what does not change along its innermost axis, and a nest put into a better form: its axes
+//! joined, its quotients products.
 
+use crate::eqn::{Binary, Unary};
 use crate::loops::{Access, Effect, Inst, Nest, ScalarId, ValueId};
+use std::collections::BTreeMap;
 
 /// The id that moves an access, with its stride.
 pub(super) type Moved = Option<(ScalarId, usize)>;
@@ -103,3 +106,110 @@ pub(super) fn each_access(nest: &mut Nest, f: &mut impl FnMut(&mut Access)) {
         }
     }
 }
+
+/// For each instruction of a nest, whether its value is the same at every index of the innermost axis.
+pub(super) fn fixed(nest: &Nest) -> Vec<bool> {
+    let written: Vec<u32> = nest.effects.iter().filter_map(written_arg).collect();
+    let last = nest.extents.len().checked_sub(1);
+    let mut fixed: Vec<bool> = Vec::with_capacity(nest.insts.len());
+    for inst in &nest.insts {
+        fixed.push(match inst {
+            Inst::Const(_) | Inst::Scalar(_) => true,
+            Inst::Load(a) | Inst::LoadAt { access: a, .. } => {
+                a.strides.last().is_none_or(|s| *s == 0) && !written.contains(&a.arg.0)
+            }
+            Inst::Index(axis) => Some(*axis as usize) != last,
+            Inst::Unary(..) | Inst::Binary(..) | Inst::Fma(..) | Inst::Select(..) => {
+                operands(inst).iter().all(|v| fixed[v.index()])
+            }
+        });
+    }
+    fixed
+}
+
+/// The same nest with products in place of quotients whose divisor does not change along the innermost axis; a division
+/// takes as long as ten products. See Note [Quotients].
+pub(super) fn quotients_as_products(nest: &Nest) -> Nest {
+    let fixed = fixed(nest);
+    let mut out = Nest { insts: Vec::with_capacity(nest.insts.len()), ..nest.clone() };
+    // For each old value the new one; for each divisor what a number is multiplied with first and then.
+    let mut places: Vec<ValueId> = Vec::with_capacity(nest.insts.len());
+    let mut factors: BTreeMap<ValueId, [ValueId; 2]> = BTreeMap::new();
+    for (inst, is_fixed) in nest.insts.iter().zip(&fixed) {
+        let push = |out: &mut Nest, inst| {
+            out.insts.push(inst);
+            ValueId(out.insts.len() as u32 - 1)
+        };
+        let place = match *inst {
+            Inst::Binary(Binary::Div, a, b) if fixed[b.index()] => match nest.insts[b.index()] {
+                Inst::Const(c) if (1.0 / c).is_normal() && (is_power_of_two(c) || !is_fixed) => {
+                    let reciprocal = push(&mut out, Inst::Const(1.0 / c));
+                    push(&mut out, Inst::Binary(Binary::Mul, places[a.index()], reciprocal))
+                }
+                Inst::Const(_) => {
+                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
+                }
+                _ if *is_fixed => {
+                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
+                }
+                _ => {
+                    let [scale, reciprocal] = *factors.entry(b).or_insert_with(|| {
+                        let b = places[b.index()];
+                        let [most, little, one] =
+                            [MOST_DIVISOR, LITTLE, 1.0].map(|c| push(&mut out, Inst::Const(c)));
+                        let size = push(&mut out, Inst::Unary(Unary::Abs, b));
+                        let is_large = push(&mut out, Inst::Binary(Binary::Lt, most, size));
+                        let scale = push(&mut out, Inst::Select(is_large, little, one));
+                        let scaled = push(&mut out, Inst::Binary(Binary::Mul, b, scale));
+                        [scale, push(&mut out, Inst::Binary(Binary::Div, one, scaled))]
+                    });
+                    let a = push(&mut out, Inst::Binary(Binary::Mul, places[a.index()], scale));
+                    push(&mut out, Inst::Binary(Binary::Mul, a, reciprocal))
+                }
+            },
+            _ => {
+                let mut inst = inst.clone();
+                each_operand(&mut inst, |v| *v = places[v.index()]);
+                push(&mut out, inst)
+            }
+        };
+        places.push(place);
+    }
+    for effect in &mut out.effects {
+        match effect {
+            Effect::Store { value, .. }
+            | Effect::Add { value, .. }
+            | Effect::AddAt { value, .. }
+            | Effect::Reduce { value, .. }
+            | Effect::ReduceInner { value, .. }
+            | Effect::Set { value, .. } => *value = places[value.index()],
+            Effect::Contract { a, b, .. } => [a, b].into_iter().for_each(|v| *v = places[v.index()]),
+        }
+    }
+    out
+}
+
+/// A divisor beyond this has a reciprocal below the least number.
+const MOST_DIVISOR: f32 = f32::from_bits((126 + 127) << 23);
+const LITTLE: f32 = f32::from_bits((127 - 64) << 23);
+
+fn is_power_of_two(x: f32) -> bool {
+    x.is_normal() && x.to_bits() & 0x007f_ffff == 0
+}
+
+fn each_operand(inst: &mut Inst, mut f: impl FnMut(&mut ValueId)) {
+    match inst {
+        Inst::Unary(_, a) => f(a),
+        Inst::Binary(_, a, b) => [a, b].into_iter().for_each(f),
+        Inst::Fma(a, b, c) | Inst::Select(a, b, c) => [a, b, c].into_iter().for_each(f),
+        Inst::Const(_) | Inst::Load(_) | Inst::LoadAt { .. } | Inst::Scalar(_) | Inst::Index(_) => {}
+    }
+}
+
+// Note [Quotients]
+//
+// Layers that normalise divide whole rows by one number. `x/s` becomes `x · (1/s)`, at most 1.5 units in the last place from
+// the true quotient where a division is at most half a one. So that this holds for every divisor, one beyond 2¹²⁶, whose
+// reciprocal would count as 0, is made smaller first and the dividend with it: `(x·c) · (1/(s·c))`, c = 1 otherwise. What is 0,
+// infinite or no number then comes out as from a division. Numbers by powers of two are exact either way. Both back ends do the
+// same.

@@ -1,23 +1,35 @@
 //! Sums and other reductions of a nest.
 //!
-//! A running result has one accumulator for each lane of each group of vectors. They are combined in a fixed order: groups
-//! first, then lanes `(0, 2)` and `(1, 3)`, then both; so the same row gives the same bits every time.
+//! Running results lie in memory, as many and in the order that [`order`](crate::loops::order) says. Of `ArgMax` they are
+//! in registers, one for each lane of each group of vectors: it is the same in any order.
 
-use super::function::Emitter;
+use super::function::{Emitter, WORD};
 use super::lanes::{Lanes, Wide};
 use super::nest::{Frame, GROUPS, Place};
-use super::vectors::VECTOR;
+use super::ops::{Ops, neutral};
+use super::vectors::{VECTOR, memory};
+use crate::loops::order::LANES;
 use crate::loops::{Effect, Elem, ReduceOp};
 use cranelift::prelude::*;
+use cranelift_codegen::ir::StackSlot;
 
-/// Running results of one effect: a vector for each group (of `ArgMax`: also where it was found).
+/// Running results of one effect.
 #[derive(Clone, Debug)]
-pub(super) struct Accumulator {
-    op: ReduceOp,
-    pub(super) best: Vec<Variable>,
-    pub(super) found: Vec<Variable>,
-    /// Over the innermost axis alone.
-    pub(super) is_inner: bool,
+pub(super) enum Accumulator {
+    /// The lanes of `order`.
+    Lanes(ReduceOp, StackSlot),
+    /// The greatest of each group and where it was found.
+    ArgMax {
+        best: Vec<Variable>,
+        found: Vec<Variable>,
+        /// Over the innermost axis alone.
+        is_inner: bool,
+    },
+}
+
+/// Lanes that come into use where the innermost axis has so many indices, in whole vectors.
+fn lanes(frame: &Frame) -> usize {
+    frame.extents.last().map_or(1, |n| *n).clamp(1, LANES).next_multiple_of(4)
 }
 
 impl Emitter<'_, '_> {
@@ -32,46 +44,83 @@ impl Emitter<'_, '_> {
             if !which(effect) || (is_plain_add && frame.extents.is_empty()) {
                 continue;
             }
-            let begin = |e: &mut Self, x: f32| {
-                let variable = e.lanes.b.declare_var(VECTOR);
-                let value = e.lanes.entry([x; 4]);
-                e.lanes.b.def_var(variable, value);
-                variable
+            let begin = self.lanes.entry([neutral(op); 4]);
+            let accumulator = if op == ReduceOp::ArgMax {
+                let zero = self.lanes.entry([0.0; 4]);
+                let mut variables = |value: Value| -> Vec<Variable> {
+                    let variables = (0..GROUPS).map(|_| self.lanes.b.declare_var(VECTOR));
+                    let variables: Vec<Variable> = variables.collect();
+                    variables.iter().for_each(|v| self.lanes.b.def_var(*v, value));
+                    variables
+                };
+                let (best, found) = (variables(begin), variables(zero));
+                Accumulator::ArgMax { best, found, is_inner: is_inner_fold(effect) }
+            } else {
+                let slot = self.fold_slot(frame.accumulators.len());
+                for lane in (0..lanes(frame)).step_by(4) {
+                    self.lanes.b.ins().stack_store(WORD, begin, slot, 4 * lane as i32);
+                }
+                Accumulator::Lanes(op, slot)
             };
-            let best = (0..GROUPS).map(|_| begin(self, Self::neutral(op))).collect();
-            let found = match op {
-                ReduceOp::ArgMax => (0..GROUPS).map(|_| begin(self, 0.0)).collect(),
-                _ => Vec::new(),
-            };
-            let is_inner = is_inner_fold(effect);
-            frame.accumulators.insert(i, Accumulator { op, best, found, is_inner });
+            frame.accumulators.insert(i, accumulator);
         }
     }
 
-    pub(super) fn accumulate(&mut self, to: &Accumulator, wide: Wide, frame: &Frame, place: Place) {
-        let wide = if self.lanes.used == 4 {
-            wide
-        } else {
-            let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
-            let neutral = self.lanes.entry([Self::neutral(to.op); 4]);
-            vec![self.lanes.b.ins().insertlane(neutral, first, 0u8)]
-        };
-        let old: Wide = to.best[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
-        let new = if to.op == ReduceOp::ArgMax {
-            let index = self.flat_index(frame, place, to.is_inner);
-            let old_index: Wide = to.found[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
-            let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
-            let index = self.lanes.choose(&greater, &index, &old_index);
-            for (variable, value) in to.found.iter().zip(index) {
-                self.lanes.b.def_var(*variable, value);
-            }
-            self.lanes.choose(&greater, &wide, &old)
-        } else {
-            self.fold(to.op, &old, &wide)
-        };
-        for (variable, value) in to.best.iter().zip(new) {
-            self.lanes.b.def_var(*variable, value);
+    /// Memory of a nest's fold with this number; other nests use the same.
+    fn fold_slot(&mut self, number: usize) -> StackSlot {
+        while self.slots.len() <= number {
+            let size = StackSlotData::new(StackSlotKind::ExplicitSlot, 4 * LANES as u32, 4);
+            self.slots.push(self.lanes.b.create_sized_stack_slot(size));
         }
+        self.slots[number]
+    }
+
+    pub(super) fn accumulate(&mut self, to: &Accumulator, wide: Wide, frame: &Frame, place: Place) {
+        match to {
+            Accumulator::Lanes(op, slot) => self.accumulate_lanes(*op, *slot, wide, place),
+            Accumulator::ArgMax { best, found, is_inner } => {
+                let wide = if self.lanes.used == 4 {
+                    wide
+                } else {
+                    let first = self.lanes.b.ins().extractlane(wide[0], 0u8);
+                    let none = self.lanes.entry([neutral(ReduceOp::ArgMax); 4]);
+                    vec![self.lanes.b.ins().insertlane(none, first, 0u8)]
+                };
+                let index = self.flat_index(frame, place, *is_inner);
+                let old: Wide = best[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
+                let old_index: Wide = found[..wide.len()].iter().map(|v| self.lanes.b.use_var(*v)).collect();
+                let greater = self.lanes.compare(FloatCC::GreaterThan, &wide, &old);
+                let index = self.lanes.choose(&greater, &index, &old_index);
+                let most = self.lanes.choose(&greater, &wide, &old);
+                for (variable, value) in found.iter().zip(index).chain(best.iter().zip(most)) {
+                    self.lanes.b.def_var(*variable, value);
+                }
+            }
+        }
+    }
+
+    fn accumulate_lanes(&mut self, op: ReduceOp, slot: StackSlot, wide: Wide, place: Place) {
+        let mut at = self.lanes.b.ins().stack_addr(WORD, slot, 0);
+        if let Some(bytes) = place.bytes {
+            let within = self.word(4 * LANES - 1);
+            let bytes = self.lanes.b.ins().band(bytes, within);
+            at = self.lanes.b.ins().iadd(at, bytes);
+        }
+        if self.lanes.used == 4 {
+            let old: Wide = (0..wide.len() as i32)
+                .map(|g| self.lanes.b.ins().load(VECTOR, memory(), at, 16 * g))
+                .collect();
+            let new = self.lanes.fold(op, &old, &wide);
+            for (g, value) in (0..).zip(new) {
+                self.lanes.b.ins().store(memory(), value, at, 16 * g);
+            }
+            return;
+        }
+        let old = self.lanes.b.ins().load(types::F32, memory(), at, 0);
+        let old = self.lanes.b.ins().splat(VECTOR, old);
+        let new = self.lanes.fold(op, &vec![old], &wide);
+        let first = self.lanes.b.ins().extractlane(new[0], 0u8);
+        self.lanes.b.ins().store(memory(), first, at, 0);
     }
 
     /// The number of the current element among all of the nest, or of the innermost axis.
@@ -94,22 +143,31 @@ impl Emitter<'_, '_> {
         self.count_from(index, place.groups)
     }
 
-    /// The result of a reduction in all lanes: groups in order, then lanes.
+    /// The result of a reduction in all lanes.
     pub(super) fn finish_fold(&mut self, frame: &Frame, effect: usize) -> Value {
-        let to = frame.accumulators[&effect].clone();
-        let mut best: Vec<Value> = to.best.iter().map(|v| self.lanes.b.use_var(*v)).collect();
-        if to.op != ReduceOp::ArgMax {
-            let mut all = vec![best.remove(0)];
-            for next in best {
-                all = self.fold(to.op, &all, &vec![next]);
+        let (best, found) = match frame.accumulators[&effect].clone() {
+            Accumulator::Lanes(op, slot) => {
+                let vectors = lanes(frame) / 4;
+                let mut all: Vec<Value> = (0..vectors as i32)
+                    .map(|i| self.lanes.b.ins().stack_load(WORD, VECTOR, slot, 16 * i))
+                    .collect();
+                let mut half = LANES / 4;
+                while half > 1 {
+                    half /= 2;
+                    for upper in half..all.len() {
+                        all[upper - half] =
+                            self.lanes.fold(op, &vec![all[upper - half]], &vec![all[upper]])[0];
+                    }
+                    all.truncate(half);
+                }
+                return self.across(all[0], |e, a, b| e.lanes.fold(op, &a, &b));
             }
-            let op = to.op;
-            return self.across(all[0], |e, a, b| e.fold(op, &a, &b));
-        }
+            Accumulator::ArgMax { best, found, .. } => (best, found),
+        };
         // Of equal ones the first element counts: the least index.
         let (mut most, mut index): (Option<Wide>, Option<Wide>) = (None, None);
-        for (best, found) in best.into_iter().zip(&to.found) {
-            let found = self.lanes.b.use_var(*found);
+        for (best, found) in best.into_iter().zip(found) {
+            let (best, found) = (self.lanes.b.use_var(best), self.lanes.b.use_var(found));
             for lane in 0..4u8 {
                 let [x, i] = [best, found].map(|v| {
                     let lane = self.lanes.b.ins().extractlane(v, lane);
@@ -131,7 +189,7 @@ impl Emitter<'_, '_> {
         index.map_or_else(|| self.lanes.entry([0.0; 4]), |index| index[0])
     }
 
-    /// Lanes `(0, 2), (1, 3)`, then both; in all lanes of the result.
+    /// The last four lanes: `(0, 2), (1, 3)`, then both; in all lanes of the result.
     fn across(&mut self, v: Value, mut f: impl FnMut(&mut Self, Wide, Wide) -> Wide) -> Value {
         let lanes: Vec<Wide> = (0..4u8)
             .map(|lane| {

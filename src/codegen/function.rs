@@ -4,14 +4,13 @@
 //! bytes from one row to the next. Rows are the outermost loop; the number of their turn is of no use here. Nothing is read or written outside `rows` rows of the spans of [`reach`](super::reach), whatever ids arrive.
 
 use super::helpers::Helper;
-use super::lanes::{Lanes, Wide};
 use super::reach::greatest_id;
 use super::target::Features;
 use super::vectors::{Table, VECTOR, Vectors, memory};
 use crate::eqn::{Binary, Unary};
-use crate::loops::{Access, Inst, Kernel, ReduceOp, ScalarId};
+use crate::loops::{Access, Inst, Kernel, ScalarId};
 use cranelift::prelude::*;
-use cranelift_codegen::ir::{FuncRef, Function};
+use cranelift_codegen::ir::{FuncRef, Function, StackSlot};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +81,7 @@ pub(super) fn define(
         held: BTreeMap::new(),
         used: 4,
     };
-    let mut emitter = Emitter { lanes, kernel, limits, args, row, scalars };
+    let mut emitter = Emitter { lanes, kernel, limits, args, row, scalars, slots: Vec::new() };
     emitter.lanes.branch(rows, body, exit);
     emitter.lanes.b.switch_to_block(body);
     for scalar in emitter.scalars.clone() {
@@ -115,6 +114,8 @@ pub(super) struct Emitter<'a, 'b> {
     row: Variable,
     /// Per-row scalars, the same number in all lanes.
     pub scalars: Vec<Variable>,
+    /// Memory for the folds of a nest.
+    pub slots: Vec<StackSlot>,
 }
 
 impl Emitter<'_, '_> {
@@ -171,24 +172,5 @@ impl Emitter<'_, '_> {
         let id = self.lanes.b.ins().umin(id, most);
         let id = self.lanes.b.ins().uextend(WORD, id);
         self.times(id, stride * 4)
-    }
-
-    /// What a reduction begins with.
-    pub fn neutral(op: ReduceOp) -> f32 {
-        match op {
-            ReduceOp::Sum => 0.0,
-            ReduceOp::Prod => 1.0,
-            ReduceOp::Max | ReduceOp::ArgMax => f32::NEG_INFINITY,
-            ReduceOp::Min => f32::INFINITY,
-        }
-    }
-
-    pub fn fold(&mut self, op: ReduceOp, a: &Wide, b: &Wide) -> Wide {
-        match op {
-            ReduceOp::Sum => self.lanes.add(a, b),
-            ReduceOp::Prod => self.lanes.mul(a, b),
-            ReduceOp::Max | ReduceOp::ArgMax => self.lanes.max(a, b),
-            ReduceOp::Min => self.lanes.min(a, b),
-        }
     }
 }

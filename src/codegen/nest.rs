@@ -2,10 +2,9 @@
 //!
 //! The innermost axis runs in steps of [`GROUPS`] vectors, then at most `GROUPS − 1` single vectors, then one by one
 //! (in vectors of which one lane counts, so that every element is computed by the same operations). What does not
-//! change along the innermost axis is computed before it. Sums keep one accumulator per lane and group, which are
-//! combined in a fixed order at the end.
+//! change along the innermost axis is computed before it.
 
-use super::axes::{Moved, accesses, merge_axes, operands, written_arg};
+use super::axes::{Moved, accesses, fixed, merge_axes, quotients_as_products};
 use super::folds::{Accumulator, is_inner_fold};
 use super::function::{Emitter, WORD};
 use super::lanes::{Lanes, Wide};
@@ -50,8 +49,8 @@ impl Emitter<'_, '_> {
         if let Some(contraction) = nest.contraction() {
             return self.contract(nest, contraction);
         }
-        let merged = merge_axes(nest);
-        let nest = &merged;
+        let better = quotients_as_products(&merge_axes(nest));
+        let nest = &better;
         let extents = nest.extents.clone();
         let mut frame = Frame {
             nest,
@@ -150,20 +149,8 @@ impl Emitter<'_, '_> {
 
     /// Computes ahead what is the same at every index of the innermost axis.
     fn invariants(&mut self, frame: &mut Frame) {
-        let written: Vec<u32> = frame.nest.effects.iter().filter_map(written_arg).collect();
-        let last = frame.extents.len().checked_sub(1);
         self.lanes.used = 4;
-        for inst in &frame.nest.insts {
-            let fixed = match inst {
-                Inst::Const(_) | Inst::Scalar(_) => true,
-                Inst::Load(a) | Inst::LoadAt { access: a, .. } => {
-                    a.strides.last().is_none_or(|s| *s == 0) && !written.contains(&a.arg.0)
-                }
-                Inst::Index(axis) => Some(*axis as usize) != last,
-                Inst::Unary(..) | Inst::Binary(..) | Inst::Fma(..) | Inst::Select(..) => {
-                    operands(inst).iter().all(|v| frame.invariant[v.index()].is_some())
-                }
-            };
+        for (inst, fixed) in frame.nest.insts.iter().zip(fixed(frame.nest)) {
             let mut ahead = std::mem::take(&mut frame.invariant);
             ahead.push(fixed.then(|| {
                 let mut known = self.inst(inst, frame, &ahead, Place { bytes: None, groups: 1 });

@@ -4,7 +4,7 @@ use super::helpers::Helper;
 use super::lanes::{One, Opd, Wide};
 use super::math::Math;
 use crate::eqn::{Binary, Unary};
-use crate::loops::{Inst, ValueId};
+use crate::loops::{Inst, ReduceOp, ValueId};
 use cranelift::prelude::FloatCC;
 
 /// A value of a nest as far as it is known.
@@ -81,6 +81,16 @@ pub(super) trait Ops: Math {
                 let wide = self.wide(known, groups);
                 self.compare(FloatCC::NotEqual, &wide, 0.0)
             }
+        }
+    }
+
+    /// A running result and the next one.
+    fn fold(&mut self, op: ReduceOp, a: &Wide<Self::V>, b: &Wide<Self::V>) -> Wide<Self::V> {
+        match op {
+            ReduceOp::Sum => self.add(a, b),
+            ReduceOp::Prod => self.mul(a, b),
+            ReduceOp::Max | ReduceOp::ArgMax => self.max(a, b),
+            ReduceOp::Min => self.min(a, b),
         }
     }
 
@@ -184,6 +194,16 @@ pub(super) trait Ops: Math {
 }
 
 impl<L: Math> Ops for L {}
+
+/// What a fold begins with.
+pub(super) fn neutral(op: ReduceOp) -> f32 {
+    match op {
+        ReduceOp::Sum => 0.0,
+        ReduceOp::Prod => 1.0,
+        ReduceOp::Max | ReduceOp::ArgMax => f32::NEG_INFINITY,
+        ReduceOp::Min => f32::INFINITY,
+    }
+}
 
 fn opd<'a, V>(known: &Known<V>, wide: &'a Option<Wide<V>>) -> Opd<'a, V> {
     match wide {

@@ -57,6 +57,9 @@ impl Target {
         let opt_level = if level == Level::None { "none" } else { "speed" };
         for (flag, value) in [
             ("opt_level", opt_level),
+            // Running results may fill more than a page of the stack.
+            ("enable_probestack", "true"),
+            ("probestack_strategy", "inline"),
             ("use_colocated_libcalls", "false"),
             ("is_pic", "false"),
             ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),

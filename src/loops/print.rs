@@ -188,12 +188,17 @@ impl Printer<'_> {
                     let size = self.program.weights.get(weight.index()).map_or((0, 0), |w| (w.k, w.n));
                     writeln!(self.text, "{out} {op} {a} @ w{}  [{}, {}]", weight.0, size.0, size.1)?;
                 }
-                Stage::Outer { a, m, b, n, out, out_stride, accumulate } => {
+                Stage::Outer { a, m, b, n, rows, out, out_stride, accumulate } => {
                     let (op, a, b) = (if *accumulate { "+=" } else { "=" }, self.operand(a), self.operand(b));
                     let stride =
                         if out_stride == n { String::new() } else { format!(" stride {out_stride}") };
                     let out = self.operand(out);
-                    writeln!(self.text, "{out} {op} {a}ᵀ @ {b}  [{m}, {n}]{stride}")?;
+                    let rows = rows.map_or(String::new(), |rows| format!(" of {rows} rows"));
+                    writeln!(self.text, "{out} {op} {a}ᵀ @ {b}  [{m}, {n}]{rows}{stride}")?;
+                }
+                Stage::Tally { index, value, out, width, symbols } => {
+                    let (index, value, out) = (self.operand(index), self.operand(value), self.operand(out));
+                    writeln!(self.text, "{out} = sum of {value} by {index}  [{symbols}, {width}]")?;
                 }
                 Stage::Map { kernel, over, args } => {
                     let over = self.place(*over);

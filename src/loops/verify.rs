@@ -164,6 +164,11 @@ impl Verifier<'_> {
                 self.write(out, *width)
             }
             Stage::Number { out, .. } => self.write(out, 1),
+            Stage::Tally { index, value, out, width, symbols } => {
+                self.read(index, 1)?;
+                self.read(value, *width)?;
+                self.write(out, width * symbols)
+            }
             Stage::Product { a, weight, out, accumulate } => {
                 let w = self.program.weights.get(weight.index()).ok_or("there is no such weight")?;
                 for part in &w.parts {
@@ -175,9 +180,9 @@ impl Verifier<'_> {
                 }
                 self.write(out, w.n)
             }
-            Stage::Outer { a, m, b, n, out, out_stride, accumulate } => {
-                self.read(a, *m)?;
-                self.read(b, *n)?;
+            Stage::Outer { a, m, b, n, rows, out, out_stride, accumulate } => {
+                self.read(a, m * rows.unwrap_or(1))?;
+                self.read(b, n * rows.unwrap_or(1))?;
                 let size = m.saturating_sub(1) * out_stride + n;
                 if *accumulate {
                     self.read(out, size)?;

@@ -28,6 +28,7 @@ pub fn each_operand(stages: &[Stage], f: &mut impl FnMut(&Operand, Option<Kernel
             }
             Stage::Product { a, out, .. } => [a, out].into_iter().for_each(plain),
             Stage::Outer { a, b, out, .. } => [a, b, out].into_iter().for_each(plain),
+            Stage::Tally { index, value, out, .. } => [index, value, out].into_iter().for_each(plain),
             Stage::Fill { out, .. } | Stage::Number { out, .. } => plain(out),
             Stage::Boundary { state, from, .. } => [state, from].into_iter().for_each(plain),
             Stage::Mask { out, fill, .. } => [out].into_iter().chain(fill).for_each(plain),
@@ -70,6 +71,7 @@ impl Program {
                 }
                 Stage::Product { out, .. }
                 | Stage::Outer { out, .. }
+                | Stage::Tally { out, .. }
                 | Stage::Fill { out, .. }
                 | Stage::Boundary { state: out, .. }
                 | Stage::Mask { out, .. }

@@ -200,11 +200,16 @@ impl<'a> Checker<'a> {
                 }
                 self.reaches(from, to.place).map_err(|e| format!("product by `{}`: {e}", w.name))
             }
-            Stage::Outer { a, m, b, n, out, out_stride, accumulate: _ } => {
+            Stage::Outer { a, m, b, n, rows, out, out_stride, accumulate: _ } => {
                 let apart = a.buffer != out.buffer && b.buffer != out.buffer;
                 claim(apart, || "an outer product overwrites its operand".into())?;
-                let (a, b) = (self.f32(a, *m)?, self.f32(b, *n)?);
+                let all = |width: &usize| {
+                    let all = width.checked_mul(rows.unwrap_or(1));
+                    all.ok_or("the size of a product of matrices overflows")
+                };
+                let (a, b) = (self.f32(a, all(m)?)?, self.f32(b, all(n)?)?);
                 let same = match (a.place, b.place) {
+                    (x, y) if rows.is_some() => x == Place::Shared && y == Place::Shared,
                     (Place::Over { domain: x, .. }, Place::Over { domain: y, .. }) => x == y,
                     (x, y) => x == Place::Shared || x == y,
                 };
@@ -213,6 +218,18 @@ impl<'a> Checker<'a> {
                 let size = m.saturating_sub(1).checked_mul(*out_stride).and_then(|s| s.checked_add(*n));
                 let out = self.f32(out, size.ok_or("the size of an outer product overflows")?)?;
                 claim(out.place == Place::Shared, || format!("`{}` is not shared by all rows", out.name))
+            }
+            Stage::Tally { index, value, out, width, symbols } => {
+                let size = width.checked_mul(*symbols).ok_or("the size of a sum by symbol overflows")?;
+                let domain = self.over(index, 1)?;
+                claim(domain == self.over(value, *width)?, || "a sum by symbols of other rows".into())?;
+                let is_chain = !self.program.domains[domain.index()].is_indexed();
+                claim(is_chain && self.inside.is_empty(), || "a sum by symbol within a loop".into())?;
+                claim(self.buffer(index.buffer)?.elem == Elem::I32, || "a symbol is no id".into())?;
+                self.f32(value, *width)?;
+                let to = self.f32(out, size)?;
+                let shared = to.place == Place::Shared && out.buffer != value.buffer;
+                claim(shared, || format!("`{}` is not shared by all rows", to.name))
             }
             Stage::Map { kernel, over, args } => self.map(kernel.index(), *over, args),
             Stage::Fill { out, width, value: _ } => self.operand(out, *width).map(|_| ()),

@@ -9,6 +9,7 @@
 mod indexed;
 mod map;
 mod shares;
+mod tally;
 mod zeros;
 
 pub(super) use shares::working;
@@ -309,6 +310,7 @@ impl Execution<'_> {
                     self.product(a, weight.index(), out, *accumulate);
                 }
                 Stage::Outer { .. } => count = self.outer(&stages[done..]),
+                Stage::Tally { .. } => count = self.tally(&stages[done..]),
                 Stage::Map { kernel, over, args } => self.map(kernel.index(), *over, args),
                 Stage::Fill { out, width, value } => self.fill(out, *width, *value),
                 Stage::Boundary { state, width, from, distance, after } => {
@@ -427,34 +429,40 @@ impl Execution<'_> {
         let mut rows = 0;
         let none = memory::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
         let mut rights = [memory::Right { b: none, out: none, accumulate: true }; memory::RIGHTS];
-        let mut count = 0;
+        let mut found = 0;
         for stage in stages.iter().take(memory::RIGHTS) {
-            let Stage::Outer { a, m, b, n, out, out_stride, accumulate } = stage else { break };
+            let Stage::Outer { a, m, b, n, rows: own, out, out_stride, accumulate } = stage else { break };
+            let count = own.unwrap_or(self.rows(b).count);
             let (from, view) = *left.get_or_insert_with(|| {
                 let mut view = self.view(a, *m);
                 if self.place(a.buffer) == Place::Shared {
-                    view.stride = 0;
+                    // Every row reads the only one, unless it is a matrix.
+                    view.stride = if own.is_some() { *m } else { 0 };
                 }
-                rows = self.rows(b).count;
+                rows = count;
                 (*a, view)
             });
             let out = memory::Rows { stride: *out_stride, ..self.view(out, *n) };
-            let same = self.rows(b).count == rows;
-            let b = self.view(b, *n);
+            let stride = if own.is_some() { *m } else { view.stride };
+            let same = count == rows && stride == view.stride;
+            let mut b = self.view(b, *n);
+            if own.is_some() {
+                b.stride = *n;
+            }
             let apart = |other: &memory::Right| {
                 other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
             };
-            if !same || (from, view.width) != (*a, *m) || !rights[..count].iter().all(apart) {
+            if !same || (from, view.width) != (*a, *m) || !rights[..found].iter().all(apart) {
                 break;
             }
-            rights[count] = memory::Right { b, out, accumulate: *accumulate };
-            count += 1;
+            rights[found] = memory::Right { b, out, accumulate: *accumulate };
+            found += 1;
         }
         if let Some((_, mut view)) = left {
-            self.cut_outer(&mut view, &mut rights[..count]);
-            self.memory.outer(self.isa, rows, view, &rights[..count]);
+            self.cut_outer(&mut view, &mut rights[..found]);
+            self.memory.outer(self.isa, rows, view, &rights[..found]);
         }
-        count.max(1)
+        found.max(1)
     }
 
     fn fill(&mut self, out: &Operand, width: usize, value: f32) {

@@ -7,11 +7,12 @@
 
 mod aimed;
 
-pub use aimed::Aimed;
+pub use aimed::{Aimed, Lent};
 
 use super::memory::Memory;
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -167,16 +168,23 @@ impl fmt::Debug for Native {
 /// may hold one meanwhile.
 #[derive(Debug)]
 pub struct FlushToZero {
-    before: u64,
+    /// The control register as it was; `None` within another of these.
+    before: Option<u64>,
     /// The state belongs to one thread.
     here: PhantomData<*const ()>,
 }
 
+thread_local! {
+    /// Whether one lives on this thread. To ask the control register instead would be to wait for all arithmetic under way,
+    /// and the steps of a stream could not overlap.
+    static LIVES: Cell<bool> = const { Cell::new(false) };
+}
+
 impl FlushToZero {
     pub fn begin() -> FlushToZero {
-        let before = float_mode();
-        if before & FLUSH != FLUSH {
-            set_float_mode(before | FLUSH);
+        let before = (!LIVES.replace(true)).then(float_mode);
+        if let Some(mode) = before.filter(|mode| mode & FLUSH != FLUSH) {
+            set_float_mode(mode | FLUSH);
         }
         FlushToZero { before, here: PhantomData }
     }
@@ -184,8 +192,10 @@ impl FlushToZero {
 
 impl Drop for FlushToZero {
     fn drop(&mut self) {
-        if self.before & FLUSH != FLUSH {
-            set_float_mode(self.before);
+        let Some(mode) = self.before else { return };
+        LIVES.set(false);
+        if mode & FLUSH != FLUSH {
+            set_float_mode(mode);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, DomainKind};
 use crate::loops::{Domain, Elem, InputKind, Operand, Place, Program};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -468,6 +469,11 @@ impl Workspace {
         self.put(name, Values::Reals(values)).map_err(|e| vec![e])
     }
 
+    /// [`Workspace::set_input`] with values made one by one, without an array of them.
+    pub fn make_input(&mut self, name: &str, value: &dyn Fn(usize) -> f32) -> Fallible<()> {
+        self.put(name, Values::Made(value)).map_err(|e| vec![e])
+    }
+
     /// Gives an array of ids; each must be one of the declared symbols.
     pub fn set_ids(&mut self, name: &str, ids: &[i32]) -> Fallible<()> {
         // All are looked at before the first is taken, so that a refused array changes nothing.
@@ -498,14 +504,15 @@ impl Workspace {
         let info = &exe.program.inputs[input];
         let buffer = &exe.program.buffers[info.at.buffer.index()];
         let (are_ids, count) = match values {
-            Values::Reals(reals) => (false, reals.len()),
-            Values::Ids(ids) => (true, ids.len()),
+            Values::Reals(reals) => (false, Some(reals.len())),
+            Values::Ids(ids) => (true, Some(ids.len())),
+            Values::Made(_) => (false, None),
         };
         if are_ids != (buffer.elem == Elem::I32) {
             return Err(errors::wrong_kind(name, !are_ids));
         }
         let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
-        if expected != count {
+        if let Some(count) = count.filter(|count| *count != expected) {
             return Err(errors::wrong_count(name, expected, count));
         }
         let width: usize = info.shape.iter().product();
@@ -523,6 +530,9 @@ impl Workspace {
                 _ if row.is_none() => buf.i32_mut()[there].fill(0),
                 Values::Reals(reals) => buf.f32_mut()[there].copy_from_slice(&reals[of]),
                 Values::Ids(ids) => buf.i32_mut()[there].copy_from_slice(&ids[of]),
+                Values::Made(value) => {
+                    buf.f32_mut()[there].iter_mut().zip(of).for_each(|(x, i)| *x = value(i));
+                }
             }
         }
         self.given[input] = true;
@@ -552,6 +562,49 @@ impl Workspace {
         self.given[input] = true;
         self.stale = true;
         Ok(&mut self.bufs[info.at.buffer.index()].f32_mut()[all..all + width])
+    }
+
+    /// Parameters to be changed, as [`Workspace::param_mut`] gives one, each with an output that all examples share: pairs of
+    /// names, no parameter twice. An output that is itself a parameter is a copy.
+    pub fn params_with(&mut self, names: &[(&str, &str)]) -> Fallible<Vec<(&mut [f32], Cow<'_, [f32]>)>> {
+        let exe = self.exe.clone();
+        let mut places = Vec::with_capacity(names.len());
+        let mut is_param = vec![false; self.bufs.len()];
+        for (param, output) in names {
+            self.param_mut(param)?;
+            let (input, shared) = (&exe.program.inputs[self.input_index(param)?], self.shared(output)?);
+            is_param[input.at.buffer.index()] = true;
+            let first = self.rows(&input.at).0.start;
+            places.push((
+                input.at.buffer.index(),
+                first..first + input.shape.iter().product::<usize>(),
+                shared,
+            ));
+        }
+        let copied: Vec<Option<Vec<f32>>> = places
+            .iter()
+            .map(|(_, _, (buffer, all))| {
+                is_param[*buffer].then(|| self.bufs[*buffer].f32()[all.clone()].to_vec())
+            })
+            .collect();
+        let (mut params, mut others) = (Vec::new(), Vec::new());
+        for (buf, is_param) in self.bufs.iter_mut().zip(is_param) {
+            let (param, other) = if is_param { (Some(buf), None) } else { (None, Some(&*buf)) };
+            params.push(param);
+            others.push(other);
+        }
+        let pairs =
+            places.into_iter().zip(copied).zip(names).map(|(((at, all, shared), copied), (name, _))| {
+                let alone = || vec![errors::internal(&format!("`{name}` has no memory of its own"))];
+                let values = params.get_mut(at).and_then(Option::take).ok_or_else(alone)?;
+                let output = match (copied, others[shared.0]) {
+                    (Some(copied), _) => Cow::Owned(copied),
+                    (None, Some(buf)) => Cow::Borrowed(&buf.f32()[shared.1]),
+                    (None, None) => return Err(alone()),
+                };
+                Ok((&mut values.f32_mut()[all], output))
+            });
+        pairs.collect()
     }
 
     /// Names of all parameters, in the program's order.
@@ -595,13 +648,19 @@ impl Workspace {
 
     /// An output that all examples share (a gradient of a parameter), where it lies.
     pub fn shared_output(&self, name: &str) -> Fallible<&[f32]> {
+        let (buffer, all) = self.shared(name)?;
+        Ok(&self.bufs[buffer].f32()[all])
+    }
+
+    /// The buffer and the elements of such an output.
+    fn shared(&self, name: &str) -> Fallible<(usize, std::ops::Range<usize>)> {
         let info = &self.exe.program.outputs[self.output_index(name)?];
         let buffer = &self.exe.program.buffers[info.at.buffer.index()];
         if buffer.place != Place::Shared || buffer.elem != Elem::F32 {
             return Err(vec![errors::internal(&format!("`{name}` is not shared by all examples"))]);
         }
         let width: usize = info.shape.iter().product();
-        Ok(&self.bufs[info.at.buffer.index()].f32()[info.at.column..info.at.column + width])
+        Ok((info.at.buffer.index(), info.at.column..info.at.column + width))
     }
 }
 
@@ -610,6 +669,8 @@ impl Workspace {
 enum Values<'a> {
     Reals(&'a [f32]),
     Ids(&'a [i32]),
+    /// Of each element, by its place in the array.
+    Made(&'a dyn Fn(usize) -> f32),
 }
 
 /// The length of one axis of one example; 0 where something is wrong already.

@@ -272,10 +272,11 @@ impl<'a> Counting<'a> {
                     stream(out, rows * w.n as f64 * 4.0 * times),
                 ];
             }
-            Stage::Outer { a, m, b, n, out, accumulate, .. } => {
-                let rows = self.rows(self.place(b));
-                let lefts = self.rows(self.place(a));
-                if self.place(a) == Place::Shared {
+            Stage::Outer { a, m, b, n, rows, out, accumulate, .. } => {
+                let matrices = rows.map(|rows| rows as f64);
+                let rows = matrices.unwrap_or_else(|| self.rows(self.place(b)));
+                let lefts = matrices.unwrap_or_else(|| self.rows(self.place(a)));
+                if matrices.is_none() && self.place(a) == Place::Shared {
                     cost.instructions = rows * (m * n) as f64 * calls;
                 } else {
                     cost.flops = 2.0 * rows * (m * n) as f64 * calls;
@@ -326,6 +327,15 @@ impl<'a> Counting<'a> {
             }
             // Only rows behind an example's end; here all examples are of one length.
             Stage::Mask { .. } => {}
+            Stage::Tally { index, value, out, width, symbols } => {
+                let rows = self.rows(self.place(value));
+                cost.instructions = rows * *width as f64 * calls;
+                cost.traffic = vec![
+                    stream(index, rows * 4.0),
+                    stream(value, rows * *width as f64 * 4.0),
+                    stream(out, (width * symbols * 4) as f64),
+                ];
+            }
             Stage::Number { out, .. } => {
                 cost.traffic = vec![stream(out, self.rows(self.place(out)) * 4.0)];
             }
@@ -449,11 +459,17 @@ pub fn title(program: &Program, stage: &Stage) -> String {
             let Some(w) = program.weights.get(weight.index()) else { return "product".into() };
             format!("product [{}, {}] {} = {} @ {}", w.k, w.n, name(out), w.name, name(a))
         }
+        Stage::Outer { a, m, b, n, rows: Some(rows), out, .. } => {
+            format!("product [{m}, {rows}, {n}] {} = {}ᵀ @ {}", name(out), name(a), name(b))
+        }
         Stage::Outer { a, b, n, out, .. } if is_sum(program, a) => {
             format!("sum [{n}] {} = Σ {}", name(out), name(b))
         }
         Stage::Outer { a, m, b, n, out, .. } => {
             format!("gradient [{m}, {n}] {} = Σ {} ⊗ {}", name(out), name(a), name(b))
+        }
+        Stage::Tally { index, value, out, width, symbols } => {
+            format!("sum [{symbols}, {width}] {} = Σ {} by {}", name(out), name(value), name(index))
         }
         Stage::Map { kernel, .. } => {
             let kernel = program.kernels.get(kernel.index());

@@ -36,9 +36,12 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         whole: BTreeMap::new(),
         copies: Copies::new(flow, order),
     };
-    for v in flow.ids().filter(|v| order.live[v.index()] && order.region[v.index()] == Region::Run) {
-        if matches!(flow.op(v), Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) {
-            e.whole.entry(order.slot[v.index()]).or_default().push(v);
+    for v in flow.ids().filter(|v| order.live[v.index()]) {
+        let region = order.region[v.index()];
+        if matches!(flow.op(v), Op::At { .. } | Op::Reverse(_) | Op::Gram(_) | Op::Tally { .. })
+            && matches!(region, Region::Prepare | Region::Run)
+        {
+            e.whole.entry((region, order.slot[v.index()])).or_default().push(v);
         }
     }
     let mut prepare = Vec::new();
@@ -50,6 +53,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         .saturating_add(2);
     for slot in 0..=last {
         e.kernels_at(Region::Prepare, slot, &mut prepare);
+        e.whole_domain((Region::Prepare, slot), &mut prepare);
     }
     for slot in 0..=last {
         e.boundaries(slot, &mut stages);
@@ -60,7 +64,7 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
                 e.recurrence(l, &mut stages);
             }
         }
-        e.whole_domain(slot, &mut stages);
+        e.whole_domain((Region::Run, slot), &mut stages);
         e.copies.emit(flow, layout, (Region::Run, slot), &mut stages);
     }
     let outputs = e.outputs(&mut stages);
@@ -120,8 +124,8 @@ struct Emitter<'a> {
     kernels: Vec<Kernel>,
     padding: BTreeMap<Val, Padding>,
     reach: Vec<Reach>,
-    /// Values that read whole domains, by slot.
-    whole: BTreeMap<u32, Vec<Val>>,
+    /// Values that read whole domains or matrices.
+    whole: BTreeMap<(Region, u32), Vec<Val>>,
     copies: Copies,
 }
 
@@ -132,6 +136,8 @@ struct Outer {
     b: Operand,
     n: usize,
     out: Operand,
+    /// Of Shared matrices.
+    rows: Option<usize>,
     stride: usize,
     add: bool,
 }
@@ -362,10 +368,10 @@ impl Emitter<'_> {
 
     // Stages over whole domains.
 
-    fn whole_domain(&mut self, slot: u32, into: &mut Vec<Stage>) {
+    fn whole_domain(&mut self, at: (Region, u32), into: &mut Vec<Stage>) {
         let flow = self.i.flow;
-        let mut grams = Vec::new();
-        for v in self.whole.remove(&slot).unwrap_or_default() {
+        let (mut grams, mut tallies) = (Vec::new(), Vec::new());
+        for v in self.whole.remove(&at).unwrap_or_default() {
             match flow.op(v) {
                 Op::At { arg, point, empty } => {
                     if let (Some(from), Some(out), Some(empty)) = (self.at(*arg), self.at(v), self.at(*empty))
@@ -379,10 +385,33 @@ impl Emitter<'_> {
                     }
                 }
                 Op::Gram(_) => grams.push(v),
+                Op::Tally { .. } => tallies.push(v),
                 _ => {}
             }
         }
         self.gradients(&grams, into);
+        self.tallies(tallies, into);
+    }
+
+    /// Sums by symbol, those of neighbouring columns one behind another.
+    fn tallies(&mut self, mut tallies: Vec<Val>, into: &mut Vec<Stage>) {
+        let flow = self.i.flow;
+        let (mut masks, mut stages) = (Vec::new(), Vec::new());
+        tallies.sort_by_key(|v| match flow.op(*v) {
+            Op::Tally { value, .. } => self.at(*value).map(|o| (o.buffer, o.lag, o.column)),
+            _ => None,
+        });
+        for v in tallies {
+            let Op::Tally { index, value } = flow.op(v) else { continue };
+            self.mask(flow.view(*value).base, &mut masks);
+            let (Some(index), Some(rows), Some(out)) = (self.at(*index), self.at(*value), self.at(v)) else {
+                continue;
+            };
+            let symbols = flow.get(v).shape.first().copied().unwrap_or(0);
+            stages.push(Stage::Tally { index, value: rows, out, width: self.width(*value), symbols });
+        }
+        into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
+        into.extend(stages);
     }
 
     /// Outer products, those with neighbouring left vectors and results as one.
@@ -407,24 +436,28 @@ impl Emitter<'_> {
                 }
                 let (Some(x), Some(y)) = (self.at(a), self.at(b)) else { continue };
                 let out = Operand { column: whole.column + row * stride + column, ..whole };
-                let (m, n) = (self.width(a), self.width(b));
+                let matrices = flow.level(b) == Level::Shared;
+                let rows = matrices.then(|| flow.get(b).shape.first().copied().unwrap_or(0));
+                let columns = |v: Val| self.width(v).checked_div(rows.unwrap_or(1)).unwrap_or(0);
+                let (m, n) = (columns(a), columns(b));
                 let add = !started.insert((row, column));
                 let last = found.iter_mut().rev().find(|f| {
                     (f.add, f.n, f.stride, f.b) == (add, n, stride, y)
+                        && (f.rows, rows) == (None, None)
                         && (f.a.buffer, f.a.lag, f.a.column + f.m) == (x.buffer, x.lag, x.column)
                         && (f.out.buffer, f.out.column + f.m * stride) == (out.buffer, out.column)
                 });
                 match last {
                     Some(found) => found.m += m,
-                    None => found.push(Outer { a: x, m, b: y, n, out, stride, add }),
+                    None => found.push(Outer { a: x, m, b: y, n, out, rows, stride, add }),
                 }
             }
         }
         // Storing comes before adding to the same place.
         found.sort_by_key(|f| f.add);
         into.extend(together(masks, |out, width| Stage::Mask { out, width, fill: None }));
-        for Outer { a, m, b, n, out, stride, add } in found {
-            into.push(Stage::Outer { a, m, b, n, out, out_stride: stride, accumulate: add });
+        for Outer { a, m, b, n, out, rows, stride, add } in found {
+            into.push(Stage::Outer { a, m, b, n, rows, out, out_stride: stride, accumulate: add });
         }
     }
 

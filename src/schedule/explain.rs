@@ -120,6 +120,12 @@ impl Explainer<'_> {
                         w.name, w.k, w.n
                     )?;
                 }
+                Stage::Outer { a, m, b, n, rows: Some(rows), out, .. } => {
+                    let size = |columns: &usize| columns * rows;
+                    let (out, x, y) =
+                        (self.columns(out, m * n), self.columns(a, size(m)), self.columns(b, size(n)));
+                    writeln!(self.text, "{indent}product {out} = {x}ᵀ @ {y}  [{m}, {rows}, {n}]")?;
+                }
                 Stage::Outer { a, b, n, out, .. } if cost::is_sum(self.program, a) => {
                     let (out, b) = (self.columns(out, *n), self.columns(b, *n));
                     writeln!(self.text, "{indent}sum {out} = Σ {b}  [{n}]")?;
@@ -131,6 +137,11 @@ impl Explainer<'_> {
                         self.text,
                         "{indent}gradient {out} = Σ {x} ⊗ {y}  [{m}, {n}], {flops} flops a row"
                     )?;
+                }
+                Stage::Tally { index, value, out, width, symbols } => {
+                    let (index, value) = (self.columns(index, 1), self.columns(value, *width));
+                    let out = self.columns(out, width * symbols);
+                    writeln!(self.text, "{indent}sum {out} = Σ {value} by {index}  [{symbols}, {width}]")?;
                 }
                 Stage::Map { kernel, over, .. } => {
                     let Some(k) = self.program.kernels.get(kernel.index()) else { continue };

@@ -9,7 +9,7 @@
 use super::order::{KernelKey, Order, Region};
 use super::value::{Flow, Op, Val};
 use crate::eqn::Level;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value is computed again rather than kept if that takes at most so many operations.
 const MAX_AGAIN: u32 = 4;
@@ -90,7 +90,7 @@ pub fn plan(flow: &Flow, order: &Order) -> Plan {
             p.nest[v.index()] = p.nest_of(flow, order, v, key);
         }
     }
-    p.late(flow, order);
+    p.choose_nests(flow, order);
     let mut planner = Planner { flow, order, p, soft: Vec::new() };
     planner.demands();
     planner.recompute();
@@ -111,6 +111,94 @@ impl Plan {
             nest = nest.max(if self.flows(flow, o, v) { at } else { at + 1 });
         }
         nest
+    }
+
+    /// Puts values into later nests where that saves memory or a pass through a row.
+    fn choose_nests(&mut self, flow: &Flow, order: &Order) {
+        let mut joined = self.clone();
+        joined.join_folds(flow, order);
+        joined.late(flow, order);
+        self.late(flow, order);
+        for (key, members) in &self.kernels {
+            if joined.passes(flow, order, *key) < self.passes(flow, order, *key) {
+                members.iter().for_each(|v| self.nest[v.index()] = joined.nest[v.index()]);
+            }
+        }
+    }
+
+    /// Loops of a kernel with something in them that no other one can do as well.
+    fn passes(&self, flow: &Flow, order: &Order, key: KernelKey) -> usize {
+        let mut passes = BTreeSet::new();
+        for v in &self.kernels[&key] {
+            let is_read_here = |r: &Val| order.kernel[r.index()] == Some(key);
+            let readers = &order.readers[v.index()];
+            let op = flow.op(*v);
+            let is_light = flow.is_cheap(*v) && !readers.is_empty() && readers.iter().all(is_read_here);
+            if !is_light && !matches!(op, Op::Concat(_)) && !nest_extents(flow, *v).is_empty() {
+                passes.insert((self.nest[v.index()], nest_extents(flow, *v)));
+            }
+        }
+        passes.len()
+    }
+
+    /// Moves folds, what is made of their results, and what ends in memory to the last nest over the same axes that is early
+    /// enough for their readers.
+    fn join_folds(&mut self, flow: &Flow, order: &Order) {
+        for (key, members) in self.kernels.clone() {
+            for v in members.iter().rev() {
+                let op = flow.op(*v);
+                let is_fold = matches!(op, Op::Reduce { .. });
+                if op.is_sum() || !(is_fold || is_in_register(op)) {
+                    continue;
+                }
+                let from = self.nest[v.index()];
+                let readers = &order.readers[v.index()];
+                if readers.iter().any(|r| flow.op(*r).is_view()) {
+                    continue;
+                }
+                let here = readers.iter().filter(|r| order.kernel[r.index()] == Some(key));
+                let latest = here
+                    .map(|r| self.nest[r.index()].saturating_sub(u32::from(!self.flows(flow, *v, *r))))
+                    .min();
+                let is_scalar = flow.get(*v).shape.is_empty() && !is_fold;
+                if let (true, Some(latest)) = (is_scalar, latest) {
+                    self.nest[v.index()] = latest.max(from);
+                    continue;
+                }
+                if !is_fold && latest.is_some() {
+                    continue;
+                }
+                let extents = nest_extents(flow, *v);
+                let is_early = |nest: u32| latest.is_none_or(|latest| nest <= latest);
+                let target = members
+                    .iter()
+                    .filter(|w| *w != v && !flow.op(**w).is_sum() && !matches!(flow.op(**w), Op::Concat(_)))
+                    .filter(|w| nest_extents(flow, **w) == extents)
+                    .map(|w| self.nest[w.index()])
+                    .filter(|nest| *nest > from && is_early(*nest))
+                    .max();
+                if let Some(target) = target
+                    && self.goes_along(flow, order, *v, from, &mut 0)
+                {
+                    self.nest[v.index()] = target;
+                }
+            }
+        }
+    }
+
+    /// Whether what `v` reads of its nest can leave with it, or be computed again.
+    fn goes_along(&self, flow: &Flow, order: &Order, v: Val, from: u32, again: &mut u32) -> bool {
+        flow.op(v).operands().into_iter().all(|o| {
+            let is_near = order.kernel[o.index()] == order.kernel[v.index()] && self.nest[o.index()] == from;
+            if !is_near || flow.get(o).shape.is_empty() {
+                return true;
+            }
+            if order.readers[o.index()].as_slice() != [v] {
+                *again += 1;
+            }
+            let is_light = *again == 0 || (flow.is_cheap(o) && *again <= MAX_AGAIN);
+            is_light && is_in_register(flow.op(o)) && self.goes_along(flow, order, o, from, again)
+        })
     }
 
     /// Moves values to the nest of their readers, so that they need not be kept in between.
@@ -198,7 +286,8 @@ impl Planner<'_> {
         for v in flow.ids().filter(|v| order.live[v.index()]) {
             let op = flow.op(v);
             match op {
-                Op::Source(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_) => self.keep_for_all(v),
+                Op::Source(_) | Op::Gram(_) | Op::Tally { .. } => self.keep_for_all(v),
+                Op::At { .. } | Op::Reverse(_) => self.keep_for_all(v),
                 Op::Acc(_) => (self.p.in_memory[v.index()], self.p.leaves_kernel[v.index()]) = (true, true),
                 Op::SumOver(_) | Op::SumScatter { .. } => self.keep_for_all(v),
                 // Rows of all steps are there at once.
@@ -249,7 +338,7 @@ impl Planner<'_> {
             return;
         }
         let elementwise = reads_in_step(flow, o, v) || (scalar && flow.op(v).is_elementwise());
-        if flow.op(o).is_cheap() && elementwise {
+        if flow.is_cheap(o) && elementwise {
             self.soft.push((o, v));
         } else {
             self.keep(o, 0, v);

@@ -325,7 +325,10 @@ impl<'a> Lowering<'a> {
                     self.sum_of_products(id, shape)?
                 } else {
                     let (a, b) = (self.lowered(*a)?, self.lowered(*b)?);
-                    self.push(Op::MatMul(a, b), shape)?
+                    match self.of_matrices(a, b, &shape)? {
+                        Some(product) => product,
+                        None => self.push(Op::MatMul(a, b), shape)?,
+                    }
                 }
             }
             eqn::Op::Transpose(a) => {

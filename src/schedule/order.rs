@@ -147,7 +147,8 @@ fn prepared(flow: &Flow) -> Vec<Region> {
         let fixed = flow.level(v) == Level::Shared
             && match flow.op(v) {
                 Op::Source(s) => matches!(flow.sources[s.index()].kind, SourceKind::Param(_)),
-                Op::SumOver(_) | Op::SumScatter { .. } | Op::Gram(_) => false,
+                Op::SumOver(_) | Op::SumScatter { .. } => false,
+                // Of matrices it is known as soon as they are; of vectors these are not prepared.
                 Op::At { .. } | Op::Reverse(_) | Op::Lag { .. } => false,
                 op if op.is_copy() => false,
                 op => op.operands().iter().all(|o| region[o.index()] == Region::Prepare),
@@ -302,7 +303,8 @@ impl Order {
                 Level::Over(d) if depth == 0 => Some(Front(vec![(d, 1)])),
                 _ => None,
             };
-            let whole = matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_)) || value.op.is_sum();
+            let whole = matches!(value.op, Op::At { .. } | Op::Reverse(_) | Op::Gram(_) | Op::Tally { .. })
+                || value.op.is_sum();
             match own {
                 Some(own) if !whole && *found.get_or_insert_with(|| own.clone()) == own => {}
                 _ => return Err(errors::needs_whole_domain(&flow.label(*v), value.span)),

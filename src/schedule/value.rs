@@ -63,6 +63,11 @@ pub enum Op {
         index: Val,
         value: Val,
     },
+    /// The same of long rows in memory, by a stage of its own.
+    Tally {
+        index: Val,
+        value: Val,
+    },
     At {
         arg: Val,
         point: Point,
@@ -85,7 +90,7 @@ pub enum Op {
     Literal(Arc<[f64]>),
     /// The sum of products of vectors at this value's level with matrices known before a run.
     Acc(Vec<Term>),
-    /// The sum of outer products over all rows of the terms, Shared.
+    /// The sum of outer products over all rows of the terms, Shared. Of Shared matrices the rows are their own.
     Gram(Vec<GramTerm>),
 }
 
@@ -98,7 +103,8 @@ pub struct Term {
     pub vector: Val,
 }
 
-/// `Σ a ⊗ b` at rows `row..`, columns `column..` of the whole.
+/// `Σ a ⊗ b` at rows `row..`, columns `column..` of the whole: over the rows of vectors, or over those of two Shared
+/// matrices (`aᵀ @ b`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GramTerm {
     pub a: Val,
@@ -196,6 +202,7 @@ impl Op {
             Op::Binary(_, a, b) | Op::Outer(a, b) | Op::MatMul(a, b) => vec![*a, *b],
             Op::Gather { arg: a, index: b } | Op::At { arg: a, empty: b, .. } => vec![*a, *b],
             Op::Scatter { index: a, value: b } | Op::SumScatter { index: a, value: b } => vec![*a, *b],
+            Op::Tally { index, value } => vec![*index, *value],
             Op::Select(a, b, c) => vec![*a, *b, *c],
             Op::Concat(parts) => parts.clone(),
             Op::Acc(terms) => terms.iter().flat_map(|t| [t.matrix, t.vector]).collect(),
@@ -217,7 +224,8 @@ impl Op {
     pub fn is_map(&self) -> bool {
         !self.is_view()
             && !self.is_immediate()
-            && !matches!(self, Op::Source(_) | Op::Acc(_) | Op::Gram(_) | Op::At { .. } | Op::Reverse(_))
+            && !matches!(self, Op::Source(_) | Op::Acc(_) | Op::Gram(_) | Op::Tally { .. })
+            && !matches!(self, Op::At { .. } | Op::Reverse(_))
             && !self.is_copy()
     }
 
@@ -244,21 +252,22 @@ impl Op {
     pub fn is_elementwise(&self) -> bool {
         matches!(self, Op::Unary(..) | Op::Binary(..) | Op::Select(..) | Op::Spread(_) | Op::Copy(_))
     }
+}
 
-    /// So little work that doing it again costs less than keeping the result.
-    pub fn is_cheap(&self) -> bool {
-        match self {
+impl Flow {
+    /// So little work that doing it again costs less than keeping the result. A quotient by a scalar is a product.
+    pub fn is_cheap(&self, v: Val) -> bool {
+        match self.op(v) {
             Op::Unary(u, _) => {
                 matches!(u, Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign | Unary::Not | Unary::ToReal)
             }
-            Op::Binary(b, ..) => !matches!(b, Binary::Div | Binary::Pow | Binary::Mod),
+            Op::Binary(Binary::Div, a, b) => !self.get(*a).shape.is_empty() && self.get(*b).shape.is_empty(),
+            Op::Binary(b, ..) => !matches!(b, Binary::Pow | Binary::Mod),
             Op::Select(..) | Op::Spread(_) => true,
             _ => false,
         }
     }
-}
 
-impl Flow {
     pub fn get(&self, v: Val) -> &Value {
         &self.values[v.index()]
     }

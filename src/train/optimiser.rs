@@ -73,68 +73,98 @@ pub fn names(graph: &Graph, span: Span) -> Result<Names, Diagnostic> {
 
 /// The compiled cell for one shape of parameter.
 pub struct Rule {
-    workspace: Workspace,
+    exe: Arc<Executable>,
     names: Names,
-    /// Carried states beside the parameter: names of the initial and of the last value.
-    states: Vec<(String, String)>,
+    /// Carried states beside the parameter: names of the initial and of the last value, and shapes.
+    states: Vec<(String, String, Vec<usize>)>,
 }
 
 impl Rule {
     pub fn new(exe: &Arc<Executable>, names: &Names, span: Span) -> Fallible<Rule> {
-        let mut workspace = Workspace::new(exe)?;
-        workspace.resize(1, &BTreeMap::from([(names.extent.clone(), vec![1])]))?;
-        let mut states = Vec::new();
-        for (initial, last) in carried(exe).map_err(|e| vec![e])? {
-            if initial != format!("{}0", names.parameter) {
-                states.push((initial, last));
-            }
-        }
+        let workspace = workspace(exe, names)?;
         if !is_input(&workspace, &names.gradient) {
             return Err(vec![errors::no_optimiser(span, "its parameter does not depend on the gradient")]);
         }
-        Ok(Rule { workspace, names: names.clone(), states })
+        let mut states = Vec::new();
+        for (initial, last) in carried(exe).map_err(|e| vec![e])? {
+            if initial != format!("{}0", names.parameter) {
+                let shape = workspace.input_shape(&initial)?;
+                states.push((initial, last, shape));
+            }
+        }
+        Ok(Rule { exe: exe.clone(), names: names.clone(), states })
     }
 
-    /// Names of the carried states beside the parameter, as checkpoints call them.
-    pub fn states(&self) -> impl Iterator<Item = &str> {
-        self.states.iter().map(|(initial, _)| initial.strip_suffix('0').unwrap_or(initial))
+    /// Names of the carried states beside the parameter, as checkpoints call them, and their shapes.
+    pub fn states(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.states.iter().map(|(initial, _, shape)| (initial.strip_suffix('0').unwrap_or(initial), &**shape))
     }
 
-    /// Elements of each carried state.
-    pub fn state_shapes(&self) -> Fallible<Vec<Vec<usize>>> {
-        self.states.iter().map(|(initial, _)| self.workspace.input_shape(initial)).collect()
+    /// Memory to apply it in.
+    pub fn updater(&self) -> Fallible<Updater> {
+        let workspace = workspace(&self.exe, &self.names)?;
+        let initial = format!("{}0", self.names.parameter);
+        Ok(Updater {
+            names: self.names.clone(),
+            initial: is_input(&workspace, &initial).then_some(initial),
+            last: format!("{}_last", self.names.parameter),
+            states: self.states.clone(),
+            scaled: Vec::new(),
+            workspace,
+        })
     }
+}
 
-    /// One update. `step` counts from 0; before the first step `states` is empty.
+/// Memory for one step.
+fn workspace(exe: &Arc<Executable>, names: &Names) -> Fallible<Workspace> {
+    let mut workspace = Workspace::new(exe)?;
+    workspace.resize(1, &BTreeMap::from([(names.extent.clone(), vec![1])]))?;
+    Ok(workspace)
+}
+
+/// What applies a [`Rule`] to one parameter after another.
+pub struct Updater {
+    workspace: Workspace,
+    names: Names,
+    /// Names of the parameter before a step, if it is read, and after it.
+    initial: Option<String>,
+    last: String,
+    states: Vec<(String, String, Vec<usize>)>,
+    scaled: Vec<f32>,
+}
+
+impl Updater {
+    /// One update, by the gradient times `scale`. `step` counts from 0; before the first step `states` is empty.
     pub fn apply(
         &mut self,
         step: u64,
+        scale: f32,
         gradient: &[f32],
         parameter: &mut [f32],
         states: &mut Vec<Vec<f32>>,
     ) -> Fallible<()> {
         let w = &mut self.workspace;
         w.set_start(&self.names.extent, step)?;
-        w.set_input(&self.names.gradient, gradient)?;
-        let initial = format!("{}0", self.names.parameter);
-        if is_input(w, &initial) {
-            w.set_input(&initial, parameter)?;
+        self.scaled.clear();
+        self.scaled.extend(gradient.iter().map(|g| g * scale));
+        w.set_input(&self.names.gradient, &self.scaled)?;
+        if let Some(initial) = &self.initial {
+            w.set_input(initial, parameter)?;
         }
         if is_example_input(w, "start") {
             w.set_input("start", &[if step == 0 { 1.0 } else { 0.0 }])?;
         }
-        for (i, (initial, _)) in self.states.iter().enumerate() {
+        for (i, (initial, ..)) in self.states.iter().enumerate() {
             match states.get(i) {
                 Some(values) => w.set_input(initial, values)?,
                 None => w.clear_input(initial)?,
             }
         }
         w.run()?;
-        w.output_into(&format!("{}_last", self.names.parameter), parameter)?;
+        w.output_into(&self.last, parameter)?;
         states.resize(self.states.len(), Vec::new());
-        for ((_, last), values) in self.states.iter().zip(states) {
-            let size = w.output_shape(last)?.iter().product();
-            values.resize(size, 0.0);
+        for ((_, last, shape), values) in self.states.iter().zip(states) {
+            values.resize(shape.iter().product(), 0.0);
             w.output_into(last, values)?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use super::fit::Feed;
 use super::model::Carrying;
 use super::optimiser::Rule;
 use super::settings::Settings;
+use super::update::{Update, Updates};
 use crate::diag::{Diagnostic, Fallible};
 use crate::loops::InputKind;
 use crate::runtime::{Executable, Team, Workspace};
@@ -93,8 +94,8 @@ pub struct Trainer<'a> {
     evaluation: Carrying,
     params: Vec<Param>,
     rules: Vec<Rule>,
+    updates: Updates,
     progress: Progress,
-    gradient: Vec<f32>,
 }
 
 /// One trained array.
@@ -139,8 +140,10 @@ impl<'a> Trainer<'a> {
                 states: Vec::new(),
             });
         }
+        let sizes: Vec<(usize, usize)> = params.iter().map(|p| (p.shape.iter().product(), p.rule)).collect();
+        let updates = Updates::new(plan.team, &rules, &sizes)?;
         let progress = Progress::default();
-        Ok(Trainer { plan, training, evaluation, params, rules, progress, gradient: Vec::new() })
+        Ok(Trainer { plan, training, evaluation, params, rules, updates, progress })
     }
 
     /// Goes on from a checkpoint of the same program, data and settings.
@@ -159,8 +162,8 @@ impl<'a> Trainer<'a> {
                 continue;
             }
             let rule = &self.rules[p.rule];
-            for (state, shape) in rule.states().zip(rule.state_shapes()?) {
-                match finder.required(&state_name(state, &p.name), &shape) {
+            for (state, shape) in rule.states() {
+                match finder.required(&state_name(state, &p.name), shape) {
                     Ok(array) => p.states.push(array.to_f32()),
                     Err(e) => misfits.push(e),
                 }
@@ -345,26 +348,19 @@ impl<'a> Trainer<'a> {
 
     /// The norm of all gradients as one vector.
     fn gradient_norm(&self) -> Fallible<f64> {
-        let mut sum = 0.0;
-        for p in &self.params {
-            let gradient = self.training.workspace.shared_output(&p.gradient)?;
-            sum += gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>();
-        }
-        Ok(sum.sqrt())
+        let of = |p: &Param| self.training.workspace.shared_output(&p.gradient);
+        let gradients = self.params.iter().map(of).collect::<Fallible<Vec<_>>>()?;
+        Ok(self.updates.norm(&gradients))
     }
 
     fn update(&mut self, scale: f32) -> Fallible<()> {
-        for p in &mut self.params {
-            let w = &mut self.training.workspace;
-            self.gradient.clear();
-            self.gradient.extend(w.shared_output(&p.gradient)?.iter().map(|g| g * scale));
-            let values = w.param_mut(&p.name)?;
-            self.rules[p.rule].apply(self.progress.steps, &self.gradient, values, &mut p.states)?;
-            if let Some((lo, hi)) = p.within {
-                values.iter_mut().for_each(|x| *x = x.max(lo).min(hi));
-            }
+        let names: Vec<(&str, &str)> = self.params.iter().map(|p| (&*p.name, &*p.gradient)).collect();
+        let pairs = self.training.workspace.params_with(&names)?;
+        let mut wanted = Vec::with_capacity(pairs.len());
+        for ((values, gradient), p) in pairs.into_iter().zip(&mut self.params) {
+            wanted.push(Update { gradient, values, states: &mut p.states, within: p.within });
         }
-        Ok(())
+        self.updates.apply(self.progress.steps, scale, wanted)
     }
 
     /// Loss and metrics of the test part with the parameters in use, `best` as the observer was given them. `None` if
@@ -378,6 +374,14 @@ impl<'a> Trainer<'a> {
         let part = &self.plan.parts.test;
         if part.is_empty() {
             return Ok(None);
+        }
+        let epoch = best.record.progress.epoch;
+        // Without a validation part each epoch was measured on this one already.
+        if let Some(last) = self.progress.history.last()
+            && let (Some(loss), false) = (last.held_out_loss, self.plan.parts.chooses())
+            && last.epoch == epoch
+        {
+            return Ok(Some(Tested { epoch, loss, metrics: last.held_out_metrics.clone() }));
         }
         let finder = Finder { file, arrays: &best.arrays };
         let mut misfits = Vec::new();
@@ -394,7 +398,7 @@ impl<'a> Trainer<'a> {
         }
         let sums = self.measure(part, goes_on)?;
         Ok(sums.map(|sums| Tested {
-            epoch: best.record.progress.epoch,
+            epoch,
             loss: sums.loss(),
             metrics: self.plan.metrics.iter().cloned().zip(sums.metrics()).collect(),
         }))
@@ -437,8 +441,8 @@ impl<'a> Trainer<'a> {
         let mut arrays = self.parameters()?;
         for p in &self.params {
             let rule = &self.rules[p.rule];
-            for ((state, shape), values) in rule.states().zip(rule.state_shapes()?).zip(&p.states) {
-                arrays.insert(state_name(state, &p.name), Array::f32(shape, values.clone()));
+            for ((state, shape), values) in rule.states().zip(&p.states) {
+                arrays.insert(state_name(state, &p.name), Array::f32(shape.to_vec(), values.clone()));
             }
         }
         if self.progress.step > 0 {

@@ -33,6 +33,11 @@ const KEYS: &[&str] =
     &["batch", "clip", "epochs", "every", "optimizer", "patience", "seed", "threads", "window"];
 
 impl Settings {
+    /// Points of all windows of a step together; 0 where examples have lengths of their own.
+    pub fn points(&self) -> usize {
+        self.window.map_or(0, |window| window.saturating_mul(self.batch))
+    }
+
     /// `changes` come from the command line and win.
     pub fn parse(
         model: &str,

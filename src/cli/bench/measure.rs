@@ -337,12 +337,10 @@ fn give(workspace: &mut Workspace, graph: &Graph) -> Fallible<()> {
                 workspace.set_ids(&input.name, &ids)?;
             }
             (None, Some(Ty::Bool)) => {
-                let bools: Vec<f32> = (0..count).map(|i| (i % 2) as f32).collect();
-                workspace.set_input(&input.name, &bools)?;
+                workspace.make_input(&input.name, &|i| (i % 2) as f32)?;
             }
             (None, _) => {
-                let reals: Vec<f32> = (0..count).map(made_up).collect();
-                workspace.set_input(&input.name, &reals)?;
+                workspace.make_input(&input.name, &made_up)?;
             }
         }
     }

@@ -4,7 +4,7 @@
 //! whose next use is furthest moves to the stack (Belady 1966). Numbers that are the same in all lanes stay in memory and
 //! are operands there, but for those that are *pinned* to registers throughout a loop.
 
-use super::body::{Body, Op, Pair, Place, Single, Uniform, V};
+use super::body::{Body, Op, Pair, Place, Running, Single, Uniform, V};
 use super::encode::*;
 use super::frame::{Base, SPILLS, mask_spill, spill, word};
 use std::collections::BTreeMap;
@@ -17,14 +17,30 @@ pub(super) const TAIL: K = K(1);
 /// For masks of single instructions.
 const SCRATCH: K = K(7);
 
+/// Where a running result is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot {
+    Register(Zmm),
+    /// This word of the stack frame and those behind it.
+    Frame(u32),
+}
+
 /// What the code of a body is emitted with.
 pub(super) struct Context<'a> {
     pub bases: &'a [Base],
     pub pinned: &'a BTreeMap<Uniform, Zmm>,
+    /// For each fold, where its vectors of running results are.
+    pub running: &'a [Vec<Spot>],
+    /// The vector of running results that those of the body begin at.
+    pub part: usize,
+    /// Registers from the first on that are a body's own.
+    pub free: usize,
     /// Places move along with the index of the innermost axis.
     pub is_loop: bool,
     /// Only the lanes of [`TAIL`] touch memory.
     pub is_tail: bool,
+    /// Only the lanes of [`TAIL`] are folded.
+    pub is_last: bool,
 }
 
 /// What a body needed.
@@ -59,6 +75,12 @@ pub(super) fn emit(asm: &mut Assembler, body: &Body, context: &Context) -> Optio
         most: 0,
         is_full: false,
     };
+    for (i, op) in body.ops.iter().enumerate().filter(|(i, _)| used[*i]) {
+        if let Op::Given(register) = op {
+            registers.own(V(i as u32), Zmm(*register));
+            registers.most = registers.most.max(usize::from(*register) + 1);
+        }
+    }
     for (i, op) in body.ops.iter().enumerate().filter(|(i, _)| used[*i]) {
         registers.at = i;
         registers.op(V(i as u32), *op);
@@ -98,7 +120,7 @@ struct Registers<'a> {
 impl Registers<'_> {
     fn op(&mut self, to: V, op: Op) {
         match op {
-            Op::Uniform(_) => {}
+            Op::Uniform(_) | Op::Given(_) => {}
             Op::Load(place) => self.load(to, place),
             Op::Broadcast(place) => {
                 let mem = self.mem(place);
@@ -174,11 +196,67 @@ impl Registers<'_> {
                 let value = self.register(v);
                 self.store(place, value);
             }
+            Op::Running(_) => {}
+            Op::Half(lanes, v) => {
+                let a = self.register(v);
+                self.after(to, |asm, to| match lanes {
+                    8 => asm.vector(VSHUFF32X4, to, a, Rm::Reg(a), Written::All, Some(0b1110)),
+                    4 => asm.vector(VSHUFF32X4, to, a, Rm::Reg(a), Written::All, Some(1)),
+                    2 => asm.vector(VPERMILPS, to, Zmm(0), Rm::Reg(a), Written::All, Some(0b1110)),
+                    _ => asm.vector(VPERMILPS, to, Zmm(0), Rm::Reg(a), Written::All, Some(1)),
+                });
+            }
+            Op::Accumulate(pair, running, v) => {
+                let op = match pair {
+                    Pair::Mul => VMULPS,
+                    _ => VADDPS,
+                };
+                let value = self.operand(v);
+                self.all_lanes(|all, write| match all.spot(running) {
+                    Spot::Register(at) => all.asm.vector(op, at.0, at, value, write, None),
+                    Spot::Frame(at) => {
+                        let so_far = all.take();
+                        all.asm.vector(VMOVUPS, so_far.0, Zmm(0), Rm::Full(word(at)), Written::All, None);
+                        all.asm.vector(op, so_far.0, so_far, value, write, None);
+                        let mem = Rm::Full(word(at));
+                        all.asm.vector(VMOVUPS_STORE, so_far.0, Zmm(0), mem, Written::All, None);
+                    }
+                });
+            }
+            Op::Become(running, v) => {
+                let value = self.register(v);
+                self.all_lanes(|all, write| match all.spot(running) {
+                    Spot::Register(at) => {
+                        all.asm.vector(VMOVAPS, at.0, Zmm(0), Rm::Reg(value), write, None);
+                    }
+                    Spot::Frame(at) => {
+                        let mem = Rm::Full(word(at));
+                        all.asm.vector(VMOVUPS_STORE, value.0, Zmm(0), mem, write, None);
+                    }
+                });
+            }
+            Op::Put(place, v) => {
+                let value = self.register(v);
+                let mem = self.mem(place);
+                self.asm.vector(VMOVSS_STORE, value.0, Zmm(0), Rm::Word(mem), Written::All, None);
+            }
             Op::Set(at, v) => {
                 let value = self.register(v);
                 self.asm.vector(VMOVSS_STORE, value.0, Zmm(0), Rm::Word(word(at)), Written::All, None);
             }
         }
+    }
+
+    /// Emits what changes running results: vectors of all lanes, of which those that are there count.
+    fn all_lanes(&mut self, emit: impl FnOnce(&mut Self, Written)) {
+        let length = std::mem::take(&mut self.asm.length);
+        emit(self, if self.context.is_last { Written::Merge(TAIL) } else { Written::All });
+        self.asm.length = length;
+    }
+
+    fn spot(&self, running: Running) -> Spot {
+        let parts = &self.context.running[running.fold];
+        parts[(running.part + self.context.part) % parts.len()]
     }
 
     fn pair(&mut self, to: V, pair: Pair, a: V, b: V) {
@@ -317,7 +395,15 @@ impl Registers<'_> {
         if let Op::Uniform(uniform) = self.body.ops[v.index()] { Some(uniform) } else { None }
     }
 
+    /// A value that is a running result.
+    fn running(&self, v: V) -> Option<Spot> {
+        if let Op::Running(running) = self.body.ops[v.index()] { Some(self.spot(running)) } else { None }
+    }
+
     fn is_in_memory(&self, v: V) -> bool {
+        if let Some(spot) = self.running(v) {
+            return matches!(spot, Spot::Frame(_));
+        }
         match self.uniform(v) {
             Some(uniform) => !self.context.pinned.contains_key(&uniform),
             None => self.places[v.index()].register.is_none(),
@@ -340,6 +426,11 @@ impl Registers<'_> {
                 Some(register) => Rm::Reg(*register),
                 None => Rm::Word(self.uniform_mem(uniform)),
             };
+        }
+        match self.running(v) {
+            Some(Spot::Register(register)) => return Rm::Reg(register),
+            Some(Spot::Frame(at)) => return Rm::Full(word(at)),
+            None => {}
         }
         match self.places[v.index()] {
             Where { register: None, slot: Some(slot) } => Rm::Full(spill(slot)),
@@ -370,7 +461,15 @@ impl Registers<'_> {
             self.asm.vector(VBROADCASTSS, register.0, Zmm(0), Rm::Word(mem), Written::All, None);
             return register;
         }
+        if let Some(Spot::Register(register)) = self.running(v) {
+            return register;
+        }
         let register = self.take();
+        if let Some(Spot::Frame(at)) = self.running(v) {
+            self.asm.vector(VMOVUPS, register.0, Zmm(0), Rm::Full(word(at)), Written::All, None);
+            self.locked[usize::from(register.0)] = true;
+            return register;
+        }
         if let Some(slot) = self.places[v.index()].slot {
             self.asm.vector(VMOVUPS, register.0, Zmm(0), Rm::Full(spill(slot)), Written::All, None);
         }
@@ -386,7 +485,7 @@ impl Registers<'_> {
 
     /// A register that nothing is in any more.
     fn take(&mut self) -> Zmm {
-        let count = VECTORS - self.context.pinned.len();
+        let count = self.context.free;
         let is_free = |r: &usize| self.owners[*r].is_none() && !self.locked[*r];
         if let Some(free) = (0..count).find(is_free) {
             self.most = self.most.max(free + 1);

@@ -36,6 +36,13 @@ pub(super) struct Place {
     pub stride: usize,
 }
 
+/// A vector of running results: of which fold, and which of its vectors.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Running {
+    pub fold: usize,
+    pub part: usize,
+}
+
 /// Arithmetic on two vectors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Pair {
@@ -92,6 +99,8 @@ pub(super) enum Op {
     Load(Place),
     /// One number in all lanes.
     Broadcast(Place),
+    /// What is in the vector register with this number already.
+    Given(u8),
     /// The index of the loop in each lane, so much further, as a number.
     Index(u32),
     /// The count in a word of the stack frame, as an integer in all lanes.
@@ -107,6 +116,16 @@ pub(super) enum Op {
     Either(V, V),
     Not(V),
     Store(Place, V),
+    /// What is folded so far.
+    Running(Running),
+    /// Of so many lanes times two, the upper half in place of the lower.
+    Half(u8, V),
+    /// The running result and a value, of the lanes that are there.
+    Accumulate(Pair, Running, V),
+    /// A new running result, in the lanes that are there.
+    Become(Running, V),
+    /// The first lane into memory.
+    Put(Place, V),
     /// The first lane into a word of the stack frame.
     Set(u32, V),
 }
@@ -114,8 +133,17 @@ pub(super) enum Op {
 impl Op {
     pub fn operands(self) -> impl Iterator<Item = V> {
         let all = match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => [None; 3],
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_)
+            | Op::Running(_) => [None; 3],
             Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
+            Op::Half(_, a) | Op::Accumulate(_, _, a) | Op::Become(_, a) | Op::Put(_, a) => {
+                [Some(a), None, None]
+            }
             Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
                 [Some(a), Some(b), None]
             }
@@ -127,7 +155,17 @@ impl Op {
     /// The same operation on other values.
     pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
         match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_)
+            | Op::Running(_) => self,
+            Op::Half(lanes, a) => Op::Half(lanes, of(a)),
+            Op::Accumulate(pair, running, a) => Op::Accumulate(pair, running, of(a)),
+            Op::Become(running, a) => Op::Become(running, of(a)),
+            Op::Put(place, a) => Op::Put(place, of(a)),
             Op::Single(single, a) => Op::Single(single, of(a)),
             Op::Pair(pair, a, b) => Op::Pair(pair, of(a), of(b)),
             Op::Fma(a, b, c) => Op::Fma(of(a), of(b), of(c)),
@@ -147,7 +185,12 @@ impl Op {
     }
 
     pub fn is_effect(self) -> bool {
-        matches!(self, Op::Store(..) | Op::Set(..))
+        self.is_running_effect() || matches!(self, Op::Store(..) | Op::Set(..) | Op::Put(..))
+    }
+
+    /// Changes nothing but a running result.
+    pub fn is_running_effect(self) -> bool {
+        matches!(self, Op::Accumulate(..) | Op::Become(..))
     }
 }
 
@@ -193,30 +236,52 @@ impl Body {
     }
 
     /// The same for so many vectors one behind another, operation by operation in turn: no one waits for the one just
-    /// before it. `None` if a distance does not fit.
-    pub fn side_by_side(&self, vectors: usize, lanes: usize) -> Option<Body> {
+    /// before it. Each vector has so many registers given. `None` if a distance does not fit.
+    pub fn side_by_side(&self, vectors: usize, lanes: usize, given: usize) -> Option<Body> {
+        let turns = (0..self.ops.len()).flat_map(|i| (0..vectors).map(move |g| (i, g)));
+        self.repeated(vectors, lanes, given, turns)
+    }
+
+    /// The same for so many vectors, one after another.
+    pub fn in_turn(&self, vectors: usize, lanes: usize, given: usize) -> Option<Body> {
+        let turns = (0..vectors).flat_map(|g| (0..self.ops.len()).map(move |i| (i, g)));
+        self.repeated(vectors, lanes, given, turns)
+    }
+
+    /// `turns`: operations, and for which of the vectors.
+    fn repeated(
+        &self,
+        vectors: usize,
+        lanes: usize,
+        given: usize,
+        turns: impl Iterator<Item = (usize, usize)>,
+    ) -> Option<Body> {
         let mut all = Body::default();
         // For each vector, its results.
         let mut of = vec![Vec::with_capacity(self.ops.len()); vectors];
         let used = self.is_used();
-        for (op, used) in self.ops.iter().zip(used) {
-            for (g, results) in of.iter_mut().enumerate() {
-                let by = |place: Place| {
-                    let bytes = i32::try_from(4 * lanes * g * place.stride).ok()?;
-                    Some(Place { disp: place.disp.checked_add(bytes)?, ..place })
-                };
-                let op = match *op {
-                    Op::Load(place) => Op::Load(by(place)?),
-                    Op::Store(place, v) => Op::Store(by(place)?, v),
-                    Op::Index(further) => Op::Index(further + (lanes * g) as u32),
-                    Op::Set(..) => return None,
-                    other => other,
-                };
-                let op = op.with_operands(|v| results[v.index()]);
-                // What nothing depends on keeps its number and has no operation.
-                let result = if used { all.push(op) } else { V(0) };
-                results.push(result);
-            }
+        for (i, g) in turns {
+            let results = &mut of[g];
+            let by = |place: Place| {
+                let bytes = i32::try_from(4 * lanes * g * place.stride).ok()?;
+                Some(Place { disp: place.disp.checked_add(bytes)?, ..place })
+            };
+            let next = |running: Running| Running { part: running.part + g, ..running };
+            let op = match self.ops[i] {
+                Op::Load(place) => Op::Load(by(place)?),
+                Op::Store(place, v) => Op::Store(by(place)?, v),
+                Op::Index(further) => Op::Index(further + (lanes * g) as u32),
+                Op::Given(register) => Op::Given(register + (given * g) as u8),
+                Op::Running(running) => Op::Running(next(running)),
+                Op::Accumulate(pair, running, v) => Op::Accumulate(pair, next(running), v),
+                Op::Become(running, v) => Op::Become(next(running), v),
+                Op::Set(..) | Op::Put(..) => return None,
+                other => other,
+            };
+            let op = op.with_operands(|v: V| results[v.index()]);
+            // What nothing depends on keeps its number and has no operation.
+            let result = if used[i] { all.push(op) } else { V(0) };
+            results.push(result);
         }
         Some(all)
     }
@@ -346,10 +411,12 @@ impl fmt::Display for Body {
                 _ => format!("v{}", v.0),
             };
             let place = |p: &Place| format!("[b{}+{}+i*{}]", p.base, p.disp, 4 * p.stride);
+            let running = |at: &Running| format!("r{}.{}", at.fold, at.part);
             let operands: Vec<String> = op.operands().map(name).collect();
             let operands = operands.join(" ");
             let text = match op {
                 Op::Uniform(_) => continue,
+                Op::Given(register) => format!("zmm{register}"),
                 Op::Load(p) | Op::Broadcast(p) => place(p),
                 Op::Index(0) => "i".into(),
                 Op::Index(by) => format!("i+{by}"),
@@ -363,6 +430,21 @@ impl fmt::Display for Body {
                 Op::Both(..) => format!("both {operands}"),
                 Op::Either(..) => format!("either {operands}"),
                 Op::Not(_) => format!("not {operands}"),
+                Op::Running(at) => running(at),
+                Op::Half(lanes, _) => format!("upper {lanes} of {operands}"),
+                Op::Accumulate(pair, at, _) => {
+                    let pair = format!("{pair:?}").to_lowercase();
+                    writeln!(f, "    {at} = {pair} {at} {operands}", at = running(at))?;
+                    continue;
+                }
+                Op::Become(at, _) => {
+                    writeln!(f, "    {} = {operands}", running(at))?;
+                    continue;
+                }
+                Op::Put(p, _) => {
+                    writeln!(f, "    first of {} = {operands}", place(p))?;
+                    continue;
+                }
                 Op::Store(p, _) => {
                     writeln!(f, "    {} = {operands}", place(p))?;
                     continue;

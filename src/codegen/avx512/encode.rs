@@ -108,6 +108,8 @@ pub(super) const VPXORD: Evex = evex("vpxord", 1, 1, 0xef, Form::Three);
 pub(super) const VPSLLD: Evex = evex("vpslld", 1, 1, 0x72, Form::Shift(6));
 pub(super) const VPSRAD: Evex = evex("vpsrad", 1, 1, 0x72, Form::Shift(4));
 pub(super) const VPSRLD: Evex = evex("vpsrld", 1, 1, 0x72, Form::Shift(2));
+pub(super) const VSHUFF32X4: Evex = evex("vshuff32x4", 3, 1, 0x23, Form::Three);
+pub(super) const VPERMILPS: Evex = evex("vpermilps", 3, 1, 0x04, Form::Two);
 pub(super) const VCVTDQ2PS: Evex = evex("vcvtdq2ps", 1, 0, 0x5b, Form::Two);
 pub(super) const VCMPPS: Evex = evex("vcmpps", 1, 0, 0xc2, Form::Compare);
 pub(super) const VBLENDMPS: Evex = evex("vblendmps", 2, 1, 0x65, Form::Three);
@@ -617,6 +619,16 @@ mod tests {
                 |a| a.vector(VRNDSCALEPS, 28, Zmm(0), Rm::Reg(Zmm(25)), Written::All, Some(9)),
                 "vrndscaleps zmm28, zmm25, 9",
                 "62037d4808e109",
+            ),
+            (
+                |a| a.vector(VSHUFF32X4, 17, Zmm(9), Rm::Reg(Zmm(9)), Written::All, Some(14)),
+                "vshuff32x4 zmm17, zmm9, zmm9, 14",
+                "62c3354823c90e",
+            ),
+            (
+                |a| a.vector(VPERMILPS, 3, Zmm(0), Rm::Reg(Zmm(20)), Written::All, Some(1)),
+                "vpermilps zmm3, zmm20, 1",
+                "62b37d4804dc01",
             ),
             (
                 |a| a.vector(VPSLLD, 17, Zmm(0), Rm::Reg(Zmm(5)), Written::All, Some(23)),

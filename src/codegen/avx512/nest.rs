@@ -1,36 +1,26 @@
 //! One loop nest: its bodies, the addresses they use, and the loops around them.
 
-use super::super::axes::{each_access, merge_axes, operands, written_arg};
+use super::super::axes::{each_access, fixed, merge_axes, quotients_as_products};
+use super::super::folds::is_inner_fold;
 use super::super::lanes::{Lanes, Wide};
 use super::super::ops::{self, Ops, get};
 use super::Words;
-use super::allocate::{self, Context, LANES, TAIL, VECTORS};
+use super::allocate::{self, Context, LANES, Spot, TAIL, VECTORS};
 use super::body::{Body, Op, Pair, Place, Single, Uniform, V};
 use super::encode::*;
-use super::frame::{Base, word};
-use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest};
+use super::folds::{self, Folds, PARTS};
+use super::frame::{Base, row, word};
+use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest, ReduceOp, ScalarId};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Registers for addresses; one more is there for what finds no room.
-const BASES: [Gpr; 13] = [
-    Gpr(1),
-    Gpr(2),
-    Gpr(3),
-    Gpr(5),
-    Gpr(6),
-    Gpr(7),
-    Gpr(8),
-    Gpr(9),
-    Gpr(10),
-    Gpr(12),
-    Gpr(13),
-    Gpr(14),
-    Gpr(15),
-];
+const BASES: [Gpr; 12] =
+    [Gpr(1), Gpr(2), Gpr(3), Gpr(5), Gpr(6), Gpr(7), Gpr(8), Gpr(9), Gpr(10), Gpr(12), Gpr(13), Gpr(14)];
 
 /// So many vectors are computed side by side, if registers suffice.
-const SIDE_BY_SIDE: [usize; 2] = [4, 2];
+const SIDE_BY_SIDE: [usize; 2] = [MOST, 2];
+pub(super) const MOST: usize = 4;
 /// Operations of all of them: more would need more registers, and time to find that out.
 const MOST_TOGETHER: usize = 600;
 /// Vector registers that they may take: the others hold numbers.
@@ -58,19 +48,33 @@ pub(super) struct Plan {
     /// What is the same at every index of the innermost axis.
     before: Body,
     body: Body,
+    folds: Folds,
+    /// Where running results are.
+    running: Vec<Vec<Spot>>,
+    /// There is nothing to compute but the results of folds.
+    is_nothing: bool,
     /// So many vectors at once, and their operations by turns.
     vectors: usize,
     together: Body,
     /// Numbers in registers during the loop.
     pub pinned: BTreeMap<Uniform, Zmm>,
-    /// How many other vector registers are used.
-    pub registers: usize,
+    /// How many other vector registers are used, but for running results.
+    registers: usize,
 }
 
 impl Plan {
     /// `None` for a nest that cannot be said in these means. `next_word`: the first free word of the frame.
-    pub fn new(kernel: &Kernel, nest: &Nest, words: &Words, next_word: &mut u32) -> Option<Plan> {
-        let nest = with_inner_axis(&merge_axes(nest));
+    /// What the nest reads at `given` arguments and offsets along its only axis is in registers already, in the first of
+    /// them for the first vector, and so on; at most so many vectors are computed side by side.
+    pub fn new(
+        kernel: &Kernel,
+        nest: &Nest,
+        words: &Words,
+        next_word: &mut u32,
+        given: &[(u32, usize)],
+        most: usize,
+    ) -> Option<Plan> {
+        let nest = with_inner_axis(&quotients_as_products(&merge_axes(nest)));
         let (extent, outer) = nest.extents.split_last()?;
         // An index of the innermost axis is counted in bytes, and as a number it is exact.
         if *extent > 1 << 24 {
@@ -84,11 +88,13 @@ impl Plan {
             counters: outer.iter().map(|n| (*n > 1).then(|| next(next_word))).collect(),
             starts: Vec::new(),
             next_word,
+            given,
             before: Body::default(),
             body: Body::default(),
+            folds: Folds::new(*extent),
         };
         recorder.record()?;
-        let Recorder { counters, starts, before, body, next_word, .. } = recorder;
+        let Recorder { counters, starts, before, body, folds, next_word, .. } = recorder;
         if before.refused || body.refused {
             return None;
         }
@@ -103,13 +109,16 @@ impl Plan {
             extent: *extent,
             starts,
             before,
+            running: folds.spots(next_word),
+            folds,
+            is_nothing: nest.extents.contains(&0),
             vectors: 1,
             together: body.clone(),
             body,
             pinned: BTreeMap::new(),
             registers: 0,
         };
-        plan.choose_pinned()?;
+        plan.choose_pinned(given.len(), most)?;
         Some(plan)
     }
 
@@ -117,40 +126,80 @@ impl Plan {
         self.starts.iter().map(|s| s.base).collect()
     }
 
+    /// Vector registers that are not running results: the first ones.
+    fn plain(&self) -> usize {
+        VECTORS - folds::in_registers(&self.running)
+    }
+
+    /// How many registers are used, from the first on, but for pinned ones.
+    pub fn highest(&self) -> usize {
+        if self.plain() < VECTORS { VECTORS } else { self.registers }
+    }
+
     /// The registers that a body leaves free hold the numbers that save most.
-    fn choose_pinned(&mut self) -> Option<()> {
+    fn choose_pinned(&mut self, given: usize, most: usize) -> Option<()> {
         let bases = self.bases();
         let none = BTreeMap::new();
-        let mut context = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
-        let before = allocate::emit(&mut Assembler::default(), &self.before, &context)?.registers;
+        let mut context = Context {
+            bases: &bases,
+            pinned: &none,
+            running: &self.running,
+            part: 0,
+            free: self.plain(),
+            is_loop: false,
+            is_tail: false,
+            is_last: false,
+        };
+        let measured = |body: &Body, context: &Context| {
+            Some(allocate::emit(&mut Assembler::default(), body, context)?.registers)
+        };
+        let mut around = measured(&self.before, &context)?;
+        for body in [&self.folds.behind_axis, &self.folds.behind] {
+            around = around.max(measured(body, &context)?);
+        }
         context.is_loop = true;
-        let mut body = allocate::emit(&mut Assembler::default(), &self.body, &context)?.registers;
+        let mut body = measured(&self.body, &context)?;
         let fitting = |body: Body| {
             let ordered = body.in_order();
             let taken = allocate::emit(&mut Assembler::default(), &ordered, &context)?;
             (taken.is_enough && taken.registers <= FREELY).then_some((ordered, taken.registers))
         };
         let as_recorded = self.body.clone();
+        let (mut chosen, mut vectors, mut together) = (as_recorded.clone(), 1, None);
         if let Some((ordered, registers)) = fitting(as_recorded.clone()) {
-            (self.body, body) = (ordered, registers);
+            (chosen, body) = (ordered, registers);
         }
-        (self.vectors, self.together) = (1, self.body.clone());
-        let is_short = |n: &usize| self.extent / LANES >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
-        for vectors in SIDE_BY_SIDE.into_iter().filter(is_short) {
-            let found = as_recorded.side_by_side(vectors, LANES).and_then(fitting);
-            if let Some((together, registers)) = found {
-                (self.vectors, self.together, body) = (vectors, together, registers.max(body));
+        let rounds = self.extent / LANES;
+        // Each of the vectors has running results of its own.
+        let turns = if self.folds.is_empty() { 0 } else { rounds.min(PARTS) };
+        let sides = if turns > 1 { vec![turns] } else { SIDE_BY_SIDE.to_vec() };
+        let is_short = |n: &usize| *n <= most && rounds >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
+        for count in sides.into_iter().filter(is_short) {
+            let found = as_recorded.side_by_side(count, LANES, given).and_then(fitting);
+            if let Some((all, registers)) = found {
+                (vectors, together, body) = (count, Some(all), registers.max(body));
                 break;
             }
         }
-        self.registers = before.max(body);
+        if turns > 1 && together.is_none() {
+            let all = chosen.in_turn(turns, LANES, given)?;
+            body = body.max(measured(&all, &context)?);
+            (vectors, together) = (turns, Some(all));
+        }
+        (self.vectors, self.together) = (vectors, together.unwrap_or_else(|| chosen.clone()));
+        self.body = chosen;
+        self.registers = around.max(body);
+        if given > 0 {
+            self.registers = self.registers.max(super::contract::REGISTERS);
+        }
         if self.extent / LANES < ROUNDS {
             return Some(());
         }
+        let plain = self.plain();
         let mut worth: Vec<(usize, Uniform)> = self.worth().into_iter().map(|(u, n)| (n, u)).collect();
         worth.sort_unstable_by(|(n, u), (m, w)| m.cmp(n).then(u.cmp(w)));
-        worth.truncate(VECTORS - self.registers);
-        let registers = (0..VECTORS as u8).rev().map(Zmm);
+        worth.truncate(plain - self.registers);
+        let registers = (0..plain as u8).rev().map(Zmm);
         self.pinned = worth.into_iter().map(|(_, uniform)| uniform).zip(registers).collect();
         Some(())
     }
@@ -166,7 +215,7 @@ impl Plan {
             for (i, v) in op.operands().enumerate() {
                 let must = match op {
                     Op::Choose(..) => i == 2,
-                    Op::Store(..) | Op::Set(..) => true,
+                    Op::Store(..) | Op::Set(..) | Op::Become(..) => true,
                     _ => is_first_fixed && i == 0,
                 };
                 if let Op::Uniform(uniform) = self.body.ops[v.index()] {
@@ -178,7 +227,37 @@ impl Plan {
     }
 
     /// `ahead`: what is in its register already.
-    pub fn emit(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+    pub fn emit(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        self.folds.begin(asm, &self.running, false);
+        if !self.is_nothing {
+            self.outer_axes(asm, ahead)?;
+        }
+        allocate::emit(asm, &self.folds.behind, &self.around(&self.bases()))?;
+        Some(())
+    }
+
+    /// What code outside of the innermost axis is emitted with.
+    fn around<'a>(&'a self, bases: &'a [Base]) -> Context<'a> {
+        static NONE: BTreeMap<Uniform, Zmm> = BTreeMap::new();
+        Context {
+            bases,
+            pinned: &NONE,
+            running: &self.running,
+            part: 0,
+            free: self.plain(),
+            is_loop: false,
+            is_tail: false,
+            is_last: false,
+        }
+    }
+
+    /// And along it.
+    fn within<'a>(&'a self, bases: &'a [Base]) -> Context<'a> {
+        let free = self.plain() - self.pinned.len();
+        Context { pinned: &self.pinned, free, is_loop: true, ..self.around(bases) }
+    }
+
+    fn outer_axes(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         let headers: Vec<Label> = self
             .outer
             .iter()
@@ -189,14 +268,12 @@ impl Plan {
                 header
             })
             .collect();
-        self.addresses(asm, words);
+        self.addresses(asm);
+        self.begin(asm, ahead)?;
         let bases = self.bases();
-        let none = BTreeMap::new();
-        let before = Context { bases: &bases, pinned: &none, is_loop: false, is_tail: false };
-        allocate::emit(asm, &self.before, &before)?;
-        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
-        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
+        self.folds.begin(asm, &self.running, true);
         self.inner_axis(asm, &bases)?;
+        allocate::emit(asm, &self.folds.behind_axis, &self.around(&bases))?;
         for ((counter, extent), header) in self.outer.iter().zip(headers).rev() {
             asm.memory_number(IntImm::Add, word(*counter), 1);
             asm.memory_number(IntImm::Cmp, word(*counter), *extent as i32);
@@ -205,10 +282,42 @@ impl Plan {
         Some(())
     }
 
-    fn addresses(&self, asm: &mut Assembler, words: &Words) {
+    /// What is the same at all indices of the innermost axis; the addresses are there.
+    fn begin(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        allocate::emit(asm, &self.before, &self.around(&self.bases()))?;
+        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
+        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
+        Some(())
+    }
+
+    /// How many vectors are computed side by side.
+    pub fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// Before the first [`Plan::at`].
+    pub fn begin_units(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        if self.before.ops.iter().any(|op| op.is_effect()) {
+            self.addresses(asm);
+        }
+        self.begin(asm, ahead)
+    }
+
+    /// Of a nest with one axis, one vector or all that are computed side by side, from some index on. In a tail only the
+    /// lanes of [`TAIL`] touch memory.
+    pub fn at(&self, asm: &mut Assembler, first: usize, vectors: usize, is_tail: bool) -> Option<()> {
+        self.addresses(asm);
+        asm.int_number(IntImm::Mov, RAX, i32::try_from(4 * first).ok()?);
+        let bases = self.bases();
+        let context = Context { is_tail, ..self.within(&bases) };
+        let body = if vectors > 1 { &self.together } else { &self.body };
+        allocate::emit(asm, body, &context).map(|_| ())
+    }
+
+    fn addresses(&self, asm: &mut Assembler) {
         for start in &self.starts {
             let to = if let Base::Register(register) = start.base { register } else { RAX };
-            asm.int(Int::Load, to, word(words.args + start.arg));
+            asm.int(Int::Load, to, row(start.arg));
             for (counter, bytes) in &start.outer {
                 asm.int(Int::Imul(*bytes), R11, word(*counter));
                 asm.int_registers(Int::Add, to, R11);
@@ -221,32 +330,37 @@ impl Plan {
 
     fn inner_axis(&self, asm: &mut Assembler, bases: &[Base]) -> Option<()> {
         let (rounds, rest) = (self.extent / LANES, self.extent % LANES);
-        let mut context = Context { bases, pinned: &self.pinned, is_loop: true, is_tail: false };
+        let mut context = self.within(bases);
         asm.int_number(IntImm::Mov, RAX, 0);
         let mut done = 0;
         for (vectors, body) in [(self.vectors, &self.together), (1, &self.body)] {
-            let times = (rounds - done) / vectors;
-            if times == 0 {
-                continue;
-            }
-            done += times * vectors;
-            let header = (times > 1).then(|| {
-                let header = asm.label();
-                asm.bind(header);
-                header
-            });
-            allocate::emit(asm, body, &context)?;
-            asm.int_number(IntImm::Add, RAX, (4 * LANES * vectors) as i32);
-            if let Some(header) = header {
-                asm.int_number(IntImm::Cmp, RAX, (4 * LANES * done) as i32);
-                asm.jump(Condition::Below, header);
+            let mut times = (rounds - done) / vectors;
+            while times > 0 {
+                // Each of what is left over has running results of its own.
+                let turn = if self.folds.is_empty() || vectors > 1 { times } else { 1 };
+                context.part = done % PARTS;
+                done += turn * vectors;
+                times -= turn;
+                let header = (turn > 1).then(|| {
+                    let header = asm.label();
+                    asm.bind(header);
+                    header
+                });
+                allocate::emit(asm, body, &context)?;
+                asm.int_number(IntImm::Add, RAX, (4 * LANES * vectors) as i32);
+                if let Some(header) = header {
+                    asm.int_number(IntImm::Cmp, RAX, (4 * LANES * done) as i32);
+                    asm.jump(Condition::Below, header);
+                }
             }
         }
         if rest > 0 {
             // Lanes that are there all or, under a mask, in part. (What is stored under a mask is read again but slowly.)
             asm.length = Length::of(rest);
+            context.part = rounds % PARTS;
             context.is_tail = asm.length.lanes() > rest;
-            if context.is_tail {
+            context.is_last = true;
+            if context.is_tail || !self.folds.is_empty() {
                 asm.int_number(IntImm::Mov, R11, (1 << rest) - 1);
                 asm.mask_from(TAIL, R11);
             }
@@ -273,10 +387,18 @@ fn next(word: &mut u32) -> u32 {
     *word - 1
 }
 
-/// The same nest with an innermost axis, and with stride 1 along it where it has one element only.
-fn with_inner_axis(nest: &Nest) -> Nest {
+/// The same nest with an innermost axis, and with stride 1 along it where it has one element only; but what is folded
+/// along it and written once behind it has stride 0 there.
+pub(super) fn with_inner_axis(nest: &Nest) -> Nest {
     let mut nest = nest.clone();
     let is_new = nest.extents.is_empty();
+    for effect in &mut nest.effects {
+        if let Effect::ReduceInner { access, .. } = effect {
+            access.strides.push(0);
+        }
+    }
+    let folded: Vec<(usize, Effect)> =
+        nest.effects.iter().cloned().enumerate().filter(|(_, effect)| is_inner_fold(effect)).collect();
     if is_new {
         nest.extents.push(1);
     }
@@ -287,6 +409,9 @@ fn with_inner_axis(nest: &Nest) -> Nest {
             }
             access.strides.push(1);
         });
+    }
+    for (i, effect) in folded {
+        nest.effects[i] = effect;
     }
     nest
 }
@@ -300,31 +425,25 @@ struct Recorder<'a> {
     counters: Vec<Option<u32>>,
     starts: Vec<(u32, Vec<(u32, i32)>)>,
     next_word: &'a mut u32,
+    given: &'a [(u32, usize)],
     before: Body,
     body: Body,
+    folds: Folds,
 }
 
 impl Recorder<'_> {
     fn record(&mut self) -> Option<()> {
         let nest = self.nest;
-        let written: Vec<u32> = nest.effects.iter().filter_map(written_arg).collect();
-        let sets: Vec<_> = nest.effects.iter().filter_map(set).collect();
-        let last = nest.extents.len() - 1;
+        let sets: Vec<ScalarId> = nest.effects.iter().filter_map(set).collect();
         let mut ahead: Vec<Option<Known>> = Vec::new();
         let mut known: Vec<Option<Known>> = Vec::new();
-        for inst in &nest.insts {
-            let is_fixed = match inst {
-                Inst::Const(_) => true,
+        for (inst, is_fixed) in nest.insts.iter().zip(fixed(nest)) {
+            match inst {
                 // What is read here is the number from before.
                 Inst::Scalar(s) if sets.contains(s) => return None,
-                Inst::Scalar(_) => true,
-                Inst::Load(a) => a.strides.last() == Some(&0) && !written.contains(&a.arg.0),
                 Inst::LoadAt { .. } => return None,
-                Inst::Index(axis) => *axis as usize != last,
-                Inst::Unary(..) | Inst::Binary(..) | Inst::Fma(..) | Inst::Select(..) => {
-                    operands(inst).iter().all(|v| ahead[v.index()].is_some())
-                }
-            };
+                _ => {}
+            }
             if is_fixed {
                 let value = self.value(inst, &ahead, true)?;
                 known.push(Some(self.carry(&value)));
@@ -393,13 +512,22 @@ impl Recorder<'_> {
                 self.body.push(Op::Set(self.words.scalars + into.0, value[0]));
                 return Some(());
             }
-            Effect::AddAt { .. }
-            | Effect::Reduce { .. }
-            | Effect::ReduceInner { .. }
-            | Effect::Contract { .. } => return None,
+            Effect::Reduce { fold, value, into } => {
+                let value = Ops::wide(&mut self.body, get(known, *value), 1);
+                let result = self.folds.fold(&mut self.body, *fold, value, false)?;
+                self.folds.behind.push(Op::Set(self.words.scalars + into.0, result));
+                return Some(());
+            }
+            Effect::ReduceInner { fold, value, access, add } => {
+                return self.inner_fold(*fold, get(known, *value), access, *add);
+            }
+            Effect::AddAt { .. } | Effect::Contract { .. } => return None,
         };
+        if is_inner_fold(effect) {
+            return self.inner_fold(ReduceOp::Sum, get(known, *value), access, add);
+        }
         let is_id = self.kernel.args[access.arg.index()].elem == Elem::I32;
-        // A single place along the innermost axis is a fold.
+        // Of a single place along the innermost axis the last value would count.
         if is_id || access.strides.last() == Some(&0) {
             return None;
         }
@@ -413,7 +541,28 @@ impl Recorder<'_> {
         Some(())
     }
 
+    /// Folds along the innermost axis to one place behind it.
+    fn inner_fold(&mut self, fold: ReduceOp, value: &Known, access: &Access, add: bool) -> Option<()> {
+        if self.kernel.args[access.arg.index()].elem == Elem::I32 {
+            return None;
+        }
+        let value = Ops::wide(&mut self.body, value, 1);
+        let place = self.place(access)?;
+        let mut result = self.folds.fold(&mut self.body, fold, value, true)?;
+        let behind = &mut self.folds.behind_axis;
+        if add {
+            let old = behind.push(Op::Broadcast(place));
+            result = behind.add(&vec![old], &vec![result])[0];
+        }
+        behind.push(Op::Put(place, result));
+        Some(())
+    }
+
     fn load(&mut self, access: &Access, is_fixed: bool) -> Option<V> {
+        let is_given = |given: &(u32, usize)| *given == (access.arg.0, access.offset);
+        if let (Some(register), false) = (self.given.iter().position(is_given), is_fixed) {
+            return Some(self.body.push(Op::Given(register as u8)));
+        }
         let place = self.place(access)?;
         match (is_fixed, place.stride) {
             (true, _) => Some(self.before.push(Op::Broadcast(place))),
@@ -444,8 +593,8 @@ impl Recorder<'_> {
     }
 }
 
-fn set(effect: &Effect) -> Option<crate::loops::ScalarId> {
-    if let Effect::Set { into, .. } = effect { Some(*into) } else { None }
+fn set(effect: &Effect) -> Option<ScalarId> {
+    if let Effect::Set { into, .. } | Effect::Reduce { into, .. } = effect { Some(*into) } else { None }
 }
 
 impl fmt::Display for Plan {
@@ -453,6 +602,10 @@ impl fmt::Display for Plan {
         for (_, extent) in &self.outer {
             writeln!(f, "for {extent}")?;
         }
-        write!(f, "{}for {} by {LANES}\n{}", self.before, self.extent, self.body)
+        write!(f, "{}for {} by {LANES}\n{}", self.before, self.extent, self.body)?;
+        if !self.folds.is_empty() {
+            write!(f, "behind\n{}{}", self.folds.behind_axis, self.folds.behind)?;
+        }
+        Ok(())
     }
 }

@@ -12,21 +12,24 @@ const WIDTH: usize = 2;
 /// Cycles until the result is there: of Zen 4, and about right for others.
 fn latency(op: Op) -> usize {
     match op {
-        Op::Uniform(_) | Op::Store(..) | Op::Set(..) => 0,
+        Op::Uniform(_) | Op::Given(_) | Op::Store(..) | Op::Set(..) | Op::Put(..) => 0,
+        Op::Running(_) | Op::Become(..) => 0,
+        Op::Half(8 | 4, _) => 4,
+        Op::Accumulate(..) => 3,
         Op::Load(_) | Op::Broadcast(_) | Op::Counter(_) => 7,
         Op::Index(_) => 8,
         Op::Fma(..) | Op::Compare(..) => 4,
         Op::Pair(Pair::Div, ..) => 12,
         Op::Single(Single::Sqrt, _) => 20,
         Op::Pair(Pair::Add | Pair::Sub | Pair::Mul, ..) | Op::Single(Single::Floor | Single::FromInt, _) => 3,
-        Op::Single(..) | Op::Pair(..) | Op::Choose(..) | Op::Keep(..) => 1,
+        Op::Single(..) | Op::Pair(..) | Op::Choose(..) | Op::Keep(..) | Op::Half(..) => 1,
         Op::Both(..) | Op::Either(..) | Op::Not(_) => 1,
     }
 }
 
 impl Body {
     /// The same operations in the order in which they had best begin. What touches memory keeps its order where that
-    /// matters: nothing passes a store.
+    /// matters: nothing passes a store. Of a running result a body makes the next one once, from what it read of it.
     pub fn in_order(&self) -> Body {
         let used = self.is_used();
         let count = self.ops.len();
@@ -38,7 +41,7 @@ impl Body {
             if is_read(*op) {
                 before[i].extend(last_store);
                 reads.push(i);
-            } else if op.is_effect() {
+            } else if op.is_effect() && !op.is_running_effect() {
                 before[i].extend(reads.drain(..).chain(last_store));
                 last_store = Some(i);
             }
@@ -70,7 +73,7 @@ impl Body {
             };
             let i = ready.swap_remove(next);
             let op = self.ops[i];
-            begun += usize::from(!matches!(op, Op::Uniform(_)));
+            begun += usize::from(!matches!(op, Op::Uniform(_) | Op::Given(_)));
             places[i] = out.push(op.with_operands(|v| places[v.index()]));
             for b in &behind[i] {
                 from[*b] = from[*b].max(cycle + latency(op));

@@ -37,7 +37,7 @@ pub(super) fn run(
 ) {
     // SAFETY: all handles are used by `Job::work` of one run, whose threads go through the same stages in step. What a thread
     // writes in a stage is its part (this file): rows `Execution::part` of the operands, or those of its own examples;
-    // columns of an `Outer`; panels of a weight; its own piece of working memory. What it reads is
+    // columns of an `Outer` or a `Tally`; panels of a weight; its own piece of working memory. What it reads is
     // written in that stage by none, or by itself: a stage that reads other rows of what it writes is one thread's
     // (`is_one_piece`, `own_window`). Each stage ends with a barrier (`Execution::stages`). While threads go their own ways,
     // all that is written belongs to the writer's examples, and all that is read to those, or it is not written
@@ -90,7 +90,9 @@ fn work(
             let w = &program.weights[weight.index()];
             of(place(out)) * w.k as f64 * w.n as f64
         }
-        Stage::Outer { b, m, n, .. } => of(place(b)) * *m as f64 * *n as f64,
+        Stage::Outer { b, m, n, rows, .. } => {
+            rows.map_or_else(|| of(place(b)), |rows| rows as f64 * times) * *m as f64 * *n as f64
+        }
         Stage::Map { kernel, over, .. } => {
             let kernel = &program.kernels[kernel.index()];
             let nests = kernel.nests.iter().map(|n| n.extents.iter().product::<usize>() * n.insts.len());
@@ -300,7 +302,7 @@ impl Execution<'_> {
                 Place::Example => true,
                 Place::Over { domain, .. } => !self.is_indexed(domain),
             },
-            Stage::Outer { .. } => false,
+            Stage::Outer { .. } | Stage::Tally { .. } => false,
         }
     }
 

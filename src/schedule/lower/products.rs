@@ -7,6 +7,12 @@ use super::{Lowering, Res, errors};
 use crate::eqn::{self, Binary, Fold, Level, NodeId};
 use crate::schedule::value::{GramTerm, Op, Term, Val};
 
+/// Multiplications of a product of two matrices from which on it is none of a kernel.
+const LARGE: usize = 1 << 16;
+
+/// Elements of a row that is added up by a stage of its own.
+const LONG: i64 = 64;
+
 impl Lowering<'_> {
     /// The matrix and the vector of a product that packed kernels can do.
     pub(super) fn is_product(&self, id: NodeId) -> bool {
@@ -137,6 +143,19 @@ impl Lowering<'_> {
         }
     }
 
+    /// A product of Shared matrices, if it is large enough for packed kernels to be worth their while.
+    pub(super) fn of_matrices(&mut self, a: Val, b: Val, shape: &[usize]) -> Res<Option<Val>> {
+        let shared = |v: Val| self.flow.level(v) == Level::Shared && self.flow.get(v).shape.len() == 2;
+        let size =
+            shape.iter().product::<usize>().saturating_mul(self.shape(b).first().copied().unwrap_or(0));
+        if !shared(a) || !shared(b) || size < LARGE {
+            return Ok(None);
+        }
+        let a = self.transpose(a)?;
+        let (a, b) = (self.in_memory(a)?, self.in_memory(b)?);
+        Ok(Some(self.push(Op::Gram(vec![GramTerm { a, b, row: 0, column: 0 }]), shape.to_vec())?))
+    }
+
     /// A row-major matrix in memory, and whether it is `[n, k]`.
     pub(super) fn matrix(&mut self, m: Val, transposed: bool) -> Res<(Val, bool)> {
         if let Op::Transpose(x) = *self.flow.op(m)
@@ -174,6 +193,7 @@ impl Lowering<'_> {
             return self.fold(Fold::Sum, arg, shape, level);
         }
         let stored = self.is_operand(arg);
+        let long = level == Level::Shared && self.scatters_long_rows(arg);
         let arg = self.lowered(arg)?;
         let from = self.flow.level(arg);
         if from <= level {
@@ -209,6 +229,9 @@ impl Lowering<'_> {
         }
         for v in rest {
             let op = match *self.flow.op(v) {
+                Op::Scatter { index, value } if long && v == arg => {
+                    Op::Tally { index, value: self.in_lagged_memory(value)? }
+                }
                 Op::Scatter { index, value } => Op::SumScatter { index, value },
                 // Rows that lie in memory are summed as fast as they can be read.
                 _ if stored && v == arg && level == Level::Shared && shape.len() == 1 => {
@@ -224,6 +247,28 @@ impl Lowering<'_> {
             });
         }
         sum.ok_or_else(|| errors::malformed("an empty sum", self.span()))
+    }
+
+    /// Whether a node puts rows that are long enough for a stage of their own at given ids, and they are 0 beyond an
+    /// example's length (or can be made so).
+    fn scatters_long_rows(&self, id: NodeId) -> bool {
+        let node = |n: NodeId| &self.graph.nodes[n.index()];
+        let eqn::Op::Scatter { index, value } = node(id).op else { return false };
+        let ends_at_zero = |s: &eqn::State| s.boundary().all(|v| self.graph.as_const(v) == Some(0.0));
+        let mut read_outside = self.graph.states.iter().filter(|s| s.def == Some(value));
+        let clean = match node(value).op {
+            eqn::Op::Lag { state, .. } => ends_at_zero(&self.graph.states[state.index()]),
+            _ => read_outside.all(ends_at_zero),
+        };
+        let width = match &node(value).shape[..] {
+            [n] => n.as_constant().unwrap_or(0),
+            _ => 0,
+        };
+        let level = self.level[id.index()];
+        clean
+            && width >= LONG
+            && matches!(node(index).op, eqn::Op::Source(_))
+            && [index, value].iter().all(|n| self.level[n.index()] == level)
     }
 
     /// Vectors that are joined from parts in memory give one block each.

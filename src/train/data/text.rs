@@ -7,7 +7,7 @@ use super::source::Call;
 use super::{Dataset, Field, Open, Values, index};
 use crate::diag::Diagnostic;
 use crate::train::errors;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,17 @@ impl Units {
         }
     }
 
-    fn cut(self, text: &str) -> Vec<&str> {
+    /// The pieces one after another: an array of them would be many times the text.
+    fn pieces(self, text: &str) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
-            Units::Chars => text.char_indices().map(|(i, c)| &text[i..i + c.len_utf8()]).collect(),
-            Units::Words => text.split_whitespace().collect(),
-            Units::Class => vec![text.trim()],
+            Units::Chars => Box::new(text.char_indices().map(|(i, c)| &text[i..i + c.len_utf8()])),
+            Units::Words => Box::new(text.split_whitespace()),
+            Units::Class => Box::new(std::iter::once(text.trim())),
         }
+    }
+
+    fn cut(self, text: &str) -> Vec<&str> {
+        self.pieces(text).collect()
     }
 }
 
@@ -50,22 +55,25 @@ pub fn one(call: &Call, open: &mut Open, units: Units) -> Result<Dataset, Diagno
     call.wants_names(&[1], "one name: the sequence")?;
     let path = call.path()?;
     let train = decode(path, open(path)?)?;
-    let mut symbols: BTreeSet<&str> = BTreeSet::new();
-    let pieces = units.cut(&train);
-    if pieces.is_empty() {
+    let (mut symbols, mut count) = (HashSet::new(), 0);
+    for piece in units.pieces(&train) {
+        symbols.insert(piece);
+        count += 1;
+    }
+    if count == 0 {
         return Err(errors::empty_file(path));
     }
-    symbols.extend(&pieces);
-    let symbols: Vec<String> = symbols.into_iter().map(str::to_string).collect();
-    let mut ids = Vec::with_capacity(pieces.len());
+    let mut symbols: Vec<String> = symbols.into_iter().map(str::to_string).collect();
+    symbols.sort();
+    let mut ids = Vec::with_capacity(count);
     let mut ends = Vec::new();
-    let known = index(&symbols);
-    encode(path, &pieces, &known, &mut ids)?;
+    let known: HashMap<&str, u32> = index(&symbols).into_iter().collect();
+    encode(path, units.pieces(&train), &known, &mut ids)?;
     ends.push(ids.len());
     let mut test_from = None;
     if let Some(path) = call.text("test")? {
         let test = decode(path, open(path)?)?;
-        encode(path, &units.cut(&test), &known, &mut ids)?;
+        encode(path, units.pieces(&test), &known, &mut ids)?;
         ends.push(ids.len());
         test_from = Some(1);
     }
@@ -77,13 +85,13 @@ pub fn one(call: &Call, open: &mut Open, units: Units) -> Result<Dataset, Diagno
 }
 
 /// Ids of pieces that must all be known.
-fn encode(
+fn encode<'a>(
     path: &str,
-    pieces: &[&str],
-    known: &std::collections::BTreeMap<&str, u32>,
+    pieces: impl Iterator<Item = &'a str>,
+    known: &HashMap<&str, u32>,
     ids: &mut Vec<u32>,
 ) -> Result<(), Diagnostic> {
-    for (i, piece) in pieces.iter().enumerate() {
+    for (i, piece) in pieces.enumerate() {
         ids.push(*known.get(piece).ok_or_else(|| errors::unknown_symbol(path, piece, i + 1))?);
     }
     Ok(())
@@ -149,10 +157,10 @@ fn dataset(path: &str, columns: Vec<(Units, Vec<Vec<&str>>)>) -> Result<Dataset,
         let kinds: BTreeSet<&str> = rows.iter().flatten().copied().collect();
         let symbols = sequential.then_some(END).into_iter().chain(kinds).map(str::to_string);
         let symbols: Vec<String> = symbols.collect();
-        let known = index(&symbols);
+        let known: HashMap<&str, u32> = index(&symbols).into_iter().collect();
         let (mut ids, mut ends) = (Vec::new(), Vec::new());
         for row in &rows {
-            encode(path, row, &known, &mut ids)?;
+            encode(path, row.iter().copied(), &known, &mut ids)?;
             if sequential {
                 ids.push(0);
                 ends.push(ids.len());

@@ -27,11 +27,13 @@ pub use exec::Done;
 pub use kernel::FlushToZero;
 pub use stream::Stream;
 pub use threads::Team;
-pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
+pub use workspace::{MOST_STEPS, Workspace};
 
 use crate::codegen;
 use crate::diag::Fallible;
+use crate::limits::Limits;
 use crate::loops::{Place, Program};
+use gemm::Isa;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,6 +50,10 @@ pub struct Executable {
     moving: Vec<bool>,
     /// Buffers that are a kernel's working memory: every thread has its own.
     working: Vec<bool>,
+    /// The instructions products are made of.
+    isa: Isa,
+    /// Bytes that the memory of one run may have, unless told otherwise.
+    memory: u64,
 }
 
 impl Executable {
@@ -57,25 +63,43 @@ impl Executable {
     }
 
     pub fn compiled_as(program: Program, how: codegen::How) -> Fallible<Arc<Executable>> {
-        let limits = check::check(&program).map_err(|e| vec![e])?;
-        let code = codegen::jit(&program.kernels, &limits, how).map_err(|e| vec![e])?;
-        Ok(Executable::new(program, limits, Some(kernel::Native::new(code))))
+        Executable::within(program, Some(how), &Limits::DEFAULT)
     }
 
     /// Kernels are run by [`interpret`].
     pub fn interpreted(program: Program) -> Fallible<Arc<Executable>> {
-        let limits = check::check(&program).map_err(|e| vec![e])?;
-        Ok(Executable::new(program, limits, None))
+        Executable::within(program, None, &Limits::DEFAULT)
     }
 
-    fn new(program: Program, limits: check::Limits, native: Option<kernel::Native>) -> Arc<Executable> {
+    /// Compiled or, without `how`, interpreted; its runs may have `limits.memory`.
+    pub fn within(program: Program, how: Option<codegen::How>, limits: &Limits) -> Fallible<Arc<Executable>> {
+        let reach = check::check(&program).map_err(|e| vec![e])?;
+        let isa = match how.is_some_and(|how| how.reproducible) {
+            true => Isa::REPRODUCIBLE,
+            false => Isa::detect(),
+        };
+        if !isa.is_available() {
+            return Err(vec![errors::not_reproducible()]);
+        }
+        let code = how.map(|how| codegen::jit(&program.kernels, &reach, how)).transpose();
+        let native = code.map_err(|e| vec![e])?.map(kernel::Native::new);
+        Ok(Executable::new(program, reach, native, isa, limits.memory))
+    }
+
+    fn new(
+        program: Program,
+        limits: check::Limits,
+        native: Option<kernel::Native>,
+        isa: Isa,
+        memory: u64,
+    ) -> Arc<Executable> {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
         let moving = program.moving_weights();
         let working = exec::working(&program);
         let native = native.map(Arc::new);
-        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working })
+        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working, isa, memory })
     }
 
     pub fn program(&self) -> &Program {

@@ -12,9 +12,10 @@ use rnnc::eqn::eval::Batch;
 use rnnc::eqn::tree::Tree;
 use rnnc::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty, build};
 use rnnc::grad;
+use rnnc::limits::Limits;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::{self, Library, Origin};
-use rnnc::runtime::{Executable, MEMORY_LIMIT, Team, run_batch, run_batch_on};
+use rnnc::runtime::{Executable, Team, run_batch, run_batch_on};
 use rnnc::shape::Bindings;
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::ast::{Expr, ItemKind};
@@ -238,7 +239,9 @@ fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {
 
 /// All outputs, those that are summed over examples too, have the same bits on any number of threads.
 fn same_on_threads(exe: &Arc<Executable>, batch: &Batch) -> Result<(), String> {
-    let run = |team: &Arc<Team>| run_batch_on(exe, batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"));
+    let run = |team: &Arc<Team>| {
+        run_batch_on(exe, batch, Limits::DEFAULT.memory, team).map_err(|e| format!("{e:?}"))
+    };
     let alone = run(&Team::alone())?;
     for threads in [2, 3, 5] {
         let found = run(&Team::eager(threads))?;

@@ -65,7 +65,8 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
                         continue;
                     }
                     if bound.is_finite() {
-                        let kernels = kernels::compare(&graph, &bindings, &expected, at, options)?;
+                        let kernels =
+                            kernels::compare(&graph, &bindings, &expected, at, options, library.limits())?;
                         return Ok(Checked { components, worst, kernels });
                     }
                     finite = true;

@@ -318,15 +318,4 @@ impl<'l> Builder<'l> {
         };
         format!("{stem}{}", suffix(&env.suffix))
     }
-
-    /// A path no other instance has.
-    pub fn unique(&mut self, path: String) -> String {
-        let mut own = path.clone();
-        let mut n = 2;
-        while !self.instances.insert(own.clone()) {
-            own = format!("{path}{n}");
-            n += 1;
-        }
-        own
-    }
 }

@@ -6,9 +6,10 @@ use ndarray::ArrayD;
 use rnnc::codegen::How;
 use rnnc::eqn::Level;
 use rnnc::eqn::eval::{Arrays, Batch, Evaluator};
+use rnnc::limits::Limits;
 use rnnc::loops::Place;
 use rnnc::pipeline::{CompileOptions, compile};
-use rnnc::runtime::{Executable, MEMORY_LIMIT, Stream, run_batch, run_batch_on};
+use rnnc::runtime::{Executable, Stream, run_batch, run_batch_on};
 use rnnc::schedule::cost::Sizes;
 use rnnc::schedule::{Expected, Keep};
 use rnnc::shape::Bindings;
@@ -50,7 +51,8 @@ impl Checker<'_> {
             }
         }
         if self.wants("threads") && self.team.size() > 1 {
-            let other = run_batch_on(&exe, batch, MEMORY_LIMIT, self.team).map_err(refused("threads"))?;
+            let other =
+                run_batch_on(&exe, batch, Limits::DEFAULT.memory, self.team).map_err(refused("threads"))?;
             same_bits("threads", &found, &other)?;
             self.did("threads");
         }

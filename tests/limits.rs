@@ -97,7 +97,7 @@ fn many_mistakes_end_a_check() {
 fn each_limit_has_a_flag_and_the_message_names_it() {
     let place = Place::new();
     let instances = "cell A0 { in x : []; out x }\n".to_string()
-        + &(0..14)
+        + &(0..7)
             .map(|i| format!("cell A{}{{ in x : []; y = A{i}(x); z = A{i}(x + 1); out y + z }}\n", i + 1))
             .collect::<String>();
     let many: String = (0..1100).map(|i| format!("use \"a{i}.rnn\"\n")).collect();
@@ -114,7 +114,7 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
             "--max-nodes",
             "200000",
         ),
-        ("instances.rnn", instances, "E0925", "--max-instances", "100000"),
+        ("instances.rnn", instances, "E0925", "--max-instances", "1000"),
         (
             "lag.rnn",
             "cell A { in x : []; state h : [] = 0; h = x + h[t-5000]; out h }\n".into(),
@@ -132,9 +132,10 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
     ];
     for (file, text, code, flag, enough) in cases {
         place.write(file, text);
-        // Work is refused by default only for much longer files.
         let less: &[&str] = match flag {
+            // By default these are refused only in much longer files.
             "--max-work" => &["--max-work", "500"],
+            "--max-instances" => &["--max-instances", "100"],
             _ => &["--max-work", "100000000"],
         };
         let raised = format!("`{flag}` raises the limit");
@@ -142,9 +143,6 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
         let mut args = vec!["check", file, flag, enough];
         if flag != "--max-work" {
             args.extend(["--max-work", "100000000"]);
-        }
-        if flag == "--max-instances" {
-            args.extend(["--max-nodes", "1000000"]);
         }
         let ran = place.run(&args);
         assert_eq!(ran.code, 0, "{args:?}\n{}", ran.err);

@@ -1,9 +1,8 @@
 //! What a nest reads and writes, what does not change along its innermost axis, and a nest put into a better form: its axes
 //! joined, its quotients products.
 
-use crate::eqn::{Binary, Unary};
+use crate::eqn::Binary;
 use crate::loops::{Access, Effect, Inst, Nest, ScalarId, ValueId};
-use std::collections::BTreeMap;
 
 /// The id that moves an access, with its stride.
 pub(super) type Moved = Option<(ScalarId, usize)>;
@@ -127,53 +126,25 @@ pub(super) fn fixed(nest: &Nest) -> Vec<bool> {
     fixed
 }
 
-/// The same nest with products in place of quotients whose divisor does not change along the innermost axis; a division
-/// takes as long as ten products. See Note [Quotients].
+/// The same nest with products in place of quotients by powers of two, which are exact; a division takes as long as ten
+/// products. (Products with rounded reciprocals of other divisors would be faster too, but 41/41 would not be 1.)
 pub(super) fn quotients_as_products(nest: &Nest) -> Nest {
-    let fixed = fixed(nest);
     let mut out = Nest { insts: Vec::with_capacity(nest.insts.len()), ..nest.clone() };
-    // For each old value the new one; for each divisor what a number is multiplied with first and then.
+    // For each old value the new one.
     let mut places: Vec<ValueId> = Vec::with_capacity(nest.insts.len());
-    let mut factors: BTreeMap<ValueId, [ValueId; 2]> = BTreeMap::new();
-    for (inst, is_fixed) in nest.insts.iter().zip(&fixed) {
-        let push = |out: &mut Nest, inst| {
-            out.insts.push(inst);
-            ValueId(out.insts.len() as u32 - 1)
-        };
-        let place = match *inst {
-            Inst::Binary(Binary::Div, a, b) if fixed[b.index()] => match nest.insts[b.index()] {
-                Inst::Const(c) if (1.0 / c).is_normal() && (is_power_of_two(c) || !is_fixed) => {
-                    let reciprocal = push(&mut out, Inst::Const(1.0 / c));
-                    push(&mut out, Inst::Binary(Binary::Mul, places[a.index()], reciprocal))
-                }
-                Inst::Const(_) => {
-                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
-                }
-                _ if *is_fixed => {
-                    push(&mut out, Inst::Binary(Binary::Div, places[a.index()], places[b.index()]))
-                }
-                _ => {
-                    let [scale, reciprocal] = *factors.entry(b).or_insert_with(|| {
-                        let b = places[b.index()];
-                        let [most, little, one] =
-                            [MOST_DIVISOR, LITTLE, 1.0].map(|c| push(&mut out, Inst::Const(c)));
-                        let size = push(&mut out, Inst::Unary(Unary::Abs, b));
-                        let is_large = push(&mut out, Inst::Binary(Binary::Lt, most, size));
-                        let scale = push(&mut out, Inst::Select(is_large, little, one));
-                        let scaled = push(&mut out, Inst::Binary(Binary::Mul, b, scale));
-                        [scale, push(&mut out, Inst::Binary(Binary::Div, one, scaled))]
-                    });
-                    let a = push(&mut out, Inst::Binary(Binary::Mul, places[a.index()], scale));
-                    push(&mut out, Inst::Binary(Binary::Mul, a, reciprocal))
-                }
-            },
-            _ => {
-                let mut inst = inst.clone();
-                each_operand(&mut inst, |v| *v = places[v.index()]);
-                push(&mut out, inst)
-            }
-        };
-        places.push(place);
+    for inst in &nest.insts {
+        let mut inst = inst.clone();
+        each_operand(&mut inst, |v| *v = places[v.index()]);
+        if let Inst::Binary(Binary::Div, a, b) = inst
+            && let Inst::Const(c) = out.insts[b.index()]
+            && is_power_of_two(c)
+            && (1.0 / c).is_normal()
+        {
+            out.insts.push(Inst::Const(1.0 / c));
+            inst = Inst::Binary(Binary::Mul, a, ValueId(out.insts.len() as u32 - 1));
+        }
+        out.insts.push(inst);
+        places.push(ValueId(out.insts.len() as u32 - 1));
     }
     for effect in &mut out.effects {
         match effect {
@@ -189,10 +160,6 @@ pub(super) fn quotients_as_products(nest: &Nest) -> Nest {
     out
 }
 
-/// A divisor beyond this has a reciprocal below the least number.
-const MOST_DIVISOR: f32 = f32::from_bits((126 + 127) << 23);
-const LITTLE: f32 = f32::from_bits((127 - 64) << 23);
-
 fn is_power_of_two(x: f32) -> bool {
     x.is_normal() && x.to_bits() & 0x007f_ffff == 0
 }
@@ -205,11 +172,3 @@ fn each_operand(inst: &mut Inst, mut f: impl FnMut(&mut ValueId)) {
         Inst::Const(_) | Inst::Load(_) | Inst::LoadAt { .. } | Inst::Scalar(_) | Inst::Index(_) => {}
     }
 }
-
-// Note [Quotients]
-//
-// Layers that normalise divide whole rows by one number. `x/s` becomes `x · (1/s)`, at most 1.5 units in the last place from
-// the true quotient where a division is at most half a one. So that this holds for every divisor, one beyond 2¹²⁶, whose
-// reciprocal would count as 0, is made smaller first and the dividend with it: `(x·c) · (1/(s·c))`, c = 1 otherwise. What is 0,
-// infinite or no number then comes out as from a division. Numbers by powers of two are exact either way. Both back ends do the
-// same.

@@ -49,6 +49,8 @@ struct Mirror<'a> {
     aliases: BTreeMap<(NodeId, DomainId), StateId>,
     placed: BTreeMap<(NodeId, Access, DomainId), NodeId>,
     zeros: BTreeMap<Shape, NodeId>,
+    /// What is being taken apart.
+    open: Vec<NodeId>,
     /// Of states.
     names: BTreeSet<Arc<str>>,
     /// Also take apart what is used elsewhere: for reading, not for running.
@@ -87,6 +89,7 @@ pub(super) fn finish(
         aliases: BTreeMap::new(),
         placed: BTreeMap::new(),
         zeros: BTreeMap::new(),
+        open: Vec::new(),
         names,
         for_reading,
     };
@@ -176,7 +179,10 @@ impl Mirror<'_> {
         let placed = if !self.varies(id, access, domain) {
             if linear { None } else { Some(self.node(id)?) }
         } else if depth < DEPTH && self.may_move(id, linear, access, domain) {
-            self.take_apart(id, access, domain, depth, linear)?
+            self.open.push(id);
+            let placed = self.take_apart(id, access, domain, depth, linear)?;
+            self.open.pop();
+            placed
         } else {
             None
         };
@@ -300,8 +306,9 @@ impl Mirror<'_> {
                 let state = &self.tape.graph.states[state.index()];
                 let one_way =
                     self.tape.movable.contains(&id) && state.domain == domain && offset.same_direction(k);
+                // A value that is read in itself would be taken apart without an end.
                 return match (state.def, offset.then(k)) {
-                    (Some(def), Some(both)) if one_way => {
+                    (Some(def), Some(both)) if one_way && !self.open.contains(&def) => {
                         self.place(def, Access::Lag(both), domain, depth + 1).map(Some)
                     }
                     _ => Ok(None),

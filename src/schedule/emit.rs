@@ -56,8 +56,9 @@ pub fn emit(flow: &Flow, order: &Order, plan: &Plan, layout: &Layout) -> Program
         e.whole_domain((Region::Prepare, slot), &mut prepare);
     }
     for slot in 0..=last {
-        e.boundaries(slot, &mut stages);
+        e.boundaries(slot, false, &mut stages);
         e.products.emit(flow, layout, &e.moments, (Region::Run, slot), &mut stages);
+        e.boundaries(slot, true, &mut stages);
         e.kernels_at(Region::Run, slot, &mut stages);
         for l in 0..order.loops.len() {
             if order.loops[l].slot == slot && order.loops[l].outer.is_none() {
@@ -289,7 +290,9 @@ impl Emitter<'_> {
 
     // Boundaries.
 
-    fn boundaries(&mut self, slot: u32, into: &mut Vec<Stage>) {
+    /// Boundary values of a slot: those that come before its products, or, `behind` them, those that lie where a product
+    /// over the whole domain has written, which writes over padding.
+    fn boundaries(&mut self, slot: u32, behind: bool, into: &mut Vec<Stage>) {
         let (flow, order) = (self.i.flow, self.i.order);
         for Reach { base, before, after, state } in self.reach.clone() {
             let init = &flow.states[state.index()].init;
@@ -309,7 +312,8 @@ impl Emitter<'_> {
             let Some(at) = self.at(base) else { continue };
             let width = self.width(base);
             let from = |k: u32| init.get(k as usize - 1).or(init.last()).and_then(|v| self.at(*v));
-            if slot == first.max(ready) {
+            let is_product = matches!(flow.op(base), Op::Acc(_)) && order.in_loop[base.index()].is_none();
+            if slot == first.max(ready) && !behind {
                 for k in 1..=before {
                     into.extend(from(k).map(|from| Stage::Boundary {
                         state: at,
@@ -320,7 +324,7 @@ impl Emitter<'_> {
                     }));
                 }
             }
-            if slot == last.max(ready) && after > 0 {
+            if slot == last.max(ready) && after > 0 && behind == is_product {
                 for k in 1..=after {
                     into.extend(from(k).map(|from| Stage::Boundary {
                         state: at,

@@ -255,14 +255,13 @@ impl Op {
 }
 
 impl Flow {
-    /// So little work that doing it again costs less than keeping the result. A quotient by a scalar is a product.
+    /// So little work that doing it again costs less than keeping the result.
     pub fn is_cheap(&self, v: Val) -> bool {
         match self.op(v) {
             Op::Unary(u, _) => {
                 matches!(u, Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign | Unary::Not | Unary::ToReal)
             }
-            Op::Binary(Binary::Div, a, b) => !self.get(*a).shape.is_empty() && self.get(*b).shape.is_empty(),
-            Op::Binary(b, ..) => !matches!(b, Binary::Pow | Binary::Mod),
+            Op::Binary(b, ..) => !matches!(b, Binary::Div | Binary::Pow | Binary::Mod),
             Op::Select(..) | Op::Spread(_) => true,
             _ => false,
         }

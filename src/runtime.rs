@@ -17,6 +17,7 @@ pub mod interpret;
 pub mod kernel;
 pub mod memory;
 mod pages;
+pub mod placed;
 mod rows;
 mod stream;
 pub mod threads;
@@ -25,6 +26,7 @@ mod workspace;
 pub use arrays::{run_batch, run_batch_on, run_batch_within};
 pub use exec::Done;
 pub use kernel::FlushToZero;
+pub use placed::Placement;
 pub use stream::Stream;
 pub use threads::Team;
 pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
@@ -48,6 +50,8 @@ pub struct Executable {
     moving: Vec<bool>,
     /// Buffers that are a kernel's working memory: every thread has its own.
     working: Vec<bool>,
+    /// Where all memory of its runs lies.
+    placement: Placement,
 }
 
 impl Executable {
@@ -57,25 +61,44 @@ impl Executable {
     }
 
     pub fn compiled_as(program: Program, how: codegen::How) -> Fallible<Arc<Executable>> {
-        let limits = check::check(&program).map_err(|e| vec![e])?;
-        let code = codegen::jit(&program.kernels, &limits, how).map_err(|e| vec![e])?;
-        Ok(Executable::new(program, limits, Some(kernel::Native::new(code))))
+        Executable::placed(program, Some(how), Placement::Plain)
     }
 
     /// Kernels are run by [`interpret`].
     pub fn interpreted(program: Program) -> Fallible<Arc<Executable>> {
-        let limits = check::check(&program).map_err(|e| vec![e])?;
-        Ok(Executable::new(program, limits, None))
+        Executable::placed(program, None, Placement::Plain)
     }
 
-    fn new(program: Program, limits: check::Limits, native: Option<kernel::Native>) -> Arc<Executable> {
+    /// Kernels are compiled, or interpreted; all memory of its runs, and what the kernels read beside, lies there.
+    pub fn placed(
+        program: Program,
+        how: Option<codegen::How>,
+        placement: Placement,
+    ) -> Fallible<Arc<Executable>> {
+        let limits = check::check(&program).map_err(|e| vec![e])?;
+        let mut native = None;
+        if let Some(how) = how {
+            let code = codegen::jit(&program.kernels, &limits, how).map_err(|e| vec![e])?;
+            let bytes: usize = code.functions.iter().map(|f| 16 * f.constants.len()).sum();
+            let placed = kernel::Native::new(code, placement);
+            native = Some(placed.map_err(|_| vec![errors::out_of_memory(bytes as u128)])?);
+        }
+        Ok(Executable::new(program, limits, native, placement))
+    }
+
+    fn new(
+        program: Program,
+        limits: check::Limits,
+        native: Option<kernel::Native>,
+        placement: Placement,
+    ) -> Arc<Executable> {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
         let moving = program.moving_weights();
         let working = exec::working(&program);
         let native = native.map(Arc::new);
-        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working })
+        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working, placement })
     }
 
     pub fn program(&self) -> &Program {

@@ -163,8 +163,10 @@ mod tests {
             folder.keep(&bytes(step), 2).unwrap();
             assert_eq!(steps(&folder), step);
         }
-        let mut names: Vec<_> =
-            std::fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(place.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         assert_eq!(names, [older(1), older(2), CHECKPOINT.to_string()]);
         for (file, older) in [(CHECKPOINT.to_string(), 3), (older(1), 2)] {

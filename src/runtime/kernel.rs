@@ -10,6 +10,7 @@ mod aimed;
 pub use aimed::Aimed;
 
 use super::memory::Memory;
+use super::placed::{Element, OutOfMemory, Placed, Placement};
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::fmt;
@@ -50,9 +51,12 @@ type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize, turn: us
 #[derive(Clone, Copy)]
 struct Constant([u32; 4]);
 
+// SAFETY: zeros are four zeros; sixteen bytes of numbers are all there is.
+unsafe impl Element for Constant {}
+
 struct Kernel {
     function: Function,
-    constants: Box<[Constant]>,
+    constants: Placed<Constant>,
     /// For each argument: elements of one row that the code may touch, and whether it may write them.
     spans: Vec<(usize, bool)>,
 }
@@ -70,25 +74,36 @@ unsafe impl Send for Native {}
 // SAFETY: as for `Send`: shared references lead to code and constants only, never to the module.
 unsafe impl Sync for Native {}
 
-/// Addresses for one call; kept so that calls allocate nothing.
+/// What one call is given: addresses and strides; kept so that calls allocate nothing.
 #[derive(Debug, Default)]
-pub struct Addresses(Vec<*mut u8>);
+pub struct Addresses(Placed<*mut u8>);
 
 // SAFETY: the addresses are written anew by each call before they are used, and mean nothing in between.
 unsafe impl Send for Addresses {}
 // SAFETY: as for `Send`; behind a shared reference they cannot be used at all.
 unsafe impl Sync for Addresses {}
 
+impl Addresses {
+    pub fn new(placement: Placement) -> Addresses {
+        Addresses(Placed::new(placement))
+    }
+}
+
 impl Native {
-    pub fn new(code: Code) -> Native {
-        let kernels = code.functions.into_iter().map(|entry| {
+    /// Constants lie where the memory of runs does.
+    pub fn new(code: Code, placement: Placement) -> Result<Native, OutOfMemory> {
+        let mut kernels = Vec::with_capacity(code.functions.len());
+        for entry in code.functions {
             let address = code.module.get_finalized_function(entry.id);
             // SAFETY: `codegen::jit` gave every function this signature and finalized the module.
             let function = unsafe { std::mem::transmute::<*const u8, Function>(address) };
-            let constants = entry.constants.into_iter().map(Constant).collect();
-            Kernel { function, constants, spans: entry.spans }
-        });
-        Native { kernels: kernels.collect(), module: Some(code.module) }
+            let mut constants = Placed::zeroed(entry.constants.len(), placement)?;
+            for (to, constant) in constants.as_mut_slice().iter_mut().zip(entry.constants) {
+                *to = Constant(constant);
+            }
+            kernels.push(Kernel { function, constants, spans: entry.spans });
+        }
+        Ok(Native { kernels, module: Some(code.module) })
     }
 
     /// Runs a kernel on `rows` rows, from where each argument is bound.
@@ -111,7 +126,7 @@ impl Native {
         // where these are the elements that this thread may touch (as is promised of `memory`), or within a weight, which
         // it only reads (`addresses` checks). Arguments may overlap, which the code allows for. It reads the constants and
         // the strides behind the last argument and never writes them. The module that holds it lives as long as `self`.
-        unsafe { (self.kernels[kernel].function)(scratch.0.as_ptr(), rows, 0) }
+        unsafe { (self.kernels[kernel].function)(scratch.0.start(), rows, 0) }
     }
 
     /// What a kernel is called with for `rows` rows (not 0): see [`Function`].
@@ -124,25 +139,31 @@ impl Native {
         binds: &[Bind],
         rows: usize,
         memory: &Memory,
-        into: &mut Vec<*mut u8>,
+        into: &mut Placed<*mut u8>,
     ) {
         let kernel = &self.kernels[kernel];
         assert_eq!(binds.len(), kernel.spans.len(), "arguments of a kernel");
-        into.clear();
-        for (bind, (span, is_written)) in binds.iter().zip(&kernel.spans) {
+        into.renew(2 * binds.len() + 1);
+        let (addresses, behind) = into.as_mut_slice().split_at_mut(binds.len());
+        for ((bind, (span, is_written)), to) in binds.iter().zip(&kernel.spans).zip(addresses) {
             let (start, len) = match bind.base {
                 Base::Buffer(buffer) => memory.raw(buffer),
                 Base::Weight(weight) => {
                     assert!(!is_written, "a kernel writes to a weight");
-                    let elements = memory.weight(weight).elements();
-                    (elements.as_ptr().cast_mut(), elements.len())
+                    let weight = memory.weight(weight);
+                    (weight.start(), weight.elements().len())
                 }
             };
             assert!(bind.is_within(rows, *span, len), "a kernel's argument leaves its buffer");
-            into.push(start.wrapping_add(bind.offset).cast());
+            *to = start.wrapping_add(bind.offset).cast();
         }
-        into.push(kernel.constants.as_ptr().cast_mut().cast());
-        into.extend(binds.iter().map(|bind| (bind.stride * 4) as usize as *mut u8));
+        if let [constants, strides @ ..] = behind {
+            *constants = kernel.constants.start().cast();
+            for (to, bind) in strides.iter_mut().zip(binds) {
+                // Bytes, not an address.
+                *to = std::ptr::without_provenance_mut((bind.stride * 4) as usize);
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 
-use super::kernel::{Aimed, Base, Bind, FlushToZero};
+use super::kernel::{Addresses, Aimed, Base, Bind, FlushToZero};
 use super::memory::Buf;
 use super::workspace::{Workspace, position_buffer};
 use super::{Executable, errors};
@@ -323,7 +323,15 @@ impl Stream {
         let Some(binds) = args.iter().map(bind).collect::<Option<Vec<Bind>>>() else { return };
         let (bufs, weights) =
             (std::mem::take(&mut self.workspace.bufs), std::mem::take(&mut self.workspace.weights));
-        self.aimed = Some(Aimed::new(native, kernel.index(), &binds, self.window, bufs, weights));
+        self.aimed = Some(Aimed::new(
+            native,
+            kernel.index(),
+            &binds,
+            self.window,
+            bufs,
+            weights,
+            Addresses::new(exe.placement),
+        ));
     }
 
     /// Takes the memory back.

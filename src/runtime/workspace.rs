@@ -5,7 +5,7 @@
 
 use super::exec::Scratch;
 use super::gemm::{Isa, Packed};
-use super::memory::{Buf, LINE};
+use super::memory::Buf;
 use super::threads::Team;
 use super::{Executable, errors, rows, rows_of};
 use crate::diag::{Diagnostic, Fallible};
@@ -90,7 +90,7 @@ impl Workspace {
         let domains = program.domains.len();
         let mut workspace = Workspace {
             exe: exe.clone(),
-            bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::default()).collect(),
+            bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::new(exe.placement)).collect(),
             weights: Vec::new(),
             isa: Isa::detect(),
             batch: 0,
@@ -102,7 +102,7 @@ impl Workspace {
             rows: rows::Rows::default(),
             given: vec![false; program.inputs.len()],
             stale: true,
-            scratches: vec![Mutex::new(Scratch::new(program))],
+            scratches: vec![Mutex::new(Scratch::new(program, exe.placement))],
             team: Team::alone(),
             members: 1,
             loads: Vec::new(),
@@ -115,7 +115,11 @@ impl Workspace {
                 workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
             }
         }
-        workspace.weights = program.weights.iter().map(|w| Packed::zeroed(w.k, w.n)).collect();
+        for w in &program.weights {
+            let weight = Packed::placed(w.k, w.n, exe.placement);
+            let refused = |_| vec![errors::out_of_memory(4 * w.elements() as u128)];
+            workspace.weights.push(weight.map_err(refused)?);
+        }
         workspace.for_each_thread().map_err(|e| vec![e])?;
         workspace.give_defaults(|_| true);
         Ok(workspace)
@@ -204,7 +208,7 @@ impl Workspace {
         let exe = self.exe.clone();
         for (buffer, buf) in exe.program.buffers.iter().zip(&mut self.bufs) {
             if buffer.place != Place::Shared {
-                *buf = Buf::default();
+                *buf = Buf::new(exe.placement);
             }
         }
         self.give_defaults(|place| place != Place::Shared);
@@ -287,7 +291,7 @@ impl Workspace {
         let exe = self.exe.clone();
         let (program, threads) = (exe.program(), self.team.size());
         for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
-            self.allocate(i, buffer.width.next_multiple_of(LINE) * threads)?;
+            self.allocate(i, exe.placement.pitch(buffer.width) * threads)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A kernel with its arguments found once, for many calls of one row each.
 #![allow(unsafe_code)]
 
-use super::{Bind, Function, Native};
+use super::{Addresses, Bind, Function, Native};
 use crate::runtime::gemm::Packed;
 use crate::runtime::memory::{Buf, Memory};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Aimed {
     /// Keeps the function.
     _native: Arc<Native>,
     /// What the function is called with: the addresses of the current row, and so on.
-    call: Vec<*mut u8>,
+    call: Addresses,
     args: usize,
     /// Rows that are left, of how many.
     left: usize,
@@ -31,7 +31,7 @@ unsafe impl Send for Aimed {}
 unsafe impl Sync for Aimed {}
 
 impl Aimed {
-    /// At the first of `rows` rows.
+    /// At the first of `rows` rows; `call` holds the addresses from then on.
     ///
     /// # Panics
     /// As [`Native::call`], for any of the rows.
@@ -42,10 +42,10 @@ impl Aimed {
         rows: usize,
         mut bufs: Vec<Buf>,
         mut weights: Vec<Packed>,
+        mut call: Addresses,
     ) -> Aimed {
         assert!(rows > 0, "a kernel is aimed at no rows");
-        let mut call = Vec::new();
-        native.addresses(kernel, binds, rows, &Memory::new(&mut bufs, &mut weights), &mut call);
+        native.addresses(kernel, binds, rows, &Memory::new(&mut bufs, &mut weights), &mut call.0);
         let function = native.kernels[kernel].function;
         let args = binds.len();
         Aimed { bufs, weights, function, _native: native.clone(), call, args, left: rows, rows, turn: 0 }
@@ -60,7 +60,7 @@ impl Aimed {
         // SAFETY: `new` checked that the arguments of all `rows` rows lie within buffers or, if they are only read,
         // weights. Both are in the hands of this value alone, which lends their elements but never moves or resizes them.
         // The function is kept by `_native`.
-        unsafe { (self.function)(self.call.as_ptr(), 1, self.turn) }
+        unsafe { (self.function)(self.call.0.start(), 1, self.turn) }
         self.turn ^= 1;
         self.go(1);
         self.left -= 1;
@@ -73,9 +73,9 @@ impl Aimed {
     }
 
     fn go(&mut self, rows: usize) {
-        let (addresses, behind) = self.call.split_at_mut(self.args);
+        let (addresses, behind) = self.call.0.as_mut_slice().split_at_mut(self.args);
         for (address, stride) in addresses.iter_mut().zip(&behind[1..]) {
-            *address = address.wrapping_add((*stride as usize).wrapping_mul(rows));
+            *address = address.wrapping_add(stride.addr().wrapping_mul(rows));
         }
     }
 

@@ -20,6 +20,8 @@ mod errors;
 mod explain;
 mod fronts;
 mod fuse;
+mod give;
+mod interleave;
 mod join;
 mod kernel;
 mod linear;
@@ -68,6 +70,7 @@ pub fn schedule_for(graph: &Graph, expected: Expected) -> Fallible<Program> {
         Expected::Steps => {
             program = stream::stream(program).map_err(|what| vec![errors::no_stream(what)])?;
             join::join(&mut program, cost::Sizes { batch: 1, steps: 1 });
+            give::give(&mut program);
         }
     }
     #[cfg(debug_assertions)]

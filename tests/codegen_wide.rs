@@ -256,6 +256,108 @@ fn insts(raw: &[(u8, u8, u8, u8)]) -> Vec<Inst> {
     all
 }
 
+/// A row of `depth` elements times a weight of `columns` columns in panels, into columns from `first` on.
+fn product(
+    row: u32,
+    weight: u32,
+    to: u32,
+    depth: usize,
+    columns: usize,
+    first: usize,
+    add: bool,
+) -> Vec<Nest> {
+    let (panels, rest) = (columns / PANEL, columns % PANEL);
+    let all = [([panels, PANEL, depth], 0), ([1, rest, depth], panels)];
+    let nest = |([panels, width, depth], panel): ([usize; 3], usize)| {
+        Nest::contract(
+            vec![panels, width, depth],
+            at(row, 0, &[0, 0, 1]),
+            at(weight, panel * depth * PANEL, &[depth * PANEL, 1, PANEL]),
+            at(to, first + panel * PANEL, &[PANEL, 1]),
+            add,
+        )
+    };
+    all.into_iter().filter(|(extents, _)| !extents.contains(&0)).map(nest).collect()
+}
+
+/// Two products for gates of so many units, and what is done with the gates: of each but the last, here or in a second
+/// nest, and in place of the first. `further` columns are not read.
+fn gates(gates: usize, units: usize, depth: [usize; 2], further: usize, apart: bool, add: bool) -> Program {
+    let columns = gates * units + further;
+    let mut nests = product(0, 1, 4, depth[0], columns, 0, add);
+    nests.extend(product(2, 3, 4, depth[1], columns - further, 0, true));
+    let nest = |gates: std::ops::Range<usize>, to: u32| {
+        let count = gates.len();
+        let mut insts: Vec<Inst> = gates.clone().map(|g| Inst::Load(at(4, g * units, &[1]))).collect();
+        insts.push(Inst::Load(at(5, 0, &[1])));
+        insts.push(Inst::Load(at(8, 1, &[0])));
+        for g in 0..count {
+            let known = insts.len();
+            insts.push(Inst::Binary(Binary::Add, v(g), v(if g == 0 { count } else { known - 1 })));
+            insts.push(Inst::Unary(Unary::Tanh, v(known)));
+        }
+        insts.push(Inst::Binary(Binary::Mul, v(insts.len() - 1), v(count + 1)));
+        let last = insts.len() - 1;
+        let effects = vec![store(to, 0, &[1], last), store(4, gates.start * units, &[1], last - 1)];
+        Nest { extents: vec![units], insts, effects }
+    };
+    if apart && gates > 1 {
+        nests.extend([nest(0..gates - 1, 6), nest(gates - 1..gates, 7)]);
+    } else {
+        nests.push(nest(0..gates, 6));
+    }
+    let weight = |depth: usize| columns.div_ceil(PANEL) * PANEL * depth;
+    let widths = [depth[0], weight(depth[0]), depth[1], weight(depth[1]), columns, units, units, units, 2];
+    program(&widths, &[1, 3, 5, 8], 0, nests)
+}
+
+#[test]
+fn gates_of_all_counts_and_units() {
+    for n in (1..=40).chain([48, 50, 63, 64, 65, 100, 128]) {
+        for count in [1, 2, 3, 4, 7] {
+            same_bits(&gates(count, n, [3, 5], 0, false, false), 2, &values(n as u32));
+        }
+    }
+    // More than stays in the first cache, where rows take turns.
+    same_bits(&gates(4, 64, [40, 20], 0, false, false), 5, &values(1));
+    same_bits(&gates(3, 80, [70, 70], 0, true, true), 5, &values(2));
+}
+
+#[test]
+fn a_nest_that_reads_columns_of_other_units_comes_after_all_products() {
+    let mut nests = product(0, 1, 4, 6, 40, 0, false);
+    let insts = vec![Inst::Load(at(4, 3, &[1])), Inst::Load(at(4, 0, &[1])), Inst::Load(at(4, 39, &[0]))];
+    let mut all = insts.clone();
+    all.push(Inst::Fma(v(0), v(1), v(2)));
+    nests.push(Nest { extents: vec![33], insts: all, effects: vec![store(5, 0, &[1], 3)] });
+    // And a product of what a nest has made of its own row.
+    nests.extend(product(5, 1, 4, 6, 40, 0, true));
+    nests.push(Nest {
+        extents: vec![40],
+        insts: vec![insts[1].clone()],
+        effects: vec![store(0, 0, &[1], 0)],
+    });
+    same_bits(&program(&[40, 6 * PANEL, 1, 1, 40, 40], &[1], 0, nests), 3, &values(3));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_gates_have_the_same_bits(
+        count in 1usize..6,
+        units in 1usize..=90,
+        depth in [1usize..30, 1usize..30],
+        further in 0usize..40,
+        apart in any::<bool>(),
+        add in any::<bool>(),
+        rows in 1usize..4,
+        seed in any::<u32>(),
+    ) {
+        same_bits(&gates(count, units, depth, further, apart, add), rows, &values(seed));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -234,13 +234,16 @@ fn stream(name: &str, mut graph: Graph, counts: &mut Counts) -> Result<(), Strin
                 Ok(())
             });
             given.map_err(|e| format!("{e:?}"))?;
+            // What a step is given and gives may be the arguments of its kernel.
             let input: Vec<f32> = stream
                 .inputs()
                 .flat_map(|(name, width)| vec![if ids.contains(&name) { 0.0 } else { 0.3 }; width])
                 .collect();
-            let mut output = vec![0.0; stream.outputs().map(|(_, width)| width).sum()];
+            let mut given = drawn(input.len(), placement);
+            given.f32_mut().copy_from_slice(&input);
+            let mut output = drawn(stream.outputs().map(|(_, width)| width).sum(), placement);
             for _ in 0..STEPS {
-                stream.step(&input, &mut output).map_err(|e| format!("{e:?}"))?;
+                stream.step(given.f32(), output.f32_mut()).map_err(|e| format!("{e:?}"))?;
             }
             counts.streams += 1;
         }

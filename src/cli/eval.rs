@@ -76,7 +76,8 @@ impl Eval {
                     return Err(errors::cannot_generate("the data are one long sequence").into());
                 };
                 let written = Written { input: &input, output: &output, stop };
-                let mut decoder = Decoder::new(&closed.generation(session, &output)?, &fit.feeds, written)?;
+                let mut decoder =
+                    Decoder::new(&closed.generation(session, &output, false)?, &fit.feeds, written)?;
                 decoder.workspace().work_with(&team)?;
                 trained::give(decoder.workspace(), &folder, &checkpoint)?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)

@@ -66,7 +66,7 @@ impl Generate {
         let prompt = generate::read_prompt(&self.prompt, symbols)?;
         let sampling = Sampling { temperature: self.temperature, seed: self.seed };
         let closed = trained::close(session, &opened, &folder, about)?;
-        let exe = closed.generation(session, &output)?;
+        let exe = closed.generation(session, &output, self.beam.is_none_or(|n| n == 1))?;
         // Without carried states, of which a caller gives nothing.
         let graph = closed.graph(session, Options::default())?;
         let read = |name: &str| *name == *input || exe.program().inputs.iter().any(|i| *i.name == *name);

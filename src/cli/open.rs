@@ -1,6 +1,6 @@
 //! A model with its data: what `train`, `eval` and `generate` begin with.
 
-use super::compile::compile;
+use super::compile::{compile, compile_for_one};
 use super::loader::folder_of;
 use super::select::{Settings, model_name};
 use super::session::{Failure, Session};
@@ -214,12 +214,16 @@ impl Closed<'_> {
         Ok(model::evaluation(&multiply_tables(&graph, points), &compile)?)
     }
 
-    pub fn generation(&self, session: &mut Session, output: &str) -> Result<Arc<Executable>, Failure> {
-        Ok(model::generation(
-            &self.graph(session, Options { carry: true, ..Options::default() })?,
-            output,
-            &compile,
-        )?)
+    /// For one text at a time, or several side by side.
+    pub fn generation(
+        &self,
+        session: &mut Session,
+        output: &str,
+        one: bool,
+    ) -> Result<Arc<Executable>, Failure> {
+        let graph = self.graph(session, Options { carry: true, ..Options::default() })?;
+        let compile = if one { compile_for_one } else { compile };
+        Ok(model::generation(&graph, output, &compile)?)
     }
 }
 

@@ -8,6 +8,8 @@ use super::session::{Failure, Session};
 use super::threads;
 use crate::eqn::build::Options;
 use crate::eqn::{Source, SourceKind, eval};
+use crate::schedule::Expected;
+use crate::schedule::cost::Sizes;
 use crate::train::draw;
 use crate::weights::{Array, Arrays, Finder, MAX_BYTES, npz};
 use crate::{grad, runtime};
@@ -93,7 +95,9 @@ impl Run {
             }
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {
-            let exe = super::compile::compile_as(&graph, self.interpret)?;
+            let steps = batch.lengths.values().flatten().copied().max().unwrap_or(1);
+            let expected = Expected::Sizes(Sizes { batch: batch.size, steps });
+            let exe = super::compile::compile_as(&graph, self.interpret, expected)?;
             let ran = runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads));
             ran.map_err(|wrong| wrong.into_iter().map(errors::with_flag).collect::<Vec<_>>())?
         };

@@ -15,15 +15,17 @@ mod folds;
 mod frame;
 mod nest;
 mod order;
+mod units;
 
 use crate::loops::{Effect, Kernel, Nest};
 use allocate::VECTORS;
 use body::Uniform;
 use contract::Products;
 use encode::*;
-use frame::{WORDS, word};
+use frame::{ARGS, WORDS, row, word};
 use nest::Plan;
 use std::collections::BTreeMap;
+use units::{Units, Waiting};
 
 /// The machine code of one kernel.
 pub(super) struct Function {
@@ -37,6 +39,8 @@ const SAVED: [Gpr; 6] = [Gpr(3), Gpr(5), Gpr(12), Gpr(13), Gpr(14), Gpr(15)];
 
 /// Words of the stack frame with one use throughout a function.
 struct Words {
+    /// The current row of each argument, from the second row on: the first are where the caller has them.
+    args: u32,
     /// The caller's stack pointer.
     stack: u32,
     /// Rows still to do.
@@ -45,27 +49,30 @@ struct Words {
     call: u32,
     /// The number of the row, by which even and odd ones are told apart.
     turn: u32,
-    /// The current row of each argument.
-    args: u32,
     scalars: u32,
 }
 
 impl Words {
     fn new(args: u32) -> Words {
-        Words { stack: 0, rows: 1, call: 2, turn: 3, args: 4, scalars: 4 + args }
+        Words { args: 0, stack: args, rows: args + 1, call: args + 2, turn: args + 3, scalars: args + 4 }
     }
 }
 
-/// What a nest, or several of one kind, become.
+/// Numbers with their registers.
+type Pinned = BTreeMap<Uniform, Zmm>;
+
+/// What a nest, or several of them, become.
 enum Part {
     Nest(Box<Plan>),
     Products(Products),
+    Units(Box<Units>),
 }
 
 impl Part {
     /// Numbers in registers during its loops.
-    fn pinned(&self) -> Option<&BTreeMap<Uniform, Zmm>> {
+    fn pinned(&self) -> Option<&Pinned> {
         match self {
+            Part::Units(units) => (!units.plan.pinned.is_empty()).then_some(&units.plan.pinned),
             Part::Nest(plan) => (!plan.pinned.is_empty()).then_some(&plan.pinned),
             Part::Products(_) => None,
         }
@@ -74,6 +81,7 @@ impl Part {
     /// How many vector registers it uses beside, from the first on.
     fn registers(&self) -> usize {
         match self {
+            Part::Units(units) => units.plan.highest(),
             Part::Nest(plan) => plan.highest(),
             Part::Products(_) => contract::REGISTERS,
         }
@@ -85,15 +93,29 @@ fn parts(kernel: &Kernel, words: &Words) -> Option<(Vec<Part>, u32)> {
     let mut next_word = words.scalars.checked_add(kernel.scalars)?;
     let mut parts = Vec::new();
     let nests: Vec<&Nest> = kernel.nests.iter().filter(|nest| !is_nothing(nest)).collect();
-    for run in nests.chunk_by(|a, b| a.contraction().is_some() && b.contraction().is_some()) {
-        if run.iter().all(|nest| nest.contraction().is_some()) {
-            parts.extend(contract::products(run)?.into_iter().map(Part::Products));
+    // Products are done with the nest that needs them.
+    let mut waiting: Vec<Waiting> = Vec::new();
+    let all_now = |waiting: &mut Vec<Waiting>| {
+        let now = std::mem::take(waiting);
+        let nests: Vec<&Nest> = now.iter().map(Waiting::nest).collect();
+        Some(contract::products(&nests)?.into_iter().map(Part::Products))
+    };
+    for nest in nests {
+        if nest.contraction().is_some() {
+            waiting.extend(Waiting::all(nest)?);
             continue;
         }
-        for nest in run {
-            parts.push(Part::Nest(Box::new(Plan::new(kernel, nest, words, &mut next_word)?)));
+        if let Some(units) = Units::new(kernel, &mut waiting, nest, words, &mut next_word) {
+            parts.push(Part::Units(Box::new(units)));
+            continue;
         }
+        if !units::is_apart(nest, &waiting) {
+            parts.extend(all_now(&mut waiting)?);
+        }
+        let plan = Plan::new(kernel, nest, words, &mut next_word, &[], nest::MOST)?;
+        parts.push(Part::Nest(Box::new(plan)));
     }
+    parts.extend(all_now(&mut waiting)?);
     Some((parts, next_word))
 }
 
@@ -108,7 +130,7 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     let ahead = pinned_throughout(&parts);
 
     let mut asm = Assembler::new(with_text);
-    let (row, exit) = (asm.label(), asm.label());
+    let (next_row, exit) = (asm.label(), asm.label());
     SAVED.iter().for_each(|reg| asm.push(*reg));
     asm.int_registers(Int::Load, R11, RSP);
     asm.int_number(IntImm::Sub, RSP, frame::size(next_word));
@@ -119,19 +141,17 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     asm.int(Int::Store, RSI, word(words.rows));
     asm.int(Int::Store, RDI, word(words.call));
     asm.int(Int::Store, RDX, word(words.turn));
-    for arg in 0..args {
-        asm.int(Int::Load, RAX, Mem::At { base: RDI, index: None, disp: 8 * arg as i32 });
-        asm.int(Int::Store, RAX, word(words.args + arg));
-    }
+    asm.int_registers(Int::Load, ARGS, RDI);
     nest::pin(&mut asm, &ahead);
-    asm.bind(row);
+    asm.bind(next_row);
     for scalar in 0..kernel.scalars {
         asm.memory_number(IntImm::Mov, word(words.scalars + scalar), 0);
     }
     for part in &parts {
         match part {
-            Part::Nest(plan) => plan.emit(&mut asm, &words, &ahead)?,
+            Part::Nest(plan) => plan.emit(&mut asm, &ahead)?,
             Part::Products(products) => products.emit(&mut asm, &words),
+            Part::Units(units) => units.emit(&mut asm, &words, &ahead)?,
         }
     }
     asm.memory_number(IntImm::Sub, word(words.rows), 1);
@@ -140,11 +160,13 @@ pub(super) fn compile(kernel: &Kernel, with_text: bool) -> Option<Function> {
     // Behind the addresses of the arguments and of the constants are the arguments' strides.
     asm.int(Int::Load, R11, word(words.call));
     for arg in 0..args {
-        asm.int(Int::Load, RAX, word(words.args + arg));
+        asm.int(Int::Load, RAX, row(arg));
         asm.int(Int::Add, RAX, Mem::At { base: R11, index: None, disp: 8 * (args + 1 + arg) as i32 });
         asm.int(Int::Store, RAX, word(words.args + arg));
     }
-    asm.jump(Condition::Always, row);
+    asm.int_registers(Int::Load, ARGS, RSP);
+    asm.int_number(IntImm::Add, ARGS, frame::word_at(words.args));
+    asm.jump(Condition::Always, next_row);
     asm.bind(exit);
     asm.int(Int::Load, RSP, word(words.stack));
     SAVED.iter().rev().for_each(|reg| asm.pop(*reg));
@@ -161,6 +183,7 @@ pub(super) fn listing(kernel: &Kernel) -> Option<String> {
     let text = |part: &Part| match part {
         Part::Nest(plan) => plan.to_string(),
         Part::Products(products) => products.to_string(),
+        Part::Units(units) => units.to_string(),
     };
     Some(parts.iter().map(text).collect())
 }
@@ -171,7 +194,7 @@ fn is_nothing(nest: &Nest) -> bool {
 }
 
 /// Numbers of one nest that can stay in their registers from the first row to the last, as no other nest needs those.
-fn pinned_throughout(parts: &[Part]) -> BTreeMap<Uniform, Zmm> {
+fn pinned_throughout(parts: &[Part]) -> Pinned {
     let mut owners = parts.iter().enumerate().filter_map(|(i, part)| Some((i, part.pinned()?)));
     let (Some((owner, pinned)), None) = (owners.next(), owners.next()) else { return BTreeMap::new() };
     let free = pinned.values().map(|register| usize::from(register.0)).min().unwrap_or(VECTORS);

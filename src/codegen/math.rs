@@ -69,34 +69,36 @@ pub(super) trait Math: Lanes {
 
     /// `(e²ˣ − 1)/(e²ˣ + 1)`, from `e²ˣ − 1 = 2ⁿ(eʳ − 1) + (2ⁿ − 1)`, which keeps its digits near 0.
     fn tanh(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
-        let twice = self.add(x, x);
         // From here on the result is ±1.
-        let twice = self.at_least(&twice, -18.1);
-        let twice = self.at_most(&twice, 18.1);
-        let shifted = self.fma(&twice, LOG2_E, ROUND_BIASED);
+        let x = self.at_least(x, -9.05);
+        let x = self.at_most(&x, 9.05);
+        let shifted = self.fma(&x, 2.0 * LOG2_E, ROUND_BIASED);
+        let twice = self.add(&x, &x);
         let n = self.sub(&shifted, ROUND_BIASED);
         // n is so small that ln 2 in one part does.
         let r = self.fma(&n, -std::f32::consts::LN_2, &twice);
         let m = self.small_expm1(&r);
         let power = self.one(One::ExponentOf, &shifted);
         let less_one = self.sub(&power, 1.0);
+        // The chain of operations is the shorter the later `m` is needed.
+        let one_more = self.add(&power, 1.0);
         let expm1 = self.fma(&power, &m, &less_one);
-        let above = self.add(&expm1, 2.0);
+        let above = self.fma(&power, &m, &one_more);
         self.div(&expm1, &above)
     }
 
     /// `1/(1 + e⁻ˣ)`
     fn sigmoid(&mut self, x: &Wide<Self::V>) -> Wide<Self::V> {
-        let y = self.one(One::Neg, x);
-        let y = self.at_least(&y, -87.3);
-        let y = self.at_most(&y, 88.3);
-        let shifted = self.fma(&y, LOG2_E, ROUND_BIASED);
+        let x = self.at_most(x, 87.3);
+        let x = self.at_least(&x, -88.3);
+        let shifted = self.fma(&x, -LOG2_E, ROUND_BIASED);
+        let y = self.one(One::Neg, &x);
         let n = self.sub(&shifted, ROUND_BIASED);
         let r = self.without_powers(&y, &n);
         let m = self.small_expm1(&r);
         let power = self.one(One::ExponentOf, &shifted);
-        let p = self.add(&m, 1.0);
-        let above = self.fma(&power, &p, 1.0);
+        let one_more = self.add(&power, 1.0);
+        let above = self.fma(&power, &m, &one_more);
         self.div(1.0, &above)
     }
 

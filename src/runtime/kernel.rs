@@ -7,12 +7,13 @@
 
 mod aimed;
 
-pub use aimed::Aimed;
+pub use aimed::{Aimed, Lent};
 
 use super::memory::Memory;
 use super::placed::{Element, OutOfMemory, Placed, Placement};
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -66,6 +67,8 @@ pub struct Native {
     kernels: Vec<Kernel>,
     /// Taken only by `drop`.
     module: Option<JITModule>,
+    /// Where what kernels read beside the memory of runs lies.
+    placement: Placement,
 }
 
 // SAFETY: after `new` the module is only dropped, and its memory is read-only code; the kernels hold addresses into it
@@ -103,7 +106,7 @@ impl Native {
             }
             kernels.push(Kernel { function, constants, spans: entry.spans });
         }
-        Ok(Native { kernels, module: Some(code.module) })
+        Ok(Native { kernels, module: Some(code.module), placement })
     }
 
     /// Runs a kernel on `rows` rows, from where each argument is bound.
@@ -188,16 +191,23 @@ impl fmt::Debug for Native {
 /// may hold one meanwhile.
 #[derive(Debug)]
 pub struct FlushToZero {
-    before: u64,
+    /// The control register as it was; `None` within another of these.
+    before: Option<u64>,
     /// The state belongs to one thread.
     here: PhantomData<*const ()>,
 }
 
+thread_local! {
+    /// Whether one lives on this thread. To ask the control register instead would be to wait for all arithmetic under way,
+    /// and the steps of a stream could not overlap.
+    static LIVES: Cell<bool> = const { Cell::new(false) };
+}
+
 impl FlushToZero {
     pub fn begin() -> FlushToZero {
-        let before = float_mode();
-        if before & FLUSH != FLUSH {
-            set_float_mode(before | FLUSH);
+        let before = (!LIVES.replace(true)).then(float_mode);
+        if let Some(mode) = before.filter(|mode| mode & FLUSH != FLUSH) {
+            set_float_mode(mode | FLUSH);
         }
         FlushToZero { before, here: PhantomData }
     }
@@ -205,8 +215,10 @@ impl FlushToZero {
 
 impl Drop for FlushToZero {
     fn drop(&mut self) {
-        if self.before & FLUSH != FLUSH {
-            set_float_mode(self.before);
+        let Some(mode) = self.before else { return };
+        LIVES.set(false);
+        if mode & FLUSH != FLUSH {
+            set_float_mode(mode);
         }
     }
 }

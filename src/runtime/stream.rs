@@ -21,7 +21,7 @@
 //! # }
 //! ```
 
-use super::kernel::{Addresses, Aimed, Base, Bind, FlushToZero};
+use super::kernel::{Aimed, Base, Bind, FlushToZero, Lent};
 use super::memory::Buf;
 use super::workspace::{Workspace, position_buffer};
 use super::{Executable, errors};
@@ -55,6 +55,8 @@ pub struct Stream {
     carried: Vec<Carried>,
     inputs: Vec<Row>,
     outputs: Vec<Row>,
+    /// Elements of all inputs and outputs of a step.
+    widths: (usize, usize),
     /// Whether the number of the step is used.
     is_counting: bool,
 }
@@ -76,6 +78,8 @@ struct Row {
     width: usize,
     elem: Elem,
     symbols: usize,
+    /// The step's kernel finds it in the caller's array, and nothing is copied.
+    is_lent: bool,
 }
 
 impl Row {
@@ -135,6 +139,7 @@ impl Stream {
                 width: shape.iter().product(),
                 elem: buffer.elem,
                 symbols: symbols.unwrap_or(0),
+                is_lent: false,
             })
         };
         let inputs: Vec<Row> =
@@ -149,6 +154,8 @@ impl Stream {
             }
         }
         let is_counting = counts(body);
+        let width = |rows: &[Row]| rows.iter().map(|row| row.width).sum();
+        let widths = (width(&inputs), width(&outputs));
         Ok(Stream {
             workspace,
             domain,
@@ -161,6 +168,7 @@ impl Stream {
             carried,
             inputs,
             outputs,
+            widths,
             is_counting,
         })
     }
@@ -207,40 +215,41 @@ impl Stream {
     /// One step: `input` holds all inputs of the step, one after another in the order of [`Stream::inputs`], `output`
     /// gets all outputs likewise. Ids are whole numbers.
     pub fn step(&mut self, input: &[f32], output: &mut [f32]) -> Fallible<()> {
-        self.begin()?;
-        let mut rest = input;
+        if input.len() != self.widths.0 {
+            return Err(vec![errors::wrong_count("input", self.widths.0, input.len())]);
+        }
+        if output.len() != self.widths.1 {
+            return Err(vec![errors::wrong_count("output", self.widths.1, output.len())]);
+        }
+        if self.next == self.window || self.aimed.is_none() {
+            self.begin()?;
+        }
+        let mut first = 0;
         for i in 0..self.inputs.len() {
-            let Some((values, behind)) = rest.split_at_checked(self.inputs[i].width) else {
-                return Err(vec![self.wrong(&self.inputs, "input", input.len())]);
-            };
-            rest = behind;
-            self.give(i, values)?;
+            let end = first + self.inputs[i].width;
+            if !self.inputs[i].is_lent {
+                self.give(i, &input[first..end])?;
+            }
+            first = end;
         }
-        if !rest.is_empty() {
-            return Err(vec![self.wrong(&self.inputs, "input", input.len())]);
-        }
-        if self.outputs.iter().map(|row| row.width).sum::<usize>() != output.len() {
-            return Err(vec![self.wrong(&self.outputs, "output", output.len())]);
-        }
-        self.advance();
-        let mut rest = output;
+        self.advance(input, output);
+        let mut first = 0;
         for row in &self.outputs {
-            let (to, behind) = rest.split_at_mut(row.width);
-            rest = behind;
-            let buf = self.buf(row.buffer);
-            match row.elem {
-                Elem::F32 => to.copy_from_slice(&buf.f32()[row.at(self.next - 1)]),
-                Elem::I32 => {
-                    let ids = &buf.i32()[row.at(self.next - 1)];
-                    to.iter_mut().zip(ids).for_each(|(x, id)| *x = *id as f32);
+            let end = first + row.width;
+            if !row.is_lent {
+                let to = &mut output[first..end];
+                let buf = self.buf(row.buffer);
+                match row.elem {
+                    Elem::F32 => to.copy_from_slice(&buf.f32()[row.at(self.next - 1)]),
+                    Elem::I32 => {
+                        let ids = &buf.i32()[row.at(self.next - 1)];
+                        to.iter_mut().zip(ids).for_each(|(x, id)| *x = *id as f32);
+                    }
                 }
             }
+            first = end;
         }
         Ok(())
-    }
-
-    fn wrong(&self, rows: &[Row], what: &str, found: usize) -> crate::diag::Diagnostic {
-        errors::wrong_count(what, rows.iter().map(|row| row.width).sum(), found)
     }
 
     fn buf(&self, buffer: usize) -> &Buf {
@@ -276,6 +285,7 @@ impl Stream {
     }
 
     /// Does what comes before the first step, or has been undone; makes room for the next step.
+    #[cold]
     fn begin(&mut self) -> Fallible<()> {
         if self.next == self.window {
             self.slide();
@@ -321,31 +331,44 @@ impl Stream {
             Some(Bind { base, offset, stride: stride as isize })
         };
         let Some(binds) = args.iter().map(bind).collect::<Option<Vec<Bind>>>() else { return };
+        let declared = &exe.program().kernels[kernel.index()].args;
+        let named: Vec<usize> = self.inputs.iter().chain(&self.outputs).map(|row| row.buffer).collect();
+        let mut lent = Vec::new();
+        for (rows, written) in [(&mut self.inputs, false), (&mut self.outputs, true)] {
+            let mut first = 0;
+            for row in rows {
+                // Nothing else may look for the row in its place: no other argument or array, and no later step.
+                let mut own = (0..binds.len()).filter(|i| binds[*i].base == Base::Buffer(row.buffer));
+                let is_needed = self.carried.iter().any(|c| c.buffer == row.buffer)
+                    || named.iter().filter(|buffer| **buffer == row.buffer).count() > 1;
+                if let (Some(arg), None, Elem::F32, false) = (own.next(), own.next(), row.elem, is_needed)
+                    && (binds[arg].offset, binds[arg].stride) == (row.first, row.width as isize)
+                    && declared[arg].written == written
+                {
+                    row.is_lent = true;
+                    lent.push(Lent { arg, first, width: row.width, written });
+                }
+                first += row.width;
+            }
+        }
         let (bufs, weights) =
             (std::mem::take(&mut self.workspace.bufs), std::mem::take(&mut self.workspace.weights));
-        self.aimed = Some(Aimed::new(
-            native,
-            kernel.index(),
-            &binds,
-            self.window,
-            bufs,
-            weights,
-            Addresses::new(exe.placement),
-        ));
+        self.aimed = Some(Aimed::new(native, kernel.index(), &binds, self.window, bufs, weights, lent));
     }
 
     /// Takes the memory back.
     fn release(&mut self) {
         if let Some(aimed) = self.aimed.take() {
+            self.inputs.iter_mut().chain(&mut self.outputs).for_each(|row| row.is_lent = false);
             (self.workspace.bufs, self.workspace.weights) = aimed.release();
         }
     }
 
     /// Runs the next step.
-    fn advance(&mut self) {
+    fn advance(&mut self, input: &[f32], output: &mut [f32]) {
         let _flush = FlushToZero::begin();
         match &mut self.aimed {
-            Some(aimed) => aimed.step(),
+            Some(aimed) => aimed.step(input, output),
             None => {
                 let exe = self.workspace.exe.clone();
                 if let Stage::Loop { body, .. } = &exe.program.stages[self.at] {

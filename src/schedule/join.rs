@@ -7,6 +7,7 @@
 //! The bits stay the same: sums keep their order.
 
 use super::cost::Sizes;
+use super::interleave::{self, Interleaved};
 use crate::eqn::DomainId;
 use crate::loops::order::{DEPTH, blocks};
 use crate::loops::walk::{each_map, each_operand};
@@ -21,23 +22,31 @@ pub fn join(program: &mut Program, sizes: Sizes) {
     if sizes.batch > 1 {
         return;
     }
-    let moving = program.moving_weights();
+    let weights = Weights { moving: program.moving_weights(), once: interleave::used_once(program) };
     let mut stages = std::mem::take(&mut program.stages);
     let mut joined = Vec::new();
-    loops(program, &moving, &mut stages, &mut joined);
+    loops(program, &weights, &mut stages, &mut joined);
     program.stages = stages;
     to_working_memory(program, &joined);
     drop_unused(program);
 }
 
-fn loops(program: &mut Program, moving: &[bool], stages: &mut [Stage], joined: &mut Vec<KernelId>) {
+/// What is known of each weight.
+struct Weights {
+    /// Changes within a run.
+    moving: Vec<bool>,
+    /// One stage uses it.
+    once: Vec<bool>,
+}
+
+fn loops(program: &mut Program, weights: &Weights, stages: &mut [Stage], joined: &mut Vec<KernelId>) {
     for stage in stages {
         match stage {
             Stage::Loop { domain, body, .. } if !program.domains[domain.index()].is_indexed() => {
-                *body = bodies(program, moving, *domain, std::mem::take(body), joined);
-                loops(program, moving, body, joined);
+                *body = bodies(program, weights, *domain, std::mem::take(body), joined);
+                loops(program, weights, body, joined);
             }
-            Stage::Loop { body, .. } | Stage::Fronts { body, .. } => loops(program, moving, body, joined),
+            Stage::Loop { body, .. } | Stage::Fronts { body, .. } => loops(program, weights, body, joined),
             _ => {}
         }
     }
@@ -46,7 +55,7 @@ fn loops(program: &mut Program, moving: &[bool], stages: &mut [Stage], joined: &
 /// A loop's body with each run of stages that can be one.
 fn bodies(
     program: &mut Program,
-    moving: &[bool],
+    weights: &Weights,
     domain: DomainId,
     body: Vec<Stage>,
     joined: &mut Vec<KernelId>,
@@ -59,7 +68,7 @@ fn bodies(
             match is_one_kernel {
                 true => out.append(run),
                 false => {
-                    let stage = one(program, domain, run);
+                    let stage = one(program, weights, domain, run);
                     if let Stage::Map { kernel, .. } = &stage {
                         joined.push(*kernel);
                     }
@@ -69,7 +78,7 @@ fn bodies(
             }
         };
     for stage in body {
-        if !can_join(program, moving, domain, &stage) {
+        if !can_join(program, weights, domain, &stage) {
             end(program, &mut run, &mut out, joined);
             out.push(stage);
         } else {
@@ -81,7 +90,7 @@ fn bodies(
 }
 
 /// Whether a stage does the same for each row of a step.
-fn can_join(program: &Program, moving: &[bool], domain: DomainId, stage: &Stage) -> bool {
+fn can_join(program: &Program, weights: &Weights, domain: DomainId, stage: &Stage) -> bool {
     let is_step = |place: Place| match place {
         Place::Shared => false,
         Place::Example => true,
@@ -91,21 +100,23 @@ fn can_join(program: &Program, moving: &[bool], domain: DomainId, stage: &Stage)
         Stage::Map { over, .. } => is_step(*over),
         Stage::Product { weight, out, .. } => {
             let has_rows = program.weights[weight.index()].k > 0;
-            has_rows && !moving[weight.index()] && is_step(program.buffers[out.buffer.index()].place)
+            has_rows && !weights.moving[weight.index()] && is_step(program.buffers[out.buffer.index()].place)
         }
         _ => false,
     }
 }
 
 /// One kernel that does what some stages do, one after another.
-fn one(program: &mut Program, domain: DomainId, stages: &[Stage]) -> Stage {
+fn one(program: &mut Program, weights: &Weights, domain: DomainId, stages: &[Stage]) -> Stage {
+    let orders: Vec<Option<Interleaved>> =
+        (0..stages.len()).map(|at| Interleaved::of(program, &weights.once, stages, at)).collect();
     let mut writer = Writer { program, kernel: Kernel::default(), args: Vec::new() };
     let mut names: Vec<String> = Vec::new();
-    for stage in stages {
+    for (stage, order) in stages.iter().zip(orders) {
         match stage {
             Stage::Product { a, weight, out, accumulate } => {
                 names.push(program.weights[weight.index()].name.clone());
-                writer.product(a, *weight, out, *accumulate);
+                writer.product(a, *weight, out, *accumulate, order.as_ref());
             }
             Stage::Map { kernel, args, .. } => {
                 names.push(program.kernels[kernel.index()].name.clone());
@@ -148,7 +159,14 @@ impl Writer<'_> {
         (self.arg(arg, KernelArg { row_stride, elem: Elem::F32, written }), at.column)
     }
 
-    fn product(&mut self, a: &Operand, weight: WeightId, out: &Operand, accumulate: bool) {
+    fn product(
+        &mut self,
+        a: &Operand,
+        weight: WeightId,
+        out: &Operand,
+        accumulate: bool,
+        order: Option<&Interleaved>,
+    ) {
         let (k, n) = (self.program.weights[weight.index()].k, self.program.weights[weight.index()].n);
         let (from, first) = self.rows(a, false);
         let (to, column) = self.rows(out, true);
@@ -157,6 +175,14 @@ impl Writer<'_> {
         let (panels, rest) = (n / PANEL, n % PANEL);
         for block in blocks(k, DEPTH) {
             let add = accumulate || block.start > 0;
+            if let Some(order) = order {
+                let at = |arg: ArgId, offset: usize| Access { arg, offset, strides: Vec::new() };
+                let row = at(from, first + block.start);
+                let weight = at(panel, block.start * PANEL);
+                let nests = order.nests(k, block.depth, add, [&row, &weight, &at(to, column)]);
+                self.kernel.nests.extend(nests);
+                continue;
+            }
             // Whole panels, then the columns of the one that is cut off.
             for (extents, first_panel) in
                 [(vec![panels, PANEL, block.depth], 0), (vec![1, rest, block.depth], panels)]

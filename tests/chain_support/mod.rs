@@ -56,7 +56,7 @@ pub const CELLS: [&str; 41] = [
 ];
 
 /// Products of all kinds of sizes: parts of vectors and panels, many panels, several blocks of the contracted axis.
-pub const SIZES: [&str; 10] = [
+pub const SIZES: [&str; 14] = [
     "RNN(1, 1)",
     "RNN(3, 17)",
     "RNN(17, 65)",
@@ -67,6 +67,10 @@ pub const SIZES: [&str; 10] = [
     "RNN(2, 300)",
     "GRU(20, 32)",
     "LSTM(33, 16)",
+    "LSTM(20, 20)",
+    "GRU(48, 48)",
+    "LSTM(3, 64)",
+    "MultLSTM(80, 80)",
 ];
 
 struct NoFiles;

@@ -76,6 +76,12 @@ pub(super) fn emit(asm: &mut Assembler, body: &Body, context: &Context) -> Optio
         is_full: false,
     };
     for (i, op) in body.ops.iter().enumerate().filter(|(i, _)| used[*i]) {
+        if let Op::Given(register) = op {
+            registers.own(V(i as u32), Zmm(*register));
+            registers.most = registers.most.max(usize::from(*register) + 1);
+        }
+    }
+    for (i, op) in body.ops.iter().enumerate().filter(|(i, _)| used[*i]) {
         registers.at = i;
         registers.op(V(i as u32), *op);
         registers.release(*op);
@@ -114,7 +120,7 @@ struct Registers<'a> {
 impl Registers<'_> {
     fn op(&mut self, to: V, op: Op) {
         match op {
-            Op::Uniform(_) => {}
+            Op::Uniform(_) | Op::Given(_) => {}
             Op::Load(place) => self.load(to, place),
             Op::Broadcast(place) => {
                 let mem = self.mem(place);

@@ -99,6 +99,8 @@ pub(super) enum Op {
     Load(Place),
     /// One number in all lanes.
     Broadcast(Place),
+    /// What is in the vector register with this number already.
+    Given(u8),
     /// The index of the loop in each lane, so much further, as a number.
     Index(u32),
     /// The count in a word of the stack frame, as an integer in all lanes.
@@ -131,8 +133,13 @@ pub(super) enum Op {
 impl Op {
     pub fn operands(self) -> impl Iterator<Item = V> {
         let all = match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => [None; 3],
-            Op::Running(_) => [None; 3],
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_)
+            | Op::Running(_) => [None; 3],
             Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
             Op::Half(_, a) | Op::Accumulate(_, _, a) | Op::Become(_, a) | Op::Put(_, a) => {
                 [Some(a), None, None]
@@ -148,8 +155,13 @@ impl Op {
     /// The same operation on other values.
     pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
         match self {
-            Op::Uniform(_) | Op::Load(_) | Op::Broadcast(_) | Op::Index(_) | Op::Counter(_) => self,
-            Op::Running(_) => self,
+            Op::Uniform(_)
+            | Op::Given(_)
+            | Op::Load(_)
+            | Op::Broadcast(_)
+            | Op::Index(_)
+            | Op::Counter(_)
+            | Op::Running(_) => self,
             Op::Half(lanes, a) => Op::Half(lanes, of(a)),
             Op::Accumulate(pair, running, a) => Op::Accumulate(pair, running, of(a)),
             Op::Become(running, a) => Op::Become(running, of(a)),
@@ -224,16 +236,16 @@ impl Body {
     }
 
     /// The same for so many vectors one behind another, operation by operation in turn: no one waits for the one just
-    /// before it. `None` if a distance does not fit.
-    pub fn side_by_side(&self, vectors: usize, lanes: usize) -> Option<Body> {
+    /// before it. Each vector has so many registers given. `None` if a distance does not fit.
+    pub fn side_by_side(&self, vectors: usize, lanes: usize, given: usize) -> Option<Body> {
         let turns = (0..self.ops.len()).flat_map(|i| (0..vectors).map(move |g| (i, g)));
-        self.repeated(vectors, lanes, turns)
+        self.repeated(vectors, lanes, given, turns)
     }
 
     /// The same for so many vectors, one after another.
-    pub fn in_turn(&self, vectors: usize, lanes: usize) -> Option<Body> {
+    pub fn in_turn(&self, vectors: usize, lanes: usize, given: usize) -> Option<Body> {
         let turns = (0..vectors).flat_map(|g| (0..self.ops.len()).map(move |i| (i, g)));
-        self.repeated(vectors, lanes, turns)
+        self.repeated(vectors, lanes, given, turns)
     }
 
     /// `turns`: operations, and for which of the vectors.
@@ -241,6 +253,7 @@ impl Body {
         &self,
         vectors: usize,
         lanes: usize,
+        given: usize,
         turns: impl Iterator<Item = (usize, usize)>,
     ) -> Option<Body> {
         let mut all = Body::default();
@@ -258,6 +271,7 @@ impl Body {
                 Op::Load(place) => Op::Load(by(place)?),
                 Op::Store(place, v) => Op::Store(by(place)?, v),
                 Op::Index(further) => Op::Index(further + (lanes * g) as u32),
+                Op::Given(register) => Op::Given(register + (given * g) as u8),
                 Op::Running(running) => Op::Running(next(running)),
                 Op::Accumulate(pair, running, v) => Op::Accumulate(pair, next(running), v),
                 Op::Become(running, v) => Op::Become(next(running), v),
@@ -402,6 +416,7 @@ impl fmt::Display for Body {
             let operands = operands.join(" ");
             let text = match op {
                 Op::Uniform(_) => continue,
+                Op::Given(register) => format!("zmm{register}"),
                 Op::Load(p) | Op::Broadcast(p) => place(p),
                 Op::Index(0) => "i".into(),
                 Op::Index(by) => format!("i+{by}"),

@@ -11,7 +11,7 @@
 use super::Words;
 use super::allocate::LANES;
 use super::encode::*;
-use super::frame::word;
+use super::frame::{row, word};
 use crate::loops::{Access, Nest, PANEL};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,7 @@ const STRAIGHT: usize = 16;
 const FEW: usize = 3 * PANEL;
 
 /// Bytes that stay in the first cache, beside other things.
-const FIRST_CACHE: usize = 24 << 10;
+pub(super) const FIRST_CACHE: usize = 24 << 10;
 
 /// Registers that point into panels.
 const PANELS: [Gpr; 8] = [Gpr(3), Gpr(5), Gpr(8), Gpr(9), Gpr(10), Gpr(12), Gpr(13), Gpr(14)];
@@ -55,15 +55,15 @@ impl Column {
 
 /// A row times columns of a weight.
 #[derive(Clone, Debug)]
-struct Term {
-    depth: usize,
+pub(super) struct Term {
+    pub depth: usize,
     /// Argument, and bytes to the first element.
-    from: (u32, i32),
-    weight: u32,
+    pub from: (u32, i32),
+    pub weight: u32,
     /// Bytes from index to index of the contracted axis: of the row, of the weight.
-    pace: [i32; 2],
+    pub pace: [i32; 2],
     /// For each column, bytes from the start of the weight.
-    columns: Vec<i32>,
+    pub columns: Vec<i32>,
 }
 
 /// The sum of products for some columns.
@@ -76,7 +76,7 @@ pub(super) struct Products {
     terms: Vec<Term>,
 }
 
-fn bytes(elements: usize) -> Option<i32> {
+pub(super) fn bytes(elements: usize) -> Option<i32> {
     i32::try_from(elements.checked_mul(4)?).ok()
 }
 
@@ -226,29 +226,30 @@ impl Products {
     }
 
     pub fn emit(&self, asm: &mut Assembler, words: &Words) {
-        asm.int(Int::Load, TO, word(words.args + self.to));
+        asm.int(Int::Load, TO, row(self.to));
         let groups = self.groups();
         if !self.is_large() || groups.len() == 1 {
-            groups.iter().for_each(|group| self.group(asm, words, group.clone()));
+            groups.iter().for_each(|group| self.group(asm, group.clone()));
             return;
         }
         let (forwards, done) = (asm.label(), asm.label());
         asm.int(Int::Load, COUNT, word(words.turn));
         asm.int_number(IntImm::And, COUNT, 1);
         asm.jump(Condition::Zero, forwards);
-        groups.iter().rev().for_each(|group| self.group(asm, words, group.clone()));
+        groups.iter().rev().for_each(|group| self.group(asm, group.clone()));
         asm.jump(Condition::Always, done);
         asm.bind(forwards);
-        groups.iter().for_each(|group| self.group(asm, words, group.clone()));
+        groups.iter().for_each(|group| self.group(asm, group.clone()));
         asm.bind(done);
     }
 
-    fn group(&self, asm: &mut Assembler, words: &Words, group: std::ops::Range<usize>) {
+    fn group(&self, asm: &mut Assembler, group: std::ops::Range<usize>) {
         let columns = &self.columns[group.clone()];
         for (i, term) in self.terms.iter().enumerate() {
             // Behind the sums so far.
             let bank = if i == 0 { 0 } else { columns.len() as u8 };
-            term.chains(asm, words, group.clone(), bank);
+            let sums: Vec<u8> = (bank..).take(columns.len()).collect();
+            term.chains(asm, &term.columns[group.clone()], &sums, Written::All);
             for sum in 0..if i == 0 { 0 } else { bank } {
                 asm.length = columns[usize::from(sum)].length();
                 asm.vector(VADDPS, sum, Zmm(sum), Rm::Reg(Zmm(bank + sum)), Written::All, None);
@@ -281,20 +282,20 @@ impl Products {
 }
 
 impl Term {
-    /// The sums of a group, in registers from `bank` on.
-    fn chains(&self, asm: &mut Assembler, words: &Words, group: std::ops::Range<usize>, bank: u8) {
-        let columns = &self.columns[group];
+    /// The sums of a group, in a register each.
+    pub fn chains(&self, asm: &mut Assembler, columns: &[i32], sums: &[u8], write: Written) {
         let panels = panels(columns);
-        asm.int(Int::Load, FROM, word(words.args + self.from.0));
+        asm.int(Int::Load, FROM, row(self.from.0));
         for (panel, register) in panels.iter().zip(PANELS) {
-            asm.int(Int::Load, register, word(words.args + self.weight));
+            asm.int(Int::Load, register, row(self.weight));
             if *panel > 0 {
                 asm.int_number(IntImm::Add, register, *panel);
             }
         }
-        for sum in (bank..).take(columns.len()) {
-            asm.vector(VPXORD, sum, Zmm(sum), Rm::Reg(Zmm(sum)), Written::All, None);
+        for sum in sums {
+            asm.vector(VPXORD, *sum, Zmm(*sum), Rm::Reg(Zmm(*sum)), Written::All, None);
         }
+        let sums: Vec<(u8, i32)> = sums.iter().copied().zip(columns.iter().copied()).collect();
         let in_loop = if self.depth > STRAIGHT { self.depth / UNROLL * UNROLL } else { 0 };
         if in_loop > 0 {
             asm.int_number(IntImm::Mov, COUNT, 0);
@@ -302,7 +303,7 @@ impl Term {
             let header = asm.label();
             asm.bind(header);
             for k in 0..UNROLL {
-                self.step(asm, columns, &panels, bank, k, true);
+                self.step(asm, &sums, &panels, write, k, true);
             }
             asm.int_number(IntImm::Add, PACE, self.pace[1] * UNROLL as i32);
             asm.int_number(IntImm::Add, COUNT, self.pace[0] * UNROLL as i32);
@@ -310,22 +311,30 @@ impl Term {
             asm.jump(Condition::Below, header);
         }
         for k in in_loop..self.depth {
-            self.step(asm, columns, &panels, bank, k, false);
+            self.step(asm, &sums, &panels, write, k, false);
         }
     }
 
     /// Adds index `k`, or in a loop the one so much further.
-    fn step(&self, asm: &mut Assembler, columns: &[i32], panels: &[i32], bank: u8, k: usize, in_loop: bool) {
+    fn step(
+        &self,
+        asm: &mut Assembler,
+        sums: &[(u8, i32)],
+        panels: &[i32],
+        write: Written,
+        k: usize,
+        in_loop: bool,
+    ) {
         let element = SUMS as u8 + (k % UNROLL) as u8;
         let index = |register| in_loop.then_some(register);
         let disp = self.from.1 + self.pace[0] * k as i32;
         let mem = Mem::At { base: FROM, index: index(COUNT), disp };
         asm.vector(VBROADCASTSS, element, Zmm(0), Rm::Word(mem), Written::All, None);
-        for (sum, weight) in (bank..).zip(columns) {
+        for (sum, weight) in sums {
             let (panel, within) = split(panels, *weight);
             let disp = within + self.pace[1] * k as i32;
             let mem = Mem::At { base: PANELS[panel], index: index(PACE), disp };
-            asm.vector(VFMADD231PS, sum, Zmm(element), Rm::Full(mem), Written::All, None);
+            asm.vector(VFMADD231PS, *sum, Zmm(element), Rm::Full(mem), write, None);
         }
     }
 }

@@ -9,30 +9,18 @@ use super::allocate::{self, Context, LANES, Spot, TAIL, VECTORS};
 use super::body::{Body, Op, Pair, Place, Single, Uniform, V};
 use super::encode::*;
 use super::folds::{self, Folds, PARTS};
-use super::frame::{Base, word};
+use super::frame::{Base, row, word};
 use crate::loops::{Access, Effect, Elem, Inst, Kernel, Nest, ReduceOp, ScalarId};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Registers for addresses; one more is there for what finds no room.
-const BASES: [Gpr; 13] = [
-    Gpr(1),
-    Gpr(2),
-    Gpr(3),
-    Gpr(5),
-    Gpr(6),
-    Gpr(7),
-    Gpr(8),
-    Gpr(9),
-    Gpr(10),
-    Gpr(12),
-    Gpr(13),
-    Gpr(14),
-    Gpr(15),
-];
+const BASES: [Gpr; 12] =
+    [Gpr(1), Gpr(2), Gpr(3), Gpr(5), Gpr(6), Gpr(7), Gpr(8), Gpr(9), Gpr(10), Gpr(12), Gpr(13), Gpr(14)];
 
 /// So many vectors are computed side by side, if registers suffice.
-const SIDE_BY_SIDE: [usize; 2] = [4, 2];
+const SIDE_BY_SIDE: [usize; 2] = [MOST, 2];
+pub(super) const MOST: usize = 4;
 /// Operations of all of them: more would need more registers, and time to find that out.
 const MOST_TOGETHER: usize = 600;
 /// Vector registers that they may take: the others hold numbers.
@@ -76,7 +64,16 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `None` for a nest that cannot be said in these means. `next_word`: the first free word of the frame.
-    pub fn new(kernel: &Kernel, nest: &Nest, words: &Words, next_word: &mut u32) -> Option<Plan> {
+    /// What the nest reads at `given` arguments and offsets along its only axis is in registers already, in the first of
+    /// them for the first vector, and so on; at most so many vectors are computed side by side.
+    pub fn new(
+        kernel: &Kernel,
+        nest: &Nest,
+        words: &Words,
+        next_word: &mut u32,
+        given: &[(u32, usize)],
+        most: usize,
+    ) -> Option<Plan> {
         let nest = with_inner_axis(&quotients_as_products(&merge_axes(nest)));
         let (extent, outer) = nest.extents.split_last()?;
         // An index of the innermost axis is counted in bytes, and as a number it is exact.
@@ -91,6 +88,7 @@ impl Plan {
             counters: outer.iter().map(|n| (*n > 1).then(|| next(next_word))).collect(),
             starts: Vec::new(),
             next_word,
+            given,
             before: Body::default(),
             body: Body::default(),
             folds: Folds::new(*extent),
@@ -120,7 +118,7 @@ impl Plan {
             pinned: BTreeMap::new(),
             registers: 0,
         };
-        plan.choose_pinned()?;
+        plan.choose_pinned(given.len(), most)?;
         Some(plan)
     }
 
@@ -139,7 +137,7 @@ impl Plan {
     }
 
     /// The registers that a body leaves free hold the numbers that save most.
-    fn choose_pinned(&mut self) -> Option<()> {
+    fn choose_pinned(&mut self, given: usize, most: usize) -> Option<()> {
         let bases = self.bases();
         let none = BTreeMap::new();
         let mut context = Context {
@@ -175,22 +173,25 @@ impl Plan {
         // Each of the vectors has running results of its own.
         let turns = if self.folds.is_empty() { 0 } else { rounds.min(PARTS) };
         let sides = if turns > 1 { vec![turns] } else { SIDE_BY_SIDE.to_vec() };
-        let is_short = |n: &usize| rounds >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
+        let is_short = |n: &usize| *n <= most && rounds >= *n && n * as_recorded.ops.len() <= MOST_TOGETHER;
         for count in sides.into_iter().filter(is_short) {
-            let found = as_recorded.side_by_side(count, LANES).and_then(fitting);
+            let found = as_recorded.side_by_side(count, LANES, given).and_then(fitting);
             if let Some((all, registers)) = found {
                 (vectors, together, body) = (count, Some(all), registers.max(body));
                 break;
             }
         }
         if turns > 1 && together.is_none() {
-            let all = chosen.in_turn(turns, LANES)?;
+            let all = chosen.in_turn(turns, LANES, given)?;
             body = body.max(measured(&all, &context)?);
             (vectors, together) = (turns, Some(all));
         }
         (self.vectors, self.together) = (vectors, together.unwrap_or_else(|| chosen.clone()));
         self.body = chosen;
         self.registers = around.max(body);
+        if given > 0 {
+            self.registers = self.registers.max(super::contract::REGISTERS);
+        }
         if self.extent / LANES < ROUNDS {
             return Some(());
         }
@@ -226,10 +227,10 @@ impl Plan {
     }
 
     /// `ahead`: what is in its register already.
-    pub fn emit(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+    pub fn emit(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         self.folds.begin(asm, &self.running, false);
         if !self.is_nothing {
-            self.outer_axes(asm, words, ahead)?;
+            self.outer_axes(asm, ahead)?;
         }
         allocate::emit(asm, &self.folds.behind, &self.around(&self.bases()))?;
         Some(())
@@ -250,7 +251,13 @@ impl Plan {
         }
     }
 
-    fn outer_axes(&self, asm: &mut Assembler, words: &Words, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+    /// And along it.
+    fn within<'a>(&'a self, bases: &'a [Base]) -> Context<'a> {
+        let free = self.plain() - self.pinned.len();
+        Context { pinned: &self.pinned, free, is_loop: true, ..self.around(bases) }
+    }
+
+    fn outer_axes(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
         let headers: Vec<Label> = self
             .outer
             .iter()
@@ -261,11 +268,9 @@ impl Plan {
                 header
             })
             .collect();
-        self.addresses(asm, words);
+        self.addresses(asm);
+        self.begin(asm, ahead)?;
         let bases = self.bases();
-        allocate::emit(asm, &self.before, &self.around(&bases))?;
-        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
-        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
         self.folds.begin(asm, &self.running, true);
         self.inner_axis(asm, &bases)?;
         allocate::emit(asm, &self.folds.behind_axis, &self.around(&bases))?;
@@ -277,10 +282,42 @@ impl Plan {
         Some(())
     }
 
-    fn addresses(&self, asm: &mut Assembler, words: &Words) {
+    /// What is the same at all indices of the innermost axis; the addresses are there.
+    fn begin(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        allocate::emit(asm, &self.before, &self.around(&self.bases()))?;
+        let rest = self.pinned.iter().filter(|(uniform, _)| !ahead.contains_key(uniform));
+        pin(asm, &rest.map(|(uniform, register)| (*uniform, *register)).collect());
+        Some(())
+    }
+
+    /// How many vectors are computed side by side.
+    pub fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    /// Before the first [`Plan::at`].
+    pub fn begin_units(&self, asm: &mut Assembler, ahead: &BTreeMap<Uniform, Zmm>) -> Option<()> {
+        if self.before.ops.iter().any(|op| op.is_effect()) {
+            self.addresses(asm);
+        }
+        self.begin(asm, ahead)
+    }
+
+    /// Of a nest with one axis, one vector or all that are computed side by side, from some index on. In a tail only the
+    /// lanes of [`TAIL`] touch memory.
+    pub fn at(&self, asm: &mut Assembler, first: usize, vectors: usize, is_tail: bool) -> Option<()> {
+        self.addresses(asm);
+        asm.int_number(IntImm::Mov, RAX, i32::try_from(4 * first).ok()?);
+        let bases = self.bases();
+        let context = Context { is_tail, ..self.within(&bases) };
+        let body = if vectors > 1 { &self.together } else { &self.body };
+        allocate::emit(asm, body, &context).map(|_| ())
+    }
+
+    fn addresses(&self, asm: &mut Assembler) {
         for start in &self.starts {
             let to = if let Base::Register(register) = start.base { register } else { RAX };
-            asm.int(Int::Load, to, word(words.args + start.arg));
+            asm.int(Int::Load, to, row(start.arg));
             for (counter, bytes) in &start.outer {
                 asm.int(Int::Imul(*bytes), R11, word(*counter));
                 asm.int_registers(Int::Add, to, R11);
@@ -293,12 +330,7 @@ impl Plan {
 
     fn inner_axis(&self, asm: &mut Assembler, bases: &[Base]) -> Option<()> {
         let (rounds, rest) = (self.extent / LANES, self.extent % LANES);
-        let mut context = Context {
-            pinned: &self.pinned,
-            free: self.plain() - self.pinned.len(),
-            is_loop: true,
-            ..self.around(bases)
-        };
+        let mut context = self.within(bases);
         asm.int_number(IntImm::Mov, RAX, 0);
         let mut done = 0;
         for (vectors, body) in [(self.vectors, &self.together), (1, &self.body)] {
@@ -357,7 +389,7 @@ fn next(word: &mut u32) -> u32 {
 
 /// The same nest with an innermost axis, and with stride 1 along it where it has one element only; but what is folded
 /// along it and written once behind it has stride 0 there.
-fn with_inner_axis(nest: &Nest) -> Nest {
+pub(super) fn with_inner_axis(nest: &Nest) -> Nest {
     let mut nest = nest.clone();
     let is_new = nest.extents.is_empty();
     for effect in &mut nest.effects {
@@ -393,6 +425,7 @@ struct Recorder<'a> {
     counters: Vec<Option<u32>>,
     starts: Vec<(u32, Vec<(u32, i32)>)>,
     next_word: &'a mut u32,
+    given: &'a [(u32, usize)],
     before: Body,
     body: Body,
     folds: Folds,
@@ -526,6 +559,10 @@ impl Recorder<'_> {
     }
 
     fn load(&mut self, access: &Access, is_fixed: bool) -> Option<V> {
+        let is_given = |given: &(u32, usize)| *given == (access.arg.0, access.offset);
+        if let (Some(register), false) = (self.given.iter().position(is_given), is_fixed) {
+            return Some(self.body.push(Op::Given(register as u8)));
+        }
         let place = self.place(access)?;
         match (is_fixed, place.stride) {
             (true, _) => Some(self.before.push(Op::Broadcast(place))),

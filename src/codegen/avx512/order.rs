@@ -12,7 +12,7 @@ const WIDTH: usize = 2;
 /// Cycles until the result is there: of Zen 4, and about right for others.
 fn latency(op: Op) -> usize {
     match op {
-        Op::Uniform(_) | Op::Store(..) | Op::Set(..) | Op::Put(..) => 0,
+        Op::Uniform(_) | Op::Given(_) | Op::Store(..) | Op::Set(..) | Op::Put(..) => 0,
         Op::Running(_) | Op::Become(..) => 0,
         Op::Half(8 | 4, _) => 4,
         Op::Accumulate(..) => 3,
@@ -73,7 +73,7 @@ impl Body {
             };
             let i = ready.swap_remove(next);
             let op = self.ops[i];
-            begun += usize::from(!matches!(op, Op::Uniform(_)));
+            begun += usize::from(!matches!(op, Op::Uniform(_) | Op::Given(_)));
             places[i] = out.push(op.with_operands(|v| places[v.index()]));
             for b in &behind[i] {
                 from[*b] = from[*b].max(cycle + latency(op));

@@ -35,11 +35,11 @@ impl<'de> Deserialize<'de> for Number {
 
 /// One module for each shape of numbers, for `#[serde(with = …)]`.
 macro_rules! written {
-    ($module:ident, $plain:ty, $numbers:ty, $wrap:expr, $unwrap:expr) => {
+    ($module:ident, $plain:ty, $seen:ty, $numbers:ty, $wrap:expr, $unwrap:expr) => {
         pub mod $module {
             use super::*;
 
-            pub fn serialize<S: Serializer>(value: &$plain, to: S) -> Result<S::Ok, S::Error> {
+            pub fn serialize<S: Serializer>(value: &$seen, to: S) -> Result<S::Ok, S::Error> {
                 let numbers: $numbers = $wrap(value);
                 numbers.serialize(to)
             }
@@ -53,20 +53,29 @@ macro_rules! written {
 }
 
 type Map<T> = std::collections::BTreeMap<String, T>;
+type List = Vec<Number>;
 
-written!(one, f64, Number, |x: &f64| Number(*x), |n: Number| n.0);
-written!(option, Option<f64>, Option<Number>, |x: &Option<f64>| x.map(Number), |n: Option<Number>| n
-    .map(|n| n.0));
-written!(list, Vec<f64>, Vec<Number>, |x: &[f64]| x.iter().copied().map(Number).collect(), |n: Vec<
-    Number,
->| n
-    .into_iter()
-    .map(|n| n.0)
-    .collect());
-written!(
-    map,
-    Map<f64>,
-    Map<Number>,
-    |x: &Map<f64>| x.iter().map(|(k, v)| (k.clone(), Number(*v))).collect(),
-    |n: Map<Number>| n.into_iter().map(|(k, v)| (k, v.0)).collect()
-);
+fn plain(numbers: List) -> Vec<f64> {
+    numbers.into_iter().map(|n| n.0).collect()
+}
+
+fn plain_map(numbers: Map<Number>) -> Map<f64> {
+    numbers.into_iter().map(|(name, n)| (name, n.0)).collect()
+}
+
+fn some(x: &Option<f64>) -> Option<Number> {
+    x.map(Number)
+}
+
+fn listed(x: &[f64]) -> List {
+    x.iter().copied().map(Number).collect()
+}
+
+fn mapped(x: &Map<f64>) -> Map<Number> {
+    x.iter().map(|(name, x)| (name.clone(), Number(*x))).collect()
+}
+
+written!(one, f64, f64, Number, |x: &f64| Number(*x), |n: Number| n.0);
+written!(option, Option<f64>, Option<f64>, Option<Number>, some, |n: Option<Number>| n.map(|n| n.0));
+written!(list, Vec<f64>, [f64], List, listed, plain);
+written!(map, Map<f64>, Map<f64>, Map<Number>, mapped, plain_map);

@@ -163,25 +163,29 @@ fn run_recipe(
     let joint = Case::new(joint.bind(&bindings).map_err(|e| format!("{e:?}"))?);
     let one = Expected::Sizes(Sizes { batch: 1, steps: 5 });
     let ragged: &[usize] = &[3, 0, 4, 2, 1];
-    for (expected, order) in [(Expected::Batches, ragged), (one, &[4])] {
+    for (expected, orders) in [(Expected::Batches, &[ragged, &[4]][..]), (one, &[&[4]])] {
         let options = CompileOptions { grad: with_grad.clone(), expected, ..CompileOptions::default() };
         let program = program(&graph, &bindings, &options).map_err(|e| format!("{e:?}"))?;
-        let batch = joint.batch(order, 1);
+        let batches: Vec<_> = orders.iter().map(|order| joint.batch(order, 1)).collect();
         for narrow in [false, true] {
-            let mut before = None;
+            let mut before = vec![None; batches.len()];
             for placement in GUARDS {
                 let exe = placed(&program, narrow, placement, counts)?;
-                for (team, threads) in teams.iter().zip(1..) {
-                    say(&format!("{name}, {expected:?}, narrow: {narrow}, {placement:?}, {threads} threads"));
+                let runs = teams
+                    .iter()
+                    .zip(1..)
+                    .flat_map(|(t, n)| batches.iter().enumerate().map(move |b| (t, n, b)));
+                for (team, threads, (i, batch)) in runs {
+                    let examples = batch.size;
+                    say(&format!(
+                        "{name}, {expected:?}, narrow: {narrow}, {placement:?}, {threads} threads, {examples} examples"
+                    ));
                     let found =
-                        run_batch_on(&exe, &batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"))?;
+                        run_batch_on(&exe, batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"))?;
                     counts.runs += 1;
-                    let same = |(name, values)| same_bits(values, &found[name]);
-                    match &before {
-                        Some(before) if !std::collections::BTreeMap::iter(before).all(same) => {
-                            return Err("other bits".into());
-                        }
-                        _ => before = Some(found),
+                    let before = before[i].get_or_insert_with(|| found.clone());
+                    if let Some((name, values)) = before.iter().find(|(n, v)| !same_bits(v, &found[*n])) {
+                        return Err(format!("`{name}` is {} instead of {values}", found[name]));
                     }
                 }
             }

@@ -34,6 +34,7 @@ fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {
         Ok(case.results(&out, order))
     };
     same_on_threads(&exe, &case.batch(&[3, 0, 4, 2, 1], 1))?;
+    same_on_threads(&exe, &case.batch(&[4], 1))?;
     let alone: Vec<_> = (0..EXAMPLES).map(|e| Ok(run(&[e], 0)?.remove(0))).collect::<Result<_, String>>()?;
     let mut count = 0;
     for (order, more) in

@@ -16,6 +16,7 @@ mod files;
 mod flow;
 mod generate;
 mod grad;
+mod limits;
 mod loader;
 mod look;
 mod open;

@@ -56,6 +56,8 @@ pub struct How {
     pub level: Level,
     /// Vectors of 128 bits only, whatever the computer has: to compare with.
     pub narrow: bool,
+    /// The instructions of [`Target::REPRODUCIBLE`] only, so that results are the same bits on every computer that has them.
+    pub reproducible: bool,
 }
 
 /// Machine code in memory, not yet callable, and what it needs to be called.
@@ -76,7 +78,8 @@ pub struct Entry {
 
 /// Compiles all kernels for this computer. `limits[kernel][arg]`: elements of a row an id may reach.
 pub fn jit(kernels: &[Kernel], limits: &[Vec<usize>], how: How) -> Result<Code, Diagnostic> {
-    let isa = Target::Host.isa(how.level).map_err(|e| errors::no_machine_code(&e))?;
+    let target = if how.reproducible { Target::HostAs(Target::REPRODUCIBLE) } else { Target::Host };
+    let isa = target.isa(how.level).map_err(|e| errors::no_machine_code(&e))?;
     let features = Features::of(&*isa).ok_or_else(|| errors::no_machine_code("it has no vectors"))?;
     let failed = |e: &dyn std::fmt::Display| errors::broken(&e.to_string());
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());

@@ -7,7 +7,9 @@ pub mod codes;
 pub mod near;
 
 use crate::source::{FileId, Sources, Span};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -100,34 +102,150 @@ impl Default for Style {
 
 /// A diagnostic as text: its message, the places in their source lines, help and note.
 pub fn render(sources: &Sources, diagnostic: &Diagnostic, style: Style) -> String {
-    let theme = if style.colour {
-        miette::GraphicalTheme::unicode()
-    } else {
-        miette::GraphicalTheme::unicode_nocolor()
-    };
-    let shown = Shown::new(sources, diagnostic);
-    let mut handler = miette::GraphicalReportHandler::new_themed(theme)
-        .with_width(style.width)
-        .with_links(false)
-        .with_context_lines(1);
-    if let Some(note) = &shown.note {
-        handler = handler.with_footer(format!("note: {note}"));
-    }
-    let mut text = String::new();
-    match handler.render_report(&mut text, &shown) {
-        Ok(()) => text,
-        // Only a span outside its source gets here, which the invariant of `Span` excludes.
-        Err(_) => format!("{}: {}\n", diagnostic.code, diagnostic.message),
-    }
+    Drawing::new(sources, style).draw(diagnostic)
 }
 
 /// `path:line:column` of the beginning of a span, from 1.
 pub fn place(sources: &Sources, span: Span) -> String {
-    let file = sources.get(span.file);
-    let before = file.text.get(..span.start as usize).unwrap_or(&file.text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("{}:{line}:{column}", file.path)
+    Drawing::new(sources, Style::default()).place(span)
+}
+
+/// Draws diagnostics; a file is cut into lines once for all of them.
+pub struct Drawing<'s> {
+    sources: &'s Sources,
+    style: Style,
+    pages: BTreeMap<FileId, Arc<Page>>,
+}
+
+impl<'s> Drawing<'s> {
+    pub fn new(sources: &'s Sources, style: Style) -> Drawing<'s> {
+        Drawing { sources, style, pages: BTreeMap::new() }
+    }
+
+    /// As [`render`].
+    pub fn draw(&mut self, diagnostic: &Diagnostic) -> String {
+        let theme = if self.style.colour {
+            miette::GraphicalTheme::unicode()
+        } else {
+            miette::GraphicalTheme::unicode_nocolor()
+        };
+        let shown = Shown::new(self, diagnostic);
+        let mut handler = miette::GraphicalReportHandler::new_themed(theme)
+            .with_width(self.style.width)
+            .with_links(false)
+            .with_context_lines(1);
+        if let Some(note) = &shown.note {
+            handler = handler.with_footer(format!("note: {note}"));
+        }
+        let mut text = String::new();
+        match handler.render_report(&mut text, &shown) {
+            Ok(()) => text,
+            // Only a span outside its source gets here, which the invariant of `Span` excludes.
+            Err(_) => format!("{}: {}\n", diagnostic.code, short(&diagnostic.message)),
+        }
+    }
+
+    /// As [`place`].
+    pub fn place(&mut self, span: Span) -> String {
+        let page = self.page(span.file);
+        let start = (span.start as usize).min(page.text.len());
+        let line = page.line_of(start);
+        let before = page.text.get(page.starts[line]..start).unwrap_or_default();
+        format!("{}:{}:{}", self.sources.get(span.file).path, line + 1, before.chars().count() + 1)
+    }
+
+    fn page(&mut self, file: FileId) -> Arc<Page> {
+        let made = || Arc::new(Page::new(&self.sources.get(file).text));
+        self.pages.entry(file).or_insert_with(made).clone()
+    }
+}
+
+/// A file as it is drawn.
+#[derive(Debug)]
+struct Page {
+    /// With what is invisible made visible.
+    text: String,
+    /// Where lines begin; there is one at least.
+    starts: Vec<usize>,
+}
+
+/// Of a longer line no more than its part around a place is shown, and of a longer place its beginning. In bytes.
+const LONGEST_LINE: usize = 1000;
+const AROUND: usize = 80;
+/// Texts that hold something of a file, such as a name, are no longer than this, in characters.
+const LONGEST_TEXT: usize = 2000;
+
+impl Page {
+    fn new(text: &str) -> Page {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1));
+        Page { text: visible(text), starts: starts.collect() }
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// Just behind a line.
+    fn end_of(&self, line: usize) -> usize {
+        self.starts.get(line + 1).copied().unwrap_or(self.text.len())
+    }
+
+    /// The beginning of the character at a place.
+    fn floor(&self, at: usize) -> usize {
+        self.text.floor_char_boundary(at)
+    }
+}
+
+/// A page with its name, as `miette` asks for parts of it.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    page: Arc<Page>,
+}
+
+impl miette::SourceCode for Named {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let page = &*self.page;
+        let (start, end) = (span.offset(), span.offset().saturating_add(span.len()));
+        if end > page.text.len() {
+            return Err(miette::MietteError::OutOfBounds);
+        }
+        let own = (page.line_of(start), page.line_of(end.saturating_sub(1).max(start)));
+        let mut first = own.0.saturating_sub(before);
+        let mut from = if before == 0 { start } else { page.starts[first] };
+        let mut to = page.end_of(own.1.saturating_add(after));
+        if page.end_of(own.0) - page.starts[own.0] > LONGEST_LINE && before > 0 {
+            (first, from) = (own.0, page.floor(start.saturating_sub(AROUND)).max(page.starts[own.0]));
+        }
+        if page.end_of(own.1) - page.starts[own.1] > LONGEST_LINE {
+            to = page.floor((end + AROUND).min(page.end_of(own.1)));
+        }
+        let column = from - page.starts[first];
+        let lines = page.line_of(to.max(1) - 1) - first + 1;
+        let data = &page.text.as_bytes()[from..to];
+        let contents = miette::MietteSpanContents::new_named(
+            self.name.clone(),
+            data,
+            (from, to - from).into(),
+            first,
+            column,
+            lines,
+        );
+        Ok(Box::new(contents))
+    }
+}
+
+/// A text that is not too long to be read.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_string(),
+    }
 }
 
 /// Whether a character has no picture of its own: it is named by its number.
@@ -142,6 +260,9 @@ pub fn is_invisible(c: char) -> bool {
 /// A text to draw: invisible characters, which may turn a whole line round, are replaced by visible ones of as
 /// many bytes, so that places stay.
 fn visible(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_string();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match (is_invisible(c), c.len_utf8()) {
@@ -164,33 +285,40 @@ struct Shown {
     help: Option<String>,
     note: Option<String>,
     labels: Vec<miette::LabeledSpan>,
-    source: Option<miette::NamedSource<String>>,
+    source: Option<Named>,
 }
 
 impl Shown {
-    fn new(sources: &Sources, d: &Diagnostic) -> Shown {
+    fn new(drawing: &mut Drawing, d: &Diagnostic) -> Shown {
+        let sources = drawing.sources;
         let home: Option<FileId> = d.labels.first().map(|l| l.span.file);
         let (here, elsewhere): (Vec<&Label>, Vec<&Label>) =
             d.labels.iter().partition(|l| Some(l.span.file) == home);
+        let page = home.map(|f| drawing.page(f));
         let labels = here.iter().enumerate().map(|(i, l)| {
-            let range = l.span.start as usize..l.span.end.max(l.span.start) as usize;
-            let text = Some(l.text.clone()).filter(|t| !t.is_empty());
+            let (start, end) = (l.span.start as usize, l.span.end.max(l.span.start) as usize);
+            let end = match (end - start > LONGEST_LINE, &page) {
+                (true, Some(page)) => page.floor(start + LONGEST_LINE),
+                _ => end,
+            };
+            let range = start..end;
+            let text = Some(short(&l.text)).filter(|t| !t.is_empty());
             match i {
                 0 => miette::LabeledSpan::new_primary_with_span(text, range),
                 _ => miette::LabeledSpan::new_with_span(text, range),
             }
         });
-        let mut note: Vec<String> = d.note.iter().cloned().collect();
-        note.extend(elsewhere.iter().map(|l| format!("{}: {}", place(sources, l.span), l.text)));
+        let labels: Vec<_> = labels.collect();
+        let mut note: Vec<String> = d.note.iter().map(|n| short(n)).collect();
+        note.extend(elsewhere.iter().map(|l| format!("{}: {}", drawing.place(l.span), short(&l.text))));
         Shown {
             code: d.code,
             severity: d.severity,
-            message: d.message.clone(),
-            help: d.help.clone(),
+            message: short(&d.message),
+            help: d.help.as_deref().map(short),
             note: Some(note.join("\n")).filter(|n| !n.is_empty()),
-            labels: labels.collect(),
-            source: home
-                .map(|f| miette::NamedSource::new(&sources.get(f).path, visible(&sources.get(f).text))),
+            labels,
+            source: home.zip(page).map(|(f, page)| Named { name: sources.get(f).path.clone(), page }),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! [`syntax`], [`resolve`], [`eqn`] (built in [`eqn::build`]), [`grad`], [`simplify`], [`schedule`],
 //! [`loops`], [`codegen`], [`runtime`]; [`pipeline`] joins them. [`train`] and [`weights`] stand on
 //! the runtime, [`testing`] on the reference interpreter [`eqn::eval`], and [`cli`] on all of them.
+//! What all of it may cost at most is one value, [`limits::Limits`].
 
 #![deny(unsafe_code)]
 // Module pages are written for those who read the source, where these links lead somewhere.
@@ -20,6 +21,7 @@ pub mod diag;
 pub mod eqn;
 pub mod flow;
 pub mod grad;
+pub mod limits;
 pub mod loops;
 pub mod pipeline;
 pub mod resolve;

@@ -8,11 +8,12 @@ use crate::codegen::{self, How, Target};
 use crate::diag::{Diagnostic, Fallible, Label};
 use crate::eqn::{Graph, SourceKind, build};
 use crate::grad;
+use crate::limits::Limits;
 use crate::loops::Program;
-use crate::resolve::Library;
+use crate::resolve::{Library, item_span};
 use crate::runtime::Executable;
 use crate::runtime::check::check;
-use crate::schedule::{Expected, schedule_for};
+use crate::schedule::{Expected, Keep, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::FileId;
@@ -38,6 +39,10 @@ pub struct CompileOptions {
     pub how: How,
     /// What it is going to be run on.
     pub expected: Expected,
+    /// What kernels leave in memory for others.
+    pub keep: Keep,
+    /// What runs may cost.
+    pub limits: Limits,
 }
 
 /// From a graph to something that runs.
@@ -53,11 +58,8 @@ pub fn compile_watched(
     done: &mut dyn FnMut(Step),
 ) -> Fallible<Arc<Executable>> {
     let program = program_watched(graph, bindings, options, done)?;
-    let exe = if options.interpret {
-        Executable::interpreted(program)
-    } else {
-        Executable::compiled_as(program, options.how)
-    }?;
+    let how = (!options.interpret).then_some(options.how);
+    let exe = Executable::within(program, how, &options.limits)?;
     done(Step::Codegen);
     Ok(exe)
 }
@@ -79,7 +81,7 @@ fn program_watched(
     done(Step::Bind);
     let simple = simplify(&bound);
     done(Step::Simplify);
-    let program = schedule_for(&simple, options.expected)?;
+    let program = schedule_for(&simple, options.expected, options.keep)?;
     done(Step::Schedule);
     Ok(program)
 }
@@ -99,7 +101,8 @@ pub fn asm(program: &Program, target: Target) -> Fallible<String> {
 /// All mistakes of the items of a file: those of its equations and, where there are none, what keeps the losses of
 /// its models from their parameters.
 pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
-    let mut found = build::check(library, file);
+    let mut work = library.limits().work;
+    let mut found = build::check_within(library, file, &mut work);
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }
@@ -109,6 +112,12 @@ pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
         let Some(graph) = built.map(|m| m.graph).filter(|g| g.find_output("loss").is_some()) else {
             continue;
         };
+        // A gradient takes some steps for each equation.
+        let Some(left) = work.checked_sub(10 * graph.nodes.len() as u64) else {
+            found.push(build::too_much_work(library.limits().work, item_span(library.item(*id))));
+            break;
+        };
+        work = left;
         let params = graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_)));
         let wrt = Some(params.map(|s| s.name.to_string()).collect());
         let options = grad::Options { wrt, from: Some(vec!["loss".into()]) };

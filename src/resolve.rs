@@ -15,8 +15,9 @@ pub mod inherit;
 pub mod text;
 
 pub use crate::diag::near::nearest;
-pub use imports::load;
+pub use imports::{load, load_within};
 
+use crate::limits::Limits;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::ast::{self, Cell, Func, Item, ItemKind, Layer, Layout, Model, Name, Static};
 use crate::syntax::{self, Heading};
@@ -66,6 +67,7 @@ pub struct Library {
     scope: Arc<Scope>,
     /// The stdlib's texts.
     texts: Sources,
+    limits: Limits,
 }
 
 /// An item, perhaps not read yet.
@@ -101,6 +103,11 @@ fn keyword(kind: &ItemKind) -> &'static str {
 }
 
 impl Library {
+    /// What it was loaded within; what is built of it is too.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Stdlib files first, then imported files and roots in the order they were loaded.
     pub fn files(&self) -> &[LibraryFile] {
         &self.files

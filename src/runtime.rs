@@ -29,11 +29,13 @@ pub use kernel::FlushToZero;
 pub use placed::Placement;
 pub use stream::Stream;
 pub use threads::Team;
-pub use workspace::{MEMORY_LIMIT, MOST_STEPS, Workspace};
+pub use workspace::{MOST_STEPS, Workspace};
 
 use crate::codegen;
 use crate::diag::Fallible;
+use crate::limits::Limits;
 use crate::loops::{Place, Program};
+use gemm::Isa;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,6 +52,10 @@ pub struct Executable {
     moving: Vec<bool>,
     /// Buffers that are a kernel's working memory: every thread has its own.
     working: Vec<bool>,
+    /// The instructions products are made of.
+    isa: Isa,
+    /// Bytes that the memory of one run may have, unless told otherwise.
+    memory: u64,
     /// Where all memory of its runs lies.
     placement: Placement,
 }
@@ -61,35 +67,50 @@ impl Executable {
     }
 
     pub fn compiled_as(program: Program, how: codegen::How) -> Fallible<Arc<Executable>> {
-        Executable::placed(program, Some(how), Placement::Plain)
+        Executable::within(program, Some(how), &Limits::DEFAULT)
     }
 
     /// Kernels are run by [`interpret`].
     pub fn interpreted(program: Program) -> Fallible<Arc<Executable>> {
-        Executable::placed(program, None, Placement::Plain)
+        Executable::within(program, None, &Limits::DEFAULT)
     }
 
-    /// Kernels are compiled, or interpreted; all memory of its runs, and what the kernels read beside, lies there.
+    /// Compiled or, without `how`, interpreted; its runs may have `limits.memory`.
+    pub fn within(program: Program, how: Option<codegen::How>, limits: &Limits) -> Fallible<Arc<Executable>> {
+        Executable::placed(program, how, limits, Placement::Plain)
+    }
+
+    /// [`Executable::within`]; all memory of its runs, and what its kernels read beside, lies there.
     pub fn placed(
         program: Program,
         how: Option<codegen::How>,
+        limits: &Limits,
         placement: Placement,
     ) -> Fallible<Arc<Executable>> {
-        let limits = check::check(&program).map_err(|e| vec![e])?;
+        let reach = check::check(&program).map_err(|e| vec![e])?;
+        let isa = match how.is_some_and(|how| how.reproducible) {
+            true => Isa::REPRODUCIBLE,
+            false => Isa::detect(),
+        };
+        if !isa.is_available() {
+            return Err(vec![errors::not_reproducible()]);
+        }
         let mut native = None;
         if let Some(how) = how {
-            let code = codegen::jit(&program.kernels, &limits, how).map_err(|e| vec![e])?;
+            let code = codegen::jit(&program.kernels, &reach, how).map_err(|e| vec![e])?;
             let bytes: usize = code.functions.iter().map(|f| 16 * f.constants.len()).sum();
             let placed = kernel::Native::new(code, placement);
             native = Some(placed.map_err(|_| vec![errors::out_of_memory(bytes as u128)])?);
         }
-        Ok(Executable::new(program, limits, native, placement))
+        Ok(Executable::new(program, reach, native, isa, limits.memory, placement))
     }
 
     fn new(
         program: Program,
         limits: check::Limits,
         native: Option<kernel::Native>,
+        isa: Isa,
+        memory: u64,
         placement: Placement,
     ) -> Arc<Executable> {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
@@ -98,7 +119,18 @@ impl Executable {
         let moving = program.moving_weights();
         let working = exec::working(&program);
         let native = native.map(Arc::new);
-        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working, placement })
+        Arc::new(Executable {
+            program,
+            limits,
+            native,
+            inputs,
+            outputs,
+            moving,
+            working,
+            isa,
+            memory,
+            placement,
+        })
     }
 
     pub fn program(&self) -> &Program {

@@ -52,16 +52,28 @@ pub enum Expected {
     Steps,
 }
 
-/// Schedules a graph whose dimensions are all numbers.
-pub fn schedule(graph: &Graph) -> Fallible<Program> {
-    schedule_for(graph, Expected::default())
+/// What kernels leave in memory for others. Changes what a program costs, not what it means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// What is dear is kept, what is cheap is computed again.
+    #[default]
+    Dear,
+    /// Everything that is read elsewhere.
+    All,
+    /// As little as can be: whatever is made element by element is made again, however dear.
+    Least,
 }
 
-/// [`schedule`], for what is expected.
-pub fn schedule_for(graph: &Graph, expected: Expected) -> Fallible<Program> {
+/// Schedules a graph whose dimensions are all numbers.
+pub fn schedule(graph: &Graph) -> Fallible<Program> {
+    schedule_for(graph, Expected::default(), Keep::default())
+}
+
+/// [`schedule`], for what is expected, keeping what is wanted.
+pub fn schedule_for(graph: &Graph, expected: Expected, keep: Keep) -> Fallible<Program> {
     let flow = lower::lower(graph)?;
     let order = order::order(&flow).map_err(|d| vec![d])?;
-    let plan = fuse::plan(&flow, &order);
+    let plan = fuse::plan(&flow, &order, keep);
     let layout = pack::layout(&flow, &order, &plan);
     let mut program = emit::emit(&flow, &order, &plan, &layout);
     match expected {

@@ -66,4 +66,16 @@ impl Sources {
 pub trait Loader {
     /// `path` is already joined to the folder of the importing file.
     fn load(&self, path: &str) -> Result<String, String>;
+
+    /// Whether what a path leads to may be imported by a file of the folder `root` or of one below it. Both are without `.`,
+    /// and with `..` only at their start. What they are called is all that is known here; a file system knows more.
+    fn is_inside(&self, path: &str, root: &str) -> bool {
+        match root {
+            "" => !path.starts_with('/') && !path.starts_with("../") && path != "..",
+            "/" => path.starts_with('/'),
+            root => {
+                path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/') && !rest.starts_with("/.."))
+            }
+        }
+    }
 }

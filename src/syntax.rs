@@ -22,6 +22,7 @@ mod text;
 pub mod visit;
 
 use crate::diag::{Diagnostic, Fallible};
+use crate::limits::Limits;
 use crate::source::{FileId, Sources};
 use convert::{Convert, Node};
 use lex::{Kind, Token};
@@ -30,10 +31,7 @@ use std::num::NonZeroUsize;
 use std::sync::Once;
 use text::Text;
 
-/// The greatest file that is read.
-pub const MAX_BYTES: usize = 1 << 20;
-
-/// A bound on the parser's work, far above what a file of [`MAX_BYTES`] needs.
+/// A bound on the parser's work on one item, far above what a file of the usual greatest size needs.
 const MAX_CALLS: NonZeroUsize = NonZeroUsize::new(400_000_000).unwrap();
 
 /// The parser that `pest` derives from the grammar. A module of its own, as the derived enum cannot
@@ -50,15 +48,21 @@ const STACK: usize = 64 << 20;
 
 /// Parses a whole file. Items with mistakes are left out of the tree.
 pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
-    on_large_stack(|| file_of(sources, file))
+    parse_within(sources, file, &Limits::DEFAULT)
 }
 
-fn file_of(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
+/// [`parse`], for a file of at most `limits.source` bytes.
+pub fn parse_within(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<Diagnostic>) {
+    on_large_stack(|| file_of(sources, file, limits.source))
+}
+
+fn file_of(sources: &Sources, file: FileId, most: usize) -> (ast::File, Vec<Diagnostic>) {
     let original = &sources.get(file).text;
     let text = Text::new(file, original);
     let mut tree = ast::File::default();
-    if text.text.len().max(original.len()) > MAX_BYTES {
-        return (tree, vec![errors::file_too_large(text.span(0, 0), MAX_BYTES)]);
+    let bytes = text.text.len().max(original.len());
+    if bytes > most {
+        return (tree, vec![errors::file_too_large(text.span(0, 0), bytes, most)]);
     }
     let tokens = lex::tokens(&text.text);
     let mut errors = Vec::new();
@@ -142,8 +146,9 @@ pub fn parse_expr(sources: &Sources, file: FileId) -> Fallible<ast::Expr> {
 fn one(sources: &Sources, file: FileId, rule: Rule) -> Fallible<ast::Expr> {
     let original = &sources.get(file).text;
     let text = Text::new(file, original);
-    if text.text.len().max(original.len()) > MAX_BYTES {
-        return Err(vec![errors::file_too_large(text.span(0, 0), MAX_BYTES)]);
+    let (bytes, most) = (text.text.len().max(original.len()), Limits::DEFAULT.source);
+    if bytes > most {
+        return Err(vec![errors::file_too_large(text.span(0, 0), bytes, most)]);
     }
     let tokens = lex::tokens(&text.text);
     let (expr, errors) =

@@ -7,8 +7,8 @@
 //! interpreter, within the error that f32 can make ([`bounded`]).
 
 mod apply;
-mod bounded;
-mod differences;
+pub mod bounded;
+pub mod differences;
 mod draws;
 mod errors;
 mod example;
@@ -16,6 +16,7 @@ mod gradient;
 mod kernels;
 mod value;
 
+use crate::codegen::How;
 use crate::diag::Diagnostic;
 use crate::resolve::Library;
 use crate::source::{FileId, Span};
@@ -70,6 +71,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// Kernels are interpreted instead of compiled.
     pub interpret_kernels: bool,
+    /// How they are compiled.
+    pub how: How,
 }
 
 /// Runs every test and check of some files, as many at a time as the machine has cores; `report` hears of each in the

@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a file, or arrays. Out: [`Arrays`], or bytes. Files themselves
 //! are the business of `cli`. Invariant: nothing here allocates more than the bytes that
-//! were really there ask for (up to [`MAX_BYTES`]); a damaged file gives a diagnostic.
+//! were really there ask for, nor more than a bound the caller gives; a damaged file gives a diagnostic.
 
 pub mod errors;
 pub mod find;
@@ -13,9 +13,6 @@ pub mod trees;
 pub use find::{Finder, Misfit, What};
 
 use std::collections::BTreeMap;
-
-/// No file may hold, or unpack to, more than this.
-pub const MAX_BYTES: u64 = 2 << 30;
 
 /// Elements of one of the accepted types, row-major.
 #[derive(Clone, Debug, PartialEq)]

@@ -211,8 +211,13 @@ fn a_run_is_refused_before_it_costs_too_much() {
         &[],
         &["E0747", "example 1: 1000000000 is no length from 0 to 16777216"],
     );
-    refused("Free(1000)", lengths(1e7), &[], &["E0911", "more than the limit of 4.0 GiB", "--memory"]);
-    refused("Free(1000)", lengths(1e4), &["--memory", "0.01"], &["E0911", "`--memory` raises the limit"]);
+    refused("Free(1000)", lengths(1e7), &[], &["E0911", "more than the limit of 16.0 GiB", "--max-memory"]);
+    refused(
+        "Free(1000)",
+        lengths(1e4),
+        &["--max-memory", "10MiB"],
+        &["E0911", "limit of 10.0 MiB", "`--max-memory` raises the limit"],
+    );
     let w = Arrays::from([("w".to_string(), array(&[2, 0], |_| 0.0))]);
     refused("Pick(5)", w, &["--seed", "1"], &["E0746", "has no example"]);
 }

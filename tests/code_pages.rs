@@ -7,6 +7,7 @@ use recipes_support::Case;
 use rnnc::codegen::{How, jit};
 use rnnc::eqn::build;
 use rnnc::grad;
+use rnnc::limits::Limits;
 use rnnc::pipeline::{CompileOptions, program};
 use rnnc::runtime::check::check;
 use rnnc::runtime::{Executable, Placement, Workspace, arrays};
@@ -55,7 +56,8 @@ fn code_cannot_be_written_while_kernels_are_compiled_kept_and_run() {
             }
         }
         none_is_written_and_run();
-        let exe = Executable::placed(program.clone(), Some(how), Placement::Plain).expect("code");
+        let exe =
+            Executable::placed(program.clone(), Some(how), &Limits::DEFAULT, Placement::Plain).expect("code");
         none_is_written_and_run();
         let mut ws = Workspace::new(&exe).expect("memory");
         let batch = case.batch(&[3, 0, 4], 1);

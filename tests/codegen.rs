@@ -88,7 +88,7 @@ fn same(columns: &[Column], scalars: u32, nests: Vec<Nest>, rows: usize, values:
     let p = program(columns, scalars, nests);
     let expected = run(&Executable::interpreted(p.clone()).unwrap(), columns, rows, values);
     for (level, narrow) in [(Level::None, false), (Level::None, true), (Level::Speed, true)] {
-        let exe = Executable::compiled_as(p.clone(), How { level, narrow }).unwrap();
+        let exe = Executable::compiled_as(p.clone(), How { level, narrow, ..How::default() }).unwrap();
         let found = run(&exe, columns, rows, values);
         for (a, (expected, found)) in expected.iter().zip(&found).enumerate() {
             for (i, (e, f)) in expected.iter().zip(found).enumerate() {

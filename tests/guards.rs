@@ -13,13 +13,14 @@ use recipes_support::{Case, checked, library, same_bits};
 use rnnc::codegen::{How, jit};
 use rnnc::eqn::{Graph, Ty, build};
 use rnnc::grad;
+use rnnc::limits::Limits;
 use rnnc::loops::*;
 use rnnc::pipeline::{CompileOptions, program};
 use rnnc::resolve::Library;
 use rnnc::runtime::gemm::{Isa, Packed, View, ViewMut, outer, product};
 use rnnc::runtime::kernel::{Addresses, Base, Bind, Native};
 use rnnc::runtime::memory::{Buf, Memory};
-use rnnc::runtime::{Executable, MEMORY_LIMIT, Placement, Stream, Team, run_batch_on};
+use rnnc::runtime::{Executable, Placement, Stream, Team, run_batch_on};
 use rnnc::schedule::Expected;
 use rnnc::schedule::cost::Sizes;
 use rnnc::shape::Bindings;
@@ -180,8 +181,8 @@ fn run_recipe(
                     say(&format!(
                         "{name}, {expected:?}, narrow: {narrow}, {placement:?}, {threads} threads, {examples} examples"
                     ));
-                    let found =
-                        run_batch_on(&exe, batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"))?;
+                    let found = run_batch_on(&exe, batch, Limits::DEFAULT.memory, team)
+                        .map_err(|e| format!("{e:?}"))?;
                     counts.runs += 1;
                     let before = before[i].get_or_insert_with(|| found.clone());
                     if let Some((name, values)) = before.iter().find(|(n, v)| !same_bits(v, &found[*n])) {
@@ -202,7 +203,8 @@ fn placed(
     counts: &mut Counts,
 ) -> Result<Arc<Executable>, String> {
     let how = How { narrow, ..How::default() };
-    let exe = Executable::placed(program.clone(), Some(how), placement).map_err(|e| format!("{e:?}"))?;
+    let exe = Executable::placed(program.clone(), Some(how), &Limits::DEFAULT, placement)
+        .map_err(|e| format!("{e:?}"))?;
     counts.programs += 1;
     // Each kernel's constants and arguments too.
     let pieces = program.buffers.len() + 2 * program.domains.len() + program.weights.len();

@@ -10,9 +10,10 @@ use recipes_support::{Case, EXAMPLES, checked, library, same_bits};
 use rnnc::eqn::build;
 use rnnc::eqn::eval::Batch;
 use rnnc::grad;
+use rnnc::limits::Limits;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::Library;
-use rnnc::runtime::{Executable, MEMORY_LIMIT, Team, run_batch, run_batch_on};
+use rnnc::runtime::{Executable, Team, run_batch, run_batch_on};
 use rnnc::shape::Bindings;
 use rnnc::source::Sources;
 use rnnc::syntax::ast::Expr;
@@ -61,7 +62,9 @@ fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {
 
 /// All outputs, those that are summed over examples too, have the same bits on any number of threads.
 fn same_on_threads(exe: &Arc<Executable>, batch: &Batch) -> Result<(), String> {
-    let run = |team: &Arc<Team>| run_batch_on(exe, batch, MEMORY_LIMIT, team).map_err(|e| format!("{e:?}"));
+    let run = |team: &Arc<Team>| {
+        run_batch_on(exe, batch, Limits::DEFAULT.memory, team).map_err(|e| format!("{e:?}"))
+    };
     let alone = run(&Team::alone())?;
     for threads in [2, 3, 5] {
         let found = run(&Team::eager(threads))?;

@@ -9,7 +9,8 @@ mod recipes_support;
 use recipes_support::{Case, same_bits};
 use rnnc::eqn::Graph;
 use rnnc::eqn::parse::parse;
-use rnnc::runtime::{Executable, MEMORY_LIMIT, Team, run_batch_on};
+use rnnc::limits::Limits;
+use rnnc::runtime::{Executable, Team, run_batch_on};
 use rnnc::schedule::cost::Sizes;
 use rnnc::schedule::{Expected, schedule_for};
 use rnnc::simplify::simplify;
@@ -56,7 +57,7 @@ fn check(text: &str) {
         let exe = Executable::interpreted(program).expect("a sound program");
         for order in [&[2, 0, 1][..], &[2]] {
             let batch = case.batch(order, 1);
-            let run = |team| run_batch_on(&exe, &batch, MEMORY_LIMIT, &team).expect("results");
+            let run = |team| run_batch_on(&exe, &batch, Limits::DEFAULT.memory, &team).expect("results");
             let alone = run(Team::alone());
             for threads in [2, 3] {
                 let found = run(Team::eager(threads));

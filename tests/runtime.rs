@@ -226,7 +226,7 @@ fn wrong_arrays_are_refused_by_name() {
 #[test]
 fn sizes_are_limited_before_memory_is_taken() {
     let exe = Executable::interpreted(recurrence(3)).unwrap();
-    let code = |limit: usize, lengths: Vec<usize>| {
+    let code = |limit: u64, lengths: Vec<usize>| {
         let mut ws = Workspace::with_limit(&exe, limit).unwrap();
         let lengths = BTreeMap::from([("n".into(), lengths)]);
         ws.resize(2, &lengths).map_err(|e| e[0].code)

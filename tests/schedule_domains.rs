@@ -286,7 +286,7 @@ fn trees_and_memory_are_checked_before_a_run() {
     let exe = Executable::interpreted(schedule(&graph(TREE)).unwrap()).unwrap();
     let mut batch = Batch { size: 1, ..Batch::default() };
     batch.arrays.insert("x".into(), numbers(&[1, 1, 9], 1));
-    let code = |batch: &Batch, limit: usize| run_batch_within(&exe, batch, limit).unwrap_err()[0].code;
+    let code = |batch: &Batch, limit: u64| run_batch_within(&exe, batch, limit).unwrap_err()[0].code;
     assert_eq!(code(&batch, 1 << 30), "E0709");
     batch.trees.insert("v".into(), vec![Tree::default(), Tree::default()]);
     assert_eq!(code(&batch, 1 << 30), "E0710");

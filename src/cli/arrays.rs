@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::Batch;
 use crate::eqn::{Domain, DomainId, DomainKind, Graph, Level, Source, SourceKind};
 use crate::runtime::MOST_STEPS;
-use crate::runtime::errors::too_many_steps;
+use crate::runtime::errors::{too_large, too_many_steps};
 use crate::shape::{Bindings, Dim};
 use crate::weights::{Array, Arrays, Finder, Misfit, What};
 use ndarray::ArrayD;
@@ -117,7 +117,7 @@ fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
 
 /// The graph with the numbers that the arrays give its dimensions. Where they give too few, it is said which
 /// arrays are missing or do not fit, if any are.
-pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -> Fallible<Graph> {
+pub fn bound(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: u64) -> Fallible<Graph> {
     let open = graph.dims();
     let known: Bindings = dims(graph, finder.arrays).into_iter().filter(|(n, _)| open.contains(n)).collect();
     if open.iter().all(|n| known.contains_key(n)) {
@@ -139,7 +139,7 @@ pub type Draw<'a> = dyn Fn(&Source, &[usize]) -> Result<Vec<f32>, Diagnostic> + 
 
 /// The batch for a graph without open dimensions. Parameters that are missing are drawn by `draw`, if
 /// it is given. What goes in and out must fit into `limit` bytes.
-pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -> Fallible<(Batch, Sizes)> {
+pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: u64) -> Fallible<(Batch, Sizes)> {
     let mut sizes = Sizes::default();
     // Inputs fix the sizes; what else the file holds must agree with them.
     for source in graph.sources.iter().filter(|s| s.kind == SourceKind::Input) {
@@ -155,16 +155,22 @@ pub fn batch(graph: &Graph, finder: Finder, draw: Option<&Draw>, limit: usize) -
     if sizes.batch == Some(0) {
         return Err(vec![errors::no_examples(finder.file)]);
     }
+    // Of values without elements there may be more examples than there is memory to give each a length.
+    let examples = sizes.batch.unwrap_or(1) as u128;
+    let bytes = examples.saturating_mul(32 * (graph.domains.len() as u128 + 1));
+    if bytes > u128::from(limit) {
+        return Err(vec![too_large(Some(bytes), limit)]);
+    }
     let (mut misfits, mut wrong) = (Vec::new(), Vec::new());
     let lengths = lengths(graph, finder, &mut sizes, &mut wrong);
-    let trees = trees::trees(graph, finder, &mut sizes, &mut wrong);
+    let trees = trees::trees(graph, finder, limit, &mut sizes, &mut wrong);
     if sizes.steps.values().any(|n| *n > MOST_STEPS) {
         // Nothing of that size is looked at any further.
         return Err(wrong);
     }
     let bytes = sizes.bytes_outside(graph);
-    if bytes > limit as u128 {
-        return Err(vec![errors::too_large(bytes, limit)]);
+    if bytes > u128::from(limit) {
+        return Err(vec![too_large(Some(bytes), limit)]);
     }
     let mut all = Batch { size: sizes.batch.unwrap_or(1), lengths, trees, ..Batch::default() };
     for source in &graph.sources {

@@ -4,16 +4,19 @@ mod machine;
 mod measure;
 mod report;
 
+use super::compile::Instructions;
+use super::limits::RunLimits;
 use super::select::{Built, Selected};
 use super::session::{Failure, Session, say};
 use super::{errors, files, plot, threads};
+use crate::codegen::How;
 use crate::diag::Fallible;
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, Op, Source, SourceKind, Ty};
 use crate::grad;
 use crate::pipeline::{self, CompileOptions, Step};
 use crate::resolve::Library;
-use crate::runtime::Executable;
+use crate::runtime::{Executable, MOST_STEPS};
 use crate::schedule::{Expected, cost};
 use crate::shape::Bindings;
 use crate::simplify::multiply_tables;
@@ -50,7 +53,7 @@ pub struct Bench {
     #[command(flatten)]
     selected: Selected,
     /// Steps of each sequence
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=MOST_STEPS as i64))]
     steps: u32,
     /// Sequences side by side [default: 32; 1 in a stream]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -73,6 +76,10 @@ pub struct Bench {
     /// For programs to read
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: RunLimits,
 }
 
 /// The longest time that can be asked for: an hour.
@@ -102,6 +109,8 @@ impl Mode {
 
 impl Bench {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let how = self.instructions.how()?;
         let stream = self.mode == Mode::Stream;
         let batch = self.batch.unwrap_or(if stream { 1 } else { 32 });
         if stream && batch != 1 {
@@ -117,9 +126,12 @@ impl Bench {
         let start = Instant::now();
         let library = self.selected.library(session)?;
         let read = start.elapsed().as_secs_f64();
-        let mut programs = vec![self.compiled(session, &library, read, &setup, &self.selected.cell)?];
+        let mut programs = vec![self.compiled(session, &library, read, &setup, how, &self.selected.cell)?];
         if self.compare.is_some() {
-            programs.push(self.compiled(session, &library, read, &setup, &self.compare)?);
+            programs.push(self.compiled(session, &library, read, &setup, how, &self.compare)?);
+        }
+        for program in &programs {
+            setup.check(&program.graph, session.limits.memory)?;
         }
         let subjects = programs.iter().map(|p| Subject::new(&p.exe, &p.graph, &setup));
         let mut subjects = subjects.collect::<Fallible<Vec<_>>>()?;
@@ -171,6 +183,7 @@ impl Bench {
         library: &Library,
         read: f64,
         setup: &Setup,
+        how: How,
         cell: &Option<String>,
     ) -> Result<Program, Failure> {
         let mut steps = vec![("read", read)];
@@ -202,7 +215,7 @@ impl Bench {
             Mode::Stream => Expected::Steps,
             Mode::Infer | Mode::Train => Expected::Sizes(setup.sizes()),
         };
-        let options = CompileOptions { expected, ..CompileOptions::default() };
+        let options = CompileOptions { expected, how, limits: session.limits, ..CompileOptions::default() };
         let whole = joint.as_ref().unwrap_or(&graph);
         let exe = pipeline::compile_watched(whole, &Bindings::new(), &options, &mut |step| {
             note(match step {

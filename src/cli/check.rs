@@ -1,5 +1,6 @@
 //! `rnnc check`: all mistakes of some files at once.
 
+use super::limits::CheckLimits;
 use super::session::{Failure, Session, say};
 use crate::pipeline;
 use std::path::PathBuf;
@@ -13,10 +14,13 @@ pub struct Check {
     /// Print the diagnostics as a JSON list on standard output
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: CheckLimits,
 }
 
 impl Check {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
         let (library, mut diagnostics) = session.load_quietly(&self.files);
         for root in library.roots() {
             diagnostics.extend(pipeline::mistakes(&library, root.file));

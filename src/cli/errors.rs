@@ -2,7 +2,6 @@
 
 use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
-use crate::runtime;
 use crate::source::Span;
 use crate::weights::show;
 use crate::weights::trees::TreesError;
@@ -145,18 +144,6 @@ pub fn bad_children(file: &str, name: &str, why: &TreesError) -> Diagnostic {
 pub fn no_examples(file: &str) -> Diagnostic {
     Diagnostic::error("E0746", format!("the batch of `{file}` has no example"))
         .help("sequences are [steps, batch, …], values per example [batch, …], with a batch of 1 or more")
-}
-
-pub fn too_large(bytes: u128, limit: usize) -> Diagnostic {
-    with_flag(runtime::errors::too_large(Some(bytes), limit))
-}
-
-/// Names the flag that raises the limit of memory, where that is what ran out.
-pub fn with_flag(d: Diagnostic) -> Diagnostic {
-    match d.code {
-        "E0911" => d.help("fewer examples or shorter sequences need less; `--memory` raises the limit"),
-        _ => d,
-    }
 }
 
 pub fn failed(why: &str) -> Diagnostic {

@@ -1,5 +1,7 @@
 //! `rnnc eval`: loss and metrics of a trained model.
 
+use super::compile::{Compiler, Instructions};
+use super::limits::FileLimits;
 use super::part::Chosen;
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
@@ -40,10 +42,16 @@ pub struct Eval {
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 impl Eval {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         let (opened, folder, checkpoint) =
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let about = &checkpoint.record.about;
@@ -55,7 +63,7 @@ impl Eval {
         let part = &self.chosen.part(data, loaded.shares.as_deref())?;
         let carry = data.is_stream();
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
-        let evaluation = closed.evaluation(session, carry, settings.points())?;
+        let evaluation = closed.evaluation(session, &compiler, carry, settings.points())?;
         let mut program = Carrying::new(&evaluation, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
@@ -76,8 +84,11 @@ impl Eval {
                     return Err(errors::cannot_generate("the data are one long sequence").into());
                 };
                 let written = Written { input: &input, output: &output, stop };
-                let mut decoder =
-                    Decoder::new(&closed.generation(session, &output, false)?, &fit.feeds, written)?;
+                let mut decoder = Decoder::new(
+                    &closed.generation(session, &compiler, &output, false)?,
+                    &fit.feeds,
+                    written,
+                )?;
                 decoder.workspace().work_with(&team)?;
                 trained::give(decoder.workspace(), &folder, &checkpoint)?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)

@@ -14,12 +14,17 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Diagnostic> {
     let name = path.display().to_string();
     let failed = |e: io::Error| errors::unreadable(&name, &reason(&e));
     let file = std::fs::File::open(path).map_err(failed)?;
+    // What a file says of its size may be wrong, and of a pipe there is none.
+    let said = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    if said.is_some_and(|n| n > limit) {
+        return Err(errors::file_too_large(&name, said, limit));
+    }
     // As many as there are at once: a vector that grows takes up to twice as much.
-    let size = file.metadata().map_or(0, |m| m.len()).min(limit);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
+    let size = usize::try_from(said.unwrap_or(0)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(size.saturating_add(1));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(errors::unreadable(&name, &format!("it is larger than {} MiB", limit >> 20)));
+        return Err(errors::file_too_large(&name, None, limit));
     }
     Ok(bytes)
 }

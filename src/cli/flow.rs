@@ -3,6 +3,7 @@
 mod table;
 
 use super::files;
+use super::limits::TextLimits;
 use super::look::Map;
 use super::plot::{self, OnTree};
 use super::select::Selected;
@@ -42,10 +43,13 @@ pub struct FlowCommand {
     /// For programs to read
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: TextLimits,
 }
 
 impl FlowCommand {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
         let graph = built.graph().bind(&Bindings::new())?;

@@ -1,6 +1,8 @@
 //! `rnnc generate`: let a trained model write.
 
+use super::compile::{Compiler, Instructions};
 use super::errors;
+use super::limits::FileLimits;
 use super::session::{Failure, Session, say};
 use super::trained;
 use crate::diag::Diagnostic;
@@ -43,6 +45,10 @@ pub struct Generate {
     #[arg(long, value_name = "WIDTH", conflicts_with_all = ["temperature", "seed", "prompt"],
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     beam: Option<u32>,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
@@ -54,6 +60,8 @@ fn temperature(text: &str) -> Result<f64, String> {
 
 impl Generate {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         let (opened, folder, checkpoint) =
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let Some((input, output, stop)) = opened.model.generate.clone() else {
@@ -66,7 +74,7 @@ impl Generate {
         let prompt = generate::read_prompt(&self.prompt, symbols)?;
         let sampling = Sampling { temperature: self.temperature, seed: self.seed };
         let closed = trained::close(session, &opened, &folder, about)?;
-        let exe = closed.generation(session, &output, self.beam.is_none_or(|n| n == 1))?;
+        let exe = closed.generation(session, &compiler, &output, self.beam.is_none_or(|n| n == 1))?;
         // Without carried states, of which a caller gives nothing.
         let graph = closed.graph(session, Options::default())?;
         let read = |name: &str| *name == *input || exe.program().inputs.iter().any(|i| *i.name == *name);

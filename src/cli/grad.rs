@@ -1,5 +1,6 @@
 //! `rnnc grad`: the derived backward equations, to read.
 
+use super::limits::TextLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::eqn::build::Options;
@@ -23,10 +24,13 @@ pub struct Grad {
     /// The equations as a LaTeX formula
     #[arg(long, conflicts_with = "ascii")]
     latex: bool,
+    #[command(flatten)]
+    limits: TextLimits,
 }
 
 impl Grad {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
         let wrt = Some(self.wrt).filter(|w| !w.is_empty());

@@ -1,7 +1,8 @@
 //! `rnnc look`: one value of a trained model on one example, such as where its attention goes.
 
-use super::compile::compile;
+use super::compile::{Compiler, Instructions};
 use super::files;
+use super::limits::FileLimits;
 use super::part::Chosen;
 use super::plot::{self, OnTree};
 use super::session::{Failure, Session, say};
@@ -50,6 +51,10 @@ pub struct LookCommand {
     /// For programs to read
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 /// A sequence that is no example of many may be this long.
@@ -64,6 +69,8 @@ const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 
 impl LookCommand {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         let (opened, folder, checkpoint) =
             trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
         let about = &checkpoint.record.about;
@@ -74,7 +81,7 @@ impl LookCommand {
         let example = example(&self.chosen.part(data, loaded.shares.as_deref())?, self.example)?;
         let graph = closed.graph(session, Options::default())?;
         let fit = fit::fit(&graph, data)?;
-        let mut look = Look::new(&graph, &self.value, &compile)?;
+        let mut look = Look::new(&graph, &self.value, &|g| compiler.compile(g))?;
         trained::give(look.workspace(), &folder, &checkpoint)?;
         let seen = look.at(data, &fit.feeds, example)?;
         let title = format!("{}, example {}", seen.name, self.example);

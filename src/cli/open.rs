@@ -1,6 +1,6 @@
 //! A model with its data: what `train`, `eval` and `generate` begin with.
 
-use super::compile::{compile, compile_for_one};
+use super::compile::Compiler;
 use super::loader::folder_of;
 use super::select::{Settings, model_name};
 use super::session::{Failure, Session};
@@ -8,6 +8,7 @@ use super::{errors, files};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Model, Options};
 use crate::eqn::{Graph, Ty, print};
+use crate::limits::Limits;
 use crate::resolve::Library;
 use crate::runtime::Executable;
 use crate::shape::Dim;
@@ -21,9 +22,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Data files are at most this large.
-const MOST_BYTES: u64 = 1 << 30;
-
 /// A model of a file, not yet tied to data.
 pub struct Opened {
     pub name: String,
@@ -32,6 +30,7 @@ pub struct Opened {
     /// As built with what `--set` gives; `_` parameters are open.
     pub model: Model,
     folder: PathBuf,
+    limits: Limits,
 }
 
 /// Data read for a model.
@@ -55,12 +54,20 @@ impl Opened {
         let options = Options { statics: settings.statics.clone(), ..Options::default() };
         let (model, diagnostics) = build::build_model(&library, &name, &options);
         let model = session.accept(model, diagnostics)?;
-        Ok(Opened { name, library, settings, model, folder: folder_of(file).to_path_buf() })
+        Ok(Opened {
+            name,
+            library,
+            settings,
+            model,
+            folder: folder_of(file).to_path_buf(),
+            limits: session.limits,
+        })
     }
 
     /// Reads the data; `replaced` are the paths of `--data`, in the order of the block's own.
     pub fn load(&self, replaced: &[PathBuf]) -> Result<Loaded, Failure> {
         let (mut calls, shares) = source::parse(&self.model.data)?;
+        calls.iter_mut().for_each(|call| call.limits = self.limits);
         let mut given: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut places: Vec<&mut String> = calls.iter_mut().flat_map(paths).collect();
         if replaced.len() > places.len() {
@@ -74,7 +81,7 @@ impl Opened {
         let mut open = |path: &str| {
             // Paths of the block count from the file's folder, those of the command line from here.
             let real = given.get(path).cloned().unwrap_or_else(|| self.folder.join(path));
-            let bytes = files::read(&real, MOST_BYTES)?;
+            let bytes = files::read(&real, self.limits.file)?;
             hasher.update(&bytes);
             Ok(bytes)
         };
@@ -194,36 +201,39 @@ impl Closed<'_> {
     pub fn training(
         &self,
         session: &mut Session,
+        compiler: &Compiler,
         carry: bool,
         counted: bool,
         points: usize,
     ) -> Result<Arc<Executable>, Failure> {
         let options = Options { training: true, carry, counted, ..Options::default() };
         let graph = multiply_tables(&self.graph(session, options)?, points);
-        Ok(model::training(&graph, &compile)?)
+        Ok(model::training(&graph, &|g| compiler.compile(g))?)
     }
 
     /// `points`: as in [`Closed::training`].
     pub fn evaluation(
         &self,
         session: &mut Session,
+        compiler: &Compiler,
         carry: bool,
         points: usize,
     ) -> Result<Arc<Executable>, Failure> {
         let graph = self.graph(session, Options { carry, ..Options::default() })?;
-        Ok(model::evaluation(&multiply_tables(&graph, points), &compile)?)
+        Ok(model::evaluation(&multiply_tables(&graph, points), &|g| compiler.compile(g))?)
     }
 
     /// For one text at a time, or several side by side.
     pub fn generation(
         &self,
         session: &mut Session,
+        compiler: &Compiler,
         output: &str,
         one: bool,
     ) -> Result<Arc<Executable>, Failure> {
         let graph = self.graph(session, Options { carry: true, ..Options::default() })?;
-        let compile = if one { compile_for_one } else { compile };
-        Ok(model::generation(&graph, output, &compile)?)
+        let compiler = if one { compiler.for_one() } else { *compiler };
+        Ok(model::generation(&graph, output, &|g| compiler.compile(g))?)
     }
 }
 

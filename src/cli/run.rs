@@ -1,8 +1,10 @@
 //! `rnnc run`: evaluate, and differentiate, on given arrays.
 
 use super::arrays;
+use super::compile::{Compiler, Instructions};
 use super::errors;
 use super::files;
+use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session};
 use super::threads;
@@ -11,7 +13,7 @@ use crate::eqn::{Source, SourceKind, eval};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;
 use crate::train::draw;
-use crate::weights::{Array, Arrays, Finder, MAX_BYTES, npz};
+use crate::weights::{Array, Arrays, Finder, npz};
 use crate::{grad, runtime};
 use std::path::PathBuf;
 
@@ -39,14 +41,11 @@ pub struct Run {
     #[arg(long)]
     grad: bool,
     /// Evaluate with the reference interpreter, in double precision
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reproducible")]
     f64: bool,
     /// Interpret the kernels instead of compiling them
-    #[arg(long, conflicts_with = "f64")]
+    #[arg(long, conflicts_with_all = ["f64", "reproducible"])]
     interpret: bool,
-    /// The most memory the arrays of the run may take, in GiB
-    #[arg(long, value_name = "GIB", default_value_t = 4.0, value_parser = gibibytes)]
-    memory: f64,
     /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
     /// [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads::range())]
@@ -54,19 +53,22 @@ pub struct Run {
     /// Draw parameters that the file lacks, with this seed
     #[arg(long)]
     seed: Option<u64>,
-}
-
-fn gibibytes(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(v) if v > 0.0 && v.is_finite() => Ok(v),
-        _ => Err("a number above 0 is wanted".into()),
-    }
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 impl Run {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         let file = self.input.display().to_string();
-        let given = npz::read(&file, &files::read(&self.input, MAX_BYTES)?)?;
+        let given = npz::read_within(
+            &file,
+            &files::read(&self.input, session.limits.file)?,
+            session.limits.unpacked,
+        )?;
         let finder = Finder { file: &file, arrays: &given };
         let library = self.selected.library(session)?;
         let starts = given.keys().filter(|n| n.ends_with('0')).cloned().collect();
@@ -83,23 +85,22 @@ impl Run {
             }
         });
         let draw = draw.as_ref().map(|d| d as &arrays::Draw);
-        let limit = (self.memory * f64::from(1 << 30)) as usize;
+        let limit = session.limits.memory;
         let graph = arrays::bound(&graph, finder, draw, limit)?;
         let (batch, sizes) = arrays::batch(&graph, finder, draw, limit)?;
         let unread = arrays::unread(&graph, finder);
         session.report(&unread.iter().map(|m| finder.refusal_of(m)).collect::<Vec<_>>());
         let results = if self.f64 {
             let bytes = sizes.bytes_inside(&graph);
-            if bytes > limit as u128 {
-                return Err(errors::too_large(bytes, limit).into());
+            if bytes > u128::from(limit) {
+                return Err(runtime::errors::too_large(Some(bytes), limit).into());
             }
             eval::eval(&graph, &batch).map_err(|e| errors::failed(&e))?
         } else {
             let steps = batch.lengths.values().flatten().copied().max().unwrap_or(1);
             let expected = Expected::Sizes(Sizes { batch: batch.size, steps });
-            let exe = super::compile::compile_as(&graph, self.interpret, expected)?;
-            let ran = runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads));
-            ran.map_err(|wrong| wrong.into_iter().map(errors::with_flag).collect::<Vec<_>>())?
+            let exe = compiler.interpreting(self.interpret).expecting(expected).compile(&graph)?;
+            runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads))?
         };
         let mut out = Arrays::new();
         for (name, array) in results {

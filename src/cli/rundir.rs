@@ -6,8 +6,8 @@
 
 use super::{errors, files};
 use crate::diag::{Diagnostic, Severity};
+use crate::limits::Limits;
 use crate::train::checkpoint::Checkpoint;
-use crate::weights::MAX_BYTES;
 use std::path::{Path, PathBuf};
 
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -17,11 +17,13 @@ pub const PICTURE: &str = "loss.svg";
 
 pub struct RunDir {
     pub path: PathBuf,
+    /// Bytes of one of its files.
+    most: u64,
 }
 
 impl RunDir {
     /// The folder for a new run: `out`, or the next free `runs/NAME-1`, `runs/NAME-2`, ….
-    pub fn create(name: &str, out: Option<&Path>) -> Result<RunDir, Diagnostic> {
+    pub fn create(name: &str, out: Option<&Path>, limits: &Limits) -> Result<RunDir, Diagnostic> {
         let failed = |path: &Path, e: std::io::Error| {
             crate::weights::errors::unwritable(&path.display().to_string(), &files::reason(&e))
         };
@@ -30,7 +32,7 @@ impl RunDir {
                 return Err(errors::run_exists(&path.display().to_string()));
             }
             std::fs::create_dir_all(path).map_err(|e| failed(path, e))?;
-            return Ok(RunDir { path: path.to_path_buf() });
+            return Ok(RunDir { path: path.to_path_buf(), most: limits.file });
         }
         let folder = Path::new("runs");
         std::fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
@@ -38,7 +40,7 @@ impl RunDir {
         loop {
             let path = folder.join(format!("{}-{number}", name.to_lowercase()));
             match std::fs::create_dir(&path) {
-                Ok(()) => return Ok(RunDir { path }),
+                Ok(()) => return Ok(RunDir { path, most: limits.file }),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(failed(&path, e)),
             }
@@ -46,7 +48,7 @@ impl RunDir {
     }
 
     /// An existing run: the folder given, or the latest of `runs/NAME-…`.
-    pub fn find(name: &str, given: Option<&Path>) -> Result<RunDir, Diagnostic> {
+    pub fn find(name: &str, given: Option<&Path>, limits: &Limits) -> Result<RunDir, Diagnostic> {
         let path = match given {
             Some(path) => path.to_path_buf(),
             None => match numbers(name).last() {
@@ -55,7 +57,7 @@ impl RunDir {
             },
         };
         if path.is_dir() {
-            Ok(RunDir { path })
+            Ok(RunDir { path, most: limits.file })
         } else {
             Err(errors::no_run_folder(&path.display().to_string()))
         }
@@ -115,7 +117,7 @@ impl RunDir {
 
     pub fn read(&self, file: &str) -> Result<Checkpoint, Diagnostic> {
         let path = self.path.join(file);
-        Checkpoint::from_bytes(&path.display().to_string(), &files::read(&path, MAX_BYTES)?)
+        Checkpoint::from_bytes(&path.display().to_string(), &files::read(&path, self.most)?)
     }
 
     /// The parameters to use, or those of the newest checkpoint if there are none yet.
@@ -158,15 +160,13 @@ mod tests {
     #[test]
     fn the_last_ones_are_kept_and_the_newest_whole_one_is_found() {
         let place = tempfile::tempdir().unwrap();
-        let folder = RunDir { path: place.path().to_path_buf() };
+        let folder = RunDir { path: place.path().to_path_buf(), most: Limits::DEFAULT.file };
         for step in 0..5 {
             folder.keep(&bytes(step), 2).unwrap();
             assert_eq!(steps(&folder), step);
         }
-        let mut names: Vec<_> = std::fs::read_dir(place.path())
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let named = |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(place.path()).unwrap().map(named).collect();
         names.sort();
         assert_eq!(names, [older(1), older(2), CHECKPOINT.to_string()]);
         for (file, older) in [(CHECKPOINT.to_string(), 3), (older(1), 2)] {
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_missing_newest_one_is_no_loss() {
         let place = tempfile::tempdir().unwrap();
-        let folder = RunDir { path: place.path().to_path_buf() };
+        let folder = RunDir { path: place.path().to_path_buf(), most: Limits::DEFAULT.file };
         (0..2).for_each(|step| folder.keep(&bytes(step), 1).unwrap());
         std::fs::remove_file(place.path().join(CHECKPOINT)).unwrap();
         assert_eq!(steps(&folder), 0);

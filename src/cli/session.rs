@@ -1,11 +1,12 @@
 //! What one run of a command shares: the sources, how to draw diagnostics, where output goes.
 
 use super::loader::FileLoader;
-use crate::diag::{self, Diagnostic, Severity, Style};
+use crate::diag::{Diagnostic, Drawing, Severity, Style};
+use crate::limits::Limits;
 use crate::resolve::{self, Library};
 use crate::source::Sources;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a command did not do all it was asked.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ impl From<Diagnostic> for Failure {
 
 pub struct Session {
     pub sources: Sources,
+    /// What the command may cost.
+    pub limits: Limits,
+    /// Where imported files must lie, if that is not the folder of the file that is named.
+    pub root: Option<PathBuf>,
     style: Style,
 }
 
@@ -45,7 +50,7 @@ impl Session {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let style = Style { colour: terminal && !no_colour && !dumb, ..Style::default() };
-        Session { sources: Sources::default(), style }
+        Session { sources: Sources::default(), limits: Limits::DEFAULT, root: None, style }
     }
 
     /// Progress bars are for people: only on a terminal.
@@ -62,8 +67,8 @@ impl Session {
     /// Like [`Session::load`], with the diagnostics for the caller.
     pub fn load_quietly(&mut self, files: &[impl AsRef<Path>]) -> (Library, Vec<Diagnostic>) {
         let roots: Vec<String> = files.iter().map(|f| f.as_ref().display().to_string()).collect();
-        let loader = FileLoader::new(&roots);
-        resolve::load(&mut self.sources, &loader, &roots)
+        let loader = FileLoader::new(&roots, self.root.as_deref(), self.limits.source);
+        resolve::load_within(&mut self.sources, &loader, &roots, &self.limits)
     }
 
     /// The value of a stage, unless there are errors; warnings and notes are shown.
@@ -81,8 +86,9 @@ impl Session {
         // Errors first where not all are shown.
         let cut = diagnostics.len() > MOST_SHOWN;
         let (errors, others): (Vec<_>, Vec<_>) = diagnostics.iter().partition(|d| cut && d.is_error());
+        let mut drawing = Drawing::new(&self.sources, self.style);
         for d in errors.into_iter().chain(others).take(MOST_SHOWN) {
-            text.push_str(&diag::render(&self.sources, d, self.style));
+            text.push_str(&drawing.draw(d));
             text.push('\n');
         }
         if cut {
@@ -100,9 +106,10 @@ impl Session {
 
     /// Diagnostics for programs: one JSON object each.
     pub fn json(&self, diagnostics: &[Diagnostic]) -> serde_json::Value {
-        let place = |span: crate::source::Span| {
+        let mut drawing = Drawing::new(&self.sources, self.style);
+        let mut place = |span: crate::source::Span| {
             let end = crate::source::Span { start: span.end, ..span };
-            (diag::place(&self.sources, span), diag::place(&self.sources, end))
+            (drawing.place(span), drawing.place(end))
         };
         let shown = diagnostics.iter().map(|d| {
             let labels: Vec<serde_json::Value> = d

@@ -2,6 +2,7 @@
 
 use super::errors;
 use super::files;
+use super::limits::TextLimits;
 use super::plot;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
@@ -11,6 +12,7 @@ use crate::eqn::{Graph, print};
 use crate::loops;
 use crate::pipeline::{self, CompileOptions};
 use crate::resolve::Library;
+use crate::runtime::MOST_STEPS;
 use crate::schedule::Expected;
 use crate::schedule::cost::{self, Machine, Sizes};
 use crate::shape::Bindings;
@@ -71,15 +73,18 @@ pub struct Show {
     picture: Option<PathBuf>,
     /// Tell what a schedule is expected to cost for so many steps [default: 100]: flops, bytes and the least time of each stage on a
     /// nominal core, and the memory of a run
-    #[arg(long)]
-    steps: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=MOST_STEPS as i64))]
+    steps: Option<u32>,
     /// The same, for so many sequences side by side [default: 32]
-    #[arg(long)]
-    batch: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    #[command(flatten)]
+    limits: TextLimits,
 }
 
 impl Show {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
         let target = match self.target.as_str() {
             "host" => Target::Host,
             name => Target::named(name).ok_or_else(|| errors::unknown_target(name, Target::names()))?,
@@ -87,8 +92,10 @@ impl Show {
         if self.picture.is_some() && self.stage != Stage::Schedule {
             return Err(errors::no_picture().into());
         }
-        let sizes = (self.steps.is_some() || self.batch.is_some())
-            .then(|| Sizes { steps: self.steps.unwrap_or(100), batch: self.batch.unwrap_or(32) });
+        let sizes = (self.steps.is_some() || self.batch.is_some()).then(|| Sizes {
+            steps: self.steps.unwrap_or(100) as usize,
+            batch: self.batch.unwrap_or(32) as usize,
+        });
         if sizes.is_some() && self.stage != Stage::Schedule {
             return Err(errors::no_costs().into());
         }

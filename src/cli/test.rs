@@ -1,6 +1,8 @@
 //! `rnnc test`: the tests inside `.rnn` files.
 
+use super::compile::Instructions;
 use super::files;
+use super::limits::RunLimits;
 use super::session::{Failure, Session, say};
 use crate::diag::Diagnostic;
 use crate::testing::{self, Kernels, Options, Outcome, TestReport};
@@ -20,11 +22,15 @@ pub struct Test {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Interpret the kernels instead of compiling them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "reproducible")]
     interpret: bool,
     /// Print a JSON object for every test
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: RunLimits,
 }
 
 /// What was seen in all files.
@@ -43,11 +49,16 @@ struct Total {
 
 impl Test {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
         let mut found = Vec::new();
         for path in &self.paths {
             collect(path, 0, &mut found)?;
         }
-        let options = Options { filter: self.filter.clone(), interpret_kernels: self.interpret };
+        let options = Options {
+            filter: self.filter.clone(),
+            interpret_kernels: self.interpret,
+            how: self.instructions.how()?,
+        };
         let mut total = Total::default();
         let mut broken = false;
         for file in &found {

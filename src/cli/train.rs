@@ -1,6 +1,7 @@
 //! `rnnc train`: a model from its file to a folder with its parameters.
 
-use super::compile::compile;
+use super::compile::{Compiler, Instructions};
+use super::limits::FileLimits;
 use super::open::Opened;
 use super::progress::{Ahead, Keeper, Shown, numbers};
 use super::rundir::{self, RunDir};
@@ -51,10 +52,16 @@ pub struct Train {
     /// [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads::range())]
     threads: Option<u32>,
+    #[command(flatten)]
+    instructions: Instructions,
+    #[command(flatten)]
+    limits: FileLimits,
 }
 
 impl Train {
     pub fn run(mut self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let compiler = Compiler::new(session, self.instructions)?;
         if let Some(seed) = self.seed {
             self.settings.push(format!("train.seed={seed}"));
         }
@@ -88,18 +95,19 @@ impl Train {
                 program: closed.hash.clone(),
                 data: loaded.hash.clone(),
                 vocabulary: data.vocabulary(),
-                settings: shown_settings(session, &settings),
+                settings: shown_settings(session, &settings, self.instructions),
             },
             metrics: opened.model.metrics.iter().map(|m| m.to_string()).collect(),
-            training: closed.training(session, carry, settings.every.is_some(), points)?,
-            evaluation: closed.evaluation(session, carry, points)?,
+            training: closed.training(session, &compiler, carry, settings.every.is_some(), points)?,
+            evaluation: closed.evaluation(session, &compiler, carry, points)?,
             team: &team,
         };
         ahead.says("drawing parameters");
-        let mut trainer = Trainer::new(plan, |shape| rule(&opened.library, &settings.optimizer, shape))?;
+        let mut trainer =
+            Trainer::new(plan, |shape| rule(&compiler, &opened.library, &settings.optimizer, shape))?;
         let folder = match self.resume {
-            true => RunDir::find(&opened.name, self.out.as_deref())?,
-            false => RunDir::create(&opened.name, self.out.as_deref())?,
+            true => RunDir::find(&opened.name, self.out.as_deref(), &session.limits)?,
+            false => RunDir::create(&opened.name, self.out.as_deref(), &session.limits)?,
         };
         folder.writable()?;
         if self.resume {
@@ -173,14 +181,14 @@ fn fitting(settings: &Settings, parts: &Parts, is_stream: bool) -> Result<(), Ve
 }
 
 /// The optimiser for parameters of one shape.
-fn rule(library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Rule> {
+fn rule(compiler: &Compiler, library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Rule> {
     let graph = optimiser::build(library, recipe, shape)?;
     let names = optimiser::names(&graph, recipe.span).map_err(|e| vec![e])?;
-    Rule::new(&compile(&optimiser::last_only(&graph))?, &names, recipe.span)
+    Rule::new(&compiler.compile(&optimiser::last_only(&graph))?, &names, recipe.span)
 }
 
 /// The settings as text, for records and for comparing.
-fn shown_settings(session: &Session, s: &Settings) -> BTreeMap<String, String> {
+fn shown_settings(session: &Session, s: &Settings, instructions: Instructions) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
         ("optimizer".to_string(), session.sources.text(s.optimizer.span).to_string()),
         ("batch".to_string(), s.batch.to_string()),
@@ -192,6 +200,8 @@ fn shown_settings(session: &Session, s: &Settings) -> BTreeMap<String, String> {
             all.insert(key.to_string(), value);
         }
     };
+    // Other instructions round otherwise, so a run goes on with those it began with.
+    some("reproducible", instructions.reproducible.then(|| "yes".to_string()));
     some("window", s.window.map(|v| v.to_string()));
     some("every", s.every.map(|v| v.to_string()));
     some("clip", s.clip.map(|v| v.to_string()));

@@ -20,7 +20,7 @@ pub fn open(
     run: Option<&Path>,
 ) -> Result<(Opened, RunDir, Checkpoint), Failure> {
     let opened = Opened::new(session, file, model, &[])?;
-    let folder = RunDir::find(&opened.name, run)?;
+    let folder = RunDir::find(&opened.name, run, &session.limits)?;
     let checkpoint = folder.read_best()?;
     let about = &checkpoint.record.about;
     // Of another model, or of one that has changed, nothing is taken: `close` says so.

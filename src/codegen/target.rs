@@ -9,6 +9,8 @@ use cranelift_codegen::settings::{self, Configurable};
 pub enum Target {
     Host,
     Named(&'static str),
+    /// This computer, with the features of a named one instead of its own.
+    HostAs(&'static str),
 }
 
 /// Names with their triple and features. A preset such as `x86-64-v3` omits `has_avx`, so each is set.
@@ -38,6 +40,9 @@ const NAMED: &[(&str, &str, &[&str])] = &[
 ];
 
 impl Target {
+    /// The named one whose features reproducible kernels have.
+    pub const REPRODUCIBLE: &'static str = "x86_64-avx2";
+
     pub fn named(name: &str) -> Option<Target> {
         NAMED.iter().find(|(n, ..)| *n == name).map(|(n, ..)| Target::Named(n))
     }
@@ -63,10 +68,20 @@ impl Target {
         }
         let builder = match self {
             Target::Host => cranelift_native::builder().map_err(str::to_owned)?,
-            Target::Named(name) => {
+            Target::Named(name) | Target::HostAs(name) => {
                 let (_, triple, features) =
                     NAMED.iter().find(|(n, ..)| *n == name).ok_or("no such target")?;
-                let mut builder = isa::lookup_by_name(triple).map_err(|e| e.to_string())?;
+                let named = isa::lookup_by_name(triple).map_err(|e| e.to_string())?;
+                let mut builder = match self {
+                    Target::HostAs(_) => {
+                        let own = cranelift_native::builder_with_options(false)?;
+                        if own.triple().architecture != named.triple().architecture {
+                            return Err(format!("it is no {}", named.triple().architecture));
+                        }
+                        own
+                    }
+                    _ => named,
+                };
                 for feature in *features {
                     builder.enable(feature).map_err(|e| format!("{feature}: {e}"))?;
                 }

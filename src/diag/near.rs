@@ -5,8 +5,31 @@ pub fn nearest<'a, S: AsRef<str> + ?Sized>(
     name: &str,
     candidates: impl Iterator<Item = &'a S>,
 ) -> Option<&'a S> {
-    let near = candidates.filter_map(|c| Some((distance(name, c.as_ref())?, c)));
+    let mut work = 0;
+    let near = candidates
+        .take_while(|c| {
+            work += 1 + work_of(name, c.as_ref());
+            work <= MOST_WORK
+        })
+        .filter_map(|c| Some((distance(name, c.as_ref())?, c)));
     near.min_by_key(|(d, _)| *d).map(|(_, c)| c)
+}
+
+/// Of many or long names only the first are looked at: so many pairs of letters are compared.
+const MOST_WORK: usize = 200_000;
+
+fn work_of(a: &str, b: &str) -> usize {
+    match may_be_near(a, b) {
+        true => a.len().saturating_mul(b.len()),
+        false => 0,
+    }
+}
+
+/// Whether two names are about as long as each other, without an ending after `_`.
+fn may_be_near(a: &str, b: &str) -> bool {
+    // A letter has at most four bytes, and a third of the letters may differ.
+    let (short, long) = (a.len().min(b.len()), a.len().max(b.len()));
+    long - short <= 4 * 1.max(short / 3) || a.contains('_') || b.contains('_')
 }
 
 /// How far two names are apart: the case, an ending after `_`, or a few letters, but never all of them.
@@ -24,6 +47,9 @@ fn distance(a: &str, b: &str) -> Option<usize> {
         return Some(1);
     }
     let (a, b) = without_shared_ending(a, b);
+    if !may_be_near(a, b) {
+        return None;
+    }
     let letters = b.chars().count().min(a.chars().count());
     Some(strsim::osa_distance(a, b)).filter(|d| *d <= 1.max(letters / 3) && *d < letters)
 }

@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::shape::{Bindings, DimError};
 use std::collections::BTreeMap;
 
-/// Elements of one value at one point (2 GiB in f32).
+/// Elements of one value at one point: kernels tell the bytes of a row apart in 32 bits, so no flag raises it.
 pub const MAX_ELEMENTS: u64 = 1 << 29;
 /// Elements of everything from outside together, and of all other values at one point together.
 pub const MAX_TOGETHER: u64 = 1 << 32;
@@ -183,8 +183,8 @@ impl Scalar {
             Scalar::Dim(d) => d.as_constant()? as f64,
             Scalar::Neg(a) => -a.value()?,
             Scalar::Sqrt(a) => a.value()?.sqrt(),
-            Scalar::Log(a) => a.value()?.ln(),
-            Scalar::Exp(a) => a.value()?.exp(),
+            Scalar::Log(a) => libm::log(a.value()?),
+            Scalar::Exp(a) => libm::exp(a.value()?),
             Scalar::Bin(op, a, b) => {
                 let (a, b) = (a.value()?, b.value()?);
                 match op {
@@ -192,7 +192,7 @@ impl Scalar {
                     '-' => a - b,
                     '*' => a * b,
                     '/' => a / b,
-                    '^' => a.powf(b),
+                    '^' => libm::pow(a, b),
                     _ => return None,
                 }
             }

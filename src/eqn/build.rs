@@ -19,6 +19,7 @@ mod finish;
 mod frames;
 mod functions;
 mod layouts;
+mod lookup;
 mod member;
 mod model;
 mod names;
@@ -36,7 +37,8 @@ mod types;
 mod value;
 mod whole;
 
-pub use check::check;
+pub use check::{check, check_within};
+pub(crate) use errors::too_much_work;
 
 use super::Graph;
 use crate::diag::Diagnostic;
@@ -68,6 +70,8 @@ pub struct Options {
     pub statics: BTreeMap<String, ast::Expr>,
     /// What `[..]` is in the outermost item; without it a vector of a dimension `N`.
     pub any_shape: Option<Shape>,
+    /// Steps of work this build may take, if they are counted (see [`Limits::work`](crate::limits::Limits::work)).
+    pub work: Option<u64>,
 }
 
 /// A graph with what belongs to a model beside it.
@@ -130,9 +134,12 @@ fn last_pass<'l, T>(
     run: impl Fn(&mut Builder<'l>) -> Option<T>,
 ) -> (Option<T>, Builder<'l>) {
     let (mut lags, mut decided) = (BTreeMap::new(), BTreeMap::new());
+    let mut spent = 0;
     loop {
         let mut builder = Builder::new(library, options, lags.clone(), decided.clone());
+        builder.work = spent;
         let result = run(&mut builder);
+        spent = builder.work;
         if builder.decides_more {
             decided = builder.decided;
             continue;

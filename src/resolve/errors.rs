@@ -1,6 +1,7 @@
 //! Everything `resolve` can say.
 
 use crate::diag::Diagnostic;
+use crate::limits;
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
 
@@ -13,9 +14,16 @@ pub fn use_cycle(stack: &[String], path: &str, at: Option<Span>) -> Diagnostic {
         .help("move what both need into a third file")
 }
 
-pub fn too_many_files(files: usize, depth: usize, at: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0922", format!("more than {files} files, or more than {depth} `use`s in a row"))
+pub fn too_many_files(limit: usize, at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0922", format!("more than {limit} files, which is the limit"))
+        .at_some(at, "this file is one more")
+        .help(limits::raise(limits::FILES))
+}
+
+pub fn uses_too_deep(limit: usize, at: Option<Span>) -> Diagnostic {
+    Diagnostic::error("E0922", format!("files use each other more than {limit} deep, which is the limit"))
         .at_some(at, "this file is not loaded")
+        .help("let the main file `use` it")
 }
 
 pub fn cannot_read(path: &str, reason: &str, at: Option<Span>) -> Diagnostic {
@@ -25,7 +33,7 @@ pub fn cannot_read(path: &str, reason: &str, at: Option<Span>) -> Diagnostic {
 pub fn use_outside(path: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0203", format!("`use \"{path}\"` leaves the folder of the main file"))
         .at(at, "outside")
-        .help("paths are relative to this file and stay within the main file's folder")
+        .help("paths are relative to this file and stay within the main file's folder; `--root DIR` names a wider one")
 }
 
 pub fn two_items(name: &Ident, first: Option<Span>) -> Diagnostic {
@@ -93,6 +101,12 @@ pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
 
 pub fn base_cycle(name: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0212", format!("`{name}` is derived from itself")).at(at, "this closes the circle")
+}
+
+pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0923", format!("cells are derived from each other more than {limit} deep"))
+        .at(at, "one more")
+        .help("derive it from a cell nearer to the first one")
 }
 
 pub fn changes_nothing(name: &str, at: Span, old: Option<Span>) -> Diagnostic {

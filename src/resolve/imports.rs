@@ -2,6 +2,7 @@
 
 use super::{Entry, Library, LibraryFile, Origin, Scope, errors, item_name};
 use crate::diag::Diagnostic;
+use crate::limits::Limits;
 use crate::resolve::ItemId;
 use crate::source::{Loader, Sources, Span};
 use crate::stdlib;
@@ -10,17 +11,25 @@ use crate::syntax::ast::{ItemKind, Name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// At most so many files are loaded in one run.
-const MAX_FILES: usize = 1000;
-/// At most so many `use`s lie between a root and a file.
+/// At most so many `use`s lie between a root and a file: each of them is a call within a call.
 const MAX_DEPTH: usize = 64;
 
 /// Loads the stdlib, `roots` and everything they `use`. A root's items hide the stdlib's.
 pub fn load(sources: &mut Sources, loader: &dyn Loader, roots: &[String]) -> (Library, Vec<Diagnostic>) {
+    load_within(sources, loader, roots, &Limits::DEFAULT)
+}
+
+/// [`load`], with bounds for the files and for what is built of them.
+pub fn load_within(
+    sources: &mut Sources,
+    loader: &dyn Loader,
+    roots: &[String],
+    limits: &Limits,
+) -> (Library, Vec<Diagnostic>) {
     let mut loading = Loading {
         sources,
         loader,
-        library: Library::default(),
+        library: Library { limits: *limits, ..Library::default() },
         diagnostics: Vec::new(),
         loaded: BTreeMap::new(),
         stack: Vec::new(),
@@ -94,7 +103,7 @@ impl Loading<'_> {
     /// Adds a file's items to the library; its scope has only what could not be read.
     fn parse(&mut self, path: String, text: &str, origin: Origin) -> usize {
         let file = self.sources.add(path.clone(), text);
-        let (tree, diagnostics) = syntax::parse(self.sources, file);
+        let (tree, diagnostics) = syntax::parse_within(self.sources, file, &self.library.limits);
         self.diagnostics.extend(diagnostics);
         let mut items = Vec::new();
         for (number, item) in tree.items.into_iter().enumerate() {
@@ -126,8 +135,12 @@ impl Loading<'_> {
             }
             return Some(*index);
         }
-        if self.library.files.len() >= MAX_FILES || self.stack.len() >= MAX_DEPTH {
-            self.diagnostics.push(errors::too_many_files(MAX_FILES, MAX_DEPTH, used_at));
+        let (loaded, most) = (self.loaded.len(), self.library.limits.files);
+        if loaded >= most || self.stack.len() >= MAX_DEPTH {
+            self.diagnostics.push(match loaded >= most {
+                true => errors::too_many_files(most, used_at),
+                false => errors::uses_too_deep(MAX_DEPTH, used_at),
+            });
             return None;
         }
         let text = match self.loader.load(&path) {
@@ -145,7 +158,7 @@ impl Loading<'_> {
         let here = folder(&path);
         for (used, span) in self.uses(index) {
             let joined = normal(&join(&here, &used));
-            if used.starts_with('/') || !inside(&joined, root) {
+            if used.starts_with('/') || !self.loader.is_inside(&joined, root) {
                 self.diagnostics.push(errors::use_outside(&used, span));
                 continue;
             }
@@ -231,15 +244,6 @@ fn normal(path: &str) -> String {
         }
     }
     format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/"))
-}
-
-/// Whether a path lies in a folder. Both are normal.
-fn inside(path: &str, folder: &str) -> bool {
-    match folder {
-        "" => !path.starts_with('/') && !path.starts_with("../") && path != "..",
-        "/" => path.starts_with('/'),
-        folder => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ use super::text::{self, Declared, Holder, Kind, Text, TextLayer, collect, may_ha
 use super::{ItemId, Library, errors, nearest};
 use crate::diag::Diagnostic;
 use crate::syntax::ast::*;
+use crate::syntax::visit;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Cells that are derived from each other in a line: each is read within the reading of the next.
+const MAX_LAYERS: usize = 64;
 
 /// The text of a cell, layer, model or function; mistakes of the body beside it.
 pub fn text_of(library: &Library, id: ItemId) -> (Text<'_>, Vec<Diagnostic>) {
@@ -95,6 +100,10 @@ fn cell_text<'a>(
         diagnostics.push(errors::base_cycle(&cell.name.written, callee.span));
         return own;
     }
+    if stack.len() >= MAX_LAYERS {
+        diagnostics.push(errors::derived_too_deep(MAX_LAYERS, callee.span));
+        return own;
+    }
     stack.push(key);
     let mut text = cell_text(library, below, stack, diagnostics);
     stack.pop();
@@ -149,6 +158,34 @@ fn into_shape(declared: Declared<'_>) -> Declared<'_> {
         Kind::In | Kind::Mem | Kind::Param | Kind::Noise => Declared { kind: Kind::Shape, ..declared },
         _ => declared,
     }
+}
+
+/// A number that expressions have in common which are the [`same`].
+pub fn fingerprint(e: &Expr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    mark(e, &mut hasher);
+    hasher.finish()
+}
+
+fn mark(e: &Expr, hasher: &mut DefaultHasher) {
+    match &e.kind {
+        ExprKind::Paren(inner) => return mark(inner, hasher),
+        // Equal numbers may differ in their bits.
+        ExprKind::Number(x, _) => (*x + 0.0).to_bits().hash(hasher),
+        ExprKind::Str(text) => text.hash(hasher),
+        ExprKind::Bool(b) => b.hash(hasher),
+        ExprKind::Name(pattern) => {
+            for piece in &pattern.pieces {
+                match piece {
+                    Piece::Text(text) => text.hash(hasher),
+                    Piece::Group(words) => words.len().hash(hasher),
+                }
+            }
+        }
+        _ => {}
+    }
+    std::mem::discriminant(&e.kind).hash(hasher);
+    visit::children(e, &mut |child| mark(child, hasher));
 }
 
 /// Whether two expressions are equal as written, places and parentheses aside.

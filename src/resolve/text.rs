@@ -44,6 +44,8 @@ pub struct Text<'a> {
     pub outs: Vec<(usize, &'a OutItem)>,
     /// Equations at the sides of the domain; one for each member of a family, or for all.
     pub sides: BTreeMap<(SideKey, Name), Vec<Equated<'a>>>,
+    /// Places in `sides` of equations for members that may be the same, by a number that the same ones have in common.
+    pub(super) members: BTreeMap<(SideKey, Name, u64), Vec<usize>>,
     /// Inputs of a layer or function, in order.
     pub inputs: &'a [InputDecl],
     /// `= expr` of a layer or function.
@@ -134,11 +136,18 @@ impl<'a> Text<'a> {
             dims: BTreeMap::new(),
             outs: Vec::new(),
             sides: BTreeMap::new(),
+            members: BTreeMap::new(),
             inputs: &[],
             result: None,
             blocks: Vec::new(),
             baseless: false,
         }
+    }
+
+    /// How many definitions there are, of all kinds.
+    pub fn size(&self) -> usize {
+        let sides: usize = self.sides.values().map(Vec::len).sum();
+        self.entries.len() + self.outs.len() + self.dims.len() + self.blocks.len() + sides
     }
 
     pub fn get(&self, name: &str) -> Option<&Entry<'a>> {
@@ -241,6 +250,9 @@ impl Holder {
     }
 }
 
+/// So many mistakes of one text are told.
+const MOST_MISTAKES: usize = 500;
+
 /// Adds a body's statements to a text. Every name must be new to it.
 pub fn collect<'a>(
     text: &mut Text<'a>,
@@ -252,11 +264,10 @@ pub fn collect<'a>(
     for stmt in &body.stmts {
         if let Some(refusal) = misplaced(stmt, holder) {
             diagnostics.push(refusal);
-            continue;
-        }
-        if let Err(d) = statement(text, stmt, layer, diagnostics) {
+        } else if let Err(d) = statement(text, stmt, layer, diagnostics) {
             diagnostics.push(d);
         }
+        diagnostics.truncate(MOST_MISTAKES);
     }
 }
 
@@ -355,10 +366,15 @@ fn statement<'a>(
             for equation in equations {
                 for (name, equated) in expand_equation(equation, layer)? {
                     let known = text.sides.entry((key.clone(), name.clone())).or_default();
-                    if let Some(first) = known.iter().find(|e| same_members(e.index(), equated.index())) {
+                    let members = (key.clone(), name.clone(), fingerprint_of(equated.index()));
+                    let alike = text.members.entry(members).or_default();
+                    let first = alike.iter().filter_map(|i| known.get(*i));
+                    if let Some(first) = first.into_iter().find(|e| same_members(e.index(), equated.index()))
+                    {
                         diagnostics.push(errors::two_sides(&name, first.span, equated.span));
                         continue;
                     }
+                    alike.push(known.len());
                     known.push(equated);
                 }
             }
@@ -417,6 +433,15 @@ fn side_key(text: &Text<'_>, side: &Side) -> Result<SideKey, String> {
             axis.written
         )),
     }
+}
+
+/// A number that equations for the same members have in common.
+fn fingerprint_of(index: &[TargetIndex]) -> u64 {
+    let one = |i: &TargetIndex| match i {
+        TargetIndex::Expr(e) => super::inherit::fingerprint(e),
+        TargetIndex::Binder(_) => 1,
+    };
+    index.iter().fold(0, |sum: u64, i| sum.wrapping_mul(31).wrapping_add(one(i)))
 }
 
 /// Whether two equations of a side are for the same members of a family.

@@ -1,6 +1,6 @@
 //! A whole run on named f64 arrays, with the conventions of the reference interpreter.
 
-use super::workspace::{MEMORY_LIMIT, place_of};
+use super::workspace::place_of;
 use super::{Executable, Team, Workspace, errors};
 use crate::diag::Fallible;
 use crate::eqn::eval::Batch;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 /// Runs once. Arrays are named and shaped as for [`eval`](crate::eqn::eval::eval); those that nothing reads are ignored.
 pub fn run_batch(exe: &Arc<Executable>, batch: &Batch) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
-    run_batch_within(exe, batch, MEMORY_LIMIT)
+    run_batch_within(exe, batch, exe.memory)
 }
 
 /// [`run_batch`] in at most so many bytes.
 pub fn run_batch_within(
     exe: &Arc<Executable>,
     batch: &Batch,
-    limit: usize,
+    limit: u64,
 ) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
     run_batch_on(exe, batch, limit, &Team::alone())
 }
@@ -27,7 +27,7 @@ pub fn run_batch_within(
 pub fn run_batch_on(
     exe: &Arc<Executable>,
     batch: &Batch,
-    limit: usize,
+    limit: u64,
     team: &Arc<Team>,
 ) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
     let mut workspace = Workspace::with_limit(exe, limit)?;

@@ -2,6 +2,7 @@
 
 use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
+use crate::limits;
 
 /// `[T, B, 64]`.
 pub fn show_extents(extents: &[usize]) -> String {
@@ -83,19 +84,28 @@ pub fn too_many_steps(extent: &str, steps: usize, most: usize) -> Diagnostic {
         .help("cut the sequence into windows")
 }
 
-pub fn too_large(bytes: Option<u128>, limit: usize) -> Diagnostic {
-    let needs = match bytes {
-        Some(bytes) => format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64),
-        None => "more memory than can be counted".to_owned(),
-    };
-    let limit = limit as f64 / (1u64 << 30) as f64;
-    Diagnostic::error("E0911", format!("this run needs {needs}, more than the limit of {limit:.1} GiB"))
-        .help("a smaller batch or a shorter window needs less")
+pub fn too_large(bytes: Option<u128>, limit: u64) -> Diagnostic {
+    let needs = bytes.map_or_else(|| "more memory than can be counted".to_owned(), limits::bytes);
+    let limit = limits::bytes(limit.into());
+    Diagnostic::error("E0911", format!("this run needs {needs}, more than the limit of {limit}")).help(
+        format!(
+            "fewer examples, shorter sequences or a shorter window need less; {}",
+            limits::raise(limits::MEMORY)
+        ),
+    )
+}
+
+pub fn not_reproducible() -> Diagnostic {
+    Diagnostic::error(
+        "E0603",
+        "this computer cannot give the bits of a reproducible run: it has no AVX2 with FMA",
+    )
+    .help("leave out `--reproducible`, or run on an x86-64 computer that has both (Haswell, Zen or later)")
 }
 
 pub fn out_of_memory(bytes: u128) -> Diagnostic {
-    let needs = bytes as f64 / (1u64 << 30) as f64;
-    Diagnostic::error("E0912", format!("the system has no {needs:.1} GiB left for this run"))
+    let needs = limits::bytes(bytes);
+    Diagnostic::error("E0912", format!("the system has no {needs} left for this run"))
         .help("a smaller batch or a shorter window needs less")
 }
 

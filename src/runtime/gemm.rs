@@ -37,6 +37,9 @@ pub enum Isa {
 impl Isa {
     pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2Fma, Isa::Portable];
 
+    /// The one of reproducible runs, whatever the machine has beside it.
+    pub const REPRODUCIBLE: Isa = Isa::Avx2Fma;
+
     /// The best one of this machine.
     pub fn detect() -> Isa {
         Isa::ALL.into_iter().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)

@@ -5,7 +5,7 @@
 
 use super::exec::Scratch;
 use super::gemm::{Isa, Packed};
-use super::memory::Buf;
+use super::memory::{Buf, LINE};
 use super::threads::Team;
 use super::{Executable, errors, rows, rows_of};
 use crate::diag::{Diagnostic, Fallible};
@@ -15,9 +15,6 @@ use crate::loops::{Domain, Elem, InputKind, Operand, Place, Program};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-
-/// Bytes that the buffers of one workspace may have together, unless told otherwise.
-pub const MEMORY_LIMIT: usize = 16 << 30;
 
 /// Positions are numbers in 32-bit floating point, which are exact up to here.
 pub const MOST_STEPS: usize = 1 << 24;
@@ -56,7 +53,8 @@ pub struct Workspace {
     pub(super) members: usize,
     /// Rows of each example, if they are not alike.
     pub(super) loads: Vec<u64>,
-    limit: usize,
+    /// Bytes it may have.
+    limit: u64,
 }
 
 /// The buffer with the positions of a domain, behind a program's own.
@@ -82,17 +80,17 @@ impl Workspace {
 
     /// Has memory for what all examples share; [`Workspace::resize`] adds the rest.
     pub fn new(exe: &Arc<Executable>) -> Fallible<Workspace> {
-        Workspace::with_limit(exe, MEMORY_LIMIT)
+        Workspace::with_limit(exe, exe.memory)
     }
 
-    pub fn with_limit(exe: &Arc<Executable>, limit: usize) -> Fallible<Workspace> {
+    pub fn with_limit(exe: &Arc<Executable>, limit: u64) -> Fallible<Workspace> {
         let program = exe.program();
         let domains = program.domains.len();
         let mut workspace = Workspace {
             exe: exe.clone(),
             bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::new(exe.placement)).collect(),
             weights: Vec::new(),
-            isa: Isa::detect(),
+            isa: exe.isa,
             batch: 0,
             steps: vec![0; domains],
             lengths: vec![Vec::new(); domains],
@@ -290,6 +288,12 @@ impl Workspace {
     pub(super) fn for_each_thread(&mut self) -> Result<(), Diagnostic> {
         let exe = self.exe.clone();
         let (program, threads) = (exe.program(), self.team.size());
+        let own = program.buffers.iter().zip(&exe.working).filter(|(_, working)| **working);
+        let own = own.map(|(b, _)| (b.width as u128).next_multiple_of(LINE as u128) * 4);
+        let bytes = own.sum::<u128>().saturating_mul(threads as u128);
+        if bytes > u128::from(self.limit) {
+            return Err(errors::too_large(Some(bytes), self.limit));
+        }
         for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
             self.allocate(i, exe.placement.pitch(buffer.width) * threads)?;
         }
@@ -330,7 +334,7 @@ impl Workspace {
             let columns = w.n as u128 + PANEL;
             bytes = bytes.saturating_add((w.k as u128).saturating_mul(columns).saturating_mul(4));
         }
-        if bytes > self.limit as u128 { Err(errors::too_large(Some(bytes), self.limit)) } else { Ok(()) }
+        if bytes > u128::from(self.limit) { Err(errors::too_large(Some(bytes), self.limit)) } else { Ok(()) }
     }
 
     /// The first point of this run has position `start + 1` (for windows of a longer chain).

@@ -42,7 +42,7 @@ pub fn explain(graph: &Graph, program: &Program) -> String {
     let _ = e.program();
     let mut text = e.text;
     if let Some((flow, order)) = &ordered {
-        let plan = fuse::plan(flow, order);
+        let plan = fuse::plan(flow, order, super::Keep::default());
         let _ = values(flow, order, &plan, program, &mut text);
     }
     text

@@ -6,6 +6,7 @@
 //! Invariant: every operand of a needed value is a constant, a register of the same nest, a scalar of an
 //! earlier nest, in memory, or computed again from such.
 
+use super::Keep;
 use super::order::{KernelKey, Order, Region};
 use super::value::{Flow, Op, Val};
 use crate::eqn::Level;
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A value is computed again rather than kept if that takes at most so many operations.
 const MAX_AGAIN: u32 = 4;
+/// The same where as little as can be is kept: without a bound programs would grow without one.
+const MOST_AGAIN: u32 = 200;
 
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -73,7 +76,7 @@ fn is_in_register(op: &Op) -> bool {
     op.is_elementwise() || matches!(op, Op::Outer(..) | Op::Gather { .. } | Op::Scatter { .. })
 }
 
-pub fn plan(flow: &Flow, order: &Order) -> Plan {
+pub fn plan(flow: &Flow, order: &Order, keep: Keep) -> Plan {
     let n = flow.values.len();
     let mut p = Plan {
         nest: vec![0; n],
@@ -91,7 +94,7 @@ pub fn plan(flow: &Flow, order: &Order) -> Plan {
         }
     }
     p.choose_nests(flow, order);
-    let mut planner = Planner { flow, order, p, soft: Vec::new() };
+    let mut planner = Planner { flow, order, p, keep, soft: Vec::new() };
     planner.demands();
     planner.recompute();
     planner.parts();
@@ -253,6 +256,7 @@ struct Planner<'a> {
     flow: &'a Flow,
     order: &'a Order,
     p: Plan,
+    keep: Keep,
     /// Values that are either kept or computed again, with a reader each.
     soft: Vec<(Val, Val)>,
 }
@@ -338,7 +342,12 @@ impl Planner<'_> {
             return;
         }
         let elementwise = reads_in_step(flow, o, v) || (scalar && flow.op(v).is_elementwise());
-        if flow.is_cheap(o) && elementwise {
+        let again = match self.keep {
+            Keep::Dear => flow.is_cheap(o),
+            Keep::All => false,
+            Keep::Least => flow.op(o).is_elementwise() && !matches!(flow.op(o), Op::Copy(_)),
+        };
+        if again && elementwise {
             self.soft.push((o, v));
         } else {
             self.keep(o, 0, v);
@@ -349,6 +358,7 @@ impl Planner<'_> {
         let mut soft = std::mem::take(&mut self.soft);
         soft.sort();
         let mut cost: BTreeMap<Val, u32> = BTreeMap::new();
+        let most = if self.keep == Keep::Least { MOST_AGAIN } else { MAX_AGAIN };
         let mut at = 0;
         while at < soft.len() {
             let o = soft[at].0;
@@ -357,7 +367,7 @@ impl Planner<'_> {
             let own = self.order.kernel[o.index()];
             let inside = readers.iter().all(|(_, v)| self.order.kernel[v.index()] == own);
             let price = self.price(o, inside, &cost);
-            if !self.p.in_memory[o.index()] && price.is_some_and(|c| c <= MAX_AGAIN) {
+            if !self.p.in_memory[o.index()] && price.is_some_and(|c| c <= most) {
                 cost.insert(o, price.unwrap_or(1));
                 self.p.again[o.index()] = true;
                 for (_, v) in readers {
@@ -386,7 +396,7 @@ impl Planner<'_> {
                 continue;
             }
             if x == view.base && self.p.again[x.index()] {
-                sum = sum.saturating_add(cost.get(&x).copied().unwrap_or(MAX_AGAIN + 1));
+                sum = sum.saturating_add(cost.get(&x).copied().unwrap_or(MOST_AGAIN + 1));
             } else {
                 return None;
             }

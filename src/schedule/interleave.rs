@@ -78,7 +78,7 @@ impl Interleaved {
         for gates in &self.0 {
             // After so many runs of units a gate is at the same place of a panel again.
             let count = gates.first.len();
-            let again = (1..PANEL).find(|n| n * count * UNITS % PANEL == 0).unwrap_or(PANEL);
+            let again = (1..PANEL).find(|n| (n * count * UNITS).is_multiple_of(PANEL)).unwrap_or(PANEL);
             let blocks = gates.units / UNITS;
             for first in 0..again.min(blocks) {
                 for (g, column) in gates.first.iter().enumerate() {

@@ -34,6 +34,8 @@ fn chain(program: &Program) -> Result<DomainId, &'static str> {
     }
 }
 
+const LENGTH: &str = "it uses the length of the sequence";
+
 struct Parts {
     domain: DomainId,
     before: Vec<Stage>,
@@ -58,6 +60,9 @@ impl Parts {
         let place = match &stage {
             Stage::Product { a, out, .. } => (is_over(a), is_over(out)),
             Stage::Map { kernel, over, args } => {
+                if self.uses_length(&stage) {
+                    return Err(LENGTH);
+                }
                 let is_written = |i: usize| program.kernels[kernel.index()].args[i].written;
                 let rows = |written: bool| {
                     args.iter().enumerate().any(
@@ -98,6 +103,9 @@ impl Parts {
 
     /// A stage that is done at each step.
     fn place_in(&mut self, program: &Program, stage: Stage) -> Result<(), &'static str> {
+        if self.uses_length(&stage) {
+            return Err(LENGTH);
+        }
         let mut ahead = false;
         each_operand(std::slice::from_ref(&stage), &mut |at, _| {
             ahead |= at.lag > 0 && self.is_over(program, at);
@@ -111,6 +119,12 @@ impl Parts {
             _ => self.body.push(stage),
         }
         Ok(())
+    }
+
+    /// Whether a stage uses how many steps there will have been.
+    fn uses_length(&self, stage: &Stage) -> bool {
+        let is_own = |arg: &Arg| matches!(arg, Arg::Length(domain) if *domain == self.domain);
+        matches!(stage, Stage::Map { args, .. } if args.iter().any(is_own))
     }
 
     fn put_behind(&mut self, program: &Program, stage: Stage) {

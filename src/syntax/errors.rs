@@ -1,6 +1,7 @@
 //! The mistakes that are found in the text alone.
 
 use crate::diag::{Diagnostic, is_invisible};
+use crate::limits;
 use crate::source::Span;
 
 pub fn unexpected(span: Span, found: &str, expected: &str) -> Diagnostic {
@@ -218,9 +219,11 @@ pub fn missing_init_sign(span: Span, found: &str) -> Diagnostic {
         .at(span, format!("`= {found}…` for a value, `~ {found}…` for a distribution"))
 }
 
-pub fn file_too_large(span: Span, limit: usize) -> Diagnostic {
-    Diagnostic::error("E0901", format!("the file is larger than {} KiB", limit / 1024))
+pub fn file_too_large(span: Span, bytes: usize, limit: usize) -> Diagnostic {
+    let (bytes, limit) = (limits::bytes(bytes as u128), limits::bytes(limit as u128));
+    Diagnostic::error("E0901", format!("the file has {bytes} of text; the limit is {limit}"))
         .at(span, "in this file")
+        .help(format!("split it into files that `use` each other; {}", limits::raise(limits::SOURCE)))
 }
 
 pub fn too_deep(span: Span, limit: usize) -> Diagnostic {

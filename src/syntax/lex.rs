@@ -183,10 +183,11 @@ fn word(rest: &str) -> Option<usize> {
 /// `{a b}`: two or more words between braces.
 fn group(rest: &str) -> Option<usize> {
     let inner = rest.strip_prefix('{')?;
-    let (inner, _) = inner.split_once('}')?;
-    let good = inner.chars().all(|c| c == ' ' || is_char(c))
-        && inner.split(' ').filter(|w| !w.is_empty()).count() >= 2;
-    good.then_some(inner.len() + 2)
+    // What is no word ends the search: braces that close nothing cost no more than they are long.
+    let end = inner.find(|c| c != ' ' && !is_char(c))?;
+    let good =
+        inner[end..].starts_with('}') && inner[..end].split(' ').filter(|w| !w.is_empty()).count() >= 2;
+    good.then_some(end + 2)
 }
 
 fn number(rest: &str) -> usize {

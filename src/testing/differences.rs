@@ -10,25 +10,43 @@
 //! whatever its size, and none of its elements goes unseen. Where a direction disagrees all elements are compared, to
 //! name the one that is wrong.
 //!
+//! Rounding. The function is a sum of terms that a computation of some tens of operations gives, each rounded: it is off by
+//! some tens of units in the last place of the sum of their magnitudes, and a slope by that over the step. What is off by
+//! less says nothing of the gradient.
+//!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
-//! differ, a kink lies within the step. A wrong adjoint is off by much more than they differ, so it is never taken
+//! differ, a kink lies within the step; likewise where half the step measures another slope. A wrong adjoint is off by much more than they differ, so it is never taken
 //! for a kink.
 
 use super::draws;
-use super::errors::Wrong;
+pub use super::errors::Wrong;
 use crate::diag::Fallible;
-use crate::eqn::eval::Arrays;
+use crate::eqn::eval::{Arrays, Batch};
+use crate::eqn::{Graph, Ty};
 
 /// Greatest relative error of a slope.
 const TOLERANCE: f64 = 1e-6;
 /// Errors are relative to the slope, but at least to this share of the array's greatest component.
 const SHARE: f64 = 1e-2;
 const STEP: f64 = 2e-3;
-/// Arrays of at most so many elements are compared element by element.
-const FEW: usize = 6;
-/// Of greater ones so many directions, and so many elements.
-const DIRECTIONS: usize = 2;
-const SAMPLE: usize = 4;
+/// Roundings, one after another, that a term of the function has behind it.
+const ROUNDINGS: f64 = 64.0;
+
+/// How many slopes of one array are measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Arrays of at most so many elements are compared element by element.
+    few: usize,
+    /// Of greater ones so many directions, and so many elements.
+    directions: usize,
+    sample: usize,
+}
+
+impl Effort {
+    pub const THOROUGH: Effort = Effort { few: 6, directions: 2, sample: 4 };
+    /// One direction through all elements of each array: for many graphs at few points.
+    pub const QUICK: Effort = Effort { few: 1, directions: 1, sample: 0 };
+}
 
 /// An array with a gradient, and its elements that count: not what is padding.
 pub struct Place {
@@ -52,12 +70,13 @@ pub fn compare(
     arrays: &Arrays,
     places: &[Place],
     seed: u64,
-    objective: &mut dyn FnMut(&Arrays) -> Fallible<f64>,
+    effort: Effort,
+    objective: &mut dyn FnMut(&Arrays) -> Fallible<Weighted>,
 ) -> Fallible<Comparison> {
     let mut subject = Subject { gradients, arrays: arrays.clone(), objective };
     let mut worst = 0.0f64;
     for place in places {
-        for direction in directions(place, seed) {
+        for direction in directions(place, seed, effort) {
             match subject.slope(&place.array, &direction)? {
                 Slope::NotFinite => return Ok(Comparison::NotFinite),
                 Slope::Kink => return Ok(Comparison::Kink),
@@ -69,13 +88,13 @@ pub fn compare(
     Ok(Comparison::Agree { worst })
 }
 
-fn directions(place: &Place, seed: u64) -> Vec<Direction> {
+fn directions(place: &Place, seed: u64, effort: Effort) -> Vec<Direction> {
     let elements = &place.elements;
-    if elements.len() <= FEW {
+    if elements.len() <= effort.few {
         return elements.iter().map(|e| vec![(*e, 1.0)]).collect();
     }
     let mut all: Vec<Direction> = Vec::new();
-    for k in 0..DIRECTIONS {
+    for k in 0..effort.directions {
         // Not near 0, of either sign, of length 1 in all.
         let name = format!("{} along {k}", place.array);
         let weight = |i: usize| {
@@ -86,9 +105,61 @@ fn directions(place: &Place, seed: u64) -> Vec<Direction> {
         let length = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
         all.push(elements.iter().zip(weights).map(|(e, w)| (*e, w / length)).collect());
     }
-    let stride = elements.len() / SAMPLE;
+    if effort.sample == 0 {
+        return all;
+    }
+    let stride = (elements.len() / effort.sample).max(1);
     let first = (draws::unit(seed, &place.array, 0) * stride as f64) as usize;
-    all.extend(elements.iter().skip(first).step_by(stride).take(SAMPLE).map(|e| vec![(*e, 1.0)]));
+    all.extend(elements.iter().skip(first).step_by(stride).take(effort.sample).map(|e| vec![(*e, 1.0)]));
+    all
+}
+
+/// Every source that has a gradient, with its true elements. `joint` is `forward` with its adjoint.
+pub fn places(forward: &Graph, joint: &Graph, batch: &Batch) -> Vec<Place> {
+    let mut places = Vec::new();
+    for source in &forward.sources {
+        let name = source.name.to_string();
+        let (Some(array), true) = (batch.arrays.get(&name), source.ty == Ty::Real) else { continue };
+        if joint.find_output(&format!("{name}_adj")).is_none() {
+            continue;
+        }
+        let axes = forward.axes_of(source.level);
+        let is_inside = |flat: &usize| {
+            let index = unravel(*flat, array.shape());
+            let example = index.get(axes.len()).copied().unwrap_or(0);
+            axes.iter().zip(&index).all(|(axis, x)| {
+                let extent = &*forward.domains[axis.index()].extent;
+                let nodes = batch.trees.get(extent).and_then(|all| Some(all.get(example)?.nodes()));
+                let length = batch.lengths.get(extent).and_then(|all| all.get(example).copied());
+                nodes.or(length).is_none_or(|n| *x < n)
+            })
+        };
+        let elements: Vec<usize> = (0..array.len()).filter(is_inside).collect();
+        if !elements.is_empty() {
+            places.push(Place { array: name, elements });
+        }
+    }
+    places
+}
+
+/// A sum, and that of the magnitudes of its terms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weighted {
+    pub sum: f64,
+    pub mass: f64,
+}
+
+/// The sum of all real outputs, each element times its cotangent.
+pub fn weighted(outputs: &Arrays, given: &Arrays) -> Weighted {
+    let mut all = Weighted::default();
+    for (name, output) in outputs {
+        if let Some(cotangent) = given.get(&format!("{name}_adj")) {
+            for term in output.iter().zip(cotangent).map(|(o, c)| o * c) {
+                all.sum += term;
+                all.mass += term.abs();
+            }
+        }
+    }
     all
 }
 
@@ -103,7 +174,7 @@ enum Slope {
 struct Subject<'s> {
     gradients: &'s Arrays,
     arrays: Arrays,
-    objective: &'s mut dyn FnMut(&Arrays) -> Fallible<f64>,
+    objective: &'s mut dyn FnMut(&Arrays) -> Fallible<Weighted>,
 }
 
 impl Subject<'_> {
@@ -119,8 +190,8 @@ impl Subject<'_> {
         let old: Vec<f64> = direction.iter().map(|(e, _)| all[*e]).collect();
         let size = (old.iter().map(|x| x * x).sum::<f64>() / old.len() as f64).sqrt();
         let h = STEP * size.max(0.5);
-        let coarse = self.difference(name, direction, &old, h)?;
-        let fine = self.difference(name, direction, &old, h / 2.0)?;
+        let (coarse, _) = self.difference(name, direction, &old, h)?;
+        let (fine, rounding) = self.difference(name, direction, &old, h / 2.0)?;
         self.set(name, direction, &old, 0.0);
         let measured = (4.0 * fine - coarse) / 3.0;
         if !measured.is_finite() {
@@ -134,7 +205,18 @@ impl Subject<'_> {
         if relative <= TOLERANCE {
             return Ok(Slope::Agrees(relative));
         }
+        if error <= rounding {
+            return Ok(Slope::Agrees(0.0));
+        }
         if error < 2.0 * (coarse - fine).abs() {
+            return Ok(Slope::Kink);
+        }
+        // A slope that another step does not confirm is none: a jump within a step, or waves shorter than one.
+        let (finer, _) = self.difference(name, direction, &old, h / 4.0)?;
+        self.set(name, direction, &old, 0.0);
+        let again = (4.0 * finer - fine) / 3.0;
+        let apart = (again - measured).abs();
+        if apart.is_nan() || apart > error / 10.0 {
             return Ok(Slope::Kink);
         }
         let index = match direction.as_slice() {
@@ -144,12 +226,14 @@ impl Subject<'_> {
         Ok(Slope::Differs(Wrong { array: name.into(), index, derived, measured, relative }))
     }
 
-    fn difference(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) -> Fallible<f64> {
+    /// The central difference, and how far off rounding may make it.
+    fn difference(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) -> Fallible<(f64, f64)> {
         self.set(name, direction, old, h);
         let above = (self.objective)(&self.arrays)?;
         self.set(name, direction, old, -h);
         let below = (self.objective)(&self.arrays)?;
-        Ok((above - below) / (2.0 * h))
+        let mass = above.mass.max(below.mass);
+        Ok(((above.sum - below.sum) / (2.0 * h), ROUNDINGS * f64::EPSILON * mass / h))
     }
 
     fn set(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) {

@@ -4,13 +4,13 @@
 //! simplified, is compared with the slopes of the sum ([`differences`]) for every parameter, input and initial state,
 //! at random points. A point near a kink is drawn anew.
 
-use super::differences::{self, Comparison, Place, unravel};
+use super::differences::{self, Comparison, Effort, Place};
 use super::draws::{self, Range};
 use super::errors;
 use super::{Checked, Options, kernels};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Arrays, Batch, Evaluator};
-use crate::eqn::{Graph, Ty, build};
+use crate::eqn::{Graph, build};
 use crate::grad;
 use crate::resolve::Library;
 use crate::shape::Bindings;
@@ -46,7 +46,7 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
         let seed = seed.wrapping_add(attempt as u64);
         let drawn = |steps| draws::batch(&subject.derived, seed, size, steps, range);
         let batch = drawn(steps);
-        let places = subject.places(&batch);
+        let places = differences::places(&subject.forward, &subject.joint, &batch);
         match subject.compare(&joint, &batch, &places, seed)? {
             Comparison::NotFinite => {}
             Comparison::Kink => finite = true,
@@ -65,7 +65,8 @@ pub fn run(library: &Library, check: &Check, name: &str, options: &Options) -> F
                         continue;
                     }
                     if bound.is_finite() {
-                        let kernels = kernels::compare(&graph, &bindings, &expected, at, options)?;
+                        let kernels =
+                            kernels::compare(&graph, &bindings, &expected, at, options, library.limits())?;
                         return Ok(Checked { components, worst, kernels });
                     }
                     finite = true;
@@ -116,11 +117,11 @@ impl Subject {
         self.same_as_derived(batch, &gradients)?;
         let forward = Evaluator::new(&self.forward).map_err(|what| self.failed(&what))?;
         let forward = forward.on(batch).map_err(|what| self.failed(&what))?;
-        let mut objective = |arrays: &Arrays| -> Fallible<f64> {
+        let mut objective = |arrays: &Arrays| -> Fallible<differences::Weighted> {
             let outputs = forward.run(arrays).map_err(|what| self.failed(&what))?;
-            Ok(weighted(&outputs, arrays))
+            Ok(differences::weighted(&outputs, arrays))
         };
-        differences::compare(&gradients, &batch.arrays, places, seed, &mut objective)
+        differences::compare(&gradients, &batch.arrays, places, seed, Effort::THOROUGH, &mut objective)
     }
 
     /// Simplification may regroup nothing but structural zeros, so it changes nothing but last digits.
@@ -138,43 +139,4 @@ impl Subject {
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
-
-    /// Every source that has a gradient, with its true elements.
-    fn places(&self, batch: &Batch) -> Vec<Place> {
-        let mut places = Vec::new();
-        for source in &self.forward.sources {
-            let name = source.name.to_string();
-            let (Some(array), true) = (batch.arrays.get(&name), source.ty == Ty::Real) else { continue };
-            if self.joint.find_output(&format!("{name}_adj")).is_none() {
-                continue;
-            }
-            let axes = self.forward.axes_of(source.level);
-            let is_inside = |flat: &usize| {
-                let index = unravel(*flat, array.shape());
-                let example = index.get(axes.len()).copied().unwrap_or(0);
-                axes.iter().zip(&index).all(|(axis, x)| {
-                    let extent = &*self.forward.domains[axis.index()].extent;
-                    let nodes = batch.trees.get(extent).and_then(|all| Some(all.get(example)?.nodes()));
-                    let length = batch.lengths.get(extent).and_then(|all| all.get(example).copied());
-                    nodes.or(length).is_none_or(|n| *x < n)
-                })
-            };
-            let elements: Vec<usize> = (0..array.len()).filter(is_inside).collect();
-            if !elements.is_empty() {
-                places.push(Place { array: name, elements });
-            }
-        }
-        places
-    }
-}
-
-/// The sum of all real outputs, each element times its cotangent.
-fn weighted(outputs: &Arrays, given: &Arrays) -> f64 {
-    let mut sum = 0.0;
-    for (name, output) in outputs {
-        if let Some(cotangent) = given.get(&format!("{name}_adj")) {
-            sum += output.iter().zip(cotangent).map(|(o, c)| o * c).sum::<f64>();
-        }
-    }
-    sum
 }

@@ -11,6 +11,7 @@ use crate::eqn::Graph;
 use crate::eqn::eval::number::Number;
 use crate::eqn::eval::{Batch, Evaluator};
 use crate::grad;
+use crate::limits::Limits;
 use crate::pipeline::{self, CompileOptions};
 use crate::runtime::arrays::run_batch;
 use crate::shape::Bindings;
@@ -69,10 +70,13 @@ pub fn compare(
     expected: &Expected,
     at: Span,
     options: &Options,
+    limits: &Limits,
 ) -> Fallible<Kernels> {
     let compile = CompileOptions {
         grad: Some(grad::Options::default()),
         interpret: options.interpret_kernels,
+        how: options.how,
+        limits: *limits,
         ..CompileOptions::default()
     };
     let exe = match pipeline::compile(graph, bindings, &compile) {
@@ -167,7 +171,7 @@ mod tests {
         let batch = draws::batch(&joint, 1, 3, steps, Range::Signed);
         let at = Span { file: crate::source::FileId(0), start: 0, end: 0 };
         let expected = Expected::new(&joint, &batch, at)?;
-        compare(&graph(compiled), &none, &expected, at, &Options::default())
+        compare(&graph(compiled), &none, &expected, at, &Options::default(), &Limits::DEFAULT)
     }
 
     #[test]

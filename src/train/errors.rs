@@ -3,6 +3,7 @@
 use super::data::Over;
 use crate::diag::Diagnostic;
 use crate::diag::near::nearest;
+use crate::limits;
 use crate::source::Span;
 use crate::weights::show;
 use crate::weights::trees::TreesError;
@@ -54,6 +55,16 @@ pub fn no_room(shape: &[usize], frame: &[usize], most: Option<usize>) -> Diagnos
             .help(format!("values of {shape} can be shifted by up to {most} in it")),
         None => d.help("a frame has as many extents as `shape`, none of them smaller"),
     }
+}
+
+/// `bytes`: what they would take, if that many can be counted.
+pub fn too_many_values(reader: &str, bytes: Option<u64>, limit: u64) -> Diagnostic {
+    let bytes =
+        bytes.map_or_else(|| "more bytes than can be counted".to_string(), |n| limits::bytes(n.into()));
+    let limit = limits::bytes(limit.into());
+    let message = format!("the examples of `{reader}` would take {bytes}; the limit is {limit}");
+    Diagnostic::error("E0915", message)
+        .help(format!("make the frame smaller; {}", limits::raise(limits::UNPACKED)))
 }
 
 pub fn unknown_argument(reader: &str, name: &str, known: &[&str]) -> Diagnostic {

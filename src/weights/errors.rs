@@ -3,6 +3,7 @@
 use super::find::{Misfit, What};
 use super::show;
 use crate::diag::Diagnostic;
+use crate::limits;
 
 /// So many arrays are listed in one message.
 const MOST_LINES: usize = 40;
@@ -120,7 +121,17 @@ pub fn not_safetensors(file: &str, why: &str) -> Diagnostic {
         .help("the file may be cut short; take an earlier checkpoint")
 }
 
-pub fn too_large(file: &str) -> Diagnostic {
-    Diagnostic::error("E0729", format!("`{file}` holds more than {} GiB of arrays", super::MAX_BYTES >> 30))
-        .help("split it, or store float32 instead of float64")
+/// `bytes`: what its arrays take as far as they were looked at.
+pub fn too_large(file: &str, bytes: u64, limit: u64) -> Diagnostic {
+    let (bytes, limit) = (limits::bytes(bytes.into()), limits::bytes(limit.into()));
+    Diagnostic::error("E0729", format!("`{file}` unpacks to {bytes} of arrays or more; the limit is {limit}"))
+        .help(format!("split it, or store float32 instead of float64; {}", limits::raise(limits::UNPACKED)))
+}
+
+/// A file that is not read at all. `bytes`: its size, if it says so.
+pub fn file_too_large(file: &str, bytes: Option<u64>, limit: u64) -> Diagnostic {
+    let limit = limits::bytes(limit.into());
+    let size = bytes.map_or_else(|| "more bytes than that".to_string(), |n| limits::bytes(n.into()));
+    Diagnostic::error("E0914", format!("`{file}` has {size}; the limit is {limit}"))
+        .help(format!("split it; {}", limits::raise(limits::FILE)))
 }

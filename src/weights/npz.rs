@@ -3,44 +3,57 @@
 //! In: bytes. Out: [`Arrays`]. The header of an array is checked against the bytes that follow it
 //! before anything is allocated, so a lying header costs nothing.
 
-use super::{Array, Arrays, Data, MAX_BYTES, count, errors};
+use super::{Array, Arrays, Data, count, errors};
 use crate::diag::Diagnostic;
+use crate::limits::Limits;
 use std::io::{Cursor, Read, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
+/// Arrays of one archive, and bytes of an array's header: more is no file of arrays.
 const MAX_ENTRIES: usize = 65_536;
 const MAX_HEADER: usize = 65_536;
 
 /// All arrays of an archive. `file` is only named in messages.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Arrays, Diagnostic> {
+    read_within(file, bytes, Limits::DEFAULT.unpacked)
+}
+
+/// [`read`], if all arrays together take at most so many bytes, in the archive's types and in those of [`Data`].
+pub fn read_within(file: &str, bytes: &[u8], most: u64) -> Result<Arrays, Diagnostic> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| errors::not_npz(file, &e.to_string()))?;
     if zip.len() > MAX_ENTRIES {
         return Err(errors::not_npz(file, "it has more than 65,536 entries"));
     }
     let mut arrays = Arrays::new();
-    let mut left = MAX_BYTES;
+    let mut left = most;
+    let too_large = |more: u64, left: u64| errors::too_large(file, (most - left).saturating_add(more), most);
     for i in 0..zip.len() {
         let mut entry = zip.by_index(i).map_err(|e| errors::not_npz(file, &e.to_string()))?;
         let entry_name = entry.name().to_string();
         let name = entry_name.strip_suffix(".npy").unwrap_or(&entry_name).to_string();
-        if entry.size() > left {
-            return Err(errors::too_large(file));
+        let claimed = entry.size();
+        if claimed > left {
+            return Err(too_large(claimed, left));
         }
         let mut content = Vec::new();
         // The declared size is the archive's word; `take` keeps it to it.
-        let limit = entry.size().min(left).saturating_add(1);
+        let limit = claimed.saturating_add(1);
         entry
             .by_ref()
             .take(limit)
             .read_to_end(&mut content)
             .map_err(|e| errors::damaged_array(file, &name, &e.to_string()))?;
-        if content.len() as u64 > left {
-            return Err(errors::too_large(file));
+        if content.len() as u64 > claimed {
+            return Err(errors::damaged_array(file, &name, "it unpacks to more than the archive says"));
         }
-        left -= content.len() as u64;
-        let array = array(file, &name, &content)?;
+        let (header, body) = header(file, &name, &content)?;
+        // Small integers grow when they are read.
+        let in_memory = (header.elements as u64).saturating_mul(header.kind.width());
+        let taken = in_memory.max(content.len() as u64);
+        left = left.checked_sub(taken).ok_or_else(|| too_large(taken, left))?;
+        let array = array(file, &name, header, body)?;
         if arrays.insert(name.clone(), array).is_some() {
             return Err(errors::damaged_array(file, &name, "the name occurs twice"));
         }
@@ -48,8 +61,69 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Arrays, Diagnostic> {
     Ok(arrays)
 }
 
-/// One npy array.
-fn array(file: &str, name: &str, bytes: &[u8]) -> Result<Array, Diagnostic> {
+/// What stands before the elements of an array.
+struct Npy {
+    shape: Vec<usize>,
+    /// The product of `shape`.
+    elements: usize,
+    kind: Kind,
+    fortran: bool,
+}
+
+/// The element types that are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    F4,
+    F8,
+    I1,
+    I2,
+    I4,
+    I8,
+    U1,
+    U2,
+    U4,
+    U8,
+}
+
+impl Kind {
+    /// Little-endian, or of one byte.
+    fn parse(descr: &str) -> Option<Kind> {
+        Some(match descr.strip_prefix(['<', '|', '='])? {
+            "f4" => Kind::F4,
+            "f8" => Kind::F8,
+            "i1" => Kind::I1,
+            "i2" => Kind::I2,
+            "i4" => Kind::I4,
+            "i8" => Kind::I8,
+            "u1" | "b1" => Kind::U1,
+            "u2" => Kind::U2,
+            "u4" => Kind::U4,
+            "u8" => Kind::U8,
+            _ => return None,
+        })
+    }
+
+    /// Bytes of an element in the file.
+    fn packed(self) -> usize {
+        match self {
+            Kind::I1 | Kind::U1 => 1,
+            Kind::I2 | Kind::U2 => 2,
+            Kind::F4 | Kind::I4 | Kind::U4 => 4,
+            Kind::F8 | Kind::I8 | Kind::U8 => 8,
+        }
+    }
+
+    /// Bytes of an element in [`Data`].
+    fn width(self) -> u64 {
+        match self {
+            Kind::F4 | Kind::I1 | Kind::I2 | Kind::I4 | Kind::U1 | Kind::U2 => 4,
+            Kind::F8 | Kind::I8 | Kind::U4 | Kind::U8 => 8,
+        }
+    }
+}
+
+/// What a npy array is, and its elements as they lie there: as many as its shape asks for.
+fn header<'b>(file: &str, name: &str, bytes: &'b [u8]) -> Result<(Npy, &'b [u8]), Diagnostic> {
     let damaged = |why: &str| errors::damaged_array(file, name, why);
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as a npy array"))?;
     let (header_len, rest) = match rest {
@@ -64,16 +138,8 @@ fn array(file: &str, name: &str, bytes: &[u8]) -> Result<Array, Diagnostic> {
     let header = std::str::from_utf8(header).map_err(|_| damaged("its header is no text"))?;
     let header = Header::parse(header).ok_or_else(|| damaged("its header cannot be understood"))?;
     let elements = count(&header.shape).ok_or_else(|| damaged("its shape is too large"))?;
-    let width = match header.descr.get(1..) {
-        Some("f4" | "i4" | "u4") => 4,
-        Some("f8" | "i8" | "u8") => 8,
-        Some("i1" | "u1" | "b1") => 1,
-        Some("i2" | "u2") => 2,
-        _ => return Err(errors::element_type(file, name, &header.descr)),
-    };
-    if !matches!(header.descr.as_bytes(), [b'<' | b'|' | b'=', ..]) {
-        return Err(errors::element_type(file, name, &header.descr));
-    }
+    let kind = Kind::parse(&header.descr).ok_or_else(|| errors::element_type(file, name, &header.descr))?;
+    let width = kind.packed();
     if elements.checked_mul(width) != Some(body.len()) {
         return Err(damaged(&format!(
             "its shape {} asks for {elements} elements of {width} bytes, {} bytes are there",
@@ -81,24 +147,29 @@ fn array(file: &str, name: &str, bytes: &[u8]) -> Result<Array, Diagnostic> {
             body.len()
         )));
     }
-    let data = match &header.descr[1..] {
-        "f4" => Data::F32(chunks(body).map(f32::from_le_bytes).collect()),
-        "f8" => Data::F64(chunks(body).map(f64::from_le_bytes).collect()),
-        "i4" => Data::I32(chunks(body).map(i32::from_le_bytes).collect()),
-        "i8" => Data::I64(chunks(body).map(i64::from_le_bytes).collect()),
-        "u4" => Data::I64(chunks(body).map(|b| i64::from(u32::from_le_bytes(b))).collect()),
-        "i1" => Data::I32(body.iter().map(|b| i32::from(*b as i8)).collect()),
-        "i2" => Data::I32(chunks(body).map(|b| i32::from(i16::from_le_bytes(b))).collect()),
-        "u2" => Data::I32(chunks(body).map(|b| i32::from(u16::from_le_bytes(b))).collect()),
-        "u8" => {
+    Ok((Npy { shape: header.shape, elements, kind, fortran: header.fortran }, body))
+}
+
+/// One npy array.
+fn array(file: &str, name: &str, npy: Npy, body: &[u8]) -> Result<Array, Diagnostic> {
+    let data = match npy.kind {
+        Kind::F4 => Data::F32(chunks(body).map(f32::from_le_bytes).collect()),
+        Kind::F8 => Data::F64(chunks(body).map(f64::from_le_bytes).collect()),
+        Kind::I4 => Data::I32(chunks(body).map(i32::from_le_bytes).collect()),
+        Kind::I8 => Data::I64(chunks(body).map(i64::from_le_bytes).collect()),
+        Kind::U4 => Data::I64(chunks(body).map(|b| i64::from(u32::from_le_bytes(b))).collect()),
+        Kind::I1 => Data::I32(body.iter().map(|b| i32::from(*b as i8)).collect()),
+        Kind::I2 => Data::I32(chunks(body).map(|b| i32::from(i16::from_le_bytes(b))).collect()),
+        Kind::U1 => Data::I32(body.iter().map(|b| i32::from(*b)).collect()),
+        Kind::U2 => Data::I32(chunks(body).map(|b| i32::from(u16::from_le_bytes(b))).collect()),
+        Kind::U8 => {
             let values: Option<Vec<i64>> =
                 chunks(body).map(|b| i64::try_from(u64::from_le_bytes(b)).ok()).collect();
-            Data::I64(values.ok_or_else(|| errors::element_type(file, name, &header.descr))?)
+            Data::I64(values.ok_or_else(|| errors::element_type(file, name, "u8"))?)
         }
-        _ => Data::I32(body.iter().map(|b| i32::from(*b)).collect()),
     };
-    let data = if header.fortran { row_major(&header.shape, data) } else { data };
-    Ok(Array { shape: header.shape, data })
+    let data = if npy.fortran { row_major(&npy.shape, data) } else { data };
+    Ok(Array { shape: npy.shape, data })
 }
 
 fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
@@ -215,6 +286,11 @@ mod tests {
         ])
     }
 
+    fn whole(file: &str, name: &str, bytes: &[u8]) -> Result<Array, Diagnostic> {
+        let (npy, body) = header(file, name, bytes)?;
+        array(file, name, npy, body)
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         let bytes = write(&sample()).unwrap();
@@ -241,7 +317,7 @@ mod tests {
         assert!(text.contains("9999999999999"));
         let at = npy.windows(4).position(|w| w == b"(2,)").unwrap();
         npy.splice(at..at + 16, b"(9999999999999,)".iter().copied());
-        let d = array("t.npz", "x", &npy).unwrap_err();
+        let d = whole("t.npz", "x", &npy).unwrap_err();
         assert_eq!(d.code, "E0722");
     }
 
@@ -251,7 +327,7 @@ mod tests {
         let at = npy.windows(5).position(|w| w == b"False").unwrap();
         let mut npy = npy;
         npy.splice(at..at + 5, b"True ".iter().copied());
-        let a = array("t.npz", "x", &npy).unwrap();
+        let a = whole("t.npz", "x", &npy).unwrap();
         assert_eq!(a.data, Data::F32(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
     }
 }

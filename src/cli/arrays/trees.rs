@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::eqn::tree::Tree;
 use crate::eqn::{Domain, DomainKind, Graph};
 use crate::runtime::MOST_STEPS;
-use crate::runtime::errors::{missing_trees, too_many_steps};
+use crate::runtime::errors::{missing_trees, too_large, too_many_steps};
 use crate::weights::trees::{TreesError, trees as trees_of};
 use crate::weights::{Array, Finder};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub fn trees(
     graph: &Graph,
     finder: Finder,
+    limit: u64,
     sizes: &mut Sizes,
     wrong: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, Vec<Tree>> {
@@ -26,7 +27,7 @@ pub fn trees(
             wrong.push(missing_trees(&domain.extent));
             continue;
         };
-        match read(finder, &name, array, &lengths, sizes) {
+        match read(finder, limit, &name, array, &lengths, sizes) {
             Ok(trees) => {
                 let most = trees.iter().map(Tree::nodes).max().unwrap_or(0);
                 let steps = sizes.steps.entry(i).or_insert(most);
@@ -53,6 +54,7 @@ pub fn names(domain: &Domain, finder: Finder) -> Option<[String; 2]> {
 
 fn read(
     finder: Finder,
+    limit: u64,
     name: &str,
     array: &Array,
     lengths: &str,
@@ -67,6 +69,10 @@ fn read(
     }
     if batch == 0 {
         return Err(errors::no_examples(finder.file));
+    }
+    let bytes = (batch as u128).saturating_mul(nodes as u128).saturating_mul(32);
+    if bytes > u128::from(limit) {
+        return Err(too_large(Some(bytes), limit));
     }
     let mut counts = vec![nodes; batch];
     if let Some(given) = finder.arrays.get(lengths) {

@@ -4,9 +4,10 @@
 //! do meanwhile. A core slows down and speeds up with whatever else runs beside it, so its peak is measured in turn with
 //! the calls, programs that are compared run in turn, and medians are compared.
 
-use crate::diag::Fallible;
+use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::{DomainKind, Graph, Ty};
 use crate::loops::{InputKind, Stage};
+use crate::runtime::errors::too_large;
 use crate::runtime::gemm::{Isa, peak_gflops};
 use crate::runtime::{Done, Executable, FlushToZero, Stream, Team, Workspace};
 use crate::schedule::cost::{self, Cost, Sizes};
@@ -40,6 +41,18 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Refuses more than there may be memory for, before lengths and trees are made of it.
+    pub fn check(&self, graph: &Graph, limit: u64) -> Result<(), Diagnostic> {
+        let points = |kind: &DomainKind| match kind {
+            // A node more for each leaf, and what it takes to tell its children.
+            DomainKind::Tree { .. } => (self.steps as u128).saturating_mul(2 * 40),
+            _ => 32,
+        };
+        let each = graph.domains.iter().fold(32, |sum, d| points(&d.kind).saturating_add(sum));
+        let bytes = each.saturating_mul(self.batch as u128);
+        if bytes > u128::from(limit) { Err(too_large(Some(bytes), limit)) } else { Ok(()) }
+    }
+
     /// Of one call.
     pub fn sizes(&self) -> Sizes {
         Sizes { batch: self.batch, steps: if self.stream { 1 } else { self.steps } }

@@ -103,7 +103,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0729",
         title: "a file of too many numbers",
-        text: "A file may hold arrays of 2 GiB in all, also after unpacking.",
+        text: "A file may hold arrays of 2 GiB in all, as they lie in memory after unpacking: small integers take four bytes there. A \
+               claim of an archive is refused before it is unpacked. `--max-unpacked SIZE` raises the limit.",
     },
     Entry {
         code: "E0730",

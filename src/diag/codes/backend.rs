@@ -16,6 +16,11 @@ pub const ENTRIES: &[Entry] = &[
                program slowly.",
     },
     Entry {
+        code: "E0603",
+        title: "no reproducible run on this computer",
+        text: "`--reproducible` promises the bits that every x86-64 computer with AVX2 and FMA gives. This one lacks them.",
+    },
+    Entry {
         code: "E0611",
         title: "a dimension without a number",
         text: "Machine code is made for fixed sizes. Give every dimension a number: as an argument of the recipe \

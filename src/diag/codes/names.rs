@@ -16,7 +16,8 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0203",
         title: "an import leaves the main file's folder",
-        text: "Paths after `use` are relative to the file they stand in and stay within the folder of the main file.",
+        text: "Paths after `use` are relative to the file they stand in and stay within the folder of the main file, the one named on the \
+               command line, symbolic links followed. `--root DIR` names another folder for all of them.",
     },
     Entry {
         code: "E0204",

@@ -250,15 +250,13 @@ impl<'l> Builder<'l> {
             return self.fail(errors::too_nested(MAX_NESTING, span));
         }
         let name = self.app_name(callee, recipe.item, env);
-        let (path, param_path) = {
-            let f = self.frame(env.frame);
-            (format!("{}{name}", f.path), format!("{}{name}", f.param_path))
-        };
-        let path = self.unique(path);
+        let f = self.frame(env.frame);
+        let (wanted, param_path) = (format!("{}{name}", f.path), format!("{}{name}", f.param_path));
+        let path = self.unique(wanted.clone());
         let param_path = match part {
             Some(p) => p.to_string(),
-            None if param_path.len() == path.len() => path.clone(),
-            None => param_path,
+            // Where another instance has the name, its parameters are others too.
+            None => format!("{param_path}{}", &path[wanted.len()..]),
         };
         let frame = self.new_frame(Origin {
             item: recipe.item,
@@ -319,16 +317,5 @@ impl<'l> Builder<'l> {
             _ => item_name(self.library.item(item)).map_or("cell".into(), |n| n.name.to_lowercase()),
         };
         format!("{stem}{}", suffix(&env.suffix))
-    }
-
-    /// A path no other instance has.
-    pub fn unique(&mut self, path: String) -> String {
-        let mut own = path.clone();
-        let mut n = 2;
-        while !self.instances.insert(own.clone()) {
-            own = format!("{path}{n}");
-            n += 1;
-        }
-        own
     }
 }

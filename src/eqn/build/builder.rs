@@ -6,12 +6,14 @@
 
 use super::Options;
 use super::errors::{self, Reported};
+use super::lookup::Lookup;
 use super::names::{AppNames, Callee, Ident2, name_apps};
 use super::space::Step;
 use super::value::*;
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
 use crate::eqn::{Binary, DomainId, Extent, Graph, Level, NodeId, Offset, Op, StateId, Ty};
+use crate::limits::Limits;
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text};
 use crate::resolve::{ItemId, Library, item_statics};
@@ -21,14 +23,23 @@ use crate::syntax::ast::{ItemKind, Name};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-/// No graph has more equations than this.
-pub const MAX_NODES: usize = 100_000;
 /// How deep evaluation may nest: names that read names, inside expressions.
 pub const MAX_DEPTH: usize = 6_000;
-/// How many repetitions of one expression are evaluated, whether or not they leave a node.
-pub const MAX_REPEATS: u64 = 1_000_000;
-/// The greatest lag.
-pub const MAX_LAG: i64 = 4096;
+/// Evaluations of an expression again and again, whether or not they leave a node, for each equation there may be.
+const REPEATS: u64 = 10;
+
+// Steps of work, in units of what it takes to evaluate an expression (some 0.3 µs).
+/// A node of the graph, and each term of its dimensions.
+const NODE_WORK: u64 = 3;
+/// An equation whose value is asked for, beside its expression.
+pub const EQUATION_WORK: usize = 6;
+/// A definition of a text, each time the text is read.
+const DEFINITION_WORK: u64 = 30;
+/// An instance, and each of its static parameters.
+pub const FRAME_WORK: usize = 60;
+pub const STATIC_WORK: usize = 4;
+/// A message: it is looked up, kept and drawn.
+const MESSAGE_WORK: u64 = 60;
 
 /// What a name that is being evaluated belongs to.
 pub type Place = (FrameId, Name, Vec<i64>, bool);
@@ -45,6 +56,9 @@ pub struct Builder<'l> {
     pub stack: Vec<Place>,
     pub depth: usize,
     pub repeats: u64,
+    /// Steps of work so far.
+    pub work: u64,
+    pub lookup: Lookup,
     /// One entry for each state of the graph.
     pub states: Vec<StateInfo>,
     pub inits: BTreeMap<StateId, Vec<NodeId>>,
@@ -105,6 +119,8 @@ impl<'l> Builder<'l> {
             stack: Vec::new(),
             depth: 0,
             repeats: 0,
+            work: 0,
+            lookup: Lookup::default(),
             states: Vec::new(),
             inits: BTreeMap::new(),
             pending: Vec::new(),
@@ -133,6 +149,10 @@ impl<'l> Builder<'l> {
         }
     }
 
+    pub fn limits(&self) -> &'l Limits {
+        self.library.limits()
+    }
+
     // Reports.
 
     pub fn report(&mut self, diagnostic: Diagnostic) -> Reported {
@@ -146,6 +166,7 @@ impl<'l> Builder<'l> {
     }
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
+        self.work = self.work.saturating_add(MESSAGE_WORK);
         if self.said.insert(diagnostic.clone()) {
             self.diagnostics.push(diagnostic);
         }
@@ -197,6 +218,7 @@ impl<'l> Builder<'l> {
         for (name, first, second) in &names.twins {
             self.warn(errors::twins(name, *first, *second));
         }
+        self.work = self.work.saturating_add(DEFINITION_WORK.saturating_mul(text.size() as u64));
         let known = (Rc::new(text), Rc::new(names));
         self.texts.insert(id, known.clone());
         known
@@ -242,23 +264,37 @@ impl<'l> Builder<'l> {
     }
 
     fn placed(&mut self, id: NodeId, span: Span) -> NodeId {
+        // Dimensions are polynomials.
+        let terms: usize = self.graph.shape(id).iter().map(|d| d.terms().count()).sum();
+        self.work = self.work.saturating_add(NODE_WORK * (1 + terms as u64));
         self.graph.set_span(id, Some(span));
         id
     }
 
     pub fn room(&mut self, span: Span) -> R<()> {
-        match self.graph.nodes.len() < MAX_NODES {
+        let most = self.limits().nodes;
+        match self.graph.nodes.len() < most {
             true => Ok(()),
-            false => self.fail(errors::too_many_equations(MAX_NODES, None, span)),
+            false => self.fail(errors::too_many_equations(most, None, span)),
+        }
+    }
+
+    /// Counts steps of work, and refuses more than there may be.
+    pub fn spend(&mut self, steps: usize, span: Span) -> R<()> {
+        self.work = self.work.saturating_add(steps as u64);
+        match self.options.work.is_none_or(|most| self.work <= most) {
+            true => Ok(()),
+            false => self.fail(errors::too_much_work(self.limits().work, span)),
         }
     }
 
     /// Counts work that may leave no node.
     pub fn repeat(&mut self, times: u64, span: Span) -> R<()> {
         self.repeats = self.repeats.saturating_add(times);
-        match self.repeats <= MAX_REPEATS {
+        let most = self.limits().nodes;
+        match self.repeats <= (most as u64).saturating_mul(REPEATS) {
             true => Ok(()),
-            false => self.fail(errors::too_many_equations(MAX_NODES, Some(times), span)),
+            false => self.fail(errors::too_many_equations(most, Some(times), span)),
         }
     }
 
@@ -535,6 +571,7 @@ impl<'l> Builder<'l> {
         if self.depth >= MAX_DEPTH {
             return self.fail(errors::too_deep(span));
         }
+        self.spend(1, span)?;
         self.depth += 1;
         let result = run(self);
         self.depth -= 1;

@@ -10,7 +10,7 @@ use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::{Diagnostic, Label};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text, expand, pick};
-use crate::resolve::{ItemId, Library, STAND_IN, item_statics};
+use crate::resolve::{ItemId, Library, STAND_IN, item_span, item_statics};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
 use std::cell::RefCell;
@@ -20,16 +20,33 @@ use std::collections::{BTreeSet, HashSet};
 const MAX_COMBINATIONS: usize = 64;
 /// So often a dimension that must be a number gets one.
 const MAX_ROUNDS: usize = 8;
+/// Of more combinations so many options at most are tried alone.
+const MOST_ALONE: usize = 256;
+/// After so many mistakes no further item is looked at.
+const MOST_ERRORS: usize = 100;
+/// What an item costs beside its equations.
+const ITEM_WORK: u64 = 100;
 
 /// All mistakes of the items of a file, each once, in the order of the text.
 pub fn check(library: &Library, file: FileId) -> Vec<Diagnostic> {
+    check_within(library, file, &mut library.limits().work.clone())
+}
+
+/// [`check`] in so many steps of work; those that are left.
+pub fn check_within(library: &Library, file: FileId, work: &mut u64) -> Vec<Diagnostic> {
     on_large_stack(|| {
         let ids = library.file(file).map(|f| f.items.clone()).unwrap_or_default();
         let mut out: Vec<Diagnostic> = Vec::new();
         let (mut said, mut places) = (HashSet::new(), HashSet::new());
         for id in ids {
-            let found = check_item(library, id);
-            let beyond = found.iter().any(|d| d.code == errors::TOO_MANY);
+            let errors = out.iter().filter(|d| d.is_error()).count();
+            if errors > MOST_ERRORS {
+                out.push(errors::too_many_mistakes(MOST_ERRORS, item_span(library.item(id))));
+                break;
+            }
+            *work = work.saturating_sub(ITEM_WORK);
+            let found = check_item(library, id, work);
+            let beyond = found.iter().any(errors::is_too_large);
             for d in found {
                 let place = d.labels.first().map(|l| (d.code, l.span));
                 if said.insert(d.clone()) && place.is_none_or(|p| places.insert(p)) {
@@ -45,17 +62,17 @@ pub fn check(library: &Library, file: FileId) -> Vec<Diagnostic> {
     })
 }
 
-fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
+fn check_item(library: &Library, id: ItemId, work: &mut u64) -> Vec<Diagnostic> {
     match &library.item(id).kind {
-        ItemKind::Cell(c) => check_recipes(library, id, &c.name, &c.statics),
-        ItemKind::Layer(l) => check_recipes(library, id, &l.name, &l.statics),
+        ItemKind::Cell(c) => check_recipes(library, id, &c.name, &c.statics, work),
+        ItemKind::Layer(l) => check_recipes(library, id, &l.name, &l.statics, work),
         ItemKind::Fn(f) => {
             let args = f.inputs.iter().filter(|i| !i.kind.is_empty() && i.default.is_none());
             let args = args.map(|i| argument(&i.name, number(0.5, i.span))).collect();
             let recipe = call(&f.name, args);
             let mut found = Found::default();
-            run(library, Target::Recipe(&recipe), Options::default(), &mut found);
-            found.unread(library, id, true);
+            run(library, Target::Recipe(&recipe), Options::default(), &mut found, work);
+            found.unread(library, id, true, work);
             found.diagnostics
         }
         ItemKind::Model(m) => {
@@ -69,20 +86,21 @@ fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
                         Target::Model(id, m),
                         Options { training, statics, ..Options::default() },
                         &mut found,
+                        work,
                     );
                 }
             }
-            found.unread(library, id, all);
+            found.unread(library, id, all, work);
             found.diagnostics
         }
         ItemKind::Check(c) => {
             let mut found = Found::default();
-            run(library, Target::Recipe(&c.recipe), Options::default(), &mut found);
+            run(library, Target::Recipe(&c.recipe), Options::default(), &mut found, work);
             found.diagnostics.retain(Diagnostic::is_error);
             found.diagnostics
         }
         ItemKind::Layout(l) => match library.lookup(l.cell.span.file, &l.cell.name) {
-            Some(cell) => check_layout(library, library.item(id).span, cell, l),
+            Some(cell) => check_layout(library, library.item(id).span, cell, l, work),
             None if library.is_unread(l.cell.span.file, &l.cell.name) => Vec::new(),
             None => vec![errors::unknown_item(&l.cell.written, None, l.cell.span)],
         },
@@ -90,30 +108,48 @@ fn check_item(library: &Library, id: ItemId) -> Vec<Diagnostic> {
     }
 }
 
-fn check_recipes(library: &Library, id: ItemId, name: &Ident, statics: &[Static]) -> Vec<Diagnostic> {
+fn check_recipes(
+    library: &Library,
+    id: ItemId,
+    name: &Ident,
+    statics: &[Static],
+    work: &mut u64,
+) -> Vec<Diagnostic> {
     let mut found = Found::default();
     let (variants, all) = variants(statics);
     for training in [false, true] {
         for variant in &variants {
             let args = variant.iter().map(|(n, e)| argument(n, e.clone())).collect();
             let recipe = call(name, args);
-            run(library, Target::Recipe(&recipe), Options { training, ..Options::default() }, &mut found);
+            run(
+                library,
+                Target::Recipe(&recipe),
+                Options { training, ..Options::default() },
+                &mut found,
+                work,
+            );
         }
     }
-    found.unread(library, id, all);
+    found.unread(library, id, all, work);
     found.diagnostics.extend(hidden_states(library, id));
     found.diagnostics
 }
 
 /// The mistakes of a layout's lines; what it leaves open for the options for which that is least.
-fn check_layout(library: &Library, item: Span, cell: ItemId, layout: &Layout) -> Vec<Diagnostic> {
+fn check_layout(
+    library: &Library,
+    item: Span,
+    cell: ItemId,
+    layout: &Layout,
+    work: &mut u64,
+) -> Vec<Diagnostic> {
     let missing = RefCell::new(Vec::new());
     let mut found = Found::default();
     let (variants, _) = variants(item_statics(library.item(cell)));
     for variant in &variants {
         let args = variant.iter().map(|(n, e)| argument(n, e.clone())).collect();
         let recipe = call(&layout.cell, args);
-        run(library, Target::Layout(&recipe, layout, &missing), Options::default(), &mut found);
+        run(library, Target::Layout(&recipe, layout, &missing), Options::default(), &mut found, work);
     }
     // Those of the cell itself are said where it stands.
     let is_own = |l: &Label| l.span.file == item.file && item.start <= l.span.start && l.span.end <= item.end;
@@ -167,7 +203,7 @@ impl Found {
     }
 
     /// Warns of what nothing reads for any option; says what an override has made fall away.
-    fn unread(&mut self, library: &Library, id: ItemId, all_options: bool) {
+    fn unread(&mut self, library: &Library, id: ItemId, all_options: bool, work: &mut u64) {
         if self.failed || !all_options {
             return;
         }
@@ -209,7 +245,7 @@ impl Found {
             && !fallen.is_empty()
         {
             let mut below = Found::default();
-            run(library, Target::Recipe(base), Options::default(), &mut below);
+            run(library, Target::Recipe(base), Options::default(), &mut below, work);
             fallen.retain(|n| below.read.contains(n));
             if !below.failed && !fallen.is_empty() {
                 self.diagnostics.push(errors::fell_away(&fallen, name.span));
@@ -228,9 +264,10 @@ enum Target<'a> {
 }
 
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
-fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found) {
+fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found, work: &mut u64) {
     let mut invented = false;
     for round in 1..=MAX_ROUNDS {
+        options.work = Some(*work);
         let (_, builder) = last_pass(library, &options, |b| {
             let built = match target {
                 Target::Recipe(recipe) => b.build_recipe(recipe).map(|_| ()),
@@ -249,6 +286,7 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
             built
         });
         let mut builder = builder;
+        *work = work.saturating_sub(builder.work);
         // Numbers that are made up here need not come out even.
         if invented {
             let before = builder.diagnostics.len();
@@ -355,18 +393,18 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
         return (out, true);
     }
     // Defaults stand for the options without a value here; those without a default get their first.
-    let lacking: Vec<&Ident> = statics.iter().filter(|s| s.default.is_none()).map(|s| &s.name).collect();
-    for (name, values) in &choices {
-        for value in values {
-            let mut v = fixed.clone();
-            for (other, others) in choices.iter().filter(|(o, _)| o.name != name.name) {
-                if let (true, Some(first)) = (lacking.iter().any(|l| l.name == other.name), others.first()) {
-                    v.push((*other, first.clone()));
-                }
+    let lacking: HashSet<&Name> =
+        statics.iter().filter(|s| s.default.is_none()).map(|s| &s.name.name).collect();
+    let alone = choices.iter().flat_map(|(name, values)| values.iter().map(move |value| (*name, value)));
+    for (name, value) in alone.take(MOST_ALONE) {
+        let mut v = fixed.clone();
+        for (other, others) in choices.iter().filter(|(o, _)| o.name != name.name) {
+            if let (true, Some(first)) = (lacking.contains(&other.name), others.first()) {
+                v.push((*other, first.clone()));
             }
-            v.push((*name, value.clone()));
-            out.push(v);
         }
+        v.push((name, value.clone()));
+        out.push(v);
     }
     out.remove(0);
     (out, false)

@@ -3,7 +3,7 @@
 //! Invariant: every name (and member of a family) is evaluated at most once in its frame. A name that is
 //! asked for while it is being evaluated lies on a cycle at one point.
 
-use super::builder::Builder;
+use super::builder::{Builder, EQUATION_WORK};
 use super::errors;
 use super::statics::SetVal;
 use super::value::*;
@@ -61,7 +61,10 @@ impl<'l> Builder<'l> {
         }
         self.frame_mut(frame).memo.insert(key.clone(), Memo::Busy);
         self.stack.push((frame, name.clone(), index.to_vec(), false));
-        let result = self.nested(span, |b| b.define(frame, name, index, span));
+        let result = self.nested(span, |b| {
+            b.spend(EQUATION_WORK, span)?;
+            b.define(frame, name, index, span)
+        });
         self.stack.pop();
         let memo = match &result {
             Ok(val) => Memo::Done(val.clone()),
@@ -94,6 +97,7 @@ impl<'l> Builder<'l> {
     ) -> R<Option<(Equated<'l>, Env)>> {
         let text = self.frame(frame).text.clone();
         for equated in text.sides.get(&(side.clone(), name.clone())).into_iter().flatten() {
+            self.spend(1, equated.span)?;
             let written = equated.index();
             if written.len() != index.len() {
                 let at = text

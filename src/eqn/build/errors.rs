@@ -9,6 +9,7 @@ pub use order::*;
 pub use shapes::*;
 
 use crate::diag::Diagnostic;
+use crate::limits;
 use crate::shape::{Dim, show_shape};
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
@@ -471,18 +472,41 @@ pub fn not_yet(what: &str, at: Span) -> Diagnostic {
 
 /// The code of a program beyond the limits.
 pub const TOO_MANY: &str = "E0921";
+const INSTANCES: &str = "E0925";
+const WORK: &str = "E0927";
+/// Whether a program is beyond a limit of its size.
+pub fn is_too_large(d: &Diagnostic) -> bool {
+    [TOO_MANY, INSTANCES, WORK].contains(&d.code)
+}
 
 pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnostic {
     let message = match would {
         Some(n) => format!("the program would have {n} equations; the limit is {limit}"),
         None => format!("the program would have more than {limit} equations, which is the limit"),
     };
-    Diagnostic::error(TOO_MANY, message).at(at, "expanded here").help("make the family or the stack smaller")
+    Diagnostic::error(TOO_MANY, message)
+        .at(at, "expanded here")
+        .help(format!("make the family or the stack smaller; {}", limits::raise(limits::NODES)))
+}
+
+/// `limit`: of the whole file, of which this is one item.
+pub fn too_much_work(limit: u64, at: Span) -> Diagnostic {
+    let message = format!("checking this file takes more than {limit} steps of work, which is the limit");
+    Diagnostic::error(WORK, message)
+        .at(at, "checked up to here")
+        .help(format!("check its parts as files of their own; {}", limits::raise(limits::WORK)))
+}
+
+pub fn too_many_mistakes(count: usize, at: Span) -> Diagnostic {
+    Diagnostic::error("E0928", format!("there are more than {count} mistakes before this item"))
+        .at(at, "not checked from here on")
+        .help("mend those first")
 }
 
 pub fn too_many_instances(limit: usize, at: Span) -> Diagnostic {
-    Diagnostic::error(TOO_MANY, format!("the program has more than {limit} instances, which is the limit"))
+    Diagnostic::error(INSTANCES, format!("the program has more than {limit} instances, which is the limit"))
         .at(at, "one too many")
+        .help(limits::raise(limits::INSTANCES))
 }
 
 pub fn too_nested(limit: usize, at: Span) -> Diagnostic {

@@ -13,7 +13,7 @@ use crate::syntax::ast::*;
 use std::rc::Rc;
 
 /// For so many messages a name that may be meant is looked for.
-const MOST_SEARCHED: usize = 100;
+const MOST_SEARCHED: usize = 50;
 
 impl<'l> Builder<'l> {
     pub fn eval(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
@@ -407,7 +407,7 @@ impl<'l> Builder<'l> {
                 Mul => x * y,
                 Div => x / y,
                 Mod => x - y * (x / y).floor(),
-                Pow => x.powf(y),
+                Pow => libm::pow(x, y),
                 _ => match (a.as_dim(), b.as_dim()) {
                     (Some(p), Some(q)) => match p.div(&q) {
                         Ok(d) => return Ok(Some(Val::dim(d))),
@@ -431,7 +431,11 @@ impl<'l> Builder<'l> {
             _ => return Ok(None),
         };
         match result {
-            Ok(d) => Ok(Some(Val::dim(d))),
+            Ok(d) => {
+                // As many terms were put together more than once.
+                self.spend(4 * d.terms().count(), span)?;
+                Ok(Some(Val::dim(d)))
+            }
             Err(e) => self.dim_error(&e, span),
         }
     }

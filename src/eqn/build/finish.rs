@@ -51,7 +51,7 @@ impl<'l> Builder<'l> {
             for entry in text.declared(Kind::State) {
                 let Some(d) = &entry.declared else { continue };
                 let full = format!("{}{}", self.frame(frame).path, entry.name);
-                if self.graph.find_output(&full).is_some() {
+                if self.output_named(&full).is_some() {
                     continue;
                 }
                 if let Some(node) = self.whole(frame, &entry.name, d.span)? {
@@ -70,8 +70,8 @@ impl<'l> Builder<'l> {
                 _ => None,
             });
         };
-        let reached =
-            self.frame(frame).memo.keys().filter(|(n, i)| n == name && i.len() == sets.len()).count();
+        let reached = self.frame(frame).memo.range((name.clone(), Vec::new())..).map(|(key, _)| key);
+        let reached = reached.take_while(|(n, _)| n == name).filter(|(_, i)| i.len() == sets.len()).count();
         let mut wanted: u64 = 1;
         for set in sets.iter() {
             let FamilySet::Range(a, b) = set else { return Ok(None) };
@@ -129,7 +129,7 @@ impl<'l> Builder<'l> {
             };
             let full = format!("{array}_last");
             let Some(node) = node else { continue };
-            match self.graph.find_output(&full).map(|o| self.graph.node(o).span) {
+            match self.output_named(&full).map(|o| self.graph.node(o).span) {
                 None => self.graph.output(full, node),
                 // It would be carried in place of the state.
                 Some(out) => {
@@ -225,6 +225,8 @@ impl<'l> Builder<'l> {
         if self.diagnostics.iter().any(|d| d.is_error()) {
             return None;
         }
+        // Each of what follows goes through the whole graph.
+        self.work = self.work.saturating_add(self.graph.nodes.len() as u64);
         self.check_order();
         if self.diagnostics.iter().any(|d| d.is_error()) {
             return None;

@@ -1,17 +1,14 @@
 //! A new instance of an item: its text, its path, its static parameters. Inputs and axes follow in [`super::bind`].
 
-use super::builder::Builder;
+use super::builder::{Builder, FRAME_WORK, STATIC_WORK};
 use super::errors::{self, Reported};
 use super::space::Space;
 use super::value::*;
 use crate::resolve::{ItemId, item_name, nearest};
 use crate::source::Span;
 use crate::syntax::ast::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-/// So many instances and function calls make up one program at most.
-const MAX_FRAMES: usize = 10_000;
 
 /// Where a new frame comes from.
 pub struct Origin<'l, 'e> {
@@ -28,8 +25,9 @@ pub struct Origin<'l, 'e> {
 impl<'l> Builder<'l> {
     /// A frame with its static parameters, and no inputs yet.
     pub fn new_frame(&mut self, origin: Origin<'l, '_>) -> R<FrameId> {
-        if self.frames.len() >= MAX_FRAMES {
-            return self.fail(errors::too_many_instances(MAX_FRAMES, origin.span));
+        let most = self.limits().instances;
+        if self.frames.len() >= most {
+            return self.fail(errors::too_many_instances(most, origin.span));
         }
         let item = self.library.item(origin.item);
         let (kind, title) = match (&item.kind, item_name(item)) {
@@ -40,6 +38,8 @@ impl<'l> Builder<'l> {
             _ => return self.fail(errors::not_a_recipe("item", origin.span)),
         };
         let (text, apps) = self.text(origin.item);
+        let statics: usize = text.layers.iter().map(|l| l.statics.len()).sum();
+        self.spend(FRAME_WORK + STATIC_WORK * statics, origin.span)?;
         if text.baseless {
             return Err(Stop::Reported(Reported::earlier()));
         }
@@ -93,6 +93,7 @@ impl<'l> Builder<'l> {
         open_set: Option<&Name>,
     ) -> R<BTreeMap<Name, StaticVal<'l>>> {
         let names: Vec<Name> = statics.iter().map(|s| s.name.name.clone()).collect();
+        let known: BTreeSet<&Name> = names.iter().collect();
         let mut given: BTreeMap<Name, &'l Expr> = BTreeMap::new();
         let positional = args.iter().filter(|a| a.name.is_none());
         for (i, arg) in positional.enumerate() {
@@ -111,7 +112,8 @@ impl<'l> Builder<'l> {
             let (false, [own]) = (name.prev, name.path.as_slice()) else {
                 return self.fail(errors::unknown_static(&title.written, "a path", None, name.span));
             };
-            if !names.contains(&own.name) && open_set == Some(&own.name) {
+            let is_known = known.contains(&own.name);
+            if !is_known && open_set == Some(&own.name) {
                 // `D = 2`: how many axes `D..` are.
                 let val = self.eval(&arg.value, &env.of_dims())?;
                 let count = val.as_int().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
@@ -121,7 +123,7 @@ impl<'l> Builder<'l> {
                 self.frame_mut(frame).space.count = count;
                 continue;
             }
-            if !names.contains(&own.name) {
+            if !is_known {
                 let near = nearest(&own.name, names.iter()).cloned();
                 return self.fail(errors::unknown_static(&title.written, &own.written, near, name.span));
             }

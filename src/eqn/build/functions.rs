@@ -11,20 +11,20 @@ use crate::syntax::ast::Expr;
 
 type Elementwise = (&'static str, Unary, fn(f64) -> f64);
 
-/// Elementwise functions of one argument, with what they are of a number.
+/// Elementwise functions of one argument, with what they are of a number: on every computer the same.
 const ELEMENTWISE: &[Elementwise] = &[
-    ("σ", Unary::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
-    ("tanh", Unary::Tanh, f64::tanh),
+    ("σ", Unary::Sigmoid, |x| 1.0 / (1.0 + libm::exp(-x))),
+    ("tanh", Unary::Tanh, libm::tanh),
     ("relu", Unary::Relu, |x| if x > 0.0 { x } else { x * 0.0 }),
-    ("exp", Unary::Exp, f64::exp),
-    ("log", Unary::Log, f64::ln),
-    ("log_sigmoid", Unary::LogSigmoid, |x| -(-x).exp().ln_1p()),
-    ("softplus", Unary::Softplus, |x| if x > 30.0 { x } else { x.exp().ln_1p() }),
+    ("exp", Unary::Exp, libm::exp),
+    ("log", Unary::Log, libm::log),
+    ("log_sigmoid", Unary::LogSigmoid, |x| -libm::log1p(libm::exp(-x))),
+    ("softplus", Unary::Softplus, |x| if x > 30.0 { x } else { libm::log1p(libm::exp(x)) }),
     ("sqrt", Unary::Sqrt, f64::sqrt),
     ("abs", Unary::Abs, f64::abs),
     ("sign", Unary::Sign, |x| if x == 0.0 { 0.0 } else { x.signum() }),
-    ("sin", Unary::Sin, f64::sin),
-    ("cos", Unary::Cos, f64::cos),
+    ("sin", Unary::Sin, libm::sin),
+    ("cos", Unary::Cos, libm::cos),
     ("floor", Unary::Floor, f64::floor),
     ("erf", Unary::Erf, libm::erf),
 ];

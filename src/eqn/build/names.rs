@@ -3,10 +3,11 @@
 //!
 //! Invariant: names depend on the text alone, never on the order of evaluation.
 
+use crate::resolve::inherit::{fingerprint, same};
 use crate::resolve::text::{Text, plain};
 use crate::source::Span;
 use crate::syntax::ast::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How one application is named.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,10 +100,13 @@ impl Naming<'_> {
         self.plain(e);
         let mut apps = Vec::new();
         self.collect(e, &mut apps);
-        for (i, (name, a)) in apps.iter().enumerate() {
-            if let Some((_, b)) = apps[..i].iter().find(|(_, b)| crate::resolve::inherit::same(a, b)) {
+        let mut alike: HashMap<u64, Vec<&Expr>> = HashMap::new();
+        for (name, a) in &apps {
+            let before = alike.entry(fingerprint(a)).or_default();
+            if let Some(b) = before.iter().find(|b| same(a, b)) {
                 self.out.twins.push((name.clone(), b.span, a.span));
             }
+            before.push(a);
         }
     }
 

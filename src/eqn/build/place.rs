@@ -306,6 +306,10 @@ impl<'l> Builder<'l> {
             let axis = self.axis_variable(env.frame, &name).filter(|_| !hidden)?;
             return Some((name, axis, false));
         }
+        // What is read at another point has a place of its own: `table[w[t-1]]` is a row at this one.
+        if let ExprKind::Index { .. } = &e.kind {
+            return None;
+        }
         children(e).into_iter().find_map(|c| self.mentions_point(c, env))
     }
 

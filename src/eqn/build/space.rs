@@ -156,10 +156,7 @@ impl<'l> Builder<'l> {
 
     /// A new axis with a name of its own for its length.
     pub fn new_domain(&mut self, extent: &str, var: &str, kind: DomainKind) -> DomainId {
-        let mut own = extent.to_string();
-        while self.symbols.contains(own.as_str()) || self.graph.domains.iter().any(|d| *d.extent == *own) {
-            own.push('\'');
-        }
+        let own = self.free_extent(extent);
         self.symbols.insert(own.as_str().into());
         self.graph.domain(Domain { extent: own.into(), var: var.into(), kind, edges: Vec::new() })
     }

@@ -3,7 +3,7 @@
 //! A state exists if something reads it at an offset. Its boundary is, in this order: the caller's value,
 //! the `at` block, the declared value. A constant one always becomes a source named `h0`.
 
-use super::builder::{Builder, MAX_LAG};
+use super::builder::Builder;
 use super::define::suffix;
 use super::errors;
 use super::space::Step;
@@ -36,10 +36,11 @@ impl<'l> Builder<'l> {
         step: &Step,
         span: Span,
     ) -> R<Val<'l>> {
+        let most = self.limits().lag;
         if let Step::By(by) = step
-            && let Some((_, k)) = by.iter().find(|(_, k)| k.unsigned_abs() > MAX_LAG as u64)
+            && let Some((_, k)) = by.iter().find(|(_, k)| k.unsigned_abs() > u64::from(most))
         {
-            return self.fail(errors::lag_too_great(*k, MAX_LAG, span));
+            return self.fail(errors::lag_too_great(*k, most, span));
         }
         let text = self.frame(frame).text.clone();
         let Some(entry) = text.get(name) else {
@@ -242,8 +243,9 @@ impl<'l> Builder<'l> {
             ([axis], _) | ([], [axis]) if !self.is_tree(*axis) => *axis,
             _ => return self.fail(errors::wants_sequence("shift", span)),
         };
-        if k.abs() > MAX_LAG {
-            return self.fail(errors::lag_too_great(k, MAX_LAG, span));
+        let most = self.limits().lag;
+        if k.unsigned_abs() > u64::from(most) {
+            return self.fail(errors::lag_too_great(k, most, span));
         }
         let (shape, ty) = (self.graph.shape(node).clone(), self.graph.ty(node).clone());
         let places = (span, span);
@@ -604,18 +606,15 @@ impl<'l> Builder<'l> {
             member.insert(0, Dim::constant(i64::from(lags)));
         }
         let shape = self.family_shape(sets, &member, span)?;
-        let mut node = match self.graph.find_source(&source_name) {
+        let mut node = match self.source_named(&source_name) {
             Some(known) if !matches!(self.graph.sources[known.index()].kind, SourceKind::Initial { .. }) => {
                 let first = self.graph.sources[known.index()].span;
                 return self.fail(errors::two_arrays(&source_name, first, Some(span)));
             }
-            Some(known) => {
-                let at = self.graph.nodes.iter().position(|n| n.op == Op::Source(known));
-                match at {
-                    Some(i) => NodeId(i as u32),
-                    None => return Ok(Vec::new()),
-                }
-            }
+            Some(known) => match self.reader_of(known) {
+                Some(node) => node,
+                None => return Ok(Vec::new()),
+            },
             None => {
                 let source = Source {
                     name: source_name.into(),

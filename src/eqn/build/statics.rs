@@ -201,7 +201,7 @@ impl<'l> Builder<'l> {
             }
             Val::List(items) => self.fail(errors::list_length(name, count, items.len(), expr.span)),
             Val::Num(x) => {
-                let count = usize::try_from(count).unwrap_or(0).min(super::builder::MAX_NODES);
+                let count = usize::try_from(count).unwrap_or(0).min(self.limits().nodes);
                 Ok(Val::List(std::rc::Rc::new(vec![Val::Num(x); count])))
             }
             val => self.fail(errors::static_kind(name, StaticKind::List.word(), val.kind(), expr.span)),
@@ -495,10 +495,9 @@ impl<'l> Builder<'l> {
             match self.eval_set(&binder.set, env)? {
                 SetVal::Range(a, b) => {
                     let members = b.saturating_sub(a).saturating_add(1).max(0) as u64;
-                    if members > super::builder::MAX_NODES as u64 {
-                        let d =
-                            errors::too_many_equations(super::builder::MAX_NODES, Some(members), binder.span);
-                        return self.fail(d);
+                    let most = self.limits().nodes;
+                    if members > most as u64 {
+                        return self.fail(errors::too_many_equations(most, Some(members), binder.span));
                     }
                     sets.push(FamilySet::Range(a, b));
                 }
@@ -636,15 +635,15 @@ fn fold_scalar(s: Scalar) -> Scalar {
         Scalar::Num(_) | Scalar::Dim(_) => None,
         Scalar::Neg(a) => number(a).map(|x| -x),
         Scalar::Sqrt(a) => number(a).map(f64::sqrt),
-        Scalar::Log(a) => number(a).map(f64::ln),
-        Scalar::Exp(a) => number(a).map(f64::exp),
+        Scalar::Log(a) => number(a).map(libm::log),
+        Scalar::Exp(a) => number(a).map(libm::exp),
         Scalar::Bin(op, a, b) => match (number(a), number(b)) {
             (Some(x), Some(y)) => Some(match op {
                 '+' => x + y,
                 '-' => x - y,
                 '*' => x * y,
                 '/' => x / y,
-                _ => x.powf(y),
+                _ => libm::pow(x, y),
             }),
             _ => None,
         },

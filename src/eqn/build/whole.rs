@@ -97,7 +97,8 @@ impl<'l> Builder<'l> {
         if let Val::Dim(d) = &arg.0 {
             self.want_number(d);
         }
-        match arg.0.as_int().filter(|n| (0..=super::builder::MAX_NODES as i64).contains(n)) {
+        let most = i64::try_from(self.limits().nodes).unwrap_or(i64::MAX);
+        match arg.0.as_int().filter(|n| (0..=most).contains(n)) {
             Some(n) => Ok(n),
             None => self.fail(errors::not_a_known_number(arg.0.kind(), arg.1)),
         }

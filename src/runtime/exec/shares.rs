@@ -332,14 +332,14 @@ impl Execution<'_> {
         })
     }
 
-    /// Does a kernel sum over the steps of the only example into its only row? (Those of several examples are summed step by
-    /// step, every example by one thread.)
-    fn sums_steps(&self, kernel: usize, over: Place, args: &[Arg]) -> bool {
+    /// Does a kernel sum over the steps of the only example? Of several examples each is one thread's.
+    fn sums_for_one(&self, kernel: usize, over: Place, args: &[Arg]) -> bool {
         let declared = &self.exe.program.kernels[kernel].args;
-        let is_example = |arg: &Arg| matches!(arg, Arg::Rows(at) if self.place(at.buffer) == Place::Example);
-        let is_domain = matches!(over, Place::Over { .. });
+        let all_steps = matches!(over, Place::Over { domain, .. }
+            if !self.is_indexed(domain) && self.scratch.step[domain.index()].is_none());
+        let is_of_one = |arg: &Arg| matches!(arg, Arg::Rows(at) if self.place(at.buffer) == Place::Example);
         let mut written = args.iter().zip(declared).filter(|(_, declared)| declared.written);
-        self.batch == 1 && is_domain && written.any(|(arg, _)| is_example(arg))
+        self.batch == 1 && all_steps && written.any(|(arg, _)| is_of_one(arg))
     }
 
     /// Must one thread run a kernel on all rows: does it sum over them, or read rows that it writes at another step?
@@ -347,7 +347,7 @@ impl Execution<'_> {
         if self.member.count == 1 || self.mine.is_some() {
             return false;
         }
-        if over == Place::Shared || self.sums(kernel, args) || self.sums_steps(kernel, over, args) {
+        if over == Place::Shared || self.sums(kernel, args) || self.sums_for_one(kernel, over, args) {
             return true;
         }
         let kernel = &self.exe.program.kernels[kernel];

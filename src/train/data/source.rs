@@ -5,6 +5,7 @@
 
 use super::{Dataset, Declared, Open, table, task, text, trees, ts};
 use crate::diag::Diagnostic;
+use crate::limits::Limits;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Piece};
 use crate::train::errors;
@@ -18,6 +19,8 @@ pub struct Call {
     pub positional: Vec<Constant>,
     pub named: Vec<(String, Constant)>,
     pub span: Span,
+    /// What the examples may cost.
+    pub limits: Limits,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +50,7 @@ impl Constant {
                     BinaryOp::Sub => a - b,
                     BinaryOp::Mul => a * b,
                     BinaryOp::Div => a / b,
-                    BinaryOp::Pow => a.powf(b),
+                    BinaryOp::Pow => libm::pow(a, b),
                     _ => return None,
                 })
             }
@@ -105,7 +108,14 @@ impl Call {
         if !READERS.contains(&reader.as_str()) {
             return Err(errors::unknown_source(callee.span, &reader, READERS));
         }
-        let mut call = Call { names, reader, positional: Vec::new(), named: Vec::new(), span: e.span };
+        let mut call = Call {
+            names,
+            reader,
+            positional: Vec::new(),
+            named: Vec::new(),
+            span: e.span,
+            limits: Limits::DEFAULT,
+        };
         for arg in args {
             let value = Constant::of(&arg.value).ok_or_else(|| errors::not_constant(arg.value.span))?;
             match &arg.name {

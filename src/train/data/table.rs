@@ -4,6 +4,7 @@ use super::source::Call;
 use super::text::decode;
 use super::{Dataset, Declared, Field, Open, Over, Values};
 use crate::diag::Diagnostic;
+use crate::limits;
 use crate::train::errors;
 use crate::weights::{self, Array};
 use rand::{RngExt, SeedableRng};
@@ -37,8 +38,18 @@ pub fn csv(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
     }
     let examples = rows.lines.len();
     let mut values: Vec<f32> = rows.values.iter().map(|v| v * scale).collect();
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(errors::bad_argument(
+            "csv",
+            &format!("has values that are not finite once scaled by {scale}"),
+        ));
+    }
     let mut shape = shape;
     if let Some(frame) = Frame::parse(call, &shape)? {
+        let bytes = limits::array_bytes(frame.extents.iter().copied().chain([examples]), size_of::<f32>());
+        if bytes.is_none_or(|n| n > call.limits.unpacked) {
+            return Err(errors::too_many_values(&call.reader, bytes, call.limits.unpacked));
+        }
         values = frame.placed(&values, &shape, test_from.unwrap_or(examples));
         shape = frame.extents;
     }
@@ -168,6 +179,9 @@ impl Rows {
         if labelled && label.is_empty() {
             return Err("its last column, the class, is empty".into());
         }
+        if cells.is_empty() {
+            return Err("it has no value before its last column".into());
+        }
         let width = *self.width.get_or_insert(cells.len());
         if cells.len() != width {
             return Err(format!("it has {} values, the first line has {width}", cells.len()));
@@ -213,7 +227,7 @@ impl Rows {
 pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Dataset, Diagnostic> {
     call.only(1, &[])?;
     let path = call.path()?;
-    let arrays = weights::npz::read(path, &open(path)?)?;
+    let arrays = weights::npz::read_within(path, &open(path)?, call.limits.unpacked)?;
     let finder = weights::Finder { file: path, arrays: &arrays };
     let mut fields = Vec::new();
     let mut examples: Option<usize> = None;
@@ -235,6 +249,13 @@ pub fn npz(call: &Call, declared: &[Declared], open: &mut Open) -> Result<Datase
             ));
         }
         let (axes, shape) = rest.split_at_checked(over.axes()).ok_or_else(misshaped)?;
+        // Of nothing there may be more than there is memory for.
+        if array.data.is_empty() {
+            return Err(errors::bad_file(
+                path,
+                &format!("`{name}` {} holds no number", weights::show(&array.shape)),
+            ));
+        }
         let own = |what: &str| arrays.get(&format!("{name}_{what}")).or_else(|| arrays.get(what));
         let lengths = match own("lengths") {
             Some(given) if over != Over::Example => whole_lengths(path, given, *n, axes)?,
@@ -340,6 +361,7 @@ mod tests {
             positional: vec![Constant::Text("a".into())],
             named,
             span: Span { file: FileId(0), start: 0, end: 0 },
+            limits: crate::limits::Limits::DEFAULT,
         }
     }
 

@@ -261,6 +261,7 @@ mod tests {
             positional: vec![],
             named: named.iter().map(|(n, v)| (n.to_string(), Constant::Number(*v))).collect(),
             span: crate::source::Span { file: crate::source::FileId(0), start: 0, end: 0 },
+            limits: crate::limits::Limits::DEFAULT,
         }
     }
 

@@ -198,6 +198,7 @@ mod tests {
             positional: vec![Constant::Text("a.txt".into())],
             named: named.iter().map(|(k, v)| (k.to_string(), Constant::Text(v.to_string()))).collect(),
             span: Span { file: FileId(0), start: 0, end: 0 },
+            limits: crate::limits::Limits::DEFAULT,
         }
     }
 

@@ -246,6 +246,7 @@ mod tests {
             positional: vec![Constant::Text("a".into())],
             named: vec![("first".into(), Constant::Text(first.into()))],
             span: Span { file: FileId(0), start: 0, end: 0 },
+            limits: crate::limits::Limits::DEFAULT,
         };
         let names = ["t", "y"].into_iter().zip(over);
         let declared: Vec<Declared> =

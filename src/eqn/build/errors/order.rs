@@ -1,6 +1,7 @@
 //! Points, lags, states, order.
 
 use crate::diag::Diagnostic;
+use crate::limits;
 use crate::shape::{Dim, Shape, show_shape};
 use crate::source::Span;
 
@@ -86,10 +87,13 @@ pub fn offset_not_constant(name: &str, at: Span) -> Diagnostic {
         .help(format!("write `{name}-1`, `{name}+2` or a number given by a static index"))
 }
 
-pub fn lag_too_great(lag: i64, limit: i64, at: Span) -> Diagnostic {
+pub fn lag_too_great(lag: i64, limit: u32, at: Span) -> Diagnostic {
     Diagnostic::error("E0924", format!("a lag of {}; the limit is {limit}", lag.unsigned_abs()))
         .at(at, "here")
-        .help("carry what is needed from so far back in a state, or keep the values as a `mem` and read a position")
+        .help(format!(
+            "carry what is needed from so far back in a state, or keep the values as a `mem` and read a position; {}",
+            limits::raise(limits::LAG)
+        ))
 }
 
 pub fn offset_at_side(at: Span) -> Diagnostic {

@@ -106,7 +106,8 @@ impl Maker {
     /// An expression of just this depth, and its value; a digit has depth 0.
     fn expression(&mut self, depth: usize) -> usize {
         self.words += 1;
-        if depth == 0 {
+        // Beyond the limit, which the caller looks at, an expression is cut short.
+        if depth == 0 || self.words > MOST {
             let digit = self.rng.random_range(0..self.symbols);
             let _ = write!(self.text, "{digit} ");
             return digit;
@@ -147,7 +148,14 @@ mod tests {
         named.push(("form".into(), Constant::Text(form.into())));
         let span = crate::source::Span { file: crate::source::FileId(0), start: 0, end: 0 };
         let names = vec!["t".into(), "y".into()];
-        let call = Call { names, reader: "task".into(), positional: vec![], named, span };
+        let call = Call {
+            names,
+            reader: "task".into(),
+            positional: vec![],
+            named,
+            span,
+            limits: crate::limits::Limits::DEFAULT,
+        };
         expressions(&call, &[], Size { steps: 2, count: 50, seed: 3 }).unwrap()
     }
 

@@ -2,9 +2,9 @@
 //! run ends, or begins, at a page without access, so one element too far ends the process.
 //!
 //! Over all recipes that the standard library and the models check, and some wide ones; forward and backward, scheduled
-//! for batches, for one example and for streams, with both kinds of vectors, on one and two threads, with examples of
-//! unlike lengths. Each part is done by a process of its own, which says where it is, so that a fault has a name. That
-//! such a fault ends a process is tested with programs that are wrong on purpose.
+//! for batches (whatever is kept), for one example and for streams, with both kinds of vectors, on one and two threads, with
+//! examples of unlike lengths. Each part is done by a process of its own, which says where it is, so that a fault has a
+//! name. That such a fault ends a process is tested with programs that are wrong on purpose.
 #![cfg(target_os = "linux")]
 
 mod recipes_support;
@@ -21,8 +21,8 @@ use rnnc::runtime::gemm::{Isa, Packed, View, ViewMut, outer, product};
 use rnnc::runtime::kernel::{Addresses, Base, Bind, Native};
 use rnnc::runtime::memory::{Buf, Memory};
 use rnnc::runtime::{Executable, Placement, Stream, Team, run_batch_on};
-use rnnc::schedule::Expected;
 use rnnc::schedule::cost::Sizes;
+use rnnc::schedule::{Expected, Keep};
 use rnnc::shape::Bindings;
 use rnnc::source::Sources;
 use rnnc::syntax::ast::Expr;
@@ -164,8 +164,14 @@ fn run_recipe(
     let joint = Case::new(joint.bind(&bindings).map_err(|e| format!("{e:?}"))?);
     let one = Expected::Sizes(Sizes { batch: 1, steps: 5 });
     let ragged: &[usize] = &[3, 0, 4, 2, 1];
-    for (expected, orders) in [(Expected::Batches, &[ragged, &[4]][..]), (one, &[&[4]])] {
-        let options = CompileOptions { grad: with_grad.clone(), expected, ..CompileOptions::default() };
+    let variants = [
+        (Expected::Batches, Keep::Dear, &[ragged, &[4]][..]),
+        (Expected::Batches, Keep::All, &[ragged]),
+        (Expected::Batches, Keep::Least, &[ragged]),
+        (one, Keep::Dear, &[&[4]]),
+    ];
+    for (expected, keep, orders) in variants {
+        let options = CompileOptions { grad: with_grad.clone(), expected, keep, ..CompileOptions::default() };
         let program = program(&graph, &bindings, &options).map_err(|e| format!("{e:?}"))?;
         let batches: Vec<_> = orders.iter().map(|order| joint.batch(order, 1)).collect();
         for narrow in [false, true] {
@@ -179,7 +185,7 @@ fn run_recipe(
                 for (team, threads, (i, batch)) in runs {
                     let examples = batch.size;
                     say(&format!(
-                        "{name}, {expected:?}, narrow: {narrow}, {placement:?}, {threads} threads, {examples} examples"
+                        "{name}, {expected:?}, {keep:?}, narrow: {narrow}, {placement:?}, {threads} threads, {examples} examples"
                     ));
                     let found = run_batch_on(&exe, batch, Limits::DEFAULT.memory, team)
                         .map_err(|e| format!("{e:?}"))?;

@@ -12,7 +12,7 @@ use rnnc::eqn::parse::parse;
 use rnnc::limits::Limits;
 use rnnc::runtime::{Executable, Team, run_batch_on};
 use rnnc::schedule::cost::Sizes;
-use rnnc::schedule::{Expected, schedule_for};
+use rnnc::schedule::{Expected, Keep, schedule_for};
 use rnnc::simplify::simplify;
 
 const CHAIN: &str = "domain n : t
@@ -53,7 +53,7 @@ fn check(text: &str) {
     let graph = joint(text);
     let case = Case::new(graph.clone());
     for expected in [Expected::Batches, Expected::Sizes(Sizes { batch: 1, steps: 3 })] {
-        let program = schedule_for(&graph, expected).expect("a program");
+        let program = schedule_for(&graph, expected, Keep::default()).expect("a program");
         let exe = Executable::interpreted(program).expect("a sound program");
         for order in [&[2, 0, 1][..], &[2]] {
             let batch = case.batch(order, 1);

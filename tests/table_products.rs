@@ -4,9 +4,10 @@ use ndarray::{ArrayD, IxDyn};
 use rnnc::eqn::eval::{Batch, eval};
 use rnnc::eqn::{Graph, Level, Ty, parse, verify};
 use rnnc::grad;
+use rnnc::limits::Limits;
 use rnnc::loops::Stage;
 use rnnc::pipeline::{CompileOptions, compile};
-use rnnc::runtime::{MEMORY_LIMIT, Team, run_batch_on};
+use rnnc::runtime::{Team, run_batch_on};
 use rnnc::simplify::multiply_tables;
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ fn compiled_a_row_has_the_same_bits_and_threads_do_not_show() {
             all().any(|s| matches!(s, Stage::Tally { .. })),
             all().any(|s| matches!(s, Stage::Outer { rows: Some(_), .. })),
         );
-        (run_batch_on(&exe, &batch, MEMORY_LIMIT, team).expect("it runs"), found)
+        (run_batch_on(&exe, &batch, Limits::DEFAULT.memory, team).expect("it runs"), found)
     };
     let (by_rows, _) = run(&graph, &Team::alone());
     let (by_table, found) = run(&other, &Team::alone());

@@ -8,6 +8,7 @@
 const LARGE: usize = 2 << 20;
 
 /// A multiple of every page size.
+#[cfg_attr(any(miri, not(unix)), allow(dead_code))]
 pub const PAGE: usize = 1 << 16;
 
 /// Asks the system to back fresh memory by large pages. Only a wish: nothing that can be seen depends on it.

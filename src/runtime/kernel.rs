@@ -130,7 +130,8 @@ impl Native {
         // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer,
         // where these are the elements that this thread may touch (as is promised of `memory`), or within a weight, which
         // it only reads (`addresses` checks). Arguments may overlap, which the code allows for. It reads the constants and
-        // the strides behind the last argument and never writes them. The module that holds it lives as long as `self`.
+        // the strides behind the last argument and never writes them. It calls nothing but `codegen::helpers`, through which no
+        // panic comes. The module that holds it lives as long as `self`.
         unsafe { (self.kernels[kernel].function)(scratch.0.start(), rows, 0) }
     }
 

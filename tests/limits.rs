@@ -66,17 +66,17 @@ fn work_is_counted_and_ends() {
     let cells: String =
         (0..300).map(|i| format!("cell A{i}(I, H) = LSTM(I, H) with {{ i = 1 - f }}\n")).collect();
     let few = Limits { work: 50_000, ..Limits::DEFAULT };
-    let codes = checked(&cells, &few).0;
-    assert_eq!(codes, ["E0927"]);
+    let errors = |codes: Vec<&'static str>| codes.into_iter().filter(|c| *c != "E0262").collect::<Vec<_>>();
+    assert_eq!(errors(checked(&cells, &few).0), ["E0927"]);
     let enough = Limits { work: 500_000_000, ..Limits::DEFAULT };
-    assert_eq!(checked(&cells, &enough).0, [""; 0]);
+    assert_eq!(errors(checked(&cells, &enough).0), [""; 0]);
     // The same work, whatever else the machine does.
     let least = |cells: &str| {
         let (mut low, mut high) = (0, 1 << 22);
         while low + 1 < high {
             let work = (low + high) / 2;
             let found = checked(cells, &Limits { work, ..Limits::DEFAULT }).0;
-            if found.is_empty() { high = work } else { low = work }
+            if !found.contains(&"E0927") { high = work } else { low = work }
         }
         high
     };
@@ -97,7 +97,7 @@ fn many_mistakes_end_a_check() {
 fn each_limit_has_a_flag_and_the_message_names_it() {
     let place = Place::new();
     let instances = "cell A0 { in x : []; out x }\n".to_string()
-        + &(0..14)
+        + &(0..7)
             .map(|i| format!("cell A{}{{ in x : []; y = A{i}(x); z = A{i}(x + 1); out y + z }}\n", i + 1))
             .collect::<String>();
     let many: String = (0..1100).map(|i| format!("use \"a{i}.rnn\"\n")).collect();
@@ -114,7 +114,7 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
             "--max-nodes",
             "200000",
         ),
-        ("instances.rnn", instances, "E0925", "--max-instances", "100000"),
+        ("instances.rnn", instances, "E0925", "--max-instances", "1000"),
         (
             "lag.rnn",
             "cell A { in x : []; state h : [] = 0; h = x + h[t-5000]; out h }\n".into(),
@@ -132,13 +132,17 @@ fn each_limit_has_a_flag_and_the_message_names_it() {
     ];
     for (file, text, code, flag, enough) in cases {
         place.write(file, text);
-        // Work is refused by default only for much longer files.
-        let less: &[&str] = if flag == "--max-work" { &["--max-work", "500"] } else { &[] };
+        let less: &[&str] = match flag {
+            // By default these are refused only in much longer files.
+            "--max-work" => &["--max-work", "500"],
+            "--max-instances" => &["--max-instances", "100"],
+            _ => &["--max-work", "100000000"],
+        };
         let raised = format!("`{flag}` raises the limit");
         place.bad(&[&["check", file][..], less].concat(), &[code, &raised]);
         let mut args = vec!["check", file, flag, enough];
-        if flag == "--max-instances" {
-            args.extend(["--max-nodes", "1000000", "--max-work", "10000000"]);
+        if flag != "--max-work" {
+            args.extend(["--max-work", "100000000"]);
         }
         let ran = place.run(&args);
         assert_eq!(ran.code, 0, "{args:?}\n{}", ran.err);
@@ -207,7 +211,7 @@ fn a_claim_of_terabytes_costs_nothing() {
         place.bad(args, &["E0911", "`--max-memory` raises the limit"]);
     }
     place.bad(
-        &["bench", "--cell", "ChildSumTreeLSTM(4, 4)", "--steps", "16777216", "--batch", "4000000000"],
+        &["bench", "--cell", "TreeLSTM(4, 4)", "--steps", "16777216", "--batch", "4000000000"],
         &["E0911"],
     );
 }
@@ -243,7 +247,7 @@ fn frames_around_examples_are_counted_before_they_are_made() {
     place.write("d.csv", "1,2,a\n3,4,b\n");
     let model = |frame: &str| {
         format!(
-            "model M(H = 2) {{\n  in x : seq<n> of []\n  in y : id(V)\n  z = Dense(1, 2)(mean p in n: [x[p]])\n  out z\n  \
+            "model M(H = 2) {{\n  in x : seq<n> of []\n  in y : id(V)\n  z = Dense(1, V)(mean p in n: [x[p]])\n  out z\n  \
              loss cross_entropy(z, y)\n  data {{ x, y = csv(\"d.csv\", frame = [{frame}]) }}\n  \
              train {{ optimizer = Adam(lr = 1e-2); batch = 1; epochs = 1; seed = 1 }}\n}}\n"
         )

@@ -46,7 +46,14 @@ pub fn check_within(library: &Library, file: FileId, work: &mut u64) -> Vec<Diag
             }
             *work = work.saturating_sub(ITEM_WORK);
             let found = check_item(library, id, work);
-            let beyond = found.iter().any(errors::is_too_large);
+            let beyond = *work == 0 || found.iter().any(errors::is_too_large);
+            // Every option of an item may end so; it is said once, and nothing is checked after it.
+            let mut ends: Vec<Diagnostic> =
+                found.iter().filter(|d| errors::is_too_much_work(d)).take(1).cloned().collect();
+            if *work == 0 && ends.is_empty() {
+                ends.push(errors::too_much_work(library.limits().work, item_span(library.item(id))));
+            }
+            let found = found.into_iter().filter(|d| !errors::is_too_much_work(d)).chain(ends);
             for d in found {
                 let place = d.labels.first().map(|l| (d.code, l.span));
                 if said.insert(d.clone()) && place.is_none_or(|p| places.insert(p)) {
@@ -266,6 +273,11 @@ enum Target<'a> {
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
 fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found, work: &mut u64) {
     let mut invented = false;
+    // What is left over is said once, by whoever counts.
+    if *work == 0 {
+        found.failed = true;
+        return;
+    }
     for round in 1..=MAX_ROUNDS {
         options.work = Some(*work);
         let (_, builder) = last_pass(library, &options, |b| {

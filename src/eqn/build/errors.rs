@@ -474,6 +474,11 @@ pub fn not_yet(what: &str, at: Span) -> Diagnostic {
 pub const TOO_MANY: &str = "E0921";
 const INSTANCES: &str = "E0925";
 const WORK: &str = "E0927";
+/// Whether a check has come to the end of its work.
+pub fn is_too_much_work(d: &Diagnostic) -> bool {
+    d.code == WORK
+}
+
 /// Whether a program is beyond a limit of its size.
 pub fn is_too_large(d: &Diagnostic) -> bool {
     [TOO_MANY, INSTANCES, WORK].contains(&d.code)

@@ -117,7 +117,7 @@ fn check_outer(isa: Isa, case: Case, draws: &mut Draws) {
 fn every_size_up_to_seventy_with_strides_and_accumulation() {
     for isa in isas() {
         let mut draws = Draws(1);
-        for size in (1..=70).step_by(every(23)) {
+        for size in (1..=70).step_by(every(33)) {
             for (turn, accumulate) in [(0, false), (1, true)] {
                 // Each extent in turn takes every size, the others vary.
                 let other = [1 + draws.below(20), 1 + draws.below(20)];
@@ -138,7 +138,7 @@ fn sizes_beyond_every_block() {
     for isa in isas() {
         let mut draws = Draws(2);
         let cases = [
-            (2, 270, 70),
+            (2, 260, 20),
             (1, 700, 131),
             (3, 257, 64),
             (33, 513, 40),
@@ -185,7 +185,7 @@ fn an_empty_sum_is_zero_or_adds_nothing() {
 /// them, nor what the others hold, nor how many columns follow.
 #[test]
 fn a_row_has_the_same_bits_wherever_it_stands() {
-    let (k, n, most) = (531, 97, 70);
+    let (k, n, most) = if cfg!(miri) { (260, 20, 8) } else { (531, 97, 70) };
     let mut draws = Draws(3);
     let row = draws.many(k);
     let w = draws.many(k * n);
@@ -194,7 +194,7 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
         let view = View { data: &row, stride: k, width: k };
         let whole = packed(k, n, &w);
         product(isa, 1, view, &whole, ViewMut { data: &mut alone, stride: n, width: n }, false);
-        for rows in (1..=most).step_by(every(50)) {
+        for rows in (1..=most).step_by(every(7)) {
             let place = draws.below(rows);
             let mut a = vec![f32::NAN; rows * k];
             a[place * k..][..k].copy_from_slice(&row);
@@ -203,7 +203,7 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
             product(isa, rows, view, &whole, ViewMut { data: &mut out, stride: n, width: n }, false);
             assert_eq!(bits(&out[place * n..][..n]), bits(&alone), "{isa:?}: row {place} of {rows}");
         }
-        for columns in (1..=n).step_by(every(80)) {
+        for columns in (1..=n).step_by(every(18)) {
             let mut narrow = Packed::zeroed(k, columns);
             narrow.pack_block(0, 0, &w, k, columns, n, false);
             let mut out = vec![0.0; columns];
@@ -325,6 +325,7 @@ fn a_short_slice_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it measures time")]
 fn the_peak_is_a_plausible_rate() {
     let begin = std::time::Instant::now();
     for isa in isas() {

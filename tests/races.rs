@@ -55,7 +55,10 @@ fn check(text: &str) {
     for expected in [Expected::Batches, Expected::Sizes(Sizes { batch: 1, steps: 3 })] {
         let program = schedule_for(&graph, expected, Keep::default()).expect("a program");
         let exe = Executable::interpreted(program).expect("a sound program");
-        for order in [&[2, 0, 1][..], &[2]] {
+        let orders = [&[2][..], &[2, 0, 1]];
+        let one = expected != Expected::Batches;
+        // What is made for one example is right for several too; under Miri that would take minutes.
+        for order in orders.into_iter().take(if one && cfg!(miri) { 1 } else { 2 }) {
             let batch = case.batch(order, 1);
             let run = |team| run_batch_on(&exe, &batch, Limits::DEFAULT.memory, &team).expect("results");
             let alone = run(Team::alone());

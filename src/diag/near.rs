@@ -16,7 +16,7 @@ pub fn nearest<'a, S: AsRef<str> + ?Sized>(
 }
 
 /// Of many or long names only the first are looked at: so many pairs of letters are compared.
-const MOST_WORK: usize = 200_000;
+const MOST_WORK: usize = 50_000;
 
 fn work_of(a: &str, b: &str) -> usize {
     match may_be_near(a, b) {

@@ -70,6 +70,9 @@ pub(super) fn lengths_buffer(program: &Program, domain: usize) -> usize {
 // What the schedule says of packed weights is so.
 const _: () = assert!(crate::loops::PANEL == super::gemm::PANEL);
 
+/// A parameter's elements, and those of another array beside it.
+pub type WithGradient<'a> = (&'a mut [f32], Cow<'a, [f32]>);
+
 impl Workspace {
     /// Bytes of all buffers and packed weights.
     pub fn bytes(&self) -> usize {
@@ -570,7 +573,7 @@ impl Workspace {
 
     /// Parameters to be changed, as [`Workspace::param_mut`] gives one, each with an output that all examples share: pairs of
     /// names, no parameter twice. An output that is itself a parameter is a copy.
-    pub fn params_with(&mut self, names: &[(&str, &str)]) -> Fallible<Vec<Changing<'_>>> {
+    pub fn params_with(&mut self, names: &[(&str, &str)]) -> Fallible<Vec<WithGradient<'_>>> {
         let exe = self.exe.clone();
         let mut places = Vec::with_capacity(names.len());
         let mut is_param = vec![false; self.bufs.len()];
@@ -667,9 +670,6 @@ impl Workspace {
         Ok((info.at.buffer.index(), info.at.column..info.at.column + width))
     }
 }
-
-/// A parameter to be changed, and the output that goes with it.
-type Changing<'a> = (&'a mut [f32], Cow<'a, [f32]>);
 
 /// What an input is given.
 #[derive(Clone, Copy)]

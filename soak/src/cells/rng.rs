@@ -9,8 +9,7 @@ impl Rng {
     }
 
     /// Steele, Lea, Flood 2014 (SplitMix64).
-    #[allow(clippy::should_implement_trait)] // it never ends
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -20,7 +19,7 @@ impl Rng {
 
     /// Less than `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
+        ((u128::from(self.word()) * n as u128) >> 64) as usize
     }
 
     pub fn between(&mut self, lo: usize, hi: usize) -> usize {
@@ -34,7 +33,7 @@ impl Rng {
 
     /// From 0 to 1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.word() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// # Panics

@@ -11,8 +11,8 @@ use crate::grad;
 use crate::limits::Limits;
 use crate::loops::Program;
 use crate::resolve::{Library, item_span};
-use crate::runtime::Executable;
 use crate::runtime::check::check;
+use crate::runtime::{Executable, Placement};
 use crate::schedule::{Expected, Keep, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
@@ -43,6 +43,8 @@ pub struct CompileOptions {
     pub keep: Keep,
     /// What runs may cost.
     pub limits: Limits,
+    /// Where the memory of runs lies.
+    pub placement: Placement,
 }
 
 /// From a graph to something that runs.
@@ -59,7 +61,7 @@ pub fn compile_watched(
 ) -> Fallible<Arc<Executable>> {
     let program = program_watched(graph, bindings, options, done)?;
     let how = (!options.interpret).then_some(options.how);
-    let exe = Executable::within(program, how, &options.limits)?;
+    let exe = Executable::placed(program, how, &options.limits, options.placement)?;
     done(Step::Codegen);
     Ok(exe)
 }

@@ -17,6 +17,7 @@ pub mod interpret;
 pub mod kernel;
 pub mod memory;
 mod pages;
+pub mod placed;
 mod rows;
 mod stream;
 pub mod threads;
@@ -25,6 +26,7 @@ mod workspace;
 pub use arrays::{run_batch, run_batch_on, run_batch_within};
 pub use exec::Done;
 pub use kernel::FlushToZero;
+pub use placed::Placement;
 pub use stream::Stream;
 pub use threads::Team;
 pub use workspace::{MOST_STEPS, Workspace};
@@ -54,6 +56,8 @@ pub struct Executable {
     isa: Isa,
     /// Bytes that the memory of one run may have, unless told otherwise.
     memory: u64,
+    /// Where all memory of its runs lies.
+    placement: Placement,
 }
 
 impl Executable {
@@ -73,6 +77,16 @@ impl Executable {
 
     /// Compiled or, without `how`, interpreted; its runs may have `limits.memory`.
     pub fn within(program: Program, how: Option<codegen::How>, limits: &Limits) -> Fallible<Arc<Executable>> {
+        Executable::placed(program, how, limits, Placement::Plain)
+    }
+
+    /// [`Executable::within`]; all memory of its runs, and what its kernels read beside, lies there.
+    pub fn placed(
+        program: Program,
+        how: Option<codegen::How>,
+        limits: &Limits,
+        placement: Placement,
+    ) -> Fallible<Arc<Executable>> {
         let reach = check::check(&program).map_err(|e| vec![e])?;
         let isa = match how.is_some_and(|how| how.reproducible) {
             true => Isa::REPRODUCIBLE,
@@ -81,9 +95,14 @@ impl Executable {
         if !isa.is_available() {
             return Err(vec![errors::not_reproducible()]);
         }
-        let code = how.map(|how| codegen::jit(&program.kernels, &reach, how)).transpose();
-        let native = code.map_err(|e| vec![e])?.map(kernel::Native::new);
-        Ok(Executable::new(program, reach, native, isa, limits.memory))
+        let mut native = None;
+        if let Some(how) = how {
+            let code = codegen::jit(&program.kernels, &reach, how).map_err(|e| vec![e])?;
+            let bytes: usize = code.functions.iter().map(|f| 16 * f.constants.len()).sum();
+            let placed = kernel::Native::new(code, placement);
+            native = Some(placed.map_err(|_| vec![errors::out_of_memory(bytes as u128)])?);
+        }
+        Ok(Executable::new(program, reach, native, isa, limits.memory, placement))
     }
 
     fn new(
@@ -92,6 +111,7 @@ impl Executable {
         native: Option<kernel::Native>,
         isa: Isa,
         memory: u64,
+        placement: Placement,
     ) -> Arc<Executable> {
         let index = |names: &mut dyn Iterator<Item = &Arc<str>>| names.cloned().zip(0..).collect();
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
@@ -99,7 +119,18 @@ impl Executable {
         let moving = program.moving_weights();
         let working = exec::working(&program);
         let native = native.map(Arc::new);
-        Arc::new(Executable { program, limits, native, inputs, outputs, moving, working, isa, memory })
+        Arc::new(Executable {
+            program,
+            limits,
+            native,
+            inputs,
+            outputs,
+            moving,
+            working,
+            isa,
+            memory,
+            placement,
+        })
     }
 
     pub fn program(&self) -> &Program {

@@ -10,6 +10,11 @@ use rnnc::runtime::gemm::{
 /// What stands where nothing may be written.
 const GUARD: f32 = 12345.0;
 
+/// Every how many cases one is looked at: each, but where that would take hours.
+fn every(slow: usize) -> usize {
+    if cfg!(miri) { slow } else { 1 }
+}
+
 fn isas() -> impl Iterator<Item = Isa> {
     Isa::ALL.into_iter().filter(|isa| isa.is_available())
 }
@@ -112,7 +117,7 @@ fn check_outer(isa: Isa, case: Case, draws: &mut Draws) {
 fn every_size_up_to_seventy_with_strides_and_accumulation() {
     for isa in isas() {
         let mut draws = Draws(1);
-        for size in 1..=70 {
+        for size in (1..=70).step_by(every(33)) {
             for (turn, accumulate) in [(0, false), (1, true)] {
                 // Each extent in turn takes every size, the others vary.
                 let other = [1 + draws.below(20), 1 + draws.below(20)];
@@ -132,7 +137,8 @@ fn every_size_up_to_seventy_with_strides_and_accumulation() {
 fn sizes_beyond_every_block() {
     for isa in isas() {
         let mut draws = Draws(2);
-        for (rows, k, n) in [
+        let cases = [
+            (2, 260, 20),
             (1, 700, 131),
             (3, 257, 64),
             (33, 513, 40),
@@ -140,7 +146,8 @@ fn sizes_beyond_every_block() {
             (260, 199, 33),
             (5, 7, 530),
             (21, 530, 70),
-        ] {
+        ];
+        for (rows, k, n) in cases.into_iter().step_by(every(10)) {
             for accumulate in [false, true] {
                 let case = Case { rows, k, n, beside: 3, accumulate };
                 check_product(isa, case, &mut draws);
@@ -178,7 +185,7 @@ fn an_empty_sum_is_zero_or_adds_nothing() {
 /// them, nor what the others hold, nor how many columns follow.
 #[test]
 fn a_row_has_the_same_bits_wherever_it_stands() {
-    let (k, n, most) = (531, 97, 70);
+    let (k, n, most) = if cfg!(miri) { (260, 20, 8) } else { (531, 97, 70) };
     let mut draws = Draws(3);
     let row = draws.many(k);
     let w = draws.many(k * n);
@@ -187,7 +194,7 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
         let view = View { data: &row, stride: k, width: k };
         let whole = packed(k, n, &w);
         product(isa, 1, view, &whole, ViewMut { data: &mut alone, stride: n, width: n }, false);
-        for rows in 1..=most {
+        for rows in (1..=most).step_by(every(7)) {
             let place = draws.below(rows);
             let mut a = vec![f32::NAN; rows * k];
             a[place * k..][..k].copy_from_slice(&row);
@@ -196,7 +203,7 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
             product(isa, rows, view, &whole, ViewMut { data: &mut out, stride: n, width: n }, false);
             assert_eq!(bits(&out[place * n..][..n]), bits(&alone), "{isa:?}: row {place} of {rows}");
         }
-        for columns in 1..=n {
+        for columns in (1..=n).step_by(every(18)) {
             let mut narrow = Packed::zeroed(k, columns);
             narrow.pack_block(0, 0, &w, k, columns, n, false);
             let mut out = vec![0.0; columns];
@@ -241,7 +248,7 @@ fn right_sides_together_give_the_bits_of_each_alone() {
     ];
     let mut draws = Draws(7);
     for isa in isas() {
-        for (rows, m, widths) in cases {
+        for (rows, m, widths) in cases.into_iter().step_by(every(10)) {
             let a = draws.many(rows * m);
             let b: Vec<Vec<f32>> = widths.iter().map(|n| draws.many(rows * n)).collect();
             let mut alone: Vec<Vec<f32>> = widths.iter().map(|n| draws.many(m * n)).collect();
@@ -286,7 +293,7 @@ fn a_row_of_stride_zero_is_read_for_every_row() {
 fn blocks_plain_and_transposed_make_one_matrix() {
     let mut draws = Draws(6);
     let (k, n) = (45, 83);
-    for _ in 0..40 {
+    for _ in 0..40 / every(20) {
         let (k0, n0) = (draws.below(k), draws.below(n));
         let (rows, cols) = (1 + draws.below(k - k0), 1 + draws.below(n - n0));
         let (beside, transposed) = (draws.below(4), draws.below(2) == 1);
@@ -318,6 +325,7 @@ fn a_short_slice_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it measures time")]
 fn the_peak_is_a_plausible_rate() {
     let begin = std::time::Instant::now();
     for isa in isas() {

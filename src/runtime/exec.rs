@@ -16,7 +16,7 @@ pub(super) use shares::working;
 
 use super::gemm::{Isa, PANEL};
 use super::kernel::{Addresses, Bind, FlushToZero};
-use super::memory::{self, Memory};
+use super::memory::{self, Memory, Placement};
 use super::threads::{Member, Team};
 use super::workspace::Workspace;
 use super::{Executable, errors, interpret, rows};
@@ -45,10 +45,11 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    pub fn new(program: &Program) -> Scratch {
+    pub fn new(program: &Program, placement: Placement) -> Scratch {
         let args = program.kernels.iter().map(|k| k.args.len()).max().unwrap_or(0);
         Scratch {
             binds: Vec::with_capacity(args),
+            addresses: Addresses::new(placement),
             step: vec![None; program.domains.len()],
             range: vec![(0, 0); program.domains.len()],
             joined: vec![0; program.domains.len()],
@@ -124,7 +125,7 @@ impl Workspace {
     pub fn work_with(&mut self, team: &Arc<Team>) -> Fallible<()> {
         self.team = team.clone();
         let exe = self.exe.clone();
-        self.scratches.resize_with(team.size(), || Mutex::new(Scratch::new(&exe.program)));
+        self.scratches.resize_with(team.size(), || Mutex::new(Scratch::new(&exe.program, exe.placement)));
         self.for_each_thread().map_err(|e| vec![e])?;
         self.count_members();
         Ok(())

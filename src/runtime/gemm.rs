@@ -16,7 +16,6 @@
 
 mod bandwidth;
 mod block;
-mod memory;
 mod packed;
 mod peak;
 mod portable;

@@ -6,10 +6,13 @@
 #![allow(unsafe_code)]
 
 mod aimed;
+#[cfg(test)]
+mod tests;
 
 pub use aimed::{Aimed, Lent};
 
 use super::memory::Memory;
+use super::placed::{Element, OutOfMemory, Placed, Placement};
 use crate::codegen::Code;
 use cranelift_jit::JITModule;
 use std::cell::Cell;
@@ -51,9 +54,12 @@ type Function = unsafe extern "C" fn(args: *const *mut u8, rows: usize, turn: us
 #[derive(Clone, Copy)]
 struct Constant([u32; 4]);
 
+// SAFETY: zeros are four zeros; sixteen bytes of numbers are all there is.
+unsafe impl Element for Constant {}
+
 struct Kernel {
     function: Function,
-    constants: Box<[Constant]>,
+    constants: Placed<Constant>,
     /// For each argument: elements of one row that the code may touch, and whether it may write them.
     spans: Vec<(usize, bool)>,
 }
@@ -63,6 +69,8 @@ pub struct Native {
     kernels: Vec<Kernel>,
     /// Taken only by `drop`.
     module: Option<JITModule>,
+    /// Where what kernels read beside the memory of runs lies.
+    placement: Placement,
 }
 
 // SAFETY: after `new` the module is only dropped, and its memory is read-only code; the kernels hold addresses into it
@@ -71,25 +79,36 @@ unsafe impl Send for Native {}
 // SAFETY: as for `Send`: shared references lead to code and constants only, never to the module.
 unsafe impl Sync for Native {}
 
-/// Addresses for one call; kept so that calls allocate nothing.
+/// What one call is given: addresses and strides; kept so that calls allocate nothing.
 #[derive(Debug, Default)]
-pub struct Addresses(Vec<*mut u8>);
+pub struct Addresses(Placed<*mut u8>);
 
 // SAFETY: the addresses are written anew by each call before they are used, and mean nothing in between.
 unsafe impl Send for Addresses {}
 // SAFETY: as for `Send`; behind a shared reference they cannot be used at all.
 unsafe impl Sync for Addresses {}
 
+impl Addresses {
+    pub fn new(placement: Placement) -> Addresses {
+        Addresses(Placed::new(placement))
+    }
+}
+
 impl Native {
-    pub fn new(code: Code) -> Native {
-        let kernels = code.functions.into_iter().map(|entry| {
+    /// Constants lie where the memory of runs does.
+    pub fn new(code: Code, placement: Placement) -> Result<Native, OutOfMemory> {
+        let mut kernels = Vec::with_capacity(code.functions.len());
+        for entry in code.functions {
             let address = code.module.get_finalized_function(entry.id);
             // SAFETY: `codegen::jit` gave every function this signature and finalized the module.
             let function = unsafe { std::mem::transmute::<*const u8, Function>(address) };
-            let constants = entry.constants.into_iter().map(Constant).collect();
-            Kernel { function, constants, spans: entry.spans }
-        });
-        Native { kernels: kernels.collect(), module: Some(code.module) }
+            let mut constants = Placed::zeroed(entry.constants.len(), placement)?;
+            for (to, constant) in constants.as_mut_slice().iter_mut().zip(entry.constants) {
+                *to = Constant(constant);
+            }
+            kernels.push(Kernel { function, constants, spans: entry.spans });
+        }
+        Ok(Native { kernels, module: Some(code.module), placement })
     }
 
     /// Runs a kernel on `rows` rows, from where each argument is bound.
@@ -111,8 +130,9 @@ impl Native {
         // SAFETY: the code touches, for each argument, `span` elements of each of `rows` rows, which lie within a buffer,
         // where these are the elements that this thread may touch (as is promised of `memory`), or within a weight, which
         // it only reads (`addresses` checks). Arguments may overlap, which the code allows for. It reads the constants and
-        // the strides behind the last argument and never writes them. The module that holds it lives as long as `self`.
-        unsafe { (self.kernels[kernel].function)(scratch.0.as_ptr(), rows, 0) }
+        // the strides behind the last argument and never writes them. It calls nothing but `codegen::helpers`, through which no
+        // panic comes. The module that holds it lives as long as `self`.
+        unsafe { (self.kernels[kernel].function)(scratch.0.start(), rows, 0) }
     }
 
     /// What a kernel is called with for `rows` rows (not 0): see [`Function`].
@@ -125,25 +145,31 @@ impl Native {
         binds: &[Bind],
         rows: usize,
         memory: &Memory,
-        into: &mut Vec<*mut u8>,
+        into: &mut Placed<*mut u8>,
     ) {
         let kernel = &self.kernels[kernel];
         assert_eq!(binds.len(), kernel.spans.len(), "arguments of a kernel");
-        into.clear();
-        for (bind, (span, is_written)) in binds.iter().zip(&kernel.spans) {
+        into.renew(2 * binds.len() + 1);
+        let (addresses, behind) = into.as_mut_slice().split_at_mut(binds.len());
+        for ((bind, (span, is_written)), to) in binds.iter().zip(&kernel.spans).zip(addresses) {
             let (start, len) = match bind.base {
                 Base::Buffer(buffer) => memory.raw(buffer),
                 Base::Weight(weight) => {
                     assert!(!is_written, "a kernel writes to a weight");
-                    let elements = memory.weight(weight).elements();
-                    (elements.as_ptr().cast_mut(), elements.len())
+                    let weight = memory.weight(weight);
+                    (weight.start(), weight.elements().len())
                 }
             };
             assert!(bind.is_within(rows, *span, len), "a kernel's argument leaves its buffer");
-            into.push(start.wrapping_add(bind.offset).cast());
+            *to = start.wrapping_add(bind.offset).cast();
         }
-        into.push(kernel.constants.as_ptr().cast_mut().cast());
-        into.extend(binds.iter().map(|bind| (bind.stride * 4) as usize as *mut u8));
+        if let [constants, strides @ ..] = behind {
+            *constants = kernel.constants.start().cast();
+            for (to, bind) in strides.iter_mut().zip(binds) {
+                // Bytes, not an address.
+                *to = std::ptr::without_provenance_mut((bind.stride * 4) as usize);
+            }
+        }
     }
 }
 
@@ -201,58 +227,44 @@ impl Drop for FlushToZero {
 }
 
 /// Results (bit 15) and operands (bit 6).
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 const FLUSH: u64 = 1 << 15 | 1 << 6;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", not(miri)))]
 const FLUSH: u64 = 1 << 24;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 const FLUSH: u64 = 0;
 
 fn float_mode() -> u64 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let mut mode = 0u32;
         // SAFETY: stores the control register of SSE, which every x86-64 has, to a place of its size.
         unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut mode, options(nostack, preserves_flags)) }
         u64::from(mode)
     }
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
     {
         let mode: u64;
         // SAFETY: reads the floating-point control register.
         unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) mode, options(nomem, nostack, preserves_flags)) }
         mode
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
     0
 }
 
 fn set_float_mode(mode: u64) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         let mode = mode as u32;
         // SAFETY: loads a value that came from this register, with at most the two flush bits changed.
         unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &mode, options(nostack, preserves_flags)) }
     }
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
     // SAFETY: as above; only the flush bit can have changed.
     unsafe {
         std::arch::asm!("msr fpcr, {}", in(reg) mode, options(nomem, nostack, preserves_flags))
     }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
     let _ = mode;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tiny_numbers_count_as_zero_only_while_asked_for() {
-        let half = |x: f32| std::hint::black_box(x) * std::hint::black_box(0.5);
-        let guard = FlushToZero::begin();
-        assert_eq!(half(f32::MIN_POSITIVE), 0.0);
-        drop(guard);
-        assert!(half(f32::MIN_POSITIVE) > 0.0);
-    }
 }

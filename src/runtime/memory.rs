@@ -6,77 +6,61 @@
 #![allow(unsafe_code)]
 
 use super::gemm::{self, Packed};
-use super::pages;
+use super::placed::Placed;
+pub use super::placed::{OutOfMemory, Placement};
 use crate::loops::WeightPart;
-use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
 
-/// Elements a buffer's start is aligned to (64 bytes: a cache line, and the widest vector).
-pub const LINE: usize = 16;
+/// Elements of a cache line.
+pub const LINE: usize = super::placed::ALIGN / 4;
 
-#[repr(C, align(64))]
-struct Line(UnsafeCell<[f32; LINE]>);
-
-// SAFETY: a line is written only through `&mut Buf`, or through a `Memory`, whose contract keeps threads apart.
-unsafe impl Sync for Line {}
-
-/// Aligned memory of 4-byte elements, read as `f32` or as `i32`. Every bit pattern is a value of both.
+/// Memory of 4-byte elements, read as `f32` or as `i32`. Every bit pattern is a value of both.
 #[derive(Default)]
-pub struct Buf {
-    lines: Vec<Line>,
-    len: usize,
-}
-
-/// The system has no memory left for a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfMemory;
+pub struct Buf(Placed<f32>);
 
 impl Buf {
-    /// Makes this `len` zeros; memory once acquired is kept.
+    /// No elements yet; those to come lie there.
+    pub fn new(placement: Placement) -> Buf {
+        Buf(Placed::new(placement))
+    }
+
+    /// Makes this `len` zeros; plain memory once acquired is kept.
     pub fn reset(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let lines = len.div_ceil(LINE);
-        self.lines.clear();
-        self.lines.try_reserve_exact(lines).map_err(|_| OutOfMemory)?;
-        pages::prefer_large(self.lines.spare_capacity_mut());
-        self.lines.resize_with(lines, || Line(UnsafeCell::new([0.0; LINE])));
-        self.len = len;
-        Ok(())
+        self.0.reset(len)
     }
 
     pub fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.is_empty()
     }
 
     pub fn f32(&self) -> &[f32] {
-        // SAFETY: `lines` holds at least `len` initialised f32 (`reset`), without padding between lines. Nobody writes
-        // meanwhile: `&mut self` cannot be had, and a `Memory` that leads here holds it.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        self.0.as_slice()
     }
 
     pub fn f32_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `f32`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        self.0.as_mut_slice()
     }
 
     pub fn i32(&self) -> &[i32] {
-        // SAFETY: as in `f32`; i32 has the size and alignment of f32 and no invalid bit pattern.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+        // SAFETY: the elements are there; i32 has the size and alignment of f32 and no invalid bit pattern. Nobody writes
+        // meanwhile: `&mut self` cannot be had, and a `Memory` that leads here holds it.
+        unsafe { std::slice::from_raw_parts(self.0.start().cast(), self.0.len()) }
     }
 
     pub fn i32_mut(&mut self) -> &mut [i32] {
         // SAFETY: as in `i32`; the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.0.start().cast(), self.0.len()) }
     }
 }
 
 impl fmt::Debug for Buf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buf({} elements)", self.len)
+        write!(f, "Buf({:?})", self.0)
     }
 }
 
@@ -145,13 +129,13 @@ impl<'a> Memory<'a> {
 
     /// Elements of a buffer.
     pub fn len(&self, buffer: usize) -> usize {
-        self.bufs[buffer].len
+        self.bufs[buffer].len()
     }
 
     /// The start of a buffer, which may be written through, and its elements.
     pub(super) fn raw(&self, buffer: usize) -> (*mut f32, usize) {
         let buf = &self.bufs[buffer];
-        (UnsafeCell::raw_get(buf.lines.as_ptr().cast::<UnsafeCell<f32>>()), buf.len)
+        (buf.0.start(), buf.len())
     }
 
     /// The address of some elements.
@@ -218,7 +202,7 @@ impl<'a> Memory<'a> {
     }
 
     fn has(&self, rows: usize, of: &Rows) -> bool {
-        rows == 0 || of.end(rows).is_some_and(|end| end <= self.bufs[of.buffer].len)
+        rows == 0 || of.end(rows).is_some_and(|end| end <= self.bufs[of.buffer].len())
     }
 
     fn view(&self, rows: &Rows) -> gemm::RawView {

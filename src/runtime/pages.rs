@@ -8,23 +8,25 @@
 const LARGE: usize = 2 << 20;
 
 /// A multiple of every page size.
-const PAGE: usize = 1 << 16;
+#[cfg_attr(any(miri, not(unix)), allow(dead_code))]
+pub const PAGE: usize = 1 << 16;
 
 /// Asks the system to back fresh memory by large pages. Only a wish: nothing that can be seen depends on it.
-pub fn prefer_large<T>(memory: &mut [std::mem::MaybeUninit<T>]) {
-    let bytes = size_of_val(memory);
+pub fn prefer_large(start: *mut u8, bytes: usize) {
     if bytes < LARGE {
         return;
     }
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     {
         use rustix::mm::{Advice, madvise};
-        let start = memory.as_mut_ptr().cast::<u8>();
         let before = start.align_offset(PAGE);
         let inside = bytes.saturating_sub(before) / PAGE * PAGE;
         if inside > 0 {
-            // SAFETY: these whole pages lie within `memory`; how they are backed changes neither what they hold nor where.
+            // SAFETY: no memory is touched: if these pages are not the caller's, the system refuses, or backs them otherwise,
+            // which changes neither what they hold nor where.
             let _ = unsafe { madvise(start.wrapping_add(before).cast(), inside, Advice::LinuxHugepage) };
         }
     }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let _ = start;
 }

@@ -316,7 +316,7 @@ mod tests {
             let team = Team::new(threads);
             let counts: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
             let work = |member: Member| {
-                for turn in 0..200 {
+                for turn in 0..if cfg!(miri) { 5 } else { 200 } {
                     counts[member.index].fetch_add(1, Ordering::Relaxed);
                     member.wait();
                     let all = counts.iter().map(|c| c.load(Ordering::Relaxed));
@@ -324,7 +324,7 @@ mod tests {
                     member.wait();
                 }
             };
-            for _ in 0..10 {
+            for _ in 0..if cfg!(miri) { 2 } else { 10 } {
                 team.run(threads, work, &work);
                 counts.iter().for_each(|c| c.store(0, Ordering::Relaxed));
             }

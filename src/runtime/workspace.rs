@@ -91,7 +91,7 @@ impl Workspace {
         let domains = program.domains.len();
         let mut workspace = Workspace {
             exe: exe.clone(),
-            bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::default()).collect(),
+            bufs: (0..program.buffers.len() + 2 * domains).map(|_| Buf::new(exe.placement)).collect(),
             weights: Vec::new(),
             isa: exe.isa,
             batch: 0,
@@ -103,7 +103,7 @@ impl Workspace {
             rows: rows::Rows::default(),
             given: vec![false; program.inputs.len()],
             stale: true,
-            scratches: vec![Mutex::new(Scratch::new(program))],
+            scratches: vec![Mutex::new(Scratch::new(program, exe.placement))],
             team: Team::alone(),
             members: 1,
             loads: Vec::new(),
@@ -116,7 +116,11 @@ impl Workspace {
                 workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
             }
         }
-        workspace.weights = program.weights.iter().map(|w| Packed::zeroed(w.k, w.n)).collect();
+        for w in &program.weights {
+            let weight = Packed::placed(w.k, w.n, exe.placement);
+            let refused = |_| vec![errors::out_of_memory(4 * w.elements() as u128)];
+            workspace.weights.push(weight.map_err(refused)?);
+        }
         workspace.for_each_thread().map_err(|e| vec![e])?;
         workspace.give_defaults(|_| true);
         Ok(workspace)
@@ -205,7 +209,7 @@ impl Workspace {
         let exe = self.exe.clone();
         for (buffer, buf) in exe.program.buffers.iter().zip(&mut self.bufs) {
             if buffer.place != Place::Shared {
-                *buf = Buf::default();
+                *buf = Buf::new(exe.placement);
             }
         }
         self.give_defaults(|place| place != Place::Shared);
@@ -294,7 +298,7 @@ impl Workspace {
             return Err(errors::too_large(Some(bytes), self.limit));
         }
         for (i, buffer) in program.buffers.iter().enumerate().filter(|(i, _)| exe.working[*i]) {
-            self.allocate(i, buffer.width.next_multiple_of(LINE) * threads)?;
+            self.allocate(i, exe.placement.pitch(buffer.width) * threads)?;
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ pub const CHECKS: &[&str] = &[
     "recomputed",
     "threads",
     "wide",
+    "guarded",
     "alone",
     "stream",
 ];

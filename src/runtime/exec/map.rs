@@ -9,7 +9,6 @@ use crate::eqn::DomainId;
 use crate::loops::{Arg, Place, Stage};
 use crate::runtime::interpret;
 use crate::runtime::kernel::{Base, Bind};
-use crate::runtime::memory::LINE;
 use crate::runtime::workspace::{lengths_buffer, position_buffer};
 
 /// The rows of one call.
@@ -103,7 +102,7 @@ impl Execution<'_> {
                     let (own, stride) = match self.place(at.buffer) {
                         // A thread's own working memory.
                         Place::Shared if self.exe.working[at.buffer.index()] => {
-                            (self.member.index * found.stride.next_multiple_of(LINE), 0)
+                            (self.member.index * self.exe.placement.pitch(found.stride), 0)
                         }
                         Place::Shared => (0, 0),
                         Place::Example => (0, per_example * found.stride as isize),

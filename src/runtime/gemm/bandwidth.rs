@@ -109,6 +109,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a megabyte is long")]
     fn a_spell_lasts_as_long_as_was_asked() {
         let mut now = 0.0;
         let speed = read_gb_per_s(Isa::detect(), 4096, 1.0, || {

@@ -3,7 +3,7 @@
 //! A panel holds [`PANEL`] columns: row `k` of the matrix is `PANEL` consecutive elements, so a tile reads
 //! it from beginning to end. Panels follow one another. Columns beyond the last are 0.
 
-use super::memory::Lines;
+use super::super::placed::{OutOfMemory, Placed, Placement};
 use std::ops::Range;
 
 /// Columns of a panel: four AVX-512 vectors, eight of AVX2.
@@ -25,21 +25,26 @@ pub struct Block {
 }
 
 /// A `k × n` matrix in panels.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Packed {
     k: usize,
     n: usize,
-    data: Lines,
+    data: Placed<f32>,
 }
 
 impl Packed {
-    /// All zeros.
+    /// All zeros, in plain memory.
     ///
     /// # Panics
     /// If `k * n` elements do not fit into memory.
     pub fn zeroed(k: usize, n: usize) -> Packed {
-        let len = n.checked_next_multiple_of(PANEL).and_then(|n| n.checked_mul(k));
-        Packed { k, n, data: Lines::zeroed(len.expect("elements of a matrix fit into memory")) }
+        Packed::placed(k, n, Placement::Plain).expect("elements of a matrix fit into memory")
+    }
+
+    /// All zeros.
+    pub fn placed(k: usize, n: usize, placement: Placement) -> Result<Packed, OutOfMemory> {
+        let len = n.checked_next_multiple_of(PANEL).and_then(|n| n.checked_mul(k)).ok_or(OutOfMemory)?;
+        Ok(Packed { k, n, data: Placed::zeroed(len, placement)? })
     }
 
     /// Rows: the contracted extent.
@@ -134,6 +139,11 @@ impl Packed {
     /// All panels.
     pub fn elements(&self) -> &[f32] {
         self.data.as_slice()
+    }
+
+    /// The first element, for those who only read.
+    pub(in crate::runtime) fn start(&self) -> *mut f32 {
+        self.data.start()
     }
 
     /// Panel `p` follows at `p * panel_len()`.

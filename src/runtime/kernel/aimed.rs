@@ -1,7 +1,7 @@
 //! A kernel with its arguments found once, for many calls of one row each.
 #![allow(unsafe_code)]
 
-use super::{Bind, Function, Native};
+use super::{Addresses, Bind, Function, Native};
 use crate::runtime::gemm::Packed;
 use crate::runtime::memory::{Buf, Memory};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Aimed {
     /// Keeps the function.
     _native: Arc<Native>,
     /// What the function is called with: the addresses of the current row, and so on.
-    call: Vec<*mut u8>,
+    call: Addresses,
     /// The arguments that go from row to row, and by how many bytes. One by one: a step begins before the one before it
     /// is over, which it could not if addresses were written as numbers and read again as vectors, or the other way.
     moving: Vec<(usize, usize)>,
@@ -60,8 +60,8 @@ impl Aimed {
         lent: Vec<Lent>,
     ) -> Aimed {
         assert!(rows > 0, "a kernel is aimed at no rows");
-        let mut call = Vec::new();
-        native.addresses(kernel, binds, rows, &Memory::new(&mut bufs, &mut weights), &mut call);
+        let mut call = Addresses::new(native.placement);
+        native.addresses(kernel, binds, rows, &Memory::new(&mut bufs, &mut weights), &mut call.0);
         let function = native.kernels[kernel].function;
         let is_moving = |(i, bind): &(usize, &Bind)| bind.stride != 0 && lent.iter().all(|l| l.arg != *i);
         let all = binds.iter().enumerate().filter(is_moving);
@@ -90,19 +90,20 @@ impl Aimed {
     /// If no row is left, or an array is too short for what is lent in it.
     pub fn step(&mut self, input: &[f32], output: &mut [f32]) {
         assert!(self.left > 0, "no row is left");
+        // Each array is borrowed once: to borrow one again would take back what was lent of it before.
+        let arrays = [(input.as_ptr().cast_mut(), input.len()), (output.as_mut_ptr(), output.len())];
         for l in &self.lent {
-            let address = match l.written {
-                true => output[l.first..l.first + l.width].as_mut_ptr(),
-                false => input[l.first..l.first + l.width].as_ptr().cast_mut(),
-            };
-            self.call[l.arg] = address.cast();
+            let (start, len) = arrays[usize::from(l.written)];
+            let end = l.first.checked_add(l.width);
+            assert!(end.is_some_and(|end| end <= len), "an array is too short for what is lent in it");
+            self.call.0.as_mut_slice()[l.arg] = start.wrapping_add(l.first).cast();
         }
         // SAFETY: `new` checked that the arguments of all `rows` rows lie within buffers or, if they are only read,
         // weights. Both are in the hands of this value alone, which lends their elements but never moves or resizes them.
         // What is lent are slices as long as what the kernel touches of them, which `new` checked too; they live until the
         // call is over, and only those of `output`, which nobody else can see meanwhile, are written. The function is kept
         // by `_native`.
-        unsafe { (self.function)(self.call.as_ptr(), 1, self.turn) }
+        unsafe { (self.function)(self.call.0.start(), 1, self.turn) }
         self.turn ^= 1;
         self.go(1);
         self.left -= 1;
@@ -115,8 +116,9 @@ impl Aimed {
     }
 
     fn go(&mut self, rows: usize) {
+        let call = self.call.0.as_mut_slice();
         for (arg, bytes) in &self.moving {
-            self.call[*arg] = self.call[*arg].wrapping_add(bytes.wrapping_mul(rows));
+            call[*arg] = call[*arg].wrapping_add(bytes.wrapping_mul(rows));
         }
     }
 

@@ -9,7 +9,7 @@ use rnnc::eqn::eval::{Arrays, Batch, Evaluator};
 use rnnc::limits::Limits;
 use rnnc::loops::Place;
 use rnnc::pipeline::{CompileOptions, compile};
-use rnnc::runtime::{Executable, Stream, run_batch, run_batch_on};
+use rnnc::runtime::{Executable, Placement, Stream, run_batch, run_batch_on};
 use rnnc::schedule::cost::Sizes;
 use rnnc::schedule::{Expected, Keep};
 use rnnc::shape::Bindings;
@@ -62,6 +62,21 @@ impl Checker<'_> {
                 .map_err(refused("wide"))?;
             same_bits("wide", &found, &run_batch(&narrow, batch).map_err(refused("wide"))?)?;
             self.did("wide");
+        }
+        if self.wants("guarded") {
+            // An element too far is a fault, which ends the process.
+            let (placement, narrow) = match self.case.seed % 4 {
+                0 => (Placement::GuardAfter, false),
+                1 => (Placement::GuardAfter, true),
+                2 => (Placement::GuardBefore, false),
+                _ => (Placement::GuardBefore, true),
+            };
+            let options =
+                CompileOptions { placement, how: How { narrow, ..How::default() }, ..options.clone() };
+            let guarded = compile(&s.joint, &Bindings::new(), &options).map_err(refused("guarded"))?;
+            let run = run_batch_on(&guarded, batch, Limits::DEFAULT.memory, self.team);
+            same_bits("guarded", &found, &run.map_err(refused("guarded"))?)?;
+            self.did("guarded");
         }
         if self.wants("alone") {
             self.alone(&exe, batch, &found)?;

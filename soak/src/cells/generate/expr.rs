@@ -672,8 +672,9 @@ impl Exprs<'_> {
 
     /// A value through which no gradient is expected: of what comes from outside only.
     fn inert(&mut self, shape: &[Dim], over: Over) -> String {
+        // A few steps of a staircase: of very many, differences measure the slope of the whole.
         let e = self.inert_of(shape, over, 1);
-        format!("3 * {e}")
+        format!("3 * tanh({e})")
     }
 
     fn inert_of(&mut self, shape: &[Dim], over: Over, depth: usize) -> String {

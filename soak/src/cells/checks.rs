@@ -2,7 +2,7 @@
 //!
 //! Everything is compared with the interpreter in f64, which is compared with central differences; or with another way to
 //! the same bits. Bounds are those that the interpreter derives from the operations
-//! ([`Bounded`](rnnc::testing::bounded::Bounded)): nothing here is chosen but what is said of kinks.
+//! ([`Bounded`]): nothing here is chosen but what is said of kinks.
 
 mod text;
 mod ways;

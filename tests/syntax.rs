@@ -3,6 +3,7 @@
 use rnnc::diag::{Diagnostic, Style, render};
 use rnnc::source::Sources;
 use rnnc::syntax::{ast, parse, print};
+use soak::cells::checks::bare;
 
 fn parsed(path: &str, text: &str) -> (Sources, ast::File, Vec<Diagnostic>) {
     let mut sources = Sources::default();
@@ -39,22 +40,6 @@ fn every_example_of_the_language_parses() {
         assert!(errors.is_empty(), "{}", shown(&sources, &errors));
         assert!(!tree.items.is_empty());
     }
-}
-
-/// The tree without places and spellings.
-fn bare(tree: &ast::File) -> String {
-    let mut text = format!("{tree:?}");
-    for (from, to) in [("Span {", "}"), ("written: ", ",")] {
-        let mut out = String::new();
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once(from) {
-            out.push_str(before);
-            rest = after.split_once(to).map_or("", |(_, tail)| tail);
-        }
-        out.push_str(rest);
-        text = out;
-    }
-    text
 }
 
 #[test]

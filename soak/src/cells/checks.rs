@@ -7,6 +7,8 @@
 mod text;
 mod ways;
 
+pub use text::bare;
+
 use super::case::Case;
 use super::subject::{Refused, Subject};
 use super::values::{self, Padding};

@@ -131,29 +131,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    pub fn operands(self) -> impl Iterator<Item = V> {
-        let all = match self {
-            Op::Uniform(_)
-            | Op::Given(_)
-            | Op::Load(_)
-            | Op::Broadcast(_)
-            | Op::Index(_)
-            | Op::Counter(_)
-            | Op::Running(_) => [None; 3],
-            Op::Single(_, a) | Op::Not(a) | Op::Store(_, a) | Op::Set(_, a) => [Some(a), None, None],
-            Op::Half(_, a) | Op::Accumulate(_, _, a) | Op::Become(_, a) | Op::Put(_, a) => {
-                [Some(a), None, None]
-            }
-            Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
-                [Some(a), Some(b), None]
-            }
-            Op::Fma(a, b, c) | Op::Choose(a, b, c) => [Some(a), Some(b), Some(c)],
-        };
-        all.into_iter().flatten()
-    }
-
-    /// The same operation on other values.
-    pub fn with_operands(self, of: impl Fn(V) -> V) -> Op {
+    fn each_operand(&mut self, mut f: impl FnMut(&mut V)) {
         match self {
             Op::Uniform(_)
             | Op::Given(_)
@@ -161,23 +139,36 @@ impl Op {
             | Op::Broadcast(_)
             | Op::Index(_)
             | Op::Counter(_)
-            | Op::Running(_) => self,
-            Op::Half(lanes, a) => Op::Half(lanes, of(a)),
-            Op::Accumulate(pair, running, a) => Op::Accumulate(pair, running, of(a)),
-            Op::Become(running, a) => Op::Become(running, of(a)),
-            Op::Put(place, a) => Op::Put(place, of(a)),
-            Op::Single(single, a) => Op::Single(single, of(a)),
-            Op::Pair(pair, a, b) => Op::Pair(pair, of(a), of(b)),
-            Op::Fma(a, b, c) => Op::Fma(of(a), of(b), of(c)),
-            Op::Compare(relation, a, b) => Op::Compare(relation, of(a), of(b)),
-            Op::Choose(mask, a, b) => Op::Choose(of(mask), of(a), of(b)),
-            Op::Keep(mask, a) => Op::Keep(of(mask), of(a)),
-            Op::Both(a, b) => Op::Both(of(a), of(b)),
-            Op::Either(a, b) => Op::Either(of(a), of(b)),
-            Op::Not(a) => Op::Not(of(a)),
-            Op::Store(place, v) => Op::Store(place, of(v)),
-            Op::Set(at, v) => Op::Set(at, of(v)),
+            | Op::Running(_) => {}
+            Op::Single(_, a)
+            | Op::Not(a)
+            | Op::Store(_, a)
+            | Op::Set(_, a)
+            | Op::Half(_, a)
+            | Op::Accumulate(_, _, a)
+            | Op::Become(_, a)
+            | Op::Put(_, a) => f(a),
+            Op::Pair(_, a, b) | Op::Compare(_, a, b) | Op::Keep(a, b) | Op::Both(a, b) | Op::Either(a, b) => {
+                f(a);
+                f(b);
+            }
+            Op::Fma(a, b, c) | Op::Choose(a, b, c) => [a, b, c].into_iter().for_each(f),
         }
+    }
+
+    pub fn operands(mut self) -> impl Iterator<Item = V> {
+        let (mut all, mut count) = ([None; 3], 0);
+        self.each_operand(|v| {
+            all[count] = Some(*v);
+            count += 1;
+        });
+        all.into_iter().flatten()
+    }
+
+    /// The same operation on other values.
+    pub fn with_operands(mut self, of: impl Fn(V) -> V) -> Op {
+        self.each_operand(|v| *v = of(*v));
+        self
     }
 
     pub fn is_mask(self) -> bool {

@@ -139,17 +139,7 @@ impl Plan {
     /// The registers that a body leaves free hold the numbers that save most.
     fn choose_pinned(&mut self, given: usize, most: usize) -> Option<()> {
         let bases = self.bases();
-        let none = BTreeMap::new();
-        let mut context = Context {
-            bases: &bases,
-            pinned: &none,
-            running: &self.running,
-            part: 0,
-            free: self.plain(),
-            is_loop: false,
-            is_tail: false,
-            is_last: false,
-        };
+        let mut context = self.around(&bases);
         let measured = |body: &Body, context: &Context| {
             Some(allocate::emit(&mut Assembler::default(), body, context)?.registers)
         };

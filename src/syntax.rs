@@ -62,7 +62,7 @@ fn file_of(sources: &Sources, file: FileId, most: usize) -> (ast::File, Vec<Diag
     let mut tree = ast::File::default();
     let bytes = text.text.len().max(original.len());
     if bytes > most {
-        return (tree, vec![errors::file_too_large(text.span(0, 0), bytes, most)]);
+        return (tree, vec![errors::file_too_large(text.span(0, 0), most)]);
     }
     let tokens = lex::tokens(&text.text);
     let mut errors = Vec::new();
@@ -148,7 +148,7 @@ fn one(sources: &Sources, file: FileId, rule: Rule) -> Fallible<ast::Expr> {
     let text = Text::new(file, original);
     let (bytes, most) = (text.text.len().max(original.len()), Limits::DEFAULT.source);
     if bytes > most {
-        return Err(vec![errors::file_too_large(text.span(0, 0), bytes, most)]);
+        return Err(vec![errors::file_too_large(text.span(0, 0), most)]);
     }
     let tokens = lex::tokens(&text.text);
     let (expr, errors) =

@@ -219,9 +219,10 @@ pub fn missing_init_sign(span: Span, found: &str) -> Diagnostic {
         .at(span, format!("`= {found}…` for a value, `~ {found}…` for a distribution"))
 }
 
-pub fn file_too_large(span: Span, bytes: usize, limit: usize) -> Diagnostic {
-    let (bytes, limit) = (limits::bytes(bytes as u128), limits::bytes(limit as u128));
-    Diagnostic::error("E0901", format!("the file has {bytes} of text; the limit is {limit}"))
+/// A reader need not have read further than the limit to know.
+pub fn file_too_large(span: Span, limit: usize) -> Diagnostic {
+    let limit = limits::bytes(limit as u128);
+    Diagnostic::error("E0901", format!("the file has more than {limit} of text, which is the limit"))
         .at(span, "in this file")
         .help(format!("split it into files that `use` each other; {}", limits::raise(limits::SOURCE)))
 }

@@ -25,6 +25,22 @@ pub struct Label {
     pub text: String,
 }
 
+/// A part of a text and what is to stand there instead. An empty part is a place to put it in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Edit {
+    pub span: Span,
+    pub text: String,
+}
+
+/// A change of the author's text that mends the mistake: with it the message is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fix {
+    /// What it does, as a command: "write `W @ x`".
+    pub title: String,
+    /// Apart from each other; of any files.
+    pub edits: Vec<Edit>,
+}
+
 /// One message. Built by one small function per mistake, in the error file of its stage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
@@ -36,6 +52,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     pub help: Option<String>,
     pub note: Option<String>,
+    /// The likeliest first.
+    pub fixes: Vec<Fix>,
 }
 
 impl Diagnostic {
@@ -52,7 +70,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None, note: None }
+        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None, note: None, fixes: Vec::new() }
     }
 
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -75,6 +93,17 @@ impl Diagnostic {
 
     pub fn with_note(mut self, text: impl Into<String>) -> Self {
         self.note = Some(text.into());
+        self
+    }
+
+    /// A way to mend it: `text` in the place of `span`.
+    pub fn fix(self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        self.fix_all(title, vec![Edit { span, text: text.into() }])
+    }
+
+    /// A way to mend it that changes several places.
+    pub fn fix_all(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.fixes.push(Fix { title: title.into(), edits });
         self
     }
 

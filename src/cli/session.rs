@@ -1,10 +1,10 @@
 //! What one run of a command shares: the sources, how to draw diagnostics, where output goes.
 
 use super::loader::FileLoader;
-use crate::diag::{Diagnostic, Drawing, Severity, Style};
+use crate::diag::{Diagnostic, Drawing, Fix, Severity, Style};
 use crate::limits::Limits;
 use crate::resolve::{self, Library};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -107,8 +107,8 @@ impl Session {
     /// Diagnostics for programs: one JSON object each.
     pub fn json(&self, diagnostics: &[Diagnostic]) -> serde_json::Value {
         let mut drawing = Drawing::new(&self.sources, self.style);
-        let mut place = |span: crate::source::Span| {
-            let end = crate::source::Span { start: span.end, ..span };
+        let mut place = |span: Span| {
+            let end = Span { start: span.end, ..span };
             (drawing.place(span), drawing.place(end))
         };
         let shown = diagnostics.iter().map(|d| {
@@ -131,10 +131,20 @@ impl Session {
                 "labels": labels,
                 "help": d.help,
                 "note": d.note,
+                "fixes": d.fixes.iter().map(|f| fix(f, &mut place)).collect::<Vec<_>>(),
             })
         });
         shown.collect()
     }
+}
+
+/// A change that mends a mistake: what it does, and the places with their new texts.
+fn fix(fix: &Fix, place: &mut impl FnMut(Span) -> (String, String)) -> serde_json::Value {
+    let edits = fix.edits.iter().map(|edit| {
+        let (from, to) = place(edit.span);
+        serde_json::json!({ "from": from, "to": to, "text": edit.text })
+    });
+    serde_json::json!({ "title": fix.title, "edits": edits.collect::<Vec<_>>() })
 }
 
 /// So many messages are drawn at once; the first ones are those to mend.

@@ -70,7 +70,15 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Diagnostic { code, severity, message: message.into(), labels: Vec::new(), help: None, note: None, fixes: Vec::new() }
+        Diagnostic {
+            code,
+            severity,
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+            note: None,
+            fixes: Vec::new(),
+        }
     }
 
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {

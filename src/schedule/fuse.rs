@@ -387,8 +387,9 @@ impl Planner<'_> {
         let mut leaving = BTreeSet::new();
         // Readers have greater ids, so they come first.
         for (o, v) in soft.iter().rev() {
-            if self.order.kernel[o.index()] != self.order.kernel[v.index()] || leaving.contains(v) {
+            if self.order.kernel[o.index()] != self.order.kernel[v.index()] || leaving.contains(o) {
                 leaving.insert(*o);
+                leaving.extend(self.flow.op(*o).operands());
             }
         }
         leaving

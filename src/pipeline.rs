@@ -100,10 +100,14 @@ pub fn asm(program: &Program, target: Target) -> Fallible<String> {
     codegen::asm(program, &limits, target).map_err(|e| vec![e])
 }
 
+/// What it took to read a token, in steps of work.
+const TOKEN_WORK: u64 = 2;
+
 /// All mistakes of the items of a file: those of its equations and, where there are none, what keeps the losses of
 /// its models from their parameters.
 pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
-    let mut work = library.limits().work;
+    let reading = library.file(file).map_or(0, |f| TOKEN_WORK.saturating_mul(f.tokens as u64));
+    let mut work = library.limits().work.saturating_sub(reading);
     let mut found = build::check_within(library, file, &mut work);
     if found.iter().any(Diagnostic::is_error) {
         return found;

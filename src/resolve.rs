@@ -46,6 +46,8 @@ pub struct LibraryFile {
     pub origin: Origin,
     /// In the order of the text.
     pub items: Vec<ItemId>,
+    /// Of its text; 0 for the stdlib's files, which are read item by item.
+    pub tokens: usize,
     /// Cells, layers, models and functions that are visible from here.
     scope: Arc<Scope>,
 }

@@ -51,20 +51,23 @@ pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     parse_within(sources, file, &Limits::DEFAULT)
 }
 
-/// [`parse`], for a file of at most `limits.source` bytes.
+/// [`parse`], for a file of at most `limits.source` bytes and `limits.tokens` tokens.
 pub fn parse_within(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<Diagnostic>) {
-    on_large_stack(|| file_of(sources, file, limits.source))
+    on_large_stack(|| file_of(sources, file, limits))
 }
 
-fn file_of(sources: &Sources, file: FileId, most: usize) -> (ast::File, Vec<Diagnostic>) {
+fn file_of(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<Diagnostic>) {
     let original = &sources.get(file).text;
     let text = Text::new(file, original);
     let mut tree = ast::File::default();
     let bytes = text.text.len().max(original.len());
-    if bytes > most {
-        return (tree, vec![errors::file_too_large(text.span(0, 0), most)]);
+    if bytes > limits.source {
+        return (tree, vec![errors::file_too_large(text.span(0, 0), limits.source)]);
     }
     let tokens = lex::tokens(&text.text);
+    if let Some(beyond) = tokens.get(limits.tokens) {
+        return (tree, vec![errors::too_many_tokens(text.span(beyond.start, beyond.start), limits.tokens)]);
+    }
     let mut errors = Vec::new();
     for chunk in cut::cut(&text.text, &tokens) {
         let (item, more) = item_of(sources, &text, &tokens, &chunk);
@@ -100,6 +103,11 @@ fn item_of<'t>(
         }
         Err(error) => (None, vec![error]),
     }
+}
+
+/// How many words, numbers, operators and brackets a text has.
+pub fn count_tokens(text: &str) -> usize {
+    lex::tokens(&Text::new(FileId(0), text).text).len()
 }
 
 /// What a file has, without reading it: of each item its keyword and, if it can be found by it, its name.

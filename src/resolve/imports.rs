@@ -85,7 +85,14 @@ impl Loading<'_> {
             }
             let path = (*path).to_string();
             let none = Arc::default();
-            self.library.files.push(LibraryFile { file, path, origin: Origin::Stdlib, items, scope: none });
+            self.library.files.push(LibraryFile {
+                file,
+                path,
+                origin: Origin::Stdlib,
+                items,
+                tokens: 0,
+                scope: none,
+            });
         }
         self.library.texts = self.sources.clone();
         scope
@@ -110,8 +117,9 @@ impl Loading<'_> {
             items.push(ItemId(self.library.items.len() as u32));
             self.library.items.push(Entry::read(item, (file, number)));
         }
+        let tokens = syntax::count_tokens(text);
         let scope = Arc::new(tree.unread.into_iter().map(|name| (name, None)).collect());
-        self.library.files.push(LibraryFile { file, path, origin, items, scope });
+        self.library.files.push(LibraryFile { file, path, origin, items, tokens, scope });
         self.library.files.len() - 1
     }
 

@@ -227,6 +227,14 @@ pub fn file_too_large(span: Span, limit: usize) -> Diagnostic {
         .help(format!("split it into files that `use` each other; {}", limits::raise(limits::SOURCE)))
 }
 
+pub fn too_many_tokens(span: Span, limit: usize) -> Diagnostic {
+    let message =
+        format!("the file has more than {limit} words, numbers, operators and brackets, which is the limit");
+    Diagnostic::error("E0905", message)
+        .at(span, "read up to here")
+        .help(format!("split it into files that `use` each other; {}", limits::raise(limits::TOKENS)))
+}
+
 pub fn too_deep(span: Span, limit: usize) -> Diagnostic {
     Diagnostic::error("E0902", format!("nested more than {limit} deep"))
         .at(span, "too deep here")

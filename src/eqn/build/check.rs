@@ -22,6 +22,8 @@ const MAX_COMBINATIONS: usize = 64;
 const MAX_ROUNDS: usize = 8;
 /// Of more combinations so many options at most are tried alone.
 const MOST_ALONE: usize = 256;
+/// And so that no more arguments than these are written for all of them.
+const MOST_ARGUMENTS: usize = 1 << 14;
 /// After so many mistakes no further item is looked at.
 const MOST_ERRORS: usize = 100;
 /// What an item costs beside its equations.
@@ -389,7 +391,8 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     }
     let total = choices.iter().try_fold(1usize, |n, (_, values)| n.checked_mul(values.len()));
     let mut out: Vec<Variant<'_>> = vec![fixed.clone()];
-    if total.is_some_and(|n| n <= MAX_COMBINATIONS) {
+    let few = |n: usize| n <= MAX_COMBINATIONS && n.saturating_mul(statics.len()) <= MOST_ARGUMENTS;
+    if total.is_some_and(few) {
         for (name, values) in &choices {
             out = out
                 .iter()
@@ -408,7 +411,8 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     let lacking: HashSet<&Name> =
         statics.iter().filter(|s| s.default.is_none()).map(|s| &s.name.name).collect();
     let alone = choices.iter().flat_map(|(name, values)| values.iter().map(move |value| (*name, value)));
-    for (name, value) in alone.take(MOST_ALONE) {
+    let most = (MOST_ARGUMENTS / statics.len().max(1)).clamp(1, MOST_ALONE);
+    for (name, value) in alone.take(most) {
         let mut v = fixed.clone();
         for (other, others) in choices.iter().filter(|(o, _)| o.name != name.name) {
             if let (true, Some(first)) = (lacking.contains(&other.name), others.first()) {

@@ -42,12 +42,12 @@ pub struct Limits {
 impl Limits {
     pub const DEFAULT: Limits = Limits {
         source: 1 << 20,
-        tokens: 400_000,
+        tokens: 300_000,
         files: 1000,
         nodes: 100_000,
         instances: 10_000,
         lag: 4096,
-        work: 1_000_000,
+        work: 700_000,
         memory: 16 << 30,
         file: 2 << 30,
         unpacked: 2 << 30,

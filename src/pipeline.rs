@@ -101,7 +101,7 @@ pub fn asm(program: &Program, target: Target) -> Fallible<String> {
 }
 
 /// What it took to read a token, in steps of work.
-const TOKEN_WORK: u64 = 2;
+const TOKEN_WORK: u64 = 3;
 
 /// All mistakes of the items of a file: those of its equations and, where there are none, what keeps the losses of
 /// its models from their parameters.

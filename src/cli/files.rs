@@ -38,6 +38,11 @@ pub fn replace<W: Write>(
     replace_io(path, bytes, wrap).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
 }
 
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), Diagnostic> {
+    std::fs::remove_file(path).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
+}
+
 /// Gives a file another name in the same folder; what had that name is gone.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Diagnostic> {
     std::fs::rename(from, to).map_err(|e| errors::unwritable(&to.display().to_string(), &reason(&e)))

@@ -9,6 +9,7 @@ mod arrays;
 mod bench;
 mod check;
 mod compile;
+mod completions;
 mod errors;
 mod eval;
 mod explain;
@@ -19,6 +20,8 @@ mod grad;
 mod limits;
 mod loader;
 mod look;
+mod man;
+mod new;
 mod open;
 mod part;
 mod plot;
@@ -34,7 +37,7 @@ mod threads;
 mod train;
 mod trained;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use session::{Failure, Session};
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -63,6 +66,9 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    New(new::New),
+    Completions(completions::Completions),
+    Man(man::ManCommand),
 }
 
 impl Command {
@@ -80,8 +86,16 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::New(c) => c.run(session),
+            Command::Completions(c) => c.run(session),
+            Command::Man(c) => c.run(session),
         }
     }
+}
+
+/// The whole command line, for those who read it: help, completions, manual pages.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 const USER_ERROR: u8 = 1;

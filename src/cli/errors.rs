@@ -208,3 +208,23 @@ pub fn other_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
         .at(at, "of this cell")
         .help(format!("what changed is below; `rnnc test {path} --update` accepts it"))
 }
+
+pub fn bad_project(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` cannot name a project"))
+        .help("a project is named with letters, digits, `-` and `_`: `rnnc new my-cell`")
+}
+
+pub fn project_exists(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` is there already, and not empty"))
+        .help("choose another name, or empty the folder first")
+}
+
+pub fn bad_cell_name(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{name}` cannot name a cell"))
+        .help("a cell is named with letters, digits and `_`, a letter first: `--cell MyCell`")
+}
+
+pub fn cell_name_taken(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("the standard library has `{name}` already"))
+        .help(format!("yours would hide it; choose another: `--cell My{name}`"))
+}

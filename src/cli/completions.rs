@@ -3,7 +3,7 @@
 use super::session::{Failure, Session, say};
 use clap_complete::{Shell, generate};
 
-/// Print the completions of a shell, to be loaded by it
+/// Print completions for a shell
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  rnnc completions bash > rnnc.bash\n  rnnc completions zsh > _rnnc\n  rnnc completions fish > rnnc.fish\n  rnnc completions powershell > rnnc.ps1\n\nWhere they belong:\n  bash        ~/.local/share/bash-completion/completions/rnnc\n  zsh         _rnnc in a folder of $fpath\n  fish        ~/.config/fish/completions/rnnc.fish\n  powershell  a line of $PROFILE: rnnc completions powershell | Out-String | Invoke-Expression\n  elvish      a line of ~/.config/elvish/rc.elv: eval (rnnc completions elvish | slurp)"

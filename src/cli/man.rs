@@ -5,7 +5,7 @@ use super::session::{Failure, Session, say};
 use clap_mangen::Man;
 use std::path::PathBuf;
 
-/// Print the manual page of rnnc, or write those of all its commands into a folder
+/// Print the manual page, or write those of all commands
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  rnnc man\n  rnnc man share/man/man1")]
 pub struct ManCommand {
@@ -26,7 +26,7 @@ impl ManCommand {
             command.get_subcommands().filter(|c| c.get_name() != "help").cloned().collect();
         let named = subcommands.into_iter().map(|c| {
             let name = format!("rnnc-{}", c.get_name());
-            c.name(name.clone()).display_name(name)
+            c.name(name.clone()).display_name(name).mut_args(|a| a.hide_short_help(false))
         });
         for command in std::iter::once(command.clone()).chain(named) {
             let path = folder.join(format!("{}.1", command.get_name()));
@@ -38,6 +38,7 @@ impl ManCommand {
 
 fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
+    let command = command.version(env!("CARGO_PKG_VERSION"));
     Man::new(command).render(&mut text).map_err(Failure::Output)?;
     Ok(text)
 }

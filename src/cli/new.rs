@@ -12,7 +12,7 @@ const CELL: &str = include_str!("../../templates/project/cell.rnn");
 const README: &str = include_str!("../../templates/project/README.md");
 const IGNORED: &str = "/runs\n";
 
-/// Start a project: a cell with its tests, a gradient check, a snapshot, and a model that trains in seconds
+/// Start a project: a cell with its tests, and a model that trains
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  rnnc new mycell\n  rnnc new experiments/slow --cell SlowGate")]
 pub struct New {

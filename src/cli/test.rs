@@ -5,6 +5,7 @@ mod report;
 
 use super::compile::Instructions;
 use super::files;
+use super::help;
 use super::limits::FileLimits;
 use super::session::{Failure, Session, say};
 use crate::diag::Diagnostic;
@@ -19,14 +20,14 @@ use std::path::{Path, PathBuf};
 /// Folders nest at most this deep.
 const MAX_DEPTH: usize = 32;
 
-/// Run the tests inside files: examples, gradients, snapshots, foreign weights
+/// Run the tests inside files: examples, gradients, snapshots
 ///
 /// A file's tests are its `test "…" { … }`, `check grad`, `check snapshot` and `check weights` items. Snapshots are kept
 /// beside the file, in FILE.snap: what the compiler made of a cell when somebody last looked at it. Where it is another
 /// now, the test fails and shows the difference; --update accepts it.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc test stdlib/lstm.rnn\n  rnnc test stdlib models --filter LSTM\n  rnnc test stdlib/gru.rnn --filter grad --json\n  rnnc test stdlib/gru.rnn --update"
+    after_help = "Examples:\n  rnnc test mine.rnn\n  rnnc test . --filter 'grad Mine'\n  rnnc test mine.rnn --filter snapshot --json\n  rnnc test mine.rnn --update"
 )]
 pub struct Test {
     /// Files, and folders whose `.rnn` files are taken
@@ -39,10 +40,10 @@ pub struct Test {
     #[arg(long)]
     update: bool,
     /// Interpret the kernels instead of compiling them
-    #[arg(long, conflicts_with = "reproducible")]
+    #[arg(long, conflicts_with = "reproducible", help_heading = help::MACHINE)]
     interpret: bool,
     /// Print a JSON object for every test
-    #[arg(long)]
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     instructions: Instructions,

@@ -165,7 +165,7 @@ impl Colours {
                 + "\n\n";
         }
         let changed = match difference.changed.as_slice() {
-            [few @ ..] if few.len() <= 6 => few.join(", "),
+            few if few.len() <= 6 => few.join(", "),
             many => format!("{} and {} more", many[..5].join(", "), many.len() - 5),
         };
         let head = self.paint("1", &format!("{stage}: {changed}"));

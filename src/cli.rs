@@ -9,6 +9,7 @@ mod arrays;
 mod bench;
 mod check;
 mod compile;
+mod completions;
 mod errors;
 mod eval;
 mod explain;
@@ -16,9 +17,12 @@ mod files;
 mod flow;
 mod generate;
 mod grad;
+mod help;
 mod limits;
 mod loader;
 mod look;
+mod man;
+mod new;
 mod open;
 mod part;
 mod plot;
@@ -34,7 +38,7 @@ mod threads;
 mod train;
 mod trained;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use session::{Failure, Session};
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -43,7 +47,7 @@ use std::sync::{Arc, Mutex};
 
 /// Recurrent cells as equations, differentiated and compiled to machine code.
 #[derive(Parser)]
-#[command(name = "rnnc", version, about, max_term_width = 110)]
+#[command(name = "rnnc", version, max_term_width = 110)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -63,6 +67,9 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    New(new::New),
+    Completions(completions::Completions),
+    Man(man::ManCommand),
 }
 
 impl Command {
@@ -80,8 +87,16 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::New(c) => c.run(session),
+            Command::Completions(c) => c.run(session),
+            Command::Man(c) => c.run(session),
         }
     }
+}
+
+/// The whole command line, for those who read it: help, completions, manual pages.
+pub fn command() -> clap::Command {
+    help::grouped(Arguments::command())
 }
 
 const USER_ERROR: u8 = 1;
@@ -94,7 +109,8 @@ const STACK_BYTES: usize = 256 << 20;
 
 /// Runs one command; the exit code is 0 only if it did all it was asked.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
+    let parsed = command().try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(e) => {
             // Help and version are no errors and say so themselves.

@@ -217,7 +217,7 @@ impl Library {
     }
 
     /// All layouts for a cell; those of roots and imports come after the stdlib's.
-    pub fn layouts<'a>(&'a self, cell: &'a str) -> impl Iterator<Item = &'a Layout> {
+    pub fn layouts<'a>(&'a self, cell: &str) -> impl Iterator<Item = &'a Layout> {
         let ids = self.files.iter().flat_map(|f| &f.items);
         self.of_kind("layout", ids).filter_map(move |item| match &item.kind {
             ItemKind::Layout(layout) if &*layout.cell.name == cell => Some(layout),

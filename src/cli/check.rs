@@ -1,18 +1,22 @@
 //! `rnnc check`: all mistakes of some files at once.
 
+use super::help;
 use super::limits::CheckLimits;
 use super::session::{Failure, Session, say};
 use crate::pipeline;
 use std::path::PathBuf;
 
-/// Parse files and check their names, shapes and equations; all mistakes are shown at once
+/// Find the mistakes of files, all at once, each with its mend
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  rnnc check models/charlm.rnn\n  rnnc check --json cells/*.rnn")]
+#[command(
+    after_help = "Examples:\n  rnnc check mine.rnn\n  rnnc check models/*.rnn\n  rnnc check --json mine.rnn"
+)]
 pub struct Check {
+    /// The files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print the diagnostics as a JSON list on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     limits: CheckLimits,

@@ -1,5 +1,6 @@
 //! From a graph to something that runs, as the commands do it.
 
+use super::help;
 use super::session::Session;
 use crate::codegen::How;
 use crate::diag::{Diagnostic, Fallible};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub struct Instructions {
     /// Use one fixed instruction set (x86-64 with AVX2 and FMA), so that results are the same bits on every computer that
     /// has it, and refuse to run on any other
-    #[arg(long)]
+    #[arg(long, help_heading = help::MACHINE)]
     pub reproducible: bool,
 }
 

@@ -188,3 +188,43 @@ pub fn no_fronts(name: &str) -> Diagnostic {
     Diagnostic::error("E0748", format!("`{name}` has no recurrence: all points are computed at once"))
         .help("choose a cell with a state that is read at another point")
 }
+
+pub fn no_update_in_ci() -> Diagnostic {
+    Diagnostic::error("E1015", "`--update` stores what nobody has looked at")
+        .with_note("the variable CI is set, so a program runs this")
+        .help("leave `--update` out, or unset CI")
+}
+
+pub fn no_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
+    let verb = if stages.len() == 1 { "is" } else { "are" };
+    Diagnostic::error("E1015", format!("{} {verb} not stored yet", stages.join(", ")))
+        .at(at, "of this cell")
+        .help(format!("`rnnc test {path} --update` stores what there is now"))
+}
+
+pub fn other_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
+    let verb = if stages.len() == 1 { "is" } else { "are" };
+    Diagnostic::error("E1016", format!("{} {verb} not as stored", stages.join(", ")))
+        .at(at, "of this cell")
+        .help(format!("what changed is below; `rnnc test {path} --update` accepts it"))
+}
+
+pub fn bad_project(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` cannot name a project"))
+        .help("a project is named with letters, digits, `-` and `_`: `rnnc new my-cell`")
+}
+
+pub fn project_exists(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` is there already, and not empty"))
+        .help("choose another name, or empty the folder first")
+}
+
+pub fn bad_cell_name(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{name}` cannot name a cell"))
+        .help("a cell is named with letters, digits and `_`, a letter first: `--cell MyCell`")
+}
+
+pub fn cell_name_taken(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("the standard library has `{name}` already"))
+        .help(format!("yours would hide it; choose another: `--cell My{name}`"))
+}

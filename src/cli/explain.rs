@@ -4,9 +4,9 @@ use super::errors;
 use super::session::{Failure, Session, say};
 use crate::diag::codes;
 
-/// What a diagnostic code means, with a wrong and a right example
+/// Say what the code of a message means, with examples
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  rnnc explain E0301")]
+#[command(after_help = "Examples:\n  rnnc explain E0301\n  rnnc explain")]
 pub struct Explain {
     /// The code, such as E0301; without it all codes are listed
     code: Option<String>,

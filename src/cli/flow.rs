@@ -3,6 +3,7 @@
 mod table;
 
 use super::files;
+use super::help;
 use super::limits::TextLimits;
 use super::look::Map;
 use super::plot::{self, OnTree};
@@ -16,7 +17,7 @@ use crate::train::look::Axis;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Follow gradients back through the steps of a cell, the points of a grid, the nodes of a tree
+/// Follow gradients back through steps, grids and trees
 ///
 /// A loss looks at the first output at one point alone: the last step, the last corner of a grid, the root of a tree. Shown is
 /// the norm of its gradient for each state at each point, and of the step's Jacobian J, over all states together, the spectral norm,
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(
     name = "flow",
-    after_help = "Examples:\n  rnnc flow my.rnn --cell 'Mine(16, 32)'\n  rnnc flow my.rnn --cell 'Mine(16, 32)' --steps 200 --picture flow.svg\n  rnnc flow my.rnn --cell 'MyTree(16, 32)' --steps 4 --picture tree.svg"
+    after_help = "Examples:\n  rnnc flow mine.rnn --cell 'Mine(8, 16)'\n  rnnc flow mine.rnn --cell 'Mine(8, 16)' --steps 100 --picture flow.svg\n  rnnc flow mine.rnn --cell 'MineBlind(8, 16)' --seed 2 --json"
 )]
 pub struct FlowCommand {
     #[command(flatten)]
@@ -38,10 +39,10 @@ pub struct FlowCommand {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write a picture of it: lines over steps, a heat map of a grid, a tree; an SVG file
-    #[arg(long, value_name = "SVG")]
+    #[arg(long, value_name = "SVG", help_heading = help::OUTPUT)]
     picture: Option<PathBuf>,
-    /// For programs to read
-    #[arg(long)]
+    /// Print JSON, for programs to read
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     limits: TextLimits,

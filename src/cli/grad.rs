@@ -1,5 +1,6 @@
 //! `rnnc grad`: the derived backward equations, to read.
 
+use super::help;
 use super::limits::TextLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
@@ -7,10 +8,10 @@ use crate::eqn::build::Options;
 use crate::grad;
 use crate::syntax::print::{Style, print_item};
 
-/// Print the derived adjoint of a cell: its gradient as a cell of the language
+/// Print the derived gradient of a cell, as equations to read
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc grad my.rnn --cell 'Mine(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --latex"
+    after_help = "Examples:\n  rnnc grad mine.rnn --cell 'Mine(I, H)'\n  rnnc grad mine.rnn --cell 'Mine(I, H)' --wrt W_z,h0 --latex"
 )]
 pub struct Grad {
     #[command(flatten)]
@@ -19,10 +20,10 @@ pub struct Grad {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     wrt: Vec<String>,
     /// Names and operators in ASCII
-    #[arg(long)]
+    #[arg(long, help_heading = help::OUTPUT)]
     ascii: bool,
     /// The equations as a LaTeX formula
-    #[arg(long, conflicts_with = "ascii")]
+    #[arg(long, conflicts_with = "ascii", help_heading = help::OUTPUT)]
     latex: bool,
     #[command(flatten)]
     limits: TextLimits,

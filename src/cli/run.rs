@@ -4,6 +4,7 @@ use super::arrays;
 use super::compile::{Compiler, Instructions};
 use super::errors;
 use super::files;
+use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session};
@@ -26,29 +27,29 @@ use std::path::PathBuf;
 /// NAME_adj of outputs that the file gives.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc run my.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz\n  rnnc run my.rnn --model MyModel --in in.npz --out out.npz --grad --f64"
+    after_help = "Examples:\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --f64"
 )]
 pub struct Run {
     #[command(flatten)]
     selected: Selected,
     /// The arrays to read
-    #[arg(long = "in", value_name = "NPZ")]
+    #[arg(long = "in", value_name = "NPZ", help_heading = help::DATA)]
     input: PathBuf,
     /// Where to write the results
-    #[arg(long = "out", value_name = "NPZ")]
+    #[arg(long = "out", value_name = "NPZ", help_heading = help::OUTPUT)]
     output: PathBuf,
     /// Differentiate too
     #[arg(long)]
     grad: bool,
     /// Evaluate with the reference interpreter, in double precision
-    #[arg(long, conflicts_with = "reproducible")]
+    #[arg(long, conflicts_with = "reproducible", help_heading = help::MACHINE)]
     f64: bool,
     /// Interpret the kernels instead of compiling them
-    #[arg(long, conflicts_with_all = ["f64", "reproducible"])]
+    #[arg(long, conflicts_with_all = ["f64", "reproducible"], help_heading = help::MACHINE)]
     interpret: bool,
     /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
     /// [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads::range())]
+    #[arg(long, value_name = "N", value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: Option<u32>,
     /// Draw parameters that the file lacks, with this seed
     #[arg(long)]

@@ -53,6 +53,11 @@ impl Session {
         Session { sources: Sources::default(), limits: Limits::DEFAULT, root: None, style }
     }
 
+    /// Whether what is written for people has colours.
+    pub fn colour(&self) -> bool {
+        self.style.colour
+    }
+
     /// Progress bars are for people: only on a terminal.
     pub fn shows_progress(&self) -> bool {
         io::stderr().is_terminal()

@@ -1,6 +1,7 @@
 //! `rnnc train`: a model from its file to a folder with its parameters.
 
 use super::compile::{Compiler, Instructions};
+use super::help;
 use super::limits::FileLimits;
 use super::open::Opened;
 use super::progress::{Ahead, Keeper, Shown, numbers};
@@ -20,37 +21,39 @@ use crate::train::settings::Settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Train a model: progress, loss on data held out, checkpoints, a picture of the loss
+/// Train a model, with checkpoints and curves
 #[derive(clap::Args)]
 #[command(
-    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nThe parameters with the best loss on the validation part of `split = [train, valid, test]` are kept, without such a part those of the last epoch; they are measured on the test part at the end.\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nThe parameters with the best loss on the validation part of `split = [train, valid, test]` are kept, without such a part those of the last epoch; they are measured on the test part at the end.\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train mine.rnn\n  rnnc train mine.rnn --set H=32 --set train.batch=64 --set train.epochs=2\n  rnnc train mine.rnn --set train.epochs=2 --out runs/short\n  rnnc train mine.rnn --out runs/short --resume"
 )]
 pub struct Train {
+    /// The file with the model
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
     model: Option<String>,
     /// A file to read in place of the one the `data` block names; repeat it for further ones
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = help::DATA)]
     data: Vec<PathBuf>,
     /// A value for a static parameter (H=512) or a line of the `train` block (train.batch=64)
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(long = "set", value_name = "NAME=VALUE", help_heading = help::PROGRAM)]
     settings: Vec<String>,
     /// The folder for checkpoints and records; without it the next free runs/NAME-…
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = help::OUTPUT)]
     out: Option<PathBuf>,
     /// Go on with the run in that folder (or the latest one), bit for bit as if never stopped
     #[arg(long)]
     resume: bool,
     /// Checkpoints to keep: the newest and those before it. If the newest is damaged, --resume takes one before it
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 2, help_heading = help::OUTPUT, value_parser = clap::value_parser!(u32).range(1..=1000))]
     keep: u32,
     /// The seed of parameters, order and noise, in place of the `train` block's
     #[arg(long)]
     seed: Option<u64>,
     /// Threads to share the work out to, in place of the `train` block's; a run gives the same bits on any number
     /// [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads::range())]
+    #[arg(long, value_name = "N", value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: Option<u32>,
     #[command(flatten)]
     instructions: Instructions,

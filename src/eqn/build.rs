@@ -39,6 +39,7 @@ mod whole;
 
 pub use check::{check, check_within};
 pub(crate) use errors::too_much_work;
+pub use layouts::{Arrangement, Line, Term, arrange};
 
 use super::Graph;
 use crate::diag::Diagnostic;

@@ -207,4 +207,11 @@ pub const ENTRIES: &[Entry] = &[
                Other stages have no picture, and where nothing is carried all points are computed at once. \
                What a run costs (`--steps`, `--batch`) is told of a schedule too, and of no other stage.",
     },
+    Entry {
+        code: "E0760",
+        title: "no place for a project",
+        text: "`rnnc new my-cell` makes a folder with a cell `MyCell`; `--cell Name` calls the cell otherwise. A project is named with \
+               letters, digits, `-` and `_`, a cell with letters, digits and `_`; what is there already stays, and a cell of \
+               the standard library is hidden by none of yours unawares.",
+    },
 ];

@@ -288,7 +288,7 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
                 Target::Model(id, model) => b.build_model_item(id, model).map(|_| ()),
                 Target::Layout(recipe, layout, missing) => {
                     let graph = b.build_recipe(recipe)?;
-                    let open = b.layout(b.outermost?, layout, &graph);
+                    let (_, open) = b.layout(b.outermost?, layout, &graph);
                     missing.borrow_mut().push(open);
                     return Some(());
                 }

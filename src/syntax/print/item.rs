@@ -58,8 +58,25 @@ impl Printer {
                 self.body(&test.body);
             }
             ItemKind::Check(check) => {
-                self.put("check grad ");
+                match &check.kind {
+                    CheckKind::Grad => self.put("check grad "),
+                    CheckKind::Snapshot(_) => self.put("check snapshot "),
+                    CheckKind::Weights(layout) => {
+                        self.put("check weights ");
+                        self.ident(layout);
+                        self.put(" for ");
+                    }
+                }
                 self.expr(&check.recipe, POSTFIX, false);
+                let views = if let CheckKind::Snapshot(views) = &check.kind { views.as_slice() } else { &[] };
+                for view in views {
+                    self.put(", ");
+                    self.ident(&view.stage);
+                    if let Some((target, _)) = &view.target {
+                        self.put(" for ");
+                        self.string(target);
+                    }
+                }
                 for setting in &check.settings {
                     self.put(", ");
                     self.setting(setting);

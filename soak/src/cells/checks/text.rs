@@ -2,14 +2,15 @@
 
 use super::{Checked, Checker, fail};
 use rnnc::source::Sources;
-use rnnc::syntax::ast::File;
+use rnnc::syntax::ast::{Check, CheckKind, File, Ident, Item, ItemKind, View};
 use rnnc::syntax::{parse, print};
 
 impl Checker<'_> {
     pub(super) fn text(&mut self) -> Checked {
-        let tree = bare(&self.subject.file);
+        let file = with_other_checks(&self.subject.file);
+        let tree = bare(&file);
         for style in [print::Style::UNICODE, print::Style::ASCII, print::Style { ascii: false, width: 40 }] {
-            let printed = print::print_file(&self.subject.file, style);
+            let printed = print::print_file(&file, style);
             let again = match parsed(&printed) {
                 Ok(again) => again,
                 Err(e) => return fail("printed", format!("{style:?}: {e}\n{printed}")),
@@ -44,6 +45,22 @@ impl Checker<'_> {
         self.did("equations");
         Ok(())
     }
+}
+
+/// Beside each `check grad` the same of its other kinds.
+fn with_other_checks(file: &File) -> File {
+    let mut all = file.clone();
+    for item in &file.items {
+        let ItemKind::Check(check) = &item.kind else { continue };
+        let word = |text: &str| Ident { name: text.into(), written: text.into(), span: item.span };
+        let plain = View { stage: word("eqn"), target: None };
+        let aimed = View { stage: word("clif"), target: Some(("x86_64-avx2".into(), item.span)) };
+        let snapshot =
+            Check { kind: CheckKind::Snapshot(vec![plain, aimed]), settings: Vec::new(), ..check.clone() };
+        let weights = Check { kind: CheckKind::Weights(word("torch")), ..check.clone() };
+        all.items.extend([snapshot, weights].map(|c| Item { kind: ItemKind::Check(c), ..item.clone() }));
+    }
+    all
 }
 
 /// Without the places in a file, which the text of equations does not have.

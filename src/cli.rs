@@ -9,11 +9,13 @@ mod arrays;
 mod bench;
 mod check;
 mod compile;
+mod diff;
 mod errors;
 mod eval;
 mod explain;
 mod files;
 mod flow;
+mod fmt;
 mod generate;
 mod grad;
 mod limits;
@@ -22,6 +24,7 @@ mod look;
 mod open;
 mod part;
 mod plot;
+mod programs;
 mod progress;
 mod run;
 mod rundir;
@@ -52,6 +55,7 @@ struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
@@ -69,6 +73,7 @@ impl Command {
     fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
             Command::Check(c) => c.run(session),
+            Command::Fmt(c) => c.run(session),
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),

@@ -1,15 +1,12 @@
 //! `rnnc test`: the tests inside `.rnn` files.
 
 use super::compile::Instructions;
-use super::files;
 use super::limits::RunLimits;
+use super::programs::programs;
 use super::session::{Failure, Session, say};
 use crate::diag::Diagnostic;
 use crate::testing::{self, Kernels, Options, Outcome, TestReport};
 use std::path::{Path, PathBuf};
-
-/// Folders nest at most this deep.
-const MAX_DEPTH: usize = 32;
 
 /// Run the tests and gradient checks inside files, or in all files of folders
 #[derive(clap::Args)]
@@ -50,10 +47,7 @@ struct Total {
 impl Test {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
-        let mut found = Vec::new();
-        for path in &self.paths {
-            collect(path, 0, &mut found)?;
-        }
+        let found = programs(&self.paths)?;
         let options = Options {
             filter: self.filter.clone(),
             interpret_kernels: self.interpret,
@@ -182,30 +176,4 @@ fn greater(most: &mut Option<(f64, String)>, value: f64, name: &str) {
     if most.as_ref().is_none_or(|(m, _)| value > *m) {
         *most = Some((value, name.to_string()));
     }
-}
-
-/// A file as it is; of a folder all `.rnn` files below it, in order.
-fn collect(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
-    if !path.is_dir() {
-        into.push(path.to_path_buf());
-        return Ok(());
-    }
-    let failed = |e: std::io::Error| {
-        crate::weights::errors::unreadable(&path.display().to_string(), &files::reason(&e))
-    };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        entries.push(entry.map_err(failed)?.path());
-    }
-    entries.sort();
-    for entry in entries {
-        if entry.is_dir() {
-            if depth < MAX_DEPTH {
-                collect(&entry, depth + 1, into)?;
-            }
-        } else if entry.extension().is_some_and(|e| e == "rnn") {
-            into.push(entry);
-        }
-    }
-    Ok(())
 }

@@ -96,6 +96,8 @@ struct Printer<'p> {
     align: usize,
     /// Columns to leave free for what must follow on the same line.
     reserve: usize,
+    /// Of a call.
+    in_args: bool,
     style: Style,
     source: Option<Source<'p>>,
     /// The next token of the source, and the next comment.
@@ -123,6 +125,7 @@ impl<'p> Printer<'p> {
             indent: 0,
             align: 2,
             reserve: 0,
+            in_args: false,
             style,
             source,
             next: 0,
@@ -234,7 +237,8 @@ impl<'p> Printer<'p> {
     /// What `write` writes from here on if lines have no end. It is broken if there is something that cannot be written so.
     fn flat(&self, write: impl FnOnce(&mut Printer<'p>)) -> Printer<'p> {
         let style = Style { width: usize::MAX, ..self.style };
-        let mut flat = Printer { next: self.next, said: self.said, ..Printer::new(style, self.source) };
+        let mut flat = Printer::new(style, self.source);
+        (flat.next, flat.said, flat.in_args) = (self.next, self.said, self.in_args);
         // As behind other text: a line is not begun.
         flat.is_fresh = false;
         write(&mut flat);
@@ -276,13 +280,22 @@ impl<'p> Printer<'p> {
         self.source.and_then(|s| s.trivia.tokens.get(self.peek())).is_some_and(|t| t.is(text))
     }
 
+    /// Whether the author wrote spaces on both sides of the next token (`both`) or on one at least. Without a source it is
+    /// as is usual where that is asked.
+    fn is_spaced(&self, both: bool) -> bool {
+        match self.source.map(|s| s.trivia.spaces(self.peek())) {
+            Some((before, after)) => (before && after) || (!both && (before || after)),
+            None => !both,
+        }
+    }
+
     /// Whether the author began a line with the next token, where that is the author's to say.
     fn is_broken_here(&self) -> bool {
         self.source.is_some_and(|s| s.trivia.begins_line(self.peek()))
     }
 
-    /// Parts with `, ` between them; a part that no longer fits begins a line under the first. `rows`: so does one that
-    /// begins a line of the author's.
+    /// Parts with `, ` between them; a part that no longer fits begins a line under the first. `rows`: if the whole is not
+    /// on one line, each part is on its own.
     fn list<T>(&mut self, parts: &[T], rows: bool, mut write: impl FnMut(&mut Printer<'p>, &T)) {
         let reserve = self.reserve;
         self.aligned(|p| {
@@ -303,16 +316,15 @@ impl<'p> Printer<'p> {
         if self.settle() {
             return write(self);
         }
-        let is_row = rows && self.is_broken_here();
         if self.is_flat() {
-            self.is_broken |= is_row;
+            self.is_broken |= rows && self.is_broken_here();
             self.raw(" ");
         } else {
             let flat = self.flat(|p| {
                 p.raw(" ");
                 write(p);
             });
-            match !is_row && self.fits(&flat) {
+            match !rows && self.fits(&flat) {
                 true => return self.adopt(flat),
                 false => self.new_line(self.align),
             }

@@ -59,6 +59,15 @@ impl<'t> Trivia<'t> {
         self.blank.get(token).is_some_and(|blank| *blank)
     }
 
+    /// Whether there is space before a token, and behind it.
+    pub fn spaces(&self, token: usize) -> (bool, bool) {
+        let between = |a: Option<usize>, b: usize| {
+            let ends = a.and_then(|a| self.tokens.get(a)).zip(self.tokens.get(b));
+            ends.is_none_or(|(a, b)| a.end() != b.start)
+        };
+        (between(token.checked_sub(1), token), between(Some(token), token + 1))
+    }
+
     /// Whether the author began a line with a token.
     pub fn begins_line(&self, token: usize) -> bool {
         self.tokens.get(token).is_some_and(|t| t.first_on_line)

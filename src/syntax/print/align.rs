@@ -8,8 +8,13 @@ use super::Printer;
 use crate::syntax::trivia::Place;
 use std::ops::Range;
 
-/// Cells of a run are filled up if they differ in width by no more.
-const SPREAD: usize = 12;
+/// Cells that are filled up to one width differ by no more.
+const SPREAD: usize = 20;
+/// So many spaces in a cell are not seen; more of them are worse than a new part of the run if they are more than this.
+const UNSEEN: usize = 8;
+const PART: usize = 12;
+/// No part has more lines.
+const LONGEST_PART: usize = 60;
 
 /// For each cell the width to fill it up to.
 pub(super) type Stops = [usize; 3];
@@ -211,8 +216,8 @@ fn align(lines: &mut [Measured], run: Range<usize>, width: usize) {
     }
 }
 
-/// Fills up one cell in all lines of a run that have it: in each part of the run whose cells do not differ too much, unless
-/// a line would no longer fit by that.
+/// Fills up one cell in the lines of a run that have it, in each of the parts into which the run is cut, unless a line would
+/// no longer fit by that.
 fn fill(
     lines: &mut [Measured],
     run: Range<usize>,
@@ -220,31 +225,61 @@ fn fill(
     spread: usize,
     width: usize,
 ) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    let (mut start, mut least, mut most) = (run.start, usize::MAX, 0);
-    for i in run.clone() {
-        let Some(own) = lines[i].cells.get(cell).copied() else { continue };
-        if least != usize::MAX && least.max(own).max(most) - least.min(own) > spread {
-            parts.push((start..i, most));
-            (start, least, most) = (i, own, own);
-        } else {
-            (least, most) = (least.min(own), most.max(own));
-        }
-    }
-    parts.push((start..run.end, most));
-    for (part, most) in &parts {
+    let cells: Vec<Option<usize>> = lines[run.clone()].iter().map(|l| l.cells.get(cell).copied()).collect();
+    let parts: Vec<Range<usize>> =
+        parts(&cells, spread).into_iter().map(|p| run.start + p.start..run.start + p.end).collect();
+    for part in &parts {
+        let part = &mut lines[part.clone()];
+        let most = part.iter().filter_map(|l| l.cells.get(cell).copied()).max().unwrap_or(0);
         let grown = |line: &Measured| line.cells.get(cell).map_or(line.width, |own| line.width + most - own);
-        if lines[part.clone()].iter().any(|l| l.is_flat && l.width <= width && grown(l) > width) {
+        if part.iter().any(|l| l.is_flat && l.width <= width && grown(l) > width) {
             continue;
         }
-        for line in &mut lines[part.clone()] {
+        for line in part {
             line.width = grown(line);
             if line.cells.get(cell).is_some() {
-                line.stops[cell] = *most;
+                line.stops[cell] = most;
             }
         }
     }
-    parts.into_iter().map(|(part, _)| part).collect()
+    parts
+}
+
+/// A run cut into parts so that there are few parts and few spaces.
+fn parts(cells: &[Option<usize>], spread: usize) -> Vec<Range<usize>> {
+    // Of the lines up to each: the least cost, and where the last part begins.
+    let mut best: Vec<(usize, usize)> = vec![(0, 0)];
+    for end in 1..=cells.len() {
+        let (mut least, mut most) = (usize::MAX, 0);
+        let mut found = (usize::MAX, end - 1);
+        for start in (end.saturating_sub(LONGEST_PART)..end).rev() {
+            let Some(own) = cells[start] else { continue };
+            (least, most) = (least.min(own), most.max(own));
+            if most - least > spread {
+                break;
+            }
+            let spaces = cells[start..end].iter().flatten().map(|own| (most - own).saturating_sub(UNSEEN));
+            let cost = best[start].0 + PART + spaces.sum::<usize>();
+            // Of equals the longer part.
+            if cost <= found.0 {
+                found = (cost, start);
+            }
+        }
+        if found.0 == usize::MAX {
+            // A line without the cell goes with those before it.
+            found = (best[end - 1].0, end - 1);
+        }
+        best.push(found);
+    }
+    let mut parts = Vec::new();
+    let mut end = cells.len();
+    while end > 0 {
+        let start = best[end].1;
+        parts.push(start..end);
+        end = start;
+    }
+    parts.reverse();
+    parts
 }
 
 /// The longest pieces of a range in which each line goes with the one before.

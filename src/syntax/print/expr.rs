@@ -21,8 +21,8 @@ pub const POSTFIX: u8 = 13;
 const PRIMARY: u8 = 14;
 
 impl<'p> Printer<'p> {
-    /// An expression where one of `level` or tighter is wanted. `tight` leaves out the spaces
-    /// around operators, as in `[t-1]` and `[2*H]`.
+    /// An expression where one of `level` or tighter is wanted. `tight` leaves out the spaces around operators, as in `[t-1]`
+    /// and `[2*H]`, unless the author has them.
     pub fn expr(&mut self, expr: &Expr, level: u8, tight: bool) {
         self.settle();
         if !self.is_flat() {
@@ -301,7 +301,16 @@ impl<'p> Printer<'p> {
             BinaryOp::MatMul => ("@", "@"),
             BinaryOp::Pow => ("^", "^"),
         };
-        let is_closed = tight && matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div);
+        let is_closed = match op {
+            BinaryOp::Add | BinaryOp::Sub if tight => !self.is_spaced(true),
+            BinaryOp::Mul | BinaryOp::Div if tight => !self.is_spaced(true),
+            // Sizes are products that are no product of the equation: `zeros(2*H)`. Nor is a fraction.
+            BinaryOp::Mul | BinaryOp::Div => {
+                let plain = self.in_args || (is_number(left) && is_number(right));
+                plain && !self.is_spaced(false) && !self.is_next("⊙")
+            }
+            _ => false,
+        };
         let text = if self.style.ascii || is_closed { ascii } else { unicode };
         if is_closed {
             self.put(text);
@@ -323,7 +332,9 @@ impl<'p> Printer<'p> {
             }
             self.put(" = ");
         }
+        let outer = std::mem::replace(&mut self.in_args, true);
         self.expr(&arg.value, LOOSEST, tight);
+        self.in_args = outer;
     }
 
     pub fn places(&mut self, places: &[Place]) {
@@ -363,7 +374,8 @@ impl<'p> Printer<'p> {
     pub fn set(&mut self, set: &Set) {
         self.expr(&set.lo, ADD, true);
         if let Some(hi) = &set.hi {
-            self.put("..");
+            let is_spaced = self.source.is_some() && self.is_spaced(true);
+            self.put(if is_spaced { " .. " } else { ".." });
             self.expr(hi, ADD, true);
         }
     }

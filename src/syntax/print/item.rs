@@ -98,9 +98,11 @@ impl<'p> Printer<'p> {
     }
 
     pub(super) fn docs(&mut self, docs: &[String]) {
-        for line in docs {
+        for (i, line) in docs.iter().enumerate() {
             self.put(format!("## {line}").trim_end());
-            self.begin(false, true);
+            // Blank lines stay within the documentation, but not behind it.
+            let is_last = i + 1 == docs.len();
+            self.begin(!is_last, is_last);
         }
     }
 

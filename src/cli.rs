@@ -10,11 +10,13 @@ mod bench;
 mod check;
 mod compile;
 mod completions;
+mod diff;
 mod errors;
 mod eval;
 mod explain;
 mod files;
 mod flow;
+mod fmt;
 mod generate;
 mod grad;
 mod help;
@@ -26,6 +28,7 @@ mod new;
 mod open;
 mod part;
 mod plot;
+mod programs;
 mod progress;
 mod run;
 mod rundir;
@@ -56,6 +59,7 @@ struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
@@ -76,6 +80,7 @@ impl Command {
     fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
             Command::Check(c) => c.run(session),
+            Command::Fmt(c) => c.run(session),
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),

@@ -5,7 +5,8 @@
 //!
 //! The file is normalised ([`text`]), cut into items ([`cut`]), each is bounded ([`nesting`]), read by
 //! the grammar (`grammar/rnn.pest`), made into a tree ([`convert`]) and checked ([`check`]). Where the
-//! grammar fails, [`explain`] finds the sentence that helps.
+//! grammar fails, [`explain`] finds the sentence that helps. [`format`] is the way back: text to text in canonical form,
+//! by the printer of trees, with what the tree leaves out ([`trivia`]).
 
 pub mod ast;
 mod check;
@@ -14,12 +15,16 @@ mod cut;
 mod early;
 mod errors;
 mod explain;
+mod format;
 mod lex;
 pub mod names;
 mod nesting;
 pub mod print;
 mod text;
+mod trivia;
 pub mod visit;
+
+pub use format::{Format, Spelling, bare, format, format_within};
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;

@@ -122,20 +122,21 @@ fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::Fi
     out.flush()?;
     drop(out);
     temporary.as_file().sync_all()?;
-    readable_by_others(temporary.as_file())?;
+    give_permissions(temporary.as_file(), path)?;
     temporary.persist(path).map_err(|e| e.error)?;
     sync_folder(folder)
 }
 
-/// Temporary files are private to their owner; a finished one is a file like any other.
+/// Temporary files are private to their owner; a finished one is a file like any other, or like the one it replaces.
 #[cfg(unix)]
-fn readable_by_others(file: &std::fs::File) -> io::Result<()> {
+fn give_permissions(file: &std::fs::File, replaced: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    let old = replaced.metadata().ok().filter(std::fs::Metadata::is_file);
+    file.set_permissions(old.map_or(std::fs::Permissions::from_mode(0o644), |m| m.permissions()))
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_file: &std::fs::File) -> io::Result<()> {
+fn give_permissions(_file: &std::fs::File, _replaced: &Path) -> io::Result<()> {
     Ok(())
 }
 

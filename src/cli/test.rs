@@ -4,9 +4,9 @@ mod beside;
 mod report;
 
 use super::compile::Instructions;
-use super::files;
 use super::help;
 use super::limits::FileLimits;
+use super::programs::programs;
 use super::session::{Failure, Session, say};
 use crate::diag::Diagnostic;
 use crate::resolve::Library;
@@ -16,9 +16,6 @@ use crate::testing::{self, Options, Outcome};
 use beside::Place;
 use report::{Teller, Total};
 use std::path::{Path, PathBuf};
-
-/// Folders nest at most this deep.
-const MAX_DEPTH: usize = 32;
 
 /// Run the tests inside files: examples, gradients, snapshots
 ///
@@ -57,10 +54,7 @@ impl Test {
         if self.update && beside::in_ci() {
             return Err(super::errors::no_update_in_ci().into());
         }
-        let mut found = Vec::new();
-        for path in &self.paths {
-            collect(path, 0, &mut found)?;
-        }
+        let found = programs(&self.paths)?;
         let mut options = Options {
             filter: self.filter.clone(),
             interpret_kernels: self.interpret,
@@ -133,30 +127,4 @@ impl Test {
         }
         Ok(())
     }
-}
-
-/// A file as it is; of a folder all `.rnn` files below it, in order.
-fn collect(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
-    if !path.is_dir() {
-        into.push(path.to_path_buf());
-        return Ok(());
-    }
-    let failed = |e: std::io::Error| {
-        crate::weights::errors::unreadable(&path.display().to_string(), &files::reason(&e))
-    };
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        entries.push(entry.map_err(failed)?.path());
-    }
-    entries.sort();
-    for entry in entries {
-        if entry.is_dir() {
-            if depth < MAX_DEPTH {
-                collect(&entry, depth + 1, into)?;
-            }
-        } else if entry.extension().is_some_and(|e| e == "rnn") {
-            into.push(entry);
-        }
-    }
-    Ok(())
 }

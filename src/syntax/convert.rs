@@ -426,7 +426,8 @@ impl Convert<'_> {
     fn docs(&mut self, kids: &mut Kids) -> Vec<String> {
         let mut docs = Vec::new();
         while let Some(doc) = kids.take(Rule::doc) {
-            let line = doc.as_str().trim_start_matches("##");
+            let line = doc.as_str();
+            let line = line.strip_prefix("##").unwrap_or(line);
             docs.push(line.strip_prefix(' ').unwrap_or(line).trim_end().to_string());
         }
         docs

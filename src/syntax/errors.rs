@@ -19,6 +19,13 @@ pub fn unread(span: Span) -> Diagnostic {
     Diagnostic::error("E0101", "this cannot be read").at(span, "here")
 }
 
+/// The formatter contradicts the parser.
+pub fn unfaithful(file: Span, what: &str) -> Diagnostic {
+    Diagnostic::error("E0601", format!("this file cannot be formatted: {what}"))
+        .at(file, "the file stays as it is")
+        .help("this is a mistake in rnnc, not in your file: please report it with the file")
+}
+
 pub fn nothing_here(span: Span) -> Diagnostic {
     Diagnostic::error("E0101", "there is nothing to read").at(span, "expected an expression")
 }

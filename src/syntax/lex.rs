@@ -86,6 +86,11 @@ const OPS: [&str; 34] = [
 const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
 
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
+    scan(text, &mut |_, _| {})
+}
+
+/// [`tokens`]; `comment` is told of each comment where it begins and what it is, without the end of its line.
+pub fn scan<'t>(text: &'t str, comment: &mut dyn FnMut(usize, &'t str)) -> Vec<Token<'t>> {
     let mut out = Vec::new();
     let mut first_on_line = true;
     let mut at = 0;
@@ -97,6 +102,7 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
             continue;
         }
         if c == '#' && !rest.starts_with("##") {
+            comment(at, line(rest).trim_end());
             at += line(rest).len();
             continue;
         }

@@ -15,7 +15,7 @@ pub mod inherit;
 pub mod text;
 
 pub use crate::diag::near::nearest;
-pub use imports::{load, load_within};
+pub use imports::{Base, load, load_over, load_within};
 
 use crate::limits::Limits;
 use crate::source::{FileId, Sources, Span};
@@ -39,7 +39,7 @@ pub enum Origin {
 }
 
 /// One file of a library.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LibraryFile {
     pub file: FileId,
     pub path: String,
@@ -61,7 +61,7 @@ pub const STAND_IN: &str = "any cell";
 #[derive(Debug, Default)]
 pub struct Library {
     files: Vec<LibraryFile>,
-    items: Vec<Entry>,
+    items: Vec<Arc<Entry>>,
     stand_in: Option<ItemId>,
     /// What a text outside all files sees, such as a recipe of the command line.
     scope: Arc<Scope>,

@@ -15,7 +15,7 @@ pub mod inherit;
 pub mod text;
 
 pub use crate::diag::near::nearest;
-pub use imports::{Base, load, load_over, load_within};
+pub use imports::{Base, load, load_over, load_within, normal};
 
 use crate::limits::Limits;
 use crate::source::{FileId, Sources, Span};

@@ -10,15 +10,15 @@
 pub mod ast;
 mod check;
 mod convert;
-mod cut;
+pub(crate) mod cut;
 mod early;
 mod errors;
 mod explain;
-mod lex;
+pub(crate) mod lex;
 pub mod names;
 mod nesting;
 pub mod print;
-mod text;
+pub(crate) mod text;
 pub mod visit;
 
 use crate::diag::{Diagnostic, Fallible};

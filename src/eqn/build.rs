@@ -40,6 +40,7 @@ mod whole;
 
 pub use check::{check, check_within};
 pub(crate) use errors::too_much_work;
+pub use functions::{builtin as function_name, function_names};
 pub use survey::{Survey, survey};
 
 use super::Graph;

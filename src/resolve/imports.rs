@@ -286,7 +286,7 @@ fn join(folder: &str, path: &str) -> String {
 }
 
 /// Without `.`, and with `..` carried out as far as the path tells.
-fn normal(path: &str) -> String {
+pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -39,6 +39,20 @@ impl Survey {
         self.places.get(&span).map(String::as_str)
     }
 
+    /// Of the smallest expression that ends where a name ends and holds it: `m.h` of the name `h`.
+    pub fn ending(&self, name: Span) -> Option<&str> {
+        let around = self.places.range(..=Span { start: name.start, end: u32::MAX, ..name }).rev();
+        let mut around = around.take_while(|(place, _)| place.file == name.file);
+        around.find(|(place, _)| place.end == name.end).map(|(_, text)| text.as_str())
+    }
+
+    /// The smallest expression around a place, and what it is.
+    pub fn around(&self, file: FileId, offset: u32) -> Option<(Span, &str)> {
+        let places = self.places.range(..=Span { file, start: offset, end: u32::MAX });
+        let around = places.filter(|(s, _)| s.file == file && s.start <= offset && offset <= s.end);
+        around.min_by_key(|(s, _)| s.end - s.start).map(|(s, text)| (*s, text.as_str()))
+    }
+
     /// Dimensions that are shown as numbers, and which.
     pub fn invented(&self) -> impl Iterator<Item = (&Name, i64)> {
         self.invented.iter().map(|(name, n)| (name, *n))

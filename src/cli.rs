@@ -19,6 +19,7 @@ mod grad;
 mod limits;
 mod loader;
 mod look;
+mod lsp;
 mod open;
 mod part;
 mod plot;
@@ -63,6 +64,7 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    Lsp(lsp::Lsp),
 }
 
 impl Command {
@@ -80,6 +82,7 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::Lsp(c) => c.run(session),
         }
     }
 }

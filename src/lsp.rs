@@ -9,19 +9,24 @@
 //! known by its tokens ([`sketch`]), which also tell what completes at a place.
 
 pub mod builtins;
+pub mod complete;
+pub mod context;
 pub mod format;
 pub mod gradient;
 pub mod hints;
 pub mod hover;
 
 pub mod index;
+pub mod input;
 pub mod lines;
 pub mod outline;
 pub mod overlay;
 pub mod problems;
 pub mod references;
+pub mod rename;
 pub mod scope;
 pub mod semantic;
+pub mod signature;
 pub mod sketch;
 pub mod symbol;
 pub mod view;

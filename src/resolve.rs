@@ -87,6 +87,18 @@ impl Entry {
     fn read(item: Item, place: (FileId, usize)) -> Entry {
         Entry { keyword: keyword(&item.kind), place, item: item.into() }
     }
+
+    /// The item, read from the stdlib's texts if it has not been.
+    fn get(&self, texts: &Sources) -> &Item {
+        self.item.get_or_init(|| {
+            let (file, number) = self.place;
+            // A test reads the whole stdlib. An item that could not be read would be one without meaning.
+            let span = Span { file, start: 0, end: 0 };
+            let nothing =
+                || Item { docs: Vec::new(), kind: ItemKind::Use { path: String::new(), span }, span };
+            syntax::parse_item(texts, file, number).0.unwrap_or_else(nothing)
+        })
+    }
 }
 
 fn keyword(kind: &ItemKind) -> &'static str {
@@ -129,15 +141,7 @@ impl Library {
     }
 
     pub fn item(&self, id: ItemId) -> &Item {
-        let entry = &self.items[id.0 as usize];
-        entry.item.get_or_init(|| {
-            let (file, number) = entry.place;
-            // A test reads the whole stdlib. An item that could not be read would be one without meaning.
-            let span = Span { file, start: 0, end: 0 };
-            let nothing =
-                || Item { docs: Vec::new(), kind: ItemKind::Use { path: String::new(), span }, span };
-            syntax::parse_item(&self.texts, file, number).0.unwrap_or_else(nothing)
-        })
+        self.items[id.0 as usize].get(&self.texts)
     }
 
     /// The items that begin with a keyword, among these.

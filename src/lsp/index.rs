@@ -4,7 +4,7 @@
 //! groups means several symbols at once, one for each of its words.
 //! Invariant: occurrences are in the order of the text and do not overlap.
 
-use super::symbol::{Owner, Space, Symbol};
+use super::symbol::Symbol;
 use super::view::View;
 use super::{sketch, walk};
 use crate::resolve::text::pick;
@@ -213,16 +213,6 @@ pub fn pieces_of(written: &str) -> Vec<Piece> {
         }
     }
     out
-}
-
-/// Whether a symbol is a name that an author gave and may change.
-pub fn is_own(symbol: &Symbol) -> bool {
-    symbol.owner.is_some() && symbol.space != Space::Builtin
-}
-
-/// The item that a symbol belongs to, if it is not the language's.
-pub fn owner(symbol: &Symbol) -> Option<Owner> {
-    symbol.owner
 }
 
 #[cfg(test)]

@@ -68,6 +68,13 @@ impl Base {
         &self.sources
     }
 
+    /// Reads every item, so that nobody waits for it later.
+    pub fn read_all(&self) {
+        for entry in &self.items {
+            entry.get(&self.texts);
+        }
+    }
+
     /// Adds the stdlib's items without reading them; what their names mean.
     fn stdlib(&mut self) -> Scope {
         let mut scope = Scope::new();

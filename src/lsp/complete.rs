@@ -179,7 +179,9 @@ impl Offers<'_> {
             self.base_names();
             return;
         }
-        self.arguments();
+        if self.arguments() {
+            return;
+        }
         self.own_names();
         self.base_names();
         self.bound_names();
@@ -317,25 +319,25 @@ impl Offers<'_> {
         }
     }
 
-    /// Names of arguments of the call around the place, and the words of a choice.
-    fn arguments(&mut self) {
-        let Some(call) = self.context.call() else { return };
+    /// Names of arguments of the call around the place, or the words of a choice; whether nothing else fits.
+    fn arguments(&mut self) -> bool {
+        let Some(call) = self.context.call() else { return false };
         let name = canonical(call.callee);
         let part = self.instance_of(&name);
-        let Some(id) = part.or_else(|| self.view.library.lookup(self.view.root, &name)) else { return };
+        let Some(id) = part.or_else(|| self.view.library.lookup(self.view.root, &name)) else { return false };
         let members = self.view.members(id);
         let statics = item_statics(self.view.library.item(id));
         if part.is_none() && call.group == 0 && !statics.is_empty() {
             if let Some(named) = call.named {
                 let words = members.statics.get(named).map(|s| s.words.clone()).unwrap_or_default();
                 words.iter().for_each(|w| self.add(w, Of::Word, format!("a {named} of {name}"), 0));
-                return;
+                return !words.is_empty();
             }
             for s in statics {
                 let detail = self.view.sources.text(s.span).to_string();
                 self.add_argument(&s.name.written, &detail);
             }
-            return;
+            return false;
         }
         if call.named.is_none() {
             for input in signature::inputs(self.view, id) {
@@ -346,6 +348,7 @@ impl Offers<'_> {
                 self.add_argument(&format!("{}0", state.0), "the state before the first point");
             }
         }
+        false
     }
 
     fn add_argument(&mut self, name: &str, detail: &str) {

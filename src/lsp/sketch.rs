@@ -4,13 +4,16 @@
 //! looks; so outlines and completions come from here alone.
 
 use super::index::{Index, Occurrence, Role, Statement, expansions, pieces_of};
+use super::scope::Members;
 use super::symbol::{Owner, Space, Symbol};
 use super::view::View;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::Name;
 use crate::syntax::cut;
 use crate::syntax::lex::{self, ITEM, Kind, RESERVED, Token};
+use crate::syntax::names::canonical;
 use crate::syntax::text::Text;
+use std::collections::BTreeMap;
 
 /// A name as written, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +173,10 @@ fn statements(
     let mut starts: Vec<usize> = Vec::new();
     let mut end = code.len();
     for (i, t) in code.iter().enumerate().skip(body) {
+        // A bracket that is never closed ends with its statement.
+        if opens.len() > 1 && breaks_off(code, i) {
+            opens.truncate(1);
+        }
         match t.kind {
             Kind::Open => opens.push(i),
             Kind::Close => {
@@ -194,12 +201,24 @@ fn statements(
     }
 }
 
+/// Whether what stands here can only be a statement, though a bracket before it is open: `x = …` or `state …` on a line of its
+/// own, with no comma before it.
+fn breaks_off(code: &[Token<'_>], i: usize) -> bool {
+    let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else { return false };
+    let next = code.get(i + 1);
+    let equates = next.is_some_and(|n| n.is("=")) && !DECLARES.contains(&t.text);
+    let declares = DECLARES.contains(&t.text) && next.is_some_and(|n| n.kind == Kind::Word);
+    let listed = [",", "(", "[", "{", ";"].iter().any(|p| before.is(p));
+    t.kind == Kind::Word && t.first_on_line && !listed && (equates || declares)
+}
+
 /// Whether a word begins a statement.
 fn begins(code: &[Token<'_>], i: usize) -> bool {
     let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else { return false };
     let is_word = !RESERVED.contains(&t.text) || t.is("in");
     let goes_on = GOES_ON.contains(&t.text);
     let ended = before.ends_operand() || before.kind == Kind::Doc || ["{", "}", ";"].iter().any(|p| before.is(p));
+    let ended = ended || breaks_off(code, i);
     is_word && !goes_on && ended && (t.first_on_line || before.is(";") || before.is("{"))
 }
 
@@ -252,16 +271,22 @@ pub fn add_unread(view: &View, file: FileId, index: &mut Index) {
     for item in unread {
         let owner = Owner { file, start: item.head.start };
         let declared = declared(&item, owner, index);
+        let own = own_names(&item);
+        let base = item.base.as_ref().and_then(|base| view.library.lookup(file, &canonical(base)));
+        let base = base.map(|id| view.members(id));
         for token in tokens.iter().filter(|t| t.kind == Kind::Word) {
             let span = text.span(token.start, token.end());
             if span.start < item.head.start || span.end > item.head.end || RESERVED.contains(&token.text) {
                 continue;
             }
             let pieces = pieces_of(token.text);
-            let known = declared.iter().filter(|(s, ..)| *s == span).map(|(_, role, at)| (*role, Some(*at)));
-            let (role, statement) = known.into_iter().next().unwrap_or((Role::Reads, None));
-            let means: Vec<Option<Symbol>> =
-                expansions(&pieces).iter().map(|name| meaning(view, file, &item, owner, name)).collect();
+            let (role, statement) = match declared.get(&span) {
+                Some((role, at)) => (*role, Some(*at)),
+                None => (Role::Reads, None),
+            };
+            let names = expansions(&pieces);
+            let means = names.iter().map(|name| meaning(view, owner, &own, base.as_deref(), name));
+            let means: Vec<Option<Symbol>> = means.collect();
             if means.iter().any(Option::is_some) {
                 let suffix = String::new();
                 index.occurrences.push(Occurrence { span, pieces, means, suffix, role, statement });
@@ -271,41 +296,53 @@ pub fn add_unread(view: &View, file: FileId, index: &mut Index) {
 }
 
 /// Where a sketched item declares names, and in which statement.
-fn declared(item: &Sketch, owner: Owner, index: &mut Index) -> Vec<(Span, Role, usize)> {
-    let mut out = Vec::new();
+fn declared(item: &Sketch, owner: Owner, index: &mut Index) -> BTreeMap<Span, (Role, usize)> {
+    let mut out = BTreeMap::new();
     if let Some(name) = &item.name {
         let span = Span { file: owner.file, ..name.span };
         index.statements.push(Statement { span, docs: item.docs.clone(), word: item.keyword });
-        out.push((name.span, Role::Declares, index.statements.len() - 1));
+        out.insert(name.span, (Role::Declares, index.statements.len() - 1));
     }
     for line in item.lines.iter().filter(|l| !matches!(l.word, "out" | "metric")) {
         index.statements.push(Statement { span: line.span, docs: Vec::new(), word: line.word });
         let role = if line.word == "equation" { Role::Equates } else { Role::Declares };
-        out.extend(line.names.iter().map(|n| (n.span, role, index.statements.len() - 1)));
+        out.extend(line.names.iter().map(|n| (n.span, (role, index.statements.len() - 1))));
     }
     out
 }
 
-fn meaning(view: &View, file: FileId, item: &Sketch, owner: Owner, name: &Name) -> Option<Symbol> {
-    let own = item.lines.iter().find(|l| l.names.iter().any(|n| n.names().contains(name)));
-    if let Some(line) = own {
+/// The names that a sketched item declares, each in its space.
+fn own_names(item: &Sketch) -> BTreeMap<Name, Space> {
+    let mut out = BTreeMap::new();
+    for line in item.lines.iter() {
         let space = match line.word {
             "static" => Space::Static,
             "dim" => Space::Dim,
             _ => Space::Value,
         };
-        return Some(Symbol::new(owner, space, name));
+        for name in line.names.iter().flat_map(Written::names) {
+            out.entry(name).or_insert(space.clone());
+        }
     }
-    if item.name.as_ref().is_some_and(|n| n.names().contains(name)) {
-        return Some(Symbol::new(owner, Space::Item, name));
+    for name in item.name.iter().flat_map(Written::names) {
+        out.entry(name).or_insert(Space::Item);
     }
-    if let Some(id) = view.library.lookup(file, name) {
+    out
+}
+
+fn meaning(
+    view: &View,
+    owner: Owner,
+    own: &BTreeMap<Name, Space>,
+    base: Option<&Members>,
+    name: &Name,
+) -> Option<Symbol> {
+    if let Some(space) = own.get(name) {
+        return Some(Symbol::new(owner, space.clone(), name));
+    }
+    if let Some(id) = view.library.lookup(owner.file, name) {
         return Some(Symbol::new(Owner::of(view.library.item(id)), Space::Item, name));
     }
-    let base = item.base.as_ref().and_then(|base| {
-        let id = view.library.lookup(file, &crate::syntax::names::canonical(base))?;
-        view.members(id).find(name, false)
-    });
     let builtin = || super::builtins::function(name).map(|f| Symbol::builtin(&f.name.into()));
-    base.or_else(builtin)
+    base.and_then(|base| base.find(name, false)).or_else(builtin)
 }

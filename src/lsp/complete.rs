@@ -135,7 +135,8 @@ impl Offers<'_> {
 
     fn fill(&mut self) {
         let context = self.context;
-        let column_one = self.text.get(..self.replace.start as usize).is_none_or(|t| t.is_empty() || t.ends_with('\n'));
+        let column_one =
+            self.text.get(..self.replace.start as usize).is_none_or(|t| t.is_empty() || t.ends_with('\n'));
         if context.opens.is_empty() && column_one {
             return self.words(&ITEM, 0);
         }
@@ -166,7 +167,7 @@ impl Offers<'_> {
             Some("data") => {
                 if self.begins_statement() {
                     self.own_names();
-                    return self.words(&["split", "test"], 1);
+                    return self.builtins(builtins::DATA_KEYS, Of::Parameter, 1);
                 }
                 return self.builtins(builtins::SOURCES, Of::Function, 0);
             }
@@ -209,9 +210,11 @@ impl Offers<'_> {
     }
 
     fn after_colon(&mut self) {
-        let in_header = self.context.opens.last().is_some_and(|o| {
-            self.context.tokens.get(o.token).is_some_and(|t| t.is("("))
-        });
+        let in_header = self
+            .context
+            .opens
+            .last()
+            .is_some_and(|o| self.context.tokens.get(o.token).is_some_and(|t| t.is("(")));
         if in_header {
             self.words(&KINDS, 0);
         }
@@ -287,7 +290,12 @@ impl Offers<'_> {
         }
         if let Some(over) = tokens.iter().position(|t| t.is("over")) {
             let inside = tokens.iter().skip(over + 2).take_while(|t| t.kind == Kind::Open || !t.is("{"));
-            names.extend(inside.take_while(|t| !t.is("{")).filter(|t| t.kind == Kind::Word).map(|t| t.text.to_string()));
+            names.extend(
+                inside
+                    .take_while(|t| !t.is("{"))
+                    .filter(|t| t.kind == Kind::Word)
+                    .map(|t| t.text.to_string()),
+            );
         } else if self.around.is_some_and(|s| s.keyword == "cell") {
             names.push("t".into());
         }
@@ -295,7 +303,12 @@ impl Offers<'_> {
         for name in names {
             self.add(&name, Of::Value, "index", 1);
         }
-        if self.context.opens.last().is_some_and(|o| self.context.tokens.get(o.token).is_some_and(|t| t.is("["))) {
+        if self
+            .context
+            .opens
+            .last()
+            .is_some_and(|o| self.context.tokens.get(o.token).is_some_and(|t| t.is("[")))
+        {
             self.words(&["prev", "next"], 1);
         }
     }
@@ -363,7 +376,8 @@ impl Offers<'_> {
         let tokens = &self.context.tokens;
         let Some(choice) = tokens.len().checked_sub(2).and_then(|i| tokens.get(i)) else { return false };
         let Some(around) = self.around else { return false };
-        let line = around.lines.iter().find(|l| l.word == "static" && l.names.iter().any(|n| n.text == choice.text));
+        let line =
+            around.lines.iter().find(|l| l.word == "static" && l.names.iter().any(|n| n.text == choice.text));
         let Some(line) = line else { return false };
         let text = self.text.get(line.span.start as usize..line.span.end as usize).unwrap_or_default();
         let kind = text.split_once(':').map_or("", |(_, k)| k.split('=').next().unwrap_or_default());
@@ -415,7 +429,8 @@ impl Offers<'_> {
             return Some(id);
         }
         let line = self.around?.lines.iter().find(|l| {
-            matches!(l.word, "equation" | "part") && l.names.iter().any(|n| n.names().iter().any(|n| &**n == name))
+            matches!(l.word, "equation" | "part")
+                && l.names.iter().any(|n| n.names().iter().any(|n| &**n == name))
         })?;
         let text = self.text.get(line.span.start as usize..line.span.end as usize)?;
         let tokens = crate::syntax::lex::tokens(text);

@@ -89,7 +89,9 @@ impl<'t> Context<'t> {
             }
             let (mut at, mut group) = (open.token, 0);
             // `F(s)(x)`: go back over whole groups.
-            while let Some(close) = at.checked_sub(1).filter(|i| self.tokens.get(*i).is_some_and(|t| t.is(")"))) {
+            while let Some(close) =
+                at.checked_sub(1).filter(|i| self.tokens.get(*i).is_some_and(|t| t.is(")")))
+            {
                 at = self.opener(close)?;
                 group += 1;
             }

@@ -34,7 +34,8 @@ pub fn hints(view: &View, range: Span) -> Vec<Hint> {
             let mut types: Vec<&str> = names.iter().filter_map(|(name, _)| survey.name(name)).collect();
             types.dedup();
             // Words of one family may differ; then no one text is right.
-            if let ([ty], true) = (types.as_slice(), range.start <= target.span.end && target.span.end <= range.end)
+            if let ([ty], true) =
+                (types.as_slice(), range.start <= target.span.end && target.span.end <= range.end)
             {
                 out.push(Hint { at: target.span.end, text: format!(": {ty}") });
             }

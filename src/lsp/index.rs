@@ -229,7 +229,13 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            [("W_", (0, None)), ("i", (1, Some(0))), ("f", (1, Some(1))), ("o", (1, Some(2))), ("_s", (2, None))]
+            [
+                ("W_", (0, None)),
+                ("i", (1, Some(0))),
+                ("f", (1, Some(1))),
+                ("o", (1, Some(2))),
+                ("_s", (2, None))
+            ]
         );
         let names = expansions(&pieces_of(text));
         assert_eq!(names.iter().map(|n| &**n).collect::<Vec<_>>(), ["W_i_s", "W_f_s", "W_o_s"]);

@@ -16,7 +16,11 @@ pub struct Entry {
 
 /// The outline of a text, readable or not.
 pub fn outline(file: FileId, text: &str) -> Vec<Entry> {
-    sketch(file, text).iter().filter(|s| !s.keyword.is_empty() && s.keyword != "use").map(|s| entry(s, text)).collect()
+    sketch(file, text)
+        .iter()
+        .filter(|s| !s.keyword.is_empty() && s.keyword != "use")
+        .map(|s| entry(s, text))
+        .collect()
 }
 
 fn entry(s: &Sketch, text: &str) -> Entry {

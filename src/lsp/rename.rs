@@ -3,8 +3,8 @@
 //! In: a place and a new name. Out: edits for each file, or the reason why not. A name that is written as a part of a family,
 //! `f` of `{i f o}` or `W_f` of `W_{i f o}`, is changed in its word; where the new name does not fit there, it is refused.
 //!
-//! Invariant: afterwards every name means what it meant. That is not argued but looked at: the texts are changed, read again,
-//! and their names compared one by one ([`same_meaning`]).
+//! Invariant: afterwards every name means what it meant, and nothing is a mistake that was none. That is not argued but looked
+//! at: the texts are changed, read and checked again, and their names compared one by one ([`same_meaning`]).
 
 use super::index::{Occurrence, Part, Role, expansions, pieces_in};
 use super::references::{Key, World, item_title};
@@ -53,7 +53,10 @@ impl<'v> Plan<'v> {
         };
         if view.is_stdlib(owner.file) {
             let title = item_title(view, owner).unwrap_or_default();
-            return Err(format!("`{}` belongs to {title} of the standard library, which cannot be changed", symbol.name));
+            return Err(format!(
+                "`{}` belongs to {title} of the standard library, which cannot be changed",
+                symbol.name
+            ));
         }
         let whole = match &part {
             Part::Whole => occurrence.span,
@@ -173,7 +176,11 @@ pub fn rename(
         if mine.is_empty() {
             continue;
         }
-        if there.loaded.iter().any(|d| d.is_error() && d.labels.first().is_some_and(|l| l.span.file == there.root)) {
+        if there
+            .loaded
+            .iter()
+            .any(|d| d.is_error() && d.labels.first().is_some_and(|l| l.span.file == there.root))
+        {
             let file = path.rsplit('/').next().unwrap_or(path);
             return Err(format!("a part of {file} cannot be read, and may hold the name; mend it first"));
         }
@@ -188,10 +195,12 @@ pub fn rename(
 fn is_name(new: &str) -> Result<(), Refusal> {
     let tokens = lex::tokens(new);
     match tokens.as_slice() {
-        [one] if one.kind == Kind::Word && one.text == new && !new.contains('{') => match RESERVED.contains(&new) {
-            true => Err(format!("`{new}` is a word of the language")),
-            false => Ok(()),
-        },
+        [one] if one.kind == Kind::Word && one.text == new && !new.contains('{') => {
+            match RESERVED.contains(&new) {
+                true => Err(format!("`{new}` is a word of the language")),
+                false => Ok(()),
+            }
+        }
         // A word of a group may be a number: `W_{1 2}`.
         [one] if one.kind == Kind::Number && one.text == new => Ok(()),
         _ => Err(format!("`{new}` is no name: letters, digits, `_` and `'`, the first of them a letter")),
@@ -236,7 +245,10 @@ fn respell(view: &View, o: &Occurrence, names: &BTreeMap<&Symbol, &Name>) -> Res
     let Some(pieces) = made else {
         let new: Vec<String> = wanted.iter().filter(|n| !old.contains(n)).map(|n| format!("`{n}`")).collect();
         let family = view.sources.text(o.span);
-        return Err(format!("{} would not be one of the family `{family}`, which is written as one", new.join(", ")));
+        return Err(format!(
+            "{} would not be one of the family `{family}`, which is written as one",
+            new.join(", ")
+        ));
     };
     let mut edits = Vec::new();
     for (span, (piece, word)) in places {
@@ -300,17 +312,18 @@ fn words_of(pieces: &[Piece], wanted: &[Name]) -> Option<Vec<Piece>> {
     (expansions(&made) == wanted).then_some(made)
 }
 
-/// What the names of a file mean, in order, and how many mistakes it has.
+/// What the names of a file mean, in order, and its mistakes.
 struct Meanings {
     names: Vec<Vec<Option<Key>>>,
-    mistakes: usize,
+    mistakes: Vec<String>,
 }
 
 impl Meanings {
     fn of(world: &World<'_>, view: &View) -> Meanings {
         let names = view.index(view.root).occurrences.iter();
         let names = names.map(|o| o.means.iter().map(|s| s.as_ref().map(|s| world.key(view, s))).collect());
-        Meanings { names: names.collect(), mistakes: view.loaded.iter().filter(|d| d.is_error()).count() }
+        let mistakes = view.problems().into_iter().filter(Diagnostic::is_error).map(|d| d.message);
+        Meanings { names: names.collect(), mistakes: mistakes.collect() }
     }
 }
 
@@ -334,7 +347,11 @@ impl Loader for Changed<'_> {
 }
 
 /// Refuses edits after which a name means something else: two that differed are one, or one that was the same is two.
-fn same_meaning(world: &World<'_>, edits: &Edits, before: &BTreeMap<String, Meanings>) -> Result<(), Refusal> {
+fn same_meaning(
+    world: &World<'_>,
+    edits: &Edits,
+    before: &BTreeMap<String, Meanings>,
+) -> Result<(), Refusal> {
     let mut texts = BTreeMap::new();
     for (path, edits) in edits {
         let text = world.loader.load(path)?;
@@ -346,9 +363,9 @@ fn same_meaning(world: &World<'_>, edits: &Edits, before: &BTreeMap<String, Mean
     for (path, old) in before {
         let Some(view) = world.view(path) else { return Err(format!("{path} cannot be read")) };
         let new = Meanings::of(&world, &view);
-        if new.mistakes > old.mistakes {
-            let first = view.loaded.iter().find(|d| d.is_error());
-            return Err(first.map_or_else(String::new, |d: &Diagnostic| d.message.clone()));
+        if new.mistakes.len() > old.mistakes.len() {
+            let first = new.mistakes.iter().find(|m| !old.mistakes.contains(m));
+            return Err(first.cloned().unwrap_or_else(|| "it would be a mistake".into()));
         }
         if !old.names.iter().map(Vec::len).eq(new.names.iter().map(Vec::len)) {
             return Err("the text would read otherwise".into());

@@ -167,7 +167,8 @@ fn collect(library: &Library, id: ItemId, above: &mut Vec<ItemId>) -> Members {
         ItemKind::Use { .. } | ItemKind::Layout(_) | ItemKind::Check(_) => {}
     }
     for s in item_statics(item) {
-        let words = if s.kind.len() > 1 { s.kind.iter().map(|w| w.name.clone()).collect() } else { Vec::new() };
+        let words =
+            if s.kind.len() > 1 { s.kind.iter().map(|w| w.name.clone()).collect() } else { Vec::new() };
         let kind = s.kind.iter().map(|w| &*w.written).collect::<Vec<_>>().join(" | ");
         out.statics.insert(s.name.name.clone(), StaticMember { owner, words, kind });
         out.own_statics.push(s.name.name.clone());
@@ -311,7 +312,8 @@ impl Members {
                 if let Some(value) = self.values.get(&name) {
                     return value.instance;
                 }
-                let id = library.lookup(callee.span.file, &name).filter(|_| !self.statics.contains_key(&name))?;
+                let id =
+                    library.lookup(callee.span.file, &name).filter(|_| !self.statics.contains_key(&name))?;
                 let item = library.item(id);
                 let is_recipe = matches!(item.kind, ItemKind::Cell(_) | ItemKind::Layer(_));
                 // Without static parameters the first group applies.

@@ -35,7 +35,8 @@ pub fn signature(view: &View, offset: usize) -> Option<Signature> {
         true => statics.iter().map(|s| static_text(view, s)).collect(),
         false => inputs(view, id.0),
     };
-    let known = |word: &str| parameters.iter().position(|p| p.split([' ', '[', ':', '=']).next() == Some(word));
+    let known =
+        |word: &str| parameters.iter().position(|p| p.split([' ', '[', ':', '=']).next() == Some(word));
     let active = match call.named {
         Some(named) => known(named),
         None => Some(call.argument).filter(|i| *i < parameters.len()),
@@ -62,7 +63,9 @@ fn static_text(view: &View, s: &Static) -> String {
 /// Inputs as declared; of a cell those that its text, or its base's, declares.
 pub fn inputs(view: &View, id: ItemId) -> Vec<String> {
     match &view.library.item(id).kind {
-        ItemKind::Layer(layer) => layer.inputs.iter().map(|i| view.sources.text(i.span).to_string()).collect(),
+        ItemKind::Layer(layer) => {
+            layer.inputs.iter().map(|i| view.sources.text(i.span).to_string()).collect()
+        }
         ItemKind::Fn(f) => f.inputs.iter().map(|i| view.sources.text(i.span).to_string()).collect(),
         _ => view.members(id).inputs.iter().map(|n| n.to_string()).collect(),
     }

@@ -89,7 +89,8 @@ fn one(text: &Text<'_>, tokens: &[Token<'_>]) -> Option<Sketch> {
         docs,
     };
     let written = |t: &Token<'_>| Written { text: t.text.to_string(), span: span(t, t) };
-    if let Some(name) = code.get(1).filter(|t| t.kind == Kind::Word && keyword != "check" && keyword != "use") {
+    if let Some(name) = code.get(1).filter(|t| t.kind == Kind::Word && keyword != "check" && keyword != "use")
+    {
         sketch.name = Some(written(name));
     }
     let body = code.iter().position(|t| t.is("{")).unwrap_or(code.len());
@@ -204,7 +205,9 @@ fn statements(
 /// Whether what stands here can only be a statement, though a bracket before it is open: `x = …` or `state …` on a line of its
 /// own, with no comma before it.
 fn breaks_off(code: &[Token<'_>], i: usize) -> bool {
-    let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else { return false };
+    let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else {
+        return false;
+    };
     let next = code.get(i + 1);
     let equates = next.is_some_and(|n| n.is("=")) && !DECLARES.contains(&t.text);
     let declares = DECLARES.contains(&t.text) && next.is_some_and(|n| n.kind == Kind::Word);
@@ -214,10 +217,13 @@ fn breaks_off(code: &[Token<'_>], i: usize) -> bool {
 
 /// Whether a word begins a statement.
 fn begins(code: &[Token<'_>], i: usize) -> bool {
-    let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else { return false };
+    let (Some(t), Some(before)) = (code.get(i), i.checked_sub(1).and_then(|b| code.get(b))) else {
+        return false;
+    };
     let is_word = !RESERVED.contains(&t.text) || t.is("in");
     let goes_on = GOES_ON.contains(&t.text);
-    let ended = before.ends_operand() || before.kind == Kind::Doc || ["{", "}", ";"].iter().any(|p| before.is(p));
+    let ended =
+        before.ends_operand() || before.kind == Kind::Doc || ["{", "}", ";"].iter().any(|p| before.is(p));
     let ended = ended || breaks_off(code, i);
     is_word && !goes_on && ended && (t.first_on_line || before.is(";") || before.is("{"))
 }

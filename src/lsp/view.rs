@@ -37,7 +37,15 @@ impl View {
         let (library, loaded) = load_over(base, &mut sources, loader, std::slice::from_ref(&path), limits);
         let root = library.roots().next()?.file;
         let indexes = sources.iter().map(|_| OnceLock::new()).collect();
-        Some(View { sources, library, root, loaded, indexes, members: Mutex::default(), surveys: Mutex::default() })
+        Some(View {
+            sources,
+            library,
+            root,
+            loaded,
+            indexes,
+            members: Mutex::default(),
+            surveys: Mutex::default(),
+        })
     }
 
     pub fn text(&self, file: FileId) -> &str {

@@ -41,7 +41,14 @@ impl Walk<'_> {
 
     fn push(&mut self, span: Span, pieces: Vec<Piece>, means: Vec<Option<Symbol>>, role: Role) {
         let statement = self.statement.filter(|_| role != Role::Reads);
-        self.index.occurrences.push(Occurrence { span, pieces, means, suffix: String::new(), role, statement });
+        self.index.occurrences.push(Occurrence {
+            span,
+            pieces,
+            means,
+            suffix: String::new(),
+            role,
+            statement,
+        });
     }
 
     fn ident(&mut self, ident: &Ident, symbol: Option<Symbol>, role: Role) {
@@ -58,7 +65,12 @@ impl Walk<'_> {
         }
     }
 
-    fn pattern(&mut self, pattern: &Pattern, role: Role, mut meaning: impl FnMut(&Self, &Name) -> Option<Symbol>) {
+    fn pattern(
+        &mut self,
+        pattern: &Pattern,
+        role: Role,
+        mut meaning: impl FnMut(&Self, &Name) -> Option<Symbol>,
+    ) {
         let names = expand(pattern).unwrap_or_default();
         let means = names.iter().map(|(name, _)| meaning(self, name)).collect();
         self.push(pattern.span, pattern.pieces.clone(), means, role);
@@ -99,6 +111,7 @@ impl Walk<'_> {
         own.or_else(|| self.item_symbol(name, file))
             .or_else(|| super::builtins::function(name).map(|f| Symbol::builtin(&f.name.into())))
             .or_else(|| self.find(name, false))
+            .or_else(|| super::builtins::tree(name).map(|t| Symbol::builtin(&t.name.into())))
     }
 
     fn item_symbol(&self, name: &Name, file: FileId) -> Option<Symbol> {
@@ -115,7 +128,8 @@ impl Walk<'_> {
         match &item.kind {
             ItemKind::Use { .. } => {}
             ItemKind::Cell(cell) => {
-                let header = header_span(item, &cell.name, cell.statics.last().map(|s| s.span), cell.over.as_ref());
+                let header =
+                    header_span(item, &cell.name, cell.statics.last().map(|s| s.span), cell.over.as_ref());
                 self.header(header, docs, "cell", &cell.name, &cell.statics);
                 if let Some(over) = &cell.over {
                     self.over(over);
@@ -319,7 +333,9 @@ impl Walk<'_> {
             StmtKind::Data(lines) => {
                 for (names, _) in lines {
                     for name in names {
+                        let key = super::builtins::data_key(&name.name);
                         let symbol = self.members.value(&name.name);
+                        let symbol = symbol.or_else(|| key.map(|k| Symbol::builtin(&k.name.into())));
                         self.ident(name, symbol, Role::Reads);
                     }
                 }
@@ -504,7 +520,8 @@ impl Walk<'_> {
         for place in places {
             match place {
                 Place::Prev(name) | Place::Next(name) => {
-                    let bound = self.bound.iter().rev().find(|(n, _)| *n == name.name).map(|(_, s)| s.clone());
+                    let bound =
+                        self.bound.iter().rev().find(|(n, _)| *n == name.name).map(|(_, s)| s.clone());
                     let symbol = bound.or_else(|| self.members.axis(&name.name));
                     self.ident(name, symbol, Role::Reads);
                 }
@@ -545,7 +562,8 @@ impl Walk<'_> {
             ExprKind::Name(p) => {
                 self.callee_name(p);
                 let name = plain(p);
-                let hidden = self.members.values.contains_key(&name) || self.members.statics.contains_key(&name);
+                let hidden =
+                    self.members.values.contains_key(&name) || self.members.statics.contains_key(&name);
                 self.view.library.lookup(callee.span.file, &name).filter(|_| !hidden)
             }
             _ => {
@@ -564,8 +582,10 @@ impl Walk<'_> {
             ExprKind::Call { .. } => callee_item(&self.view.library, callee),
             _ => None,
         };
+        // The value of a node in a test is called like an input of whatever the tree is given to.
+        let is_tree = matches!(&callee.kind, ExprKind::Name(p) if super::builtins::tree(&plain(p)).is_some());
         for arg in args {
-            if let Some(name) = &arg.name {
+            if let Some(name) = arg.name.as_ref().filter(|_| !is_tree || head.is_some()) {
                 self.path(&name.path, Some(applied), true);
             }
             self.expr(&arg.value, false);
@@ -577,13 +597,15 @@ impl Walk<'_> {
         match &e.kind {
             ExprKind::Paren(inner) => self.recipe(inner),
             ExprKind::Name(p) => self.callee_name(p),
-            ExprKind::Call { callee, args } => match (&callee.kind, callee_item(&self.view.library, callee)) {
-                (ExprKind::Name(p), Some(id)) => {
-                    self.callee_name(p);
-                    self.static_arguments(id, args);
+            ExprKind::Call { callee, args } => {
+                match (&callee.kind, callee_item(&self.view.library, callee)) {
+                    (ExprKind::Name(p), Some(id)) => {
+                        self.callee_name(p);
+                        self.static_arguments(id, args);
+                    }
+                    _ => self.call(callee, args),
                 }
-                _ => self.call(callee, args),
-            },
+            }
             _ => self.expr(e, true),
         }
     }

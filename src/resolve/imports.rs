@@ -52,8 +52,14 @@ impl Base {
     /// Its files come behind those that are there.
     fn behind(sources: Sources) -> Base {
         let none = Arc::default();
-        let mut base =
-            Base { sources, files: Vec::new(), items: Vec::new(), stand_in: None, scope: none, texts: Sources::default() };
+        let mut base = Base {
+            sources,
+            files: Vec::new(),
+            items: Vec::new(),
+            stand_in: None,
+            scope: none,
+            texts: Sources::default(),
+        };
         base.scope = Arc::new(base.stdlib());
         base.texts = base.sources.clone();
         for file in &mut base.files {

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -221,7 +221,8 @@ impl Client {
         let found = self.diagnostics(uri).into_iter().filter(|d| d["severity"].as_i64() < Some(3));
         let shown = found.map(|d| {
             let at = &d["range"]["start"];
-            let message = d["message"].as_str().unwrap_or_default().lines().next().unwrap_or_default().to_string();
+            let message =
+                d["message"].as_str().unwrap_or_default().lines().next().unwrap_or_default().to_string();
             format!("{} {}:{} {message}", d["code"].as_str().unwrap_or_default(), at["line"], at["character"])
         });
         shown.collect()

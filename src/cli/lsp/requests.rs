@@ -71,8 +71,10 @@ pub fn capabilities(encoding: Encoding) -> ServerCapabilities {
         full: Some(SemanticTokensFullOptions::Bool(true)),
         ..SemanticTokensOptions::default()
     };
-    let folders =
-        WorkspaceFoldersServerCapabilities { supported: Some(true), change_notifications: Some(OneOf::Left(true)) };
+    let folders = WorkspaceFoldersServerCapabilities {
+        supported: Some(true),
+        change_notifications: Some(OneOf::Left(true)),
+    };
     let sync = TextDocumentSyncOptions {
         open_close: Some(true),
         change: Some(TextDocumentSyncKind::INCREMENTAL),
@@ -185,7 +187,8 @@ fn references(server: &mut Server, params: ReferenceParams) -> Answer {
         let mut out = Vec::new();
         let mut add = |there: &View| {
             let found = places(world, there, &keys).into_iter();
-            let wanted = found.filter(|(_, role)| with_declaration || *role == crate::lsp::index::Role::Reads);
+            let wanted =
+                found.filter(|(_, role)| with_declaration || *role == crate::lsp::index::Role::Reads);
             out.extend(wanted.filter_map(|(span, _)| wire.location(there, span)));
         };
         add(&view);
@@ -275,10 +278,10 @@ fn completion(server: &mut Server, params: CompletionParams) -> Answer {
 fn signature_help(server: &mut Server, params: SignatureHelpParams) -> Answer {
     let (view, offset) = at(server, &params.text_document_position_params)?;
     let Some(found) = signature::signature(&view, offset as usize) else { return give(Value::Null) };
-    let parameters = found.parameters.iter().map(|p| ParameterInformation {
-        label: ParameterLabel::Simple(p.clone()),
-        documentation: None,
-    });
+    let parameters = found
+        .parameters
+        .iter()
+        .map(|p| ParameterInformation { label: ParameterLabel::Simple(p.clone()), documentation: None });
     let active = found.active.map(|a| a as u32);
     let signature = SignatureInformation {
         label: found.label,

@@ -4,6 +4,7 @@
 //! that was cancelled, or whose text has changed since, is not worked on any more. When nothing waits, files that have changed
 //! are checked, a little after their last change.
 
+use super::Event;
 use super::cache::Cache;
 use super::checker::{self, Checked, Job};
 use super::disk::Disk;
@@ -11,7 +12,6 @@ use super::requests::{self, Refused};
 use super::transport::{self, Arrival};
 use super::uri::{path_of, uri_of};
 use super::wire::{Ruler, Wire, place};
-use super::Event;
 use crate::limits::Limits;
 use crate::lsp::lines::Encoding;
 use crate::lsp::overlay::{Change, Documents, Overlay};
@@ -195,8 +195,10 @@ impl Server {
         let window = params.capabilities.window.as_ref().and_then(|w| w.show_document.as_ref());
         let workspace = params.capabilities.workspace.as_ref();
         let watched = workspace.and_then(|w| w.did_change_watched_files).and_then(|w| w.dynamic_registration);
-        self.client =
-            Client { shows_documents: window.is_some_and(|w| w.support), watches_files: watched == Some(true) };
+        self.client = Client {
+            shows_documents: window.is_some_and(|w| w.support),
+            watches_files: watched == Some(true),
+        };
         #[allow(deprecated)]
         let root = params.root_uri.iter().cloned();
         let folders = params.workspace_folders.unwrap_or_default().into_iter().map(|f| f.uri);
@@ -289,10 +291,10 @@ impl Server {
 
     fn change(&mut self, params: DidChangeTextDocumentParams) {
         let path = path_of(&params.text_document.uri);
-        let changes = params.content_changes.into_iter().map(|c| Change {
-            range: c.range.map(|r| (place(r.start), place(r.end))),
-            text: c.text,
-        });
+        let changes = params
+            .content_changes
+            .into_iter()
+            .map(|c| Change { range: c.range.map(|r| (place(r.start), place(r.end))), text: c.text });
         let changes: Vec<Change> = changes.collect();
         if !self.documents.change(&path, params.text_document.version, &changes, self.encoding) {
             return;
@@ -469,11 +471,7 @@ fn parsed<T: DeserializeOwned>(params: Value) -> Option<T> {
 }
 
 /// Whether what waits makes a request needless.
-fn overtaken(
-    id: &RequestId,
-    params: &Value,
-    waiting: &VecDeque<Event>,
-) -> Option<(ErrorCode, &'static str)> {
+fn overtaken(id: &RequestId, params: &Value, waiting: &VecDeque<Event>) -> Option<(ErrorCode, &'static str)> {
     let document = |params: &Value| params.pointer("/textDocument/uri").cloned();
     let own = document(params);
     let id = serde_json::to_value(id).ok();

@@ -82,7 +82,10 @@ impl Wire<'_> {
 
     pub fn diagnostic(&self, view: &View, ruler: &Ruler<'_>, problem: &Problem) -> Diagnostic {
         let related = problem.related.iter().filter_map(|(span, text)| {
-            Some(DiagnosticRelatedInformation { location: self.location(view, *span)?, message: text.clone() })
+            Some(DiagnosticRelatedInformation {
+                location: self.location(view, *span)?,
+                message: text.clone(),
+            })
         });
         let related: Vec<_> = related.collect();
         let code = problem.diagnostic.code;
@@ -120,9 +123,9 @@ impl Wire<'_> {
             }
             files.entry(edit.span.file).or_default().push(edit.clone());
         }
-        let texts = files.iter().map(|(file, edits)| {
-            Some((self.uri(view.path(*file))?, self.edits(view.text(*file), edits)))
-        });
+        let texts = files
+            .iter()
+            .map(|(file, edits)| Some((self.uri(view.path(*file))?, self.edits(view.text(*file), edits))));
         Some(changes(texts.collect::<Option<Vec<_>>>()?))
     }
 

@@ -363,12 +363,8 @@ fn same_meaning(
     for (path, old) in before {
         let Some(view) = world.view(path) else { return Err(format!("{path} cannot be read")) };
         let new = Meanings::of(&world, &view);
-        if new.mistakes.len() > old.mistakes.len() {
-            let first = new.mistakes.iter().find(|m| !old.mistakes.contains(m));
-            return Err(first.cloned().unwrap_or_else(|| "it would be a mistake".into()));
-        }
         if !old.names.iter().map(Vec::len).eq(new.names.iter().map(Vec::len)) {
-            return Err("the text would read otherwise".into());
+            return Err(new_mistake(old, &new).unwrap_or_else(|| "the text would read otherwise".into()));
         }
         for (a, b) in old.names.iter().flatten().zip(new.names.iter().flatten()) {
             let is_same = match (a, b) {
@@ -384,8 +380,17 @@ fn same_meaning(
                 return Err(format!("there is another `{name}` already"));
             }
         }
+        if let Some(mistake) = new_mistake(old, &new) {
+            return Err(mistake);
+        }
     }
     Ok(())
+}
+
+/// What is said of a text that was not said before, if there is more to say.
+fn new_mistake(old: &Meanings, new: &Meanings) -> Option<String> {
+    let first = new.mistakes.iter().find(|m| !old.mistakes.contains(m)).or(new.mistakes.last())?;
+    (new.mistakes.len() > old.mistakes.len()).then(|| first.clone())
 }
 
 /// A text with edits, which lie apart.

@@ -23,6 +23,7 @@ mod help;
 mod limits;
 mod loader;
 mod look;
+mod lsp;
 mod man;
 mod new;
 mod open;
@@ -71,6 +72,7 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    Lsp(lsp::Lsp),
     New(new::New),
     Completions(completions::Completions),
     Man(man::ManCommand),
@@ -92,6 +94,7 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::Lsp(c) => c.run(session),
             Command::New(c) => c.run(session),
             Command::Completions(c) => c.run(session),
             Command::Man(c) => c.run(session),

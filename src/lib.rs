@@ -23,6 +23,7 @@ pub mod flow;
 pub mod grad;
 pub mod limits;
 pub mod loops;
+pub mod lsp;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;

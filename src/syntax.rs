@@ -11,16 +11,16 @@
 pub mod ast;
 mod check;
 mod convert;
-mod cut;
+pub(crate) mod cut;
 mod early;
 mod errors;
 mod explain;
 mod format;
-mod lex;
+pub(crate) mod lex;
 pub mod names;
 mod nesting;
 pub mod print;
-mod text;
+pub(crate) mod text;
 mod trivia;
 pub mod visit;
 
@@ -50,6 +50,16 @@ use grammar::{Grammar, Rule};
 
 /// The parser calls itself a dozen times for each level of nesting: more than a default stack holds.
 const STACK: usize = 64 << 20;
+
+/// Words that are reserved, or begin an item or statement.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    lex::RESERVED.into_iter().chain(lex::ITEM).chain(lex::STATEMENT)
+}
+
+/// Operators and punctuation.
+pub fn signs() -> impl Iterator<Item = &'static str> {
+    lex::OPS.into_iter().chain(lex::PUNCTUATION)
+}
 
 /// Parses a whole file. Items with mistakes are left out of the tree.
 pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {

@@ -57,7 +57,8 @@ fn formatted(sources: &Sources, file: FileId, format: Format, limits: &Limits) -
     let printed_file = again.add(&sources.get(file).path, printed.as_str());
     // It may be longer than the original.
     let most = Limits { source: limits.source.max(printed.len()), ..*limits };
-    let tree_again = read(&again, printed_file, &most).map_err(|_| unfaithful("its result cannot be read"))?;
+    let tree_again =
+        read(&again, printed_file, &most).map_err(|_| unfaithful("its result cannot be read"))?;
     if debug(&tree) != debug(&tree_again) {
         return Err(unfaithful("its result means something else"));
     }

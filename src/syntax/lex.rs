@@ -78,12 +78,13 @@ pub const STATEMENT: [&str; 18] = [
 pub const ITEM: [&str; 8] = ["use", "cell", "layer", "model", "fn", "layout", "test", "check"];
 
 /// Longest first.
-const OPS: [&str; 34] = [
+pub const OPS: [&str; 34] = [
     "+/-", "==", "!=", "<=", ">=", "~=", "|>", "++", "..", "^T", "+", "-", "−", "*", "⊙", "/", "@", "·", "^",
     "ᵀ", "²", "³", "=", "<", ">", "≠", "≤", "≥", "≈", "~", "±", "∈", "∑", "∏",
 ];
 
-const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
+/// What stands between operands and is no operator.
+pub const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
 
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
     scan(text, &mut |_, _| {})

@@ -5,6 +5,7 @@
 
 use super::builder::Builder;
 use super::define::strip;
+use super::survey::{Seen, Survey};
 use super::value::*;
 use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::{Diagnostic, Label};
@@ -192,7 +193,9 @@ fn hidden_states(library: &Library, id: ItemId) -> Vec<Diagnostic> {
 
 /// What the builds of one item have shown.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
+    /// What names and expressions are, if that is asked for.
+    pub survey: Option<Survey>,
     diagnostics: Vec<Diagnostic>,
     said: HashSet<Diagnostic>,
     read: BTreeSet<Name>,
@@ -200,7 +203,15 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, builder: Builder<'_>) {
+    /// That asks what names and expressions are.
+    pub(super) fn surveying() -> Found {
+        Found { survey: Some(Survey::default()), ..Found::default() }
+    }
+
+    fn add(&mut self, mut builder: Builder<'_>) {
+        if let Some(survey) = &mut self.survey {
+            survey.add(&mut builder);
+        }
         self.failed |= builder.is_partial;
         for d in builder.diagnostics {
             self.failed |= d.is_error();
@@ -265,7 +276,7 @@ impl Found {
 
 /// What is built to find mistakes.
 #[derive(Clone, Copy)]
-enum Target<'a> {
+pub(super) enum Target<'a> {
     Recipe(&'a Expr),
     Model(ItemId, &'a Model),
     /// A cell and a layout for it; what that leaves open is added to the list.
@@ -273,7 +284,13 @@ enum Target<'a> {
 }
 
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
-fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found, work: &mut u64) {
+pub(super) fn run(
+    library: &Library,
+    target: Target<'_>,
+    mut options: Options,
+    found: &mut Found,
+    work: &mut u64,
+) {
     let mut invented = false;
     // What is left over is said once, by whoever counts.
     if *work == 0 {
@@ -282,7 +299,9 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
     }
     for round in 1..=MAX_ROUNDS {
         options.work = Some(*work);
+        let looks = found.survey.is_some();
         let (_, builder) = last_pass(library, &options, |b| {
+            b.seen = looks.then(Seen::new);
             let built = match target {
                 Target::Recipe(recipe) => b.build_recipe(recipe).map(|_| ()),
                 Target::Model(id, model) => b.build_model_item(id, model).map(|_| ()),
@@ -365,10 +384,10 @@ impl<'l> Builder<'l> {
 
 // Recipes to try.
 
-type Variant<'a> = Vec<(&'a Ident, Expr)>;
+pub(super) type Variant<'a> = Vec<(&'a Ident, Expr)>;
 
 /// Arguments for all combinations of options; whether these are all.
-fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
+pub(super) fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     let mut choices: Vec<(&Ident, Vec<Expr>)> = Vec::new();
     let mut fixed: Variant<'_> = Vec::new();
     for s in statics {
@@ -430,7 +449,7 @@ fn booleans(span: Span) -> Vec<Expr> {
     [false, true].map(|b| Expr { kind: ExprKind::Bool(b), span }).to_vec()
 }
 
-fn number(value: f64, span: Span) -> Expr {
+pub(super) fn number(value: f64, span: Span) -> Expr {
     Expr { kind: ExprKind::Number(value, value.to_string().into()), span }
 }
 
@@ -443,12 +462,12 @@ fn word_expr(word: &str, span: Span) -> Expr {
     Expr { kind: ExprKind::Name(Pattern { pieces, written: word.into(), span }), span }
 }
 
-fn argument(name: &Ident, value: Expr) -> Arg {
+pub(super) fn argument(name: &Ident, value: Expr) -> Arg {
     let name_ = ArgName { prev: false, path: vec![name.clone()], span: name.span };
     Arg { name: Some(name_), span: value.span, value }
 }
 
-fn call(name: &Ident, args: Vec<Arg>) -> Expr {
+pub(super) fn call(name: &Ident, args: Vec<Arg>) -> Expr {
     let callee = Box::new(named(name, name.span));
     Expr { kind: ExprKind::Call { callee, args }, span: name.span }
 }

@@ -26,6 +26,7 @@ pub mod loops;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;
+pub mod sanitize;
 pub mod schedule;
 pub mod shape;
 pub mod simplify;

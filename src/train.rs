@@ -10,6 +10,7 @@ pub mod data;
 pub mod decode;
 pub mod draw;
 pub mod errors;
+mod faults;
 pub mod fit;
 pub mod generate;
 pub mod look;

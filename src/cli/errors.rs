@@ -88,6 +88,9 @@ pub fn too_many_paths(given: usize, read: usize) -> Diagnostic {
     .help("`--data` replaces the paths of the block in their order")
 }
 
+/// The code of a result that is NaN or infinite.
+pub const NOT_FINITE: &str = "E0760";
+
 /// The code of a dimension without a number.
 pub const OPEN: &str = "E0737";
 /// The code of an unknown number of steps.

@@ -17,7 +17,8 @@ use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
 use crate::train::data::{self, Dataset};
-use crate::train::{errors as train_errors, fit, model};
+use crate::train::model::{self, Made};
+use crate::train::{errors as train_errors, fit};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,7 +206,7 @@ impl Closed<'_> {
         carry: bool,
         counted: bool,
         points: usize,
-    ) -> Result<Arc<Executable>, Failure> {
+    ) -> Result<Made, Failure> {
         let options = Options { training: true, carry, counted, ..Options::default() };
         let graph = multiply_tables(&self.graph(session, options)?, points);
         Ok(model::training(&graph, &|g| compiler.compile(g))?)
@@ -218,7 +219,7 @@ impl Closed<'_> {
         compiler: &Compiler,
         carry: bool,
         points: usize,
-    ) -> Result<Arc<Executable>, Failure> {
+    ) -> Result<Made, Failure> {
         let graph = self.graph(session, Options { carry, ..Options::default() })?;
         Ok(model::evaluation(&multiply_tables(&graph, points), &|g| compiler.compile(g))?)
     }

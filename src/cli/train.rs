@@ -42,6 +42,13 @@ pub struct Train {
     /// Go on with the run in that folder (or the latest one), bit for bit as if never stopped
     #[arg(long)]
     resume: bool,
+    /// Begin with the parameters that another run has reached, with settings of its own
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    from: Option<PathBuf>,
+    /// Stop at the first number that is NaN or infinite, in states, metrics, updates and evaluations too, and say which
+    /// equation made it so. Results are the same bits
+    #[arg(long)]
+    sanitize: bool,
     /// Checkpoints to keep: the newest and those before it. If the newest is damaged, --resume takes one before it
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     keep: u32,
@@ -105,6 +112,13 @@ impl Train {
         ahead.says("drawing parameters");
         let mut trainer =
             Trainer::new(plan, |shape| rule(&compiler, &opened.library, &settings.optimizer, shape))?;
+        if self.sanitize {
+            trainer.sanitize();
+        }
+        if let Some(from) = &self.from {
+            let other = RunDir::find(&opened.name, Some(from), &session.limits)?;
+            trainer.begin_with(&from.display().to_string(), &other.read_best()?)?;
+        }
         let folder = match self.resume {
             true => RunDir::find(&opened.name, self.out.as_deref(), &session.limits)?,
             false => RunDir::create(&opened.name, self.out.as_deref(), &session.limits)?,
@@ -130,8 +144,12 @@ impl Train {
         ahead.is_over();
         let ended = trainer.run(&mut keeper);
         keeper.finish();
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(wrong) => return Err(self.went_wrong(session, &folder, wrong)),
+        };
         let mut tested = None;
-        if ended? == Ended::Complete && trainer.progress().best.is_some() && !parts.test.is_empty() {
+        if ended == Ended::Complete && trainer.progress().best.is_some() && !parts.test.is_empty() {
             let path = folder.path.join(rundir::BEST);
             let best = folder.read(rundir::BEST)?;
             let path = path.display().to_string();
@@ -150,6 +168,33 @@ impl Train {
         }
         complain(&ending(&parts, trainer.progress().best.as_ref(), tested.as_ref(), &folder));
         Ok(())
+    }
+
+    /// Training cannot go on: what happened, what is kept, what helps.
+    fn went_wrong(&self, session: &Session, folder: &RunDir, wrong: Vec<Diagnostic>) -> Failure {
+        if !wrong.iter().any(|d| d.code == errors::NOT_FINITE) {
+            return wrong.into();
+        }
+        session.report(&wrong);
+        let (file, path) = (self.file.display(), folder.path.display());
+        let kept = match folder.newest() {
+            Ok((_, checkpoint, _)) => {
+                let at = &checkpoint.record.progress;
+                format!(
+                    "The last good checkpoint is kept: {path}, after epoch {}, step {}. `rnnc train {file} --resume --out \
+                     {path}` goes on from it, and with these settings comes to the same.\n",
+                    at.epoch, at.step
+                )
+            }
+            Err(_) => String::new(),
+        };
+        let clip = if self.settings.iter().any(|s| s.starts_with("train.clip")) { "a smaller one" } else { "1" };
+        complain(&format!(
+            "{kept}What may help: a clipped gradient (`--set train.clip=…`, {clip}), a smaller rate of the optimiser; `rnnc flow` \
+             shows which gradients grow. `--from {path}` begins a new run with the parameters reached so far and such \
+             settings.\n"
+        ));
+        Failure::Said
     }
 }
 
@@ -184,7 +229,8 @@ fn fitting(settings: &Settings, parts: &Parts, is_stream: bool) -> Result<(), Ve
 fn rule(compiler: &Compiler, library: &Library, recipe: &Expr, shape: &[usize]) -> Fallible<Rule> {
     let graph = optimiser::build(library, recipe, shape)?;
     let names = optimiser::names(&graph, recipe.span).map_err(|e| vec![e])?;
-    Rule::new(&compiler.compile(&optimiser::last_only(&graph))?, &names, recipe.span)
+    let graph = optimiser::last_only(&graph);
+    Ok(Rule::new(&compiler.compile(&graph)?, &names, recipe.span)?.of(graph))
 }
 
 /// The settings as text, for records and for comparing.

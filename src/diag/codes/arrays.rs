@@ -207,4 +207,13 @@ pub const ENTRIES: &[Entry] = &[
                Other stages have no picture, and where nothing is carried all points are computed at once. \
                What a run costs (`--steps`, `--batch`) is told of a schedule too, and of no other stage.",
     },
+    Entry {
+        code: "E0760",
+        title: "a result that is NaN or infinite",
+        text: "With `--sanitize` a run whose results are not finite is evaluated again, equation by equation. The message names the \
+               first operation whose result is not finite although all that it read was: its equation, the step or point, \
+               the entry of the batch, and the numbers there. NaN always counts; an infinity does unless it was written (`inf` in a \
+               mask, the greatest of nothing, the start of a state), and neither does where no result depends on it. Padding \
+               never counts.",
+    },
 ];

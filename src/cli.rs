@@ -23,8 +23,10 @@ mod open;
 mod part;
 mod plot;
 mod progress;
+mod report;
 mod run;
 mod rundir;
+mod samples;
 mod select;
 mod session;
 mod show;
@@ -33,6 +35,7 @@ mod test;
 mod threads;
 mod train;
 mod trained;
+mod watch;
 
 use clap::Parser;
 use session::{Failure, Session};
@@ -63,6 +66,7 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    Report(report::Report),
 }
 
 impl Command {
@@ -80,6 +84,7 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::Report(c) => c.run(session),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod generate;
 pub mod look;
 pub mod model;
 pub mod optimiser;
+pub mod rate;
 pub mod run;
 pub mod settings;
 pub mod update;

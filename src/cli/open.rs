@@ -16,6 +16,7 @@ use crate::simplify::multiply_tables;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
+use crate::train::data::split::{Part, Parts};
 use crate::train::data::{self, Dataset};
 use crate::train::model::{self, Made};
 use crate::train::{errors as train_errors, fit};
@@ -40,6 +41,21 @@ pub struct Loaded {
     pub shares: Option<Vec<f64>>,
     /// Of everything that was read and how.
     pub hash: String,
+}
+
+impl Loaded {
+    /// How much there is, and of what.
+    pub fn in_words(&self, parts: &Parts) -> String {
+        let kind = if self.data.is_stream() { "positions" } else { "examples" };
+        let size = |part: &Part| match part {
+            Part::Stream { positions, .. } => positions.len(),
+            Part::Examples(examples) => examples.len(),
+        };
+        let of = [("training", &parts.train), ("validation", &parts.valid), ("test", &parts.test)];
+        let parts = of.iter().filter(|(_, part)| !part.is_empty());
+        let parts: Vec<String> = parts.map(|(name, part)| format!("{} for {name}", size(part))).collect();
+        format!("{} ({kind}: {})", self.data.names.join(", "), parts.join(", "))
+    }
 }
 
 impl Opened {

@@ -4,14 +4,19 @@ use super::compile::{Compiler, Instructions};
 use super::limits::FileLimits;
 use super::open::Opened;
 use super::progress::{Ahead, Keeper, Shown, numbers};
+use super::report;
 use super::rundir::{self, RunDir};
+use super::samples::{self, Subject};
 use super::session::{Failure, Session, complain};
 use super::signals::Signals;
 use super::threads;
-use crate::diag::{Diagnostic, Fallible};
+use super::watch::events::Events;
+use super::watch::log::{self, How, Log, Start};
+use crate::diag::{Diagnostic, Fallible, Style, render};
 use crate::resolve::Library;
 use crate::syntax::ast::Expr;
-use crate::train::checkpoint::{About, Best, Tested};
+use crate::runtime::Team;
+use crate::train::checkpoint::{About, Best, Progress, Tested};
 use crate::train::data::split::{self, Parts};
 use crate::train::errors;
 use crate::train::optimiser::{self, Rule};
@@ -23,7 +28,7 @@ use std::path::PathBuf;
 /// Train a model: progress, loss on data held out, checkpoints, a picture of the loss
 #[derive(clap::Args)]
 #[command(
-    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nThe parameters with the best loss on the validation part of `split = [train, valid, test]` are kept, without such a part those of the last epoch; they are measured on the test part at the end.\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide\n  rnnc train models/charlm.rnn --out runs/wide --resume"
+    after_help = "Data come from the sources of the `data` block: chars, words, lines, pairs, csv, ts, npz, trees, task (docs/language.md, section 5).\n\nThe parameters with the best loss on the validation part of `split = [train, valid, test]` are kept, without such a part those of the last epoch; they are measured on the test part at the end.\n\nCtrl-C writes a checkpoint and ends; --resume goes on from there.\n\nExamples:\n  rnnc train models/charlm.rnn\n  rnnc train models/charlm.rnn --set train.epochs=2 --set H=512 --out runs/wide --tensorboard runs/board\n  rnnc train models/charlm.rnn --out runs/wide --resume"
 )]
 pub struct Train {
     file: PathBuf,
@@ -45,6 +50,10 @@ pub struct Train {
     /// Begin with the parameters that another run has reached, with settings of its own
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     from: Option<PathBuf>,
+    /// Write event files for TensorBoard into DIR/RUN, RUN being the name of the run's folder; `tensorboard --logdir DIR` shows
+    /// all runs in it, also while they go on
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
     /// Stop at the first number that is NaN or infinite, in states, metrics, updates and evaluations too, and say which
     /// equation made it so. Results are the same bits
     #[arg(long)]
@@ -134,9 +143,12 @@ impl Train {
             file: self.file.display().to_string(),
             units: if carry { "positions" } else { "examples" },
             watched: if parts.chooses() { "validation" } else { "test" },
+            optimiser: (settings.optimizer.clone(), variable(&opened.library, &settings.optimizer)?),
         };
+        let log = self.log(&folder, trainer.progress(), &team, shown.units, loaded.in_words(&parts), trainer.parameters_shapes());
+        let events = self.events(&folder, trainer.progress())?;
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
-        let mut keeper = Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress());
+        let mut keeper = Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log, events);
         if !self.resume {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;
@@ -146,7 +158,13 @@ impl Train {
         keeper.finish();
         let ended = match ended {
             Ok(ended) => ended,
-            Err(wrong) => return Err(self.went_wrong(session, &folder, wrong)),
+            Err(wrong) => {
+                let style = Style::default();
+                let why: Vec<String> = wrong.iter().map(|d| render(&session.sources, d, style)).collect();
+                keeper.ended(How::WentWrong, why.join("\n"), Vec::new())?;
+                report::write(&folder)?;
+                return Err(self.went_wrong(session, &folder, wrong));
+            }
         };
         let mut tested = None;
         if ended == Ended::Complete && trainer.progress().best.is_some() && !parts.test.is_empty() {
@@ -156,6 +174,8 @@ impl Train {
             tested = trainer.test(&path, &best, &mut || signals.code().is_none())?;
         }
         if let Some(code) = signals.code() {
+            keeper.ended(How::Stopped, String::new(), Vec::new())?;
+            report::write(&folder)?;
             let (at, path) = (trainer.progress(), folder.path.display());
             complain(&format!(
                 "stopped after epoch {}, step {}; the checkpoint is in {path}; `--resume --out {path}` goes on\n",
@@ -166,8 +186,55 @@ impl Train {
         if let Some(tested) = &tested {
             keeper.tested(tested, &trainer.checkpoint()?)?;
         }
+        let samples = match (&trainer.progress().best, folder.read(rundir::BEST)) {
+            (Some(_), Ok(checkpoint)) => {
+                let part = if parts.held_out().is_empty() { &parts.train } else { parts.held_out() };
+                let (folder, feeds, checkpoint) = (&folder, &fit.feeds, &checkpoint);
+                let subject =
+                    Subject { opened: &opened, closed: &closed, data, feeds, part, folder, checkpoint, compiler };
+                samples::all(session, &subject)
+            }
+            _ => Vec::new(),
+        };
+        keeper.ended(How::Complete, String::new(), samples)?;
+        report::write(&folder)?;
         complain(&ending(&parts, trainer.progress().best.as_ref(), tested.as_ref(), &folder));
         Ok(())
+    }
+
+    /// The record of the run so far, begun now or gone on with.
+    fn log(
+        &self,
+        folder: &RunDir,
+        progress: &Progress,
+        team: &Team,
+        units: &str,
+        data: String,
+        parameters: Vec<(String, Vec<usize>)>,
+    ) -> Log {
+        let mut log = match self.resume {
+            true => Log::resumed(folder, progress.epoch, progress.steps),
+            false => Log::default(),
+        };
+        (log.units, log.data, log.parameters) = (units.to_string(), data, parameters);
+        log.starts.push(Start {
+            at: log::now(),
+            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+            folder: std::env::current_dir().map_or(String::new(), |d| d.display().to_string()),
+            machine: log::machine(),
+            threads: team.size(),
+            epoch: progress.epoch,
+            steps: progress.steps,
+        });
+        log
+    }
+
+    fn events(&self, folder: &RunDir, progress: &Progress) -> Result<Option<Events>, Diagnostic> {
+        let Some(all) = &self.tensorboard else { return Ok(None) };
+        // A folder such as `.` has no name of its own.
+        let real = folder.path.canonicalize().unwrap_or_else(|_| folder.path.clone());
+        let own = all.join(real.file_name().unwrap_or_default());
+        Events::create(&own, self.resume.then_some(progress.steps)).map(Some)
     }
 
     /// Training cannot go on: what happened, what is kept, what helps.
@@ -209,7 +276,8 @@ fn ending(parts: &Parts, best: Option<&Best>, tested: Option<&Tested>, folder: &
         _ => {}
     }
     told.extend(tested.map(|t| format!("test: {}", numbers(t.loss, &t.metrics))));
-    told.push(format!("everything is in {}\n", folder.path.display()));
+    let report = folder.path.join(rundir::REPORT);
+    told.push(format!("everything is in {}, the report {}\n", folder.path.display(), report.display()));
     told.join("; ")
 }
 
@@ -223,6 +291,12 @@ fn fitting(settings: &Settings, parts: &Parts, is_stream: bool) -> Result<(), Ve
         (false, Some(_)) => Err(vec![errors::window_wants_stream()]),
         _ => Ok(()),
     }
+}
+
+/// The variable of an optimiser's steps.
+fn variable(library: &Library, recipe: &Expr) -> Fallible<String> {
+    let graph = optimiser::build(library, recipe, &[1])?;
+    Ok(graph.domains.first().map(|d| d.var.to_string()).unwrap_or_default())
 }
 
 /// The optimiser for parameters of one shape.

@@ -74,8 +74,9 @@ pub struct Seen<'a> {
     pub metrics: &'a [(String, f64)],
     /// Of this step alone.
     pub own: &'a Own,
-    /// All steps of the run that are over.
+    /// All steps of the run that are over, and all epochs.
     pub all_steps: u64,
+    pub history: &'a [Epoch],
 }
 
 /// The numbers of one step.
@@ -236,6 +237,11 @@ impl<'a> Trainer<'a> {
         differs.map_or(Ok(()), |key| Err(errors::other_settings(key)))
     }
 
+    /// Names and shapes of all trained arrays.
+    pub fn parameters_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        self.params.iter().map(|p| (p.name.clone(), p.shape.clone())).collect()
+    }
+
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -284,6 +290,7 @@ impl<'a> Trainer<'a> {
                 metrics: &metrics,
                 own: &own,
                 all_steps: self.progress.steps,
+                history: &self.progress.history,
             };
             match observer.step(&seen) {
                 Control::Go => {}

@@ -55,9 +55,16 @@ fn header(body: &mut String, title: &str, record: &Value, log: &Log) {
         let _ = write!(body, "<div><dt>{name}</dt><dd>{value}</dd><dd class=more>{more}</dd></div>");
     };
     let part = part(record);
-    if let Some(best) = number(&record["best"]["loss"]) {
-        let name = if part == "validation" { "best validation loss" } else { "last loss" };
-        figure(name, short(best), format!("epoch {}", record["best"]["epoch"]));
+    let best = number(&record["best"]["loss"]);
+    match (best, epochs_of(record).last()) {
+        (Some(best), _) if part == "validation" => {
+            figure("best validation loss", short(best), format!("epoch {}", record["best"]["epoch"]));
+        }
+        (_, Some(last)) => {
+            let loss = number(&last["train_loss"]).unwrap_or(f64::NAN);
+            figure("training loss", short(loss), "last epoch".to_string());
+        }
+        _ => {}
     }
     if let Some(loss) = number(&record["test"]["loss"]) {
         let metrics = record["test"]["metrics"].as_object().into_iter().flatten();

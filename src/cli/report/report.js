@@ -60,7 +60,7 @@
     const X = (v) => left + ((v - x0) / (x1 - x0)) * (width - left - right);
     const Y = (v) => top + (1 - (f(v) - f(y0)) / (f(y1) - f(y0))) * (height - top - bottom);
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": chart.title });
-    for (const v of isLog ? powers(y0, y1) : ticks(y0, y1, 4)) {
+    for (const v of isLog ? powers(y0, y1) : ticks(y0, y1, 5)) {
       svg.append(make("line", { class: "grid", x1: left, x2: width - right, y1: Y(v), y2: Y(v) }));
       svg.append(make("text", { x: left - 8, y: Y(v) + 4, "text-anchor": "end" }, number(v)));
     }

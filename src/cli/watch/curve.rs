@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn charts_stand_side_by_side_as_far_as_there_is_room() {
         let chart = |title: &str| Chart { title: title.into(), series: Vec::new() };
-        let all = [chart("loss"), chart("bits"), chart("accuracy")];
+        let all = [chart("loss"), chart("bits"), chart("far")];
         for (columns, shown) in [(30, 1), (70, 2), (120, 3)] {
             let title = draw(&all, columns, 2).swap_remove(0);
             assert_eq!(all.iter().filter(|c| title.contains(&c.title)).count(), shown, "{title}");

@@ -19,8 +19,8 @@ mod traced;
 use crate::eqn::eval::{Batch, Evaluator};
 use crate::eqn::{Graph, Level, NodeId, Op, SourceId};
 use crate::source::Span;
-use events::{Event, Events};
 pub use events::Range;
+use events::{Event, Events};
 use ndarray::{ArrayD, Axis};
 use std::collections::BTreeMap;
 use traced::{Origin, Precision, Traced};
@@ -188,7 +188,8 @@ fn alone(graph: &Graph, batch: &Batch, entry: usize) -> Batch {
 
 fn some(graph: &Graph, batch: &Batch, entries: &[usize]) -> Batch {
     let pick = |lengths: &Vec<usize>| entries.iter().filter_map(|e| lengths.get(*e).copied()).collect();
-    let trees = |all: &Vec<crate::eqn::tree::Tree>| entries.iter().filter_map(|e| all.get(*e).cloned()).collect();
+    let trees =
+        |all: &Vec<crate::eqn::tree::Tree>| entries.iter().filter_map(|e| all.get(*e).cloned()).collect();
     let mut arrays = BTreeMap::new();
     for source in &graph.sources {
         let Some(array) = batch.arrays.get(&*source.name) else { continue };

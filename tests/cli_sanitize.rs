@@ -81,7 +81,10 @@ fn an_overflow_is_named_with_its_equation_step_and_entry() {
     let place = place();
     file(&place, vec![("x", input([5, 3, 2], &[(2, 1, 60.0)]))]);
     insta::assert_snapshot!(told(&place, "Shares(2, 4)", &[]));
-    assert!(told(&place, "Shares(2, 4)", &["--interpret"]).contains("`s` becomes infinite at t = 3, batch entry 2"));
+    assert!(
+        told(&place, "Shares(2, 4)", &["--interpret"])
+            .contains("`s` becomes infinite at t = 3, batch entry 2")
+    );
     // In double precision exp(120) is a number.
     place.good(&args("Shares(2, 4)", &["--f64", "--sanitize"]));
 }
@@ -99,15 +102,24 @@ fn a_gradient_that_goes_wrong_is_named() {
 fn an_array_that_is_not_finite_is_named_and_padding_is_not() {
     let place = place();
     let lengths = || Array { shape: vec![3], data: rnnc::weights::Data::I64(vec![5, 4, 2]) };
-    file(&place, vec![("x", input([5, 3, 2], &[(3, 2, f32::NAN), (4, 1, f32::NAN)])), ("lengths", lengths())]);
+    file(
+        &place,
+        vec![("x", input([5, 3, 2], &[(3, 2, f32::NAN), (4, 1, f32::NAN)])), ("lengths", lengths())],
+    );
     place.good(&args("Shares(2, 4)", &["--sanitize"]));
-    file(&place, vec![("x", input([5, 3, 2], &[(3, 2, f32::NAN), (3, 1, f32::NAN)])), ("lengths", lengths())]);
+    file(
+        &place,
+        vec![("x", input([5, 3, 2], &[(3, 2, f32::NAN), (3, 1, f32::NAN)])), ("lengths", lengths())],
+    );
     let said = told(&place, "Shares(2, 4)", &[]);
     assert!(said.contains("the input `x` holds NaN at t = 4, batch entry 2"), "{said}");
     let wrong = Array::f32(vec![4, 2], [&[f32::INFINITY], &ones(&[7])[..]].concat());
     file(&place, vec![("x", input([5, 3, 2], &[])), ("W", wrong)]);
     let said = told(&place, "Shares(2, 4)", &[]);
-    assert!(said.contains("the parameter `W` holds infinite") && said.contains("7 numbers, all 1, 1 infinite"), "{said}");
+    assert!(
+        said.contains("the parameter `W` holds infinite") && said.contains("7 numbers, all 1, 1 infinite"),
+        "{said}"
+    );
 }
 
 /// A mask of −∞, and an infinity that is not chosen, are as they should be; what is made of nothing but masks is not.
@@ -192,7 +204,8 @@ fn training_that_comes_to_nan_says_where_and_keeps_what_was_good() {
         assert!(said.contains(part), "{part}: {}", ran.err);
     }
     let best = place.read("a/best.safetensors");
-    let checkpoint = rnnc::train::checkpoint::Checkpoint::from_bytes("c", &place.read("a/checkpoint.safetensors"));
+    let checkpoint =
+        rnnc::train::checkpoint::Checkpoint::from_bytes("c", &place.read("a/checkpoint.safetensors"));
     let checkpoint = checkpoint.expect("a whole checkpoint");
     assert!(checkpoint.arrays.values().all(|a| a.to_f64().iter().all(|x| x.is_finite())));
     let page = String::from_utf8(place.read("a/report.html")).expect("text");
@@ -200,7 +213,11 @@ fn training_that_comes_to_nan_says_where_and_keeps_what_was_good() {
     // The same again, to the step.
     let again = place.run(&["train", "m.rnn", "--out", "a", "--resume", "--set", wild]);
     let headline = |text: &str| words(text).split(':').next().unwrap_or("").to_string();
-    assert!(again.code == 1 && headline(&again.err) != "" && place.read("a/best.safetensors") == best, "{}", again.err);
+    assert!(
+        again.code == 1 && headline(&again.err) != "" && place.read("a/best.safetensors") == best,
+        "{}",
+        again.err
+    );
     assert!(words(&again.err).contains("the loss of epoch 2, step"), "{}", again.err);
     place.good(&["train", "m.rnn", "--out", "b", "--from", "a", "--set", "train.epochs=1"]);
     place.good(&["train", "m.rnn", "--out", "c", "--set", "train.epochs=1"]);
@@ -224,7 +241,9 @@ fn looking_changes_no_bit_and_finds_updates_and_metrics() {
     let ran = place.run(&[&ratio[..], &["--sanitize"]].concat());
     assert_eq!(ran.code, 1);
     let said = words(&ran.err);
-    for part in ["`dead` is not finite after the update of epoch 1, step 1", "`w` becomes NaN at k = 1", "m.rnn:6"] {
+    for part in
+        ["`dead` is not finite after the update of epoch 1, step 1", "`w` becomes NaN at k = 1", "m.rnn:6"]
+    {
         assert!(said.contains(part), "{part}: {}", ran.err);
     }
     let ran = place.run(&[&ratio[..3], &["s"], &ratio[4..]].concat());
@@ -238,5 +257,8 @@ fn looking_changes_no_bit_and_finds_updates_and_metrics() {
     assert!(ran.code == 1 && said.contains("the metric `far` of epoch 1, step 1 is NaN"), "{}", ran.err);
     assert!(said.contains("metric far = sqrt(y[1] - 3)"), "{}", ran.err);
     place.good(&["eval", "m.rnn", "--run", "t"]);
-    place.bad(&["eval", "m.rnn", "--run", "t", "--sanitize"], &["batch 1 of the evaluation", "sqrt(y[1] - 3)"]);
+    place.bad(
+        &["eval", "m.rnn", "--run", "t", "--sanitize"],
+        &["batch 1 of the evaluation", "sqrt(y[1] - 3)"],
+    );
 }

@@ -98,7 +98,12 @@ fn screens(text: &str) -> Vec<Vec<String>> {
                 let n = number.trim_end_matches(char::is_alphabetic).parse().unwrap_or(1);
                 match end {
                     Some('A') => {
-                        found.push(screen.iter().map(|r| r.iter().collect::<String>().trim_end().to_string()).collect());
+                        found.push(
+                            screen
+                                .iter()
+                                .map(|r| r.iter().collect::<String>().trim_end().to_string())
+                                .collect(),
+                        );
                         row = row.saturating_sub(n);
                     }
                     Some('B') => row = (row + n).min(rows - 1),
@@ -129,7 +134,8 @@ fn curves_are_drawn_under_the_bar_where_there_are_colours() {
     let is_dots = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
     let whole = screens(&text).into_iter().find(|screen| {
         let bar = screen.iter().position(|l| l.starts_with("epoch ") && l.contains("left, "));
-        let title = screen.iter().position(|l| l.contains("loss  ●training") && l.contains("bits  ●training"));
+        let title =
+            screen.iter().position(|l| l.contains("loss  ●training") && l.contains("bits  ●training"));
         let rows = screen.iter().filter(|l| l.chars().any(is_dots)).count();
         bar.zip(title).is_some_and(|(bar, title)| title == bar + 1) && (2..=5).contains(&rows)
     });

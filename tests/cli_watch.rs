@@ -163,7 +163,10 @@ fn a_run_that_goes_on_adds_a_file_and_the_same_bits() {
     };
     let (straight, resumed) = (log("a"), log("b"));
     assert_eq!(straight["steps"]["points"], resumed["steps"]["points"]);
-    assert_eq!((&resumed["starts"][1]["steps"], &resumed["starts"][1]["epoch"]), (&Value::from(11), &Value::from(1)));
+    assert_eq!(
+        (&resumed["starts"][1]["steps"], &resumed["starts"][1]["epoch"]),
+        (&Value::from(11), &Value::from(1))
+    );
     assert_eq!(resumed["epochs"].as_array().expect("a list").len(), 2);
 }
 
@@ -195,7 +198,8 @@ fn a_report_says_what_was_trained_and_needs_nothing_else() {
     assert_eq!(page.matches("http").count(), page.matches("http://www.w3.org/2000/svg").count());
     assert!(!page.contains("<link") && !page.contains("src="), "all of it is in the page");
     let data = drawn(&page);
-    let titles: Vec<&str> = data["charts"].as_array().expect("charts").iter().filter_map(|c| c["title"].as_str()).collect();
+    let titles: Vec<&str> =
+        data["charts"].as_array().expect("charts").iter().filter_map(|c| c["title"].as_str()).collect();
     assert_eq!(titles, ["loss", "bits", "norm of the gradient", "speed"]);
     assert_eq!(data["charts"][0]["series"][0]["points"].as_array().expect("points").len(), 22);
     assert_eq!(data["charts"][0]["series"][2]["points"].as_array().expect("points").len(), 2);
@@ -253,11 +257,20 @@ model Adds(H = 3) {
     place.good(&["train", "way.rnn", "--model", "Way", "--out", "w"]);
     let confusion = &sample("w")[0]["confusion"];
     assert_eq!(confusion["classes"], serde_json::json!(["up", "down"]));
-    let counts: Vec<u64> = confusion["counts"].as_array().expect("rows").iter().flat_map(|r| r.as_array().cloned().expect("a row")).filter_map(|n| n.as_u64()).collect();
+    let counts: Vec<u64> = confusion["counts"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .flat_map(|r| r.as_array().cloned().expect("a row"))
+        .filter_map(|n| n.as_u64())
+        .collect();
     assert_eq!((counts.len(), counts.iter().sum::<u64>(), counts[0] + counts[1]), (4, 12, 6));
     place.good(&["train", "way.rnn", "--model", "Adds", "--out", "n"]);
     let numbers = &sample("n")[0]["numbers"];
-    assert_eq!((&numbers["title"], numbers["given"].as_array().map(Vec::len)), (&Value::from("v for y"), Some(8)));
+    assert_eq!(
+        (&numbers["title"], numbers["given"].as_array().map(Vec::len)),
+        (&Value::from("v for y"), Some(8))
+    );
     let page = String::from_utf8(place.read("n/report.html")).expect("text");
     assert!(page.contains("data-sample=0") && drawn(&page)["samples"][0]["scatter"] == true);
 }

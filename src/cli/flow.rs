@@ -161,7 +161,9 @@ fn json(title: &str, flow: &Flow) -> Value {
     };
     let axes: Vec<Value> = flow.axes.iter().map(|a| json!({ "name": a.name, "length": a.length })).collect();
     let fate = |s: &Norms| {
-        let told = s.travel.map(|t| json!({ "factor": t.factor(), "fate": table::word(t.fate()), "steps": t.steps }));
+        let told = s
+            .travel
+            .map(|t| json!({ "factor": t.factor(), "fate": table::word(t.fate()), "steps": t.steps }));
         (s.name.clone(), told.unwrap_or(Value::Null))
     };
     let fates: serde_json::Map<String, Value> = flow.states.iter().map(fate).collect();

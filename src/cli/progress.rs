@@ -7,8 +7,8 @@ use super::plot;
 use super::rundir::{self, RunDir};
 use super::session::{Session, complain};
 use super::signals::Signals;
-use super::watch::events::Events;
 use super::watch::curve;
+use super::watch::events::Events;
 use super::watch::log::{self, Ended, How, Log, Sample, Spent};
 use crate::diag::Diagnostic;
 use crate::syntax::ast::Expr;
@@ -86,7 +86,6 @@ pub struct Keeper<'a> {
     last: Option<Seconds>,
     /// The epoch under way began then.
     epoch_began: Instant,
-    steps_per_epoch: u64,
     tested: Option<Tested>,
     failed: Option<Diagnostic>,
 }
@@ -115,7 +114,8 @@ impl Curves {
         }
         let all = MultiProgress::new();
         all.add(bar.clone());
-        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let line = |_| all.add(ProgressBar::new_spinner().with_style(style.clone()));
         Some(Curves { lines: (0..=ROWS).map(line).collect(), drawn: None })
     }
@@ -181,7 +181,6 @@ impl<'a> Keeper<'a> {
             drawn: None,
             last: None,
             epoch_began: now,
-            steps_per_epoch: 1,
             tested: None,
             failed: None,
         }
@@ -205,7 +204,8 @@ impl<'a> Keeper<'a> {
     fn step_events(&mut self, seen: &Seen, speed: f64) {
         let Some(events) = &mut self.events else { return };
         let (recipe, variable) = &self.shown.optimiser;
-        let mut all = vec![("loss/step".to_string(), seen.own.loss), ("gradient/norm".to_string(), seen.own.norm)];
+        let mut all =
+            vec![("loss/step".to_string(), seen.own.loss), ("gradient/norm".to_string(), seen.own.norm)];
         all.extend(seen.own.metrics.iter().map(|(name, v)| (format!("{name}/step"), *v)));
         let settings = rate::arguments(recipe, variable, seen.all_steps);
         all.extend(settings.into_iter().map(|(name, v)| (format!("optimizer/{name}"), v)));
@@ -232,7 +232,7 @@ impl<'a> Keeper<'a> {
         let Some(curves) = &mut self.curves else { return };
         if curves.drawn.is_none_or(|at| now.duration_since(at) >= BETWEEN_CURVES) {
             curves.drawn = Some(now);
-            curves.draw(&curve::charts(&self.log, history, self.steps_per_epoch, self.shown.watched));
+            curves.draw(&curve::charts(&self.log, history, self.shown.watched));
         }
     }
 
@@ -292,7 +292,7 @@ impl Observer for Keeper<'_> {
         let seconds = now.duration_since(since).as_secs_f64().max(1e-9);
         let speed = done / seconds;
         self.last = Some(Seconds { units_per_second: speed });
-        self.steps_per_epoch = seen.steps;
+        self.log.steps_per_epoch = seen.steps;
         self.log.steps.add(seen);
         self.step_events(seen, speed);
         self.draw_curves(seen.history, now);

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 /// The page is one HTML file that needs no network. `rnnc train` writes it at the end of a run, also of one that was stopped;
 /// this command makes it from the folder of any run, such as one that goes on.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  rnnc report runs/charlm-1\n  rnnc report runs/charlm-1 --out charlm.html")]
+#[command(
+    after_help = "Examples:\n  rnnc report runs/charlm-1\n  rnnc report runs/charlm-1 --out charlm.html"
+)]
 pub struct Report {
     /// The folder that `rnnc train` wrote
     #[arg(value_name = "DIR")]
@@ -46,7 +48,7 @@ pub fn write(folder: &RunDir) -> Result<(), Diagnostic> {
 /// The page of a run.
 fn of(folder: &RunDir) -> Result<String, Diagnostic> {
     let path = folder.path.join(RECORD).display().to_string();
-    let record: Value =
-        serde_json::from_slice(&folder.bytes(RECORD)?).map_err(|e| super::errors::bad_record(&path, &e.to_string()))?;
+    let record: Value = serde_json::from_slice(&folder.bytes(RECORD)?)
+        .map_err(|e| super::errors::bad_record(&path, &e.to_string()))?;
     Ok(page::page(&record, &Log::read(folder).unwrap_or_default()))
 }

@@ -26,7 +26,7 @@ use crate::train::model::Carrying;
 /// Symbols of a text that the model writes by itself.
 const LENGTH: usize = 400;
 const SAMPLING: Sampling = Sampling { temperature: 0.8, seed: 1 };
-/// Sequences that are written for given ones, and their greatest length.
+/// Sequences that are written for given ones at most, and their greatest length.
 const ROWS: usize = 8;
 const LONGEST: usize = 60;
 /// Examples that classes and numbers are counted on, and points of a series.
@@ -75,13 +75,22 @@ fn written(session: &mut Session, s: &Subject) -> Result<Option<Sample>, Failure
         return Ok(Some(Sample::Text { temperature, seed, text }));
     }
     let Part::Examples(examples) = s.part else { return Ok(None) };
-    let examples = &examples[..examples.len().min(ROWS)];
+    // From all of them, for data are often sorted.
+    let examples: Vec<usize> =
+        examples.iter().step_by(examples.len().div_ceil(ROWS).max(1)).copied().collect();
+    let examples = &examples;
     let mut decoder = Decoder::new(&exe, s.feeds, Written { input: &input, output: &output, stop })?;
     trained::give(decoder.workspace(), s.folder, s.checkpoint)?;
     let found = decoder.decode(s.data, examples, Search { beam: 1, most: LONGEST })?;
     let rows = examples.iter().zip(found).map(|(example, found)| {
         Ok(WrittenRow {
-            given: s.feeds.iter().filter(|f| reads(&f.input)).map(|f| contents(s.data, f, *example)).collect::<Vec<_>>().join(" / "),
+            given: s
+                .feeds
+                .iter()
+                .filter(|f| reads(&f.input))
+                .map(|f| contents(s.data, f, *example))
+                .collect::<Vec<_>>()
+                .join(" / "),
             wanted: sentence(&decode::wanted(s.data, &input, *example, stop)?, symbols),
             written: sentence(&found, symbols),
         })
@@ -140,7 +149,8 @@ fn target(graph: &Graph, out: NodeId) -> Option<&Source> {
             Ty::Real => node.shape == source.shape,
             Ty::Bool => false,
         };
-        (source.kind == SourceKind::Input && source.level == node.level && node.ty == Ty::Real && fits).then_some(source)
+        (source.kind == SourceKind::Input && source.level == node.level && node.ty == Ty::Real && fits)
+            .then_some(source)
     })
 }
 
@@ -182,7 +192,8 @@ impl Pair<'_> {
             let scores = look.at(self.data, self.feeds, *example)?.values;
             let wanted = ids.get(field.range(*example)).unwrap_or(&[]);
             for (scores, wanted) in scores.chunks(count).zip(wanted) {
-                let greatest = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
+                let greatest =
+                    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a)));
                 if let (Some(row), Some(taken)) = (counts.get_mut(*wanted as usize), greatest) {
                     row[taken] += 1;
                 }

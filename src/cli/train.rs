@@ -14,8 +14,8 @@ use super::watch::events::Events;
 use super::watch::log::{self, How, Log, Start};
 use crate::diag::{Diagnostic, Fallible, Style, render};
 use crate::resolve::Library;
-use crate::syntax::ast::Expr;
 use crate::runtime::Team;
+use crate::syntax::ast::Expr;
 use crate::train::checkpoint::{About, Best, Progress, Tested};
 use crate::train::data::split::{self, Parts};
 use crate::train::errors;
@@ -145,10 +145,18 @@ impl Train {
             watched: if parts.chooses() { "validation" } else { "test" },
             optimiser: (settings.optimizer.clone(), variable(&opened.library, &settings.optimizer)?),
         };
-        let log = self.log(&folder, trainer.progress(), &team, shown.units, loaded.in_words(&parts), trainer.parameters_shapes());
+        let log = self.log(
+            &folder,
+            trainer.progress(),
+            &team,
+            shown.units,
+            loaded.in_words(&parts),
+            trainer.parameters_shapes(),
+        );
         let events = self.events(&folder, trainer.progress())?;
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
-        let mut keeper = Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log, events);
+        let mut keeper =
+            Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log, events);
         if !self.resume {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;
@@ -190,8 +198,16 @@ impl Train {
             (Some(_), Ok(checkpoint)) => {
                 let part = if parts.held_out().is_empty() { &parts.train } else { parts.held_out() };
                 let (folder, feeds, checkpoint) = (&folder, &fit.feeds, &checkpoint);
-                let subject =
-                    Subject { opened: &opened, closed: &closed, data, feeds, part, folder, checkpoint, compiler };
+                let subject = Subject {
+                    opened: &opened,
+                    closed: &closed,
+                    data,
+                    feeds,
+                    part,
+                    folder,
+                    checkpoint,
+                    compiler,
+                };
                 samples::all(session, &subject)
             }
             _ => Vec::new(),
@@ -255,7 +271,8 @@ impl Train {
             }
             Err(_) => String::new(),
         };
-        let clip = if self.settings.iter().any(|s| s.starts_with("train.clip")) { "a smaller one" } else { "1" };
+        let clip =
+            if self.settings.iter().any(|s| s.starts_with("train.clip")) { "a smaller one" } else { "1" };
         complain(&format!(
             "{kept}What may help: a clipped gradient (`--set train.clip=…`, {clip}), a smaller rate of the optimiser; `rnnc flow` \
              shows which gradients grow. `--from {path}` begins a new run with the parameters reached so far and such \

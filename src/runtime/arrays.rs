@@ -124,13 +124,17 @@ pub fn given(workspace: &Workspace) -> Fallible<Batch> {
     for input in &program.inputs {
         let Some(values) = workspace.input(&input.name)? else { continue };
         let values = values.into_iter().map(f64::from).collect();
-        batch.arrays.insert(input.name.to_string(), array(&input.name, &workspace.input_shape(&input.name)?, values)?);
+        batch.arrays.insert(
+            input.name.to_string(),
+            array(&input.name, &workspace.input_shape(&input.name)?, values)?,
+        );
     }
     Ok(batch)
 }
 
 fn array(name: &str, shape: &[usize], values: Vec<f64>) -> Fallible<ArrayD<f64>> {
-    ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|e| vec![errors::internal(&format!("array `{name}`: {e}"))])
+    ArrayD::from_shape_vec(IxDyn(shape), values)
+        .map_err(|e| vec![errors::internal(&format!("array `{name}`: {e}"))])
 }
 
 /// All outputs by name.

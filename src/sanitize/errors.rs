@@ -10,10 +10,13 @@ pub fn fault(code: &'static str, seen: &str, fault: &Fault, entry: Option<&str>)
     let place = place(fault, entry);
     let name = &fault.equation;
     let (what, label) = match (&fault.what, fault.in_gradient) {
-        (What::Given(kind), _) => (format!("the {kind} `{name}` holds {became}{place}"), "declared here".to_string()),
-        (What::Operation(op), false) => {
-            (format!("`{name}` becomes {became}{place}"), format!("{} first comes out of this {}", noun(became), written(op)))
+        (What::Given(kind), _) => {
+            (format!("the {kind} `{name}` holds {became}{place}"), "declared here".to_string())
         }
+        (What::Operation(op), false) => (
+            format!("`{name}` becomes {became}{place}"),
+            format!("{} first comes out of this {}", noun(became), written(op)),
+        ),
         (What::Operation(_), true) => (
             format!("in the gradient `{name}` becomes {became}{place}"),
             format!("{} first comes up in the gradient of this", noun(became)),
@@ -110,7 +113,8 @@ impl std::fmt::Display for Short {
             x if x == 0.0 || (1e-3..1e5).contains(&x) => {
                 let digits = if x >= 1.0 { 3usize.saturating_sub(x.log10() as usize) } else { 5 };
                 let text = format!("{:.digits$}", self.0);
-                let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+                let short =
+                    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
                 f.write_str(short)
             }
             _ => write!(f, "{:.3e}", self.0),

@@ -343,7 +343,8 @@ pub const NOT_FINITE: &str = "E0810";
 
 /// A parameter that an update made so.
 pub fn bad_parameter(name: &str, bad: usize, of: usize, steps: u64) -> Diagnostic {
-    let message = format!("{bad} of the {of} numbers of the parameter `{name}` are not finite after {steps} steps");
+    let message =
+        format!("{bad} of the {of} numbers of the parameter `{name}` are not finite after {steps} steps");
     Diagnostic::error(NOT_FINITE, message)
         .help("an update made them so; `--sanitize` names the equation of the optimiser and the step")
 }

@@ -123,8 +123,10 @@ impl Rule {
         batch.start.insert(self.names.extent.clone(), usize::try_from(given.step).ok()?);
         let initial = format!("{}0", self.names.parameter);
         let start = [if given.step == 0 { 1.0 } else { 0.0 }];
-        let states = self.states.iter().zip(&given.states).map(|((name, ..), values)| (name.as_str(), &values[..]));
-        let all = [(&*self.names.gradient, &given.gradient[..]), (&*initial, &given.parameter), ("start", &start)];
+        let states =
+            self.states.iter().zip(&given.states).map(|((name, ..), values)| (name.as_str(), &values[..]));
+        let all =
+            [(&*self.names.gradient, &given.gradient[..]), (&*initial, &given.parameter), ("start", &start)];
         for (name, values) in all.into_iter().chain(states) {
             let Some(source) = graph.find_source(name).map(|id| &graph.sources[id.index()]) else { continue };
             let own = source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());

@@ -425,7 +425,9 @@ impl<'a> Trainer<'a> {
         }
         // States that the next window begins with. An infinity in one may be meant.
         for output in &self.plan.training.exe.program().outputs {
-            if output.name.ends_with("_last") && self.training.workspace.output(&output.name)?.iter().any(|x| x.is_nan()) {
+            if output.name.ends_with("_last")
+                && self.training.workspace.output(&output.name)?.iter().any(|x| x.is_nan())
+            {
                 return Ok(Some(format!("`{}` {at} is NaN", output.name)));
             }
         }
@@ -463,7 +465,8 @@ impl<'a> Trainer<'a> {
         for (p, given) in self.params.iter().zip(&before) {
             if self.training.workspace.param(&p.name)?.iter().any(|x| !x.is_finite()) {
                 let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
-                let seen = format!("`{}` is not finite after the update of epoch {epoch}, step {step}", p.name);
+                let seen =
+                    format!("`{}` is not finite after the update of epoch {epoch}, step {step}", p.name);
                 return Err(vec![faults::of_update(&self.rules[p.rule], given, &seen)]);
             }
         }

@@ -47,7 +47,9 @@ pub fn fates(flow: &Flow, place: &dyn Fn(Span) -> String) -> String {
         let half = (0.5f64.ln() / factor.ln()).abs();
         let fate = travel.fate();
         let _ = match fate {
-            _ if travel.to == 0.0 => writeln!(text, "The gradient of `{name}`{at} vanishes: nothing is left after {steps} steps."),
+            _ if travel.to == 0.0 => {
+                writeln!(text, "The gradient of `{name}`{at} vanishes: nothing is left after {steps} steps.")
+            }
             Fate::Vanishes => writeln!(
                 text,
                 "The gradient of `{name}`{at} vanishes: a step multiplies by {factor:.4}, half of it is gone every {half:.1} steps; \

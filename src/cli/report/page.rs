@@ -72,7 +72,7 @@ fn header(body: &mut String, title: &str, record: &Value, log: &Log) {
             metrics.filter_map(|(name, v)| Some(format!("{} {}", escape(name), short(number(v)?)))).collect();
         figure("test loss", short(loss), more.join(", "));
     }
-    let steps = record["steps"].as_u64().unwrap_or(0);
+    let steps = record["steps"].as_u64().unwrap_or(0).max(log.steps.last_step());
     figure("epochs", epochs_of(record).len().to_string(), format!("{} steps", grouped(steps)));
     let total: u64 = log.parameters.iter().map(count).sum();
     if total > 0 {
@@ -174,7 +174,8 @@ fn table(body: &mut String, title: &str, rows: &[(String, String)]) {
 fn settings(record: &Value) -> Vec<(String, String)> {
     let entries = |of: &Value| -> Vec<(String, String)> {
         let all = of.as_object().into_iter().flatten();
-        all.map(|(name, v)| (name.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_string))).collect()
+        all.map(|(name, v)| (name.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_string)))
+            .collect()
     };
     let mut rows = entries(&record["settings"]);
     let statics = entries(&record["statics"]);
@@ -259,7 +260,8 @@ fn quoted(word: &str) -> String {
 fn epochs(body: &mut String, record: &Value, log: &Log) {
     let all = epochs_of(record);
     let Some(first) = all.first() else { return };
-    let names: Vec<&String> = first["train_metrics"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    let names: Vec<&String> =
+        first["train_metrics"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
     let part = part(record);
     body.push_str("<section><h2>Epochs</h2><details open><summary>All numbers</summary><div class=wide><table class=numbers><thead><tr><th>epoch<th>loss");
     let header = |body: &mut String, part: &str| {
@@ -308,10 +310,8 @@ fn epochs_of(record: &Value) -> &[Value] {
 /// What the script draws: charts with series of points.
 fn drawn(record: &Value, log: &Log) -> Value {
     let epochs = epochs_of(record);
-    let steps = record["steps"].as_u64().unwrap_or(0).max(1) as f64;
-    let last = epochs.len().max(1) as f64;
     // Points by step go along the same axis as those by epoch.
-    let per_epoch = epochs.iter().rev().find_map(|e| e["norms"]["steps"].as_f64()).unwrap_or(steps / last).max(1.0);
+    let per_epoch = log.steps_per_epoch.max(1) as f64;
     let mut metrics: Vec<Option<&String>> = vec![None];
     let of_first = epochs.first().and_then(|e| e["train_metrics"].as_object());
     match of_first {
@@ -370,7 +370,8 @@ fn sample(sample: &Sample) -> Value {
     let Sample::Numbers { title, along, wanted, given } = sample else { return Value::Null };
     if along == "example" {
         let pairs: Vec<Value> = wanted.iter().zip(given).map(|(w, g)| json!([w, g])).collect();
-        let (lo, hi) = wanted.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
+        let (lo, hi) =
+            wanted.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
         return json!({
             "title": title, "x": "wanted", "y": "given", "scatter": true,
             "series": [
@@ -379,7 +380,8 @@ fn sample(sample: &Sample) -> Value {
             ],
         });
     }
-    let points = |values: &[f64]| values.iter().enumerate().map(|(i, v)| json!([i + 1, v])).collect::<Vec<_>>();
+    let points =
+        |values: &[f64]| values.iter().enumerate().map(|(i, v)| json!([i + 1, v])).collect::<Vec<_>>();
     json!({
         "title": title, "x": along,
         "series": [
@@ -478,6 +480,9 @@ mod tests {
         assert_eq!(quoted("--set"), "--set");
         assert_eq!(quoted("Some(lr = 1)"), "'Some(lr = 1)'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!((grouped(1_234_567), grouped(12)), ("1\u{202f}234\u{202f}567".to_string(), "12".to_string()));
+        assert_eq!(
+            (grouped(1_234_567), grouped(12)),
+            ("1\u{202f}234\u{202f}567".to_string(), "12".to_string())
+        );
     }
 }

@@ -32,6 +32,7 @@
     for (let p = Math.floor(Math.log10(lo)); p <= Math.ceil(Math.log10(hi)); p++)
       for (const m of [1, 2, 5]) if (m * 10 ** p >= lo * 0.999 && m * 10 ** p <= hi * 1.001) all.push(Number(`${m}e${p}`));
     const tens = all.filter((v) => /^1(0*$|e)|^0\.0*1$/.test(String(v)));
+    if (all.length < 3) return ticks(lo, hi, 4);
     return all.length <= 6 ? all : tens.length >= 2 ? tens : ticks(lo, hi, 4);
   };
 
@@ -64,7 +65,8 @@
       svg.append(make("line", { class: "grid", x1: left, x2: width - right, y1: Y(v), y2: Y(v) }));
       svg.append(make("text", { x: left - 8, y: Y(v) + 4, "text-anchor": "end" }, number(v)));
     }
-    for (const v of ticks(x0, x1, Math.max(2, Math.floor((width - left) / 90))))
+    const isWhole = all.every((p) => Number.isInteger(p[0]));
+    for (const v of ticks(x0, x1, Math.max(2, Math.floor((width - left) / 90))).filter((v) => !isWhole || Number.isInteger(v)))
       svg.append(make("text", { x: X(v), y: height - bottom + 18, "text-anchor": "middle" }, number(v)));
     svg.append(make("text", { x: width - right, y: height - 4, "text-anchor": "end" }, chart.x));
     if (chart.y) svg.append(make("text", { x: left, y: height - 4 }, `${chart.y}, upwards`));

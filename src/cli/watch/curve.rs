@@ -31,7 +31,7 @@ const MOST: usize = 3;
 const WIDE: f64 = 20.0;
 
 /// Loss and metrics by steps, side by side as far as there is room: training as it goes, held-out data after each epoch.
-pub fn charts(log: &Log, history: &[Epoch], steps_per_epoch: u64, held_out: &'static str) -> Vec<Chart> {
+pub fn charts(log: &Log, history: &[Epoch], held_out: &'static str) -> Vec<Chart> {
     let mut names: Vec<Option<String>> = vec![None];
     let metrics = log.steps.points.last().map(|p| p.metrics.keys().cloned().map(Some));
     names.extend(metrics.into_iter().flatten());
@@ -45,9 +45,10 @@ pub fn charts(log: &Log, history: &[Epoch], steps_per_epoch: u64, held_out: &'st
                 None => e.held_out_loss?,
                 Some(name) => e.held_out_metrics.get(name).copied()?,
             };
-            Some(((e.epoch * steps_per_epoch) as f64, value))
+            Some(((e.epoch * log.steps_per_epoch) as f64, value))
         });
-        let finite = |points: &mut dyn Iterator<Item = (f64, f64)>| points.filter(|(_, v)| v.is_finite()).collect();
+        let finite =
+            |points: &mut dyn Iterator<Item = (f64, f64)>| points.filter(|(_, v)| v.is_finite()).collect();
         Chart {
             title: name.clone().unwrap_or_else(|| "loss".to_string()),
             series: vec![
@@ -64,7 +65,9 @@ pub fn draw(charts: &[Chart], columns: usize, rows: usize) -> Vec<String> {
     let count = charts.len().min(columns / NARROWEST).max(1);
     let width = columns / count;
     let drawn: Vec<Vec<String>> = charts.iter().take(count).map(|chart| one(chart, width, rows)).collect();
-    (0..=rows).map(|row| drawn.iter().map(|lines| lines.get(row).map_or("", String::as_str)).collect()).collect()
+    (0..=rows)
+        .map(|row| drawn.iter().map(|lines| lines.get(row).map_or("", String::as_str)).collect())
+        .collect()
 }
 
 fn one(chart: &Chart, width: usize, rows: usize) -> Vec<String> {
@@ -80,11 +83,8 @@ fn one(chart: &Chart, width: usize, rows: usize) -> Vec<String> {
     let part = |v: f64, from: f64, to: f64| if to > from { (v - from) / (to - from) } else { 0.5 };
     let mut canvas = Canvas::new(cells, rows);
     for series in &chart.series {
-        let dots: Vec<(f64, f64)> = series
-            .points
-            .iter()
-            .map(|(x, y)| (part(*x, left, right), part(height(*y), low, high)))
-            .collect();
+        let dots: Vec<(f64, f64)> =
+            series.points.iter().map(|(x, y)| (part(*x, left, right), part(height(*y), low, high))).collect();
         canvas.line(&dots, series.colour);
     }
     let title = legend(chart, width);
@@ -101,10 +101,10 @@ fn one(chart: &Chart, width: usize, rows: usize) -> Vec<String> {
     lines
 }
 
-/// `loss · training ⣀ validation`, as wide as the chart.
+/// `loss  ●training  ●validation`, as wide as the chart.
 fn legend(chart: &Chart, width: usize) -> String {
-    let mut text = format!("{:>SCALE$} {}", "", chart.title);
-    let mut taken = SCALE + 1 + chart.title.chars().count();
+    let mut text = format!("  {}", chart.title);
+    let mut taken = text.chars().count();
     for series in chart.series.iter().filter(|s| !s.points.is_empty()) {
         let more = series.name.chars().count() + 3;
         if taken + more < width {
@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn a_line_that_falls_goes_from_the_upper_left_to_the_lower_right() {
         let points = (0..=8).map(|i| (f64::from(i), f64::from(8 - i))).collect();
-        let chart = Chart { title: "loss".into(), series: vec![Series { name: "training", colour: 36, points }] };
+        let chart =
+            Chart { title: "loss".into(), series: vec![Series { name: "training", colour: 36, points }] };
         let lines: Vec<String> = draw(&[chart], 34, 3).iter().map(|l| bare(l)).collect();
         assert_eq!(lines.len(), 4);
         assert!(lines.iter().all(|l| l.chars().count() == 34), "{lines:?}");

@@ -23,6 +23,7 @@ pub struct Log {
     /// What is counted: `examples` or `positions`.
     pub units: String,
     pub epochs: Vec<Spent>,
+    pub steps_per_epoch: u64,
     pub steps: Curve,
     /// Elements of each parameter.
     pub parameters: Vec<(String, Vec<usize>)>,
@@ -144,6 +145,11 @@ impl Point {
 }
 
 impl Curve {
+    /// Steps that it stands for.
+    pub fn last_step(&self) -> u64 {
+        self.points.last().map_or(0, |p| p.step)
+    }
+
     pub fn add(&mut self, seen: &Seen) {
         let metrics = seen.own.metrics.iter().filter(|(_, v)| v.is_finite()).cloned().collect();
         let point = Point { step: seen.all_steps, loss: seen.own.loss, norm: seen.own.norm, metrics };
@@ -201,7 +207,8 @@ pub fn now() -> u64 {
 pub fn machine() -> Machine {
     // Linux says so in a file; elsewhere the architecture must do.
     let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = told.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map(|(_, m)| m.trim());
+    let model =
+        told.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map(|(_, m)| m.trim());
     Machine {
         processor: model.unwrap_or(std::env::consts::ARCH).to_string(),
         system: std::env::consts::OS.to_string(),

@@ -135,7 +135,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0735",
         title: "no such run",
-        text: "`rnnc train` writes a folder with checkpoint.safetensors, best.safetensors, run.json and loss.svg. Name it with \
+        text: "`rnnc train` writes a folder with checkpoint.safetensors, best.safetensors, run.json and report.html. Name it with \
                `--run DIR`; without it the latest of runs/NAME-1, runs/NAME-2, ... is taken.",
     },
     Entry {

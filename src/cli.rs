@@ -31,8 +31,10 @@ mod part;
 mod plot;
 mod programs;
 mod progress;
+mod report;
 mod run;
 mod rundir;
+mod samples;
 mod select;
 mod session;
 mod show;
@@ -41,6 +43,7 @@ mod test;
 mod threads;
 mod train;
 mod trained;
+mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use session::{Failure, Session};
@@ -72,6 +75,7 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    Report(report::Report),
     Lsp(lsp::Lsp),
     New(new::New),
     Completions(completions::Completions),
@@ -94,6 +98,7 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::Report(c) => c.run(session),
             Command::Lsp(c) => c.run(session),
             Command::New(c) => c.run(session),
             Command::Completions(c) => c.run(session),

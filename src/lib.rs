@@ -27,6 +27,7 @@ pub mod lsp;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;
+pub mod sanitize;
 pub mod schedule;
 pub mod shape;
 pub mod simplify;

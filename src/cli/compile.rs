@@ -12,6 +12,7 @@ use crate::runtime::{self, Executable};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;
 use crate::shape::Bindings;
+use crate::simplify::simplify;
 use std::sync::Arc;
 
 /// Which instructions results come from.
@@ -66,6 +67,11 @@ impl Compiler {
     /// For one example, some steps a run.
     pub fn for_one(self) -> Compiler {
         self.expecting(Expected::Sizes(Sizes { batch: 1, steps: 1 }))
+    }
+
+    /// The graph that [`Compiler::compile`] makes a program of.
+    pub fn simplified(&self, graph: &Graph) -> Graph {
+        simplify(graph)
     }
 
     pub fn compile(&self, graph: &Graph) -> Fallible<Arc<Executable>> {

@@ -66,6 +66,12 @@ pub fn run_exists(path: &str) -> Diagnostic {
         .help("`--resume` goes on with it; another `--out` begins anew")
 }
 
+/// The record of a run cannot be understood.
+pub fn bad_record(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("E0735", format!("`{path}` is no record of a run: {why}"))
+        .help("name the folder that `rnnc train` wrote")
+}
+
 pub fn no_run(name: &str) -> Diagnostic {
     Diagnostic::error("E0735", format!("there is no run of `{name}` in the folder `runs`"))
         .help("train first, or name the folder with `--run DIR`")
@@ -87,6 +93,9 @@ pub fn too_many_paths(given: usize, read: usize) -> Diagnostic {
     )
     .help("`--data` replaces the paths of the block in their order")
 }
+
+/// The code of a result that is NaN or infinite.
+pub const NOT_FINITE: &str = "E0761";
 
 /// The code of a dimension without a number.
 pub const OPEN: &str = "E0737";

@@ -42,6 +42,9 @@ pub struct Eval {
     /// [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: Option<u32>,
+    /// Stop at the first loss or metric that is NaN or infinite, and say which equation made it so
+    #[arg(long)]
+    sanitize: bool,
     /// Print JSON, for programs to read
     #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
@@ -67,14 +70,15 @@ impl Eval {
         let carry = data.is_stream();
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
         let evaluation = closed.evaluation(session, &compiler, carry, settings.points())?;
-        let mut program = Carrying::new(&evaluation, carry)?;
+        let mut program = Carrying::new(&evaluation.exe, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
         let window = Window { size: settings.window, every: None };
         let batches = Batches::new(data, &fit.feeds, part, settings.batch, window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
-        let sums = run::evaluate(&mut program, &batches, &metrics, &mut || true)?;
+        let made = self.sanitize.then_some(&evaluation);
+        let sums = run::evaluate_looking(&mut program, &batches, &metrics, &mut || true, made)?;
         let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();
         let units = if carry { "positions" } else { "examples" };
         let written = match self.beam {

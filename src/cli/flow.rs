@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// the norm of its gradient for each state at each point, and of the step's Jacobian J, over all states together, the spectral norm,
 /// the spectral radius, and the norm of the product of those from that point back: along a chain, along each axis of a
 /// grid, down to each node of a tree. A gradient that shrinks by 0.9 a step has vanished after 100; one that
-/// grows by 1.1 has exploded (Pascanu, Mikolov, Bengio 2013). Parameters are drawn as declared, inputs with variance 1.
+/// grows by 1.1 has exploded (Pascanu, Mikolov, Bengio 2013): the last lines say which do, with the places of their equations. Parameters are drawn as declared, inputs with variance 1.
 #[derive(clap::Args)]
 #[command(
     name = "flow",
@@ -61,7 +61,10 @@ impl FlowCommand {
         }
         match self.json {
             true => say(&format!("{}\n", json(&graph.name, &flow))),
-            false => say(&table::table(&graph.name, &flow)),
+            false => {
+                let place = |span| crate::diag::place(&session.sources, span);
+                say(&(table::table(&graph.name, &flow) + &table::fates(&flow, &place)))
+            }
         }
     }
 }
@@ -158,7 +161,16 @@ fn json(title: &str, flow: &Flow) -> Value {
             .into(),
     };
     let axes: Vec<Value> = flow.axes.iter().map(|a| json!({ "name": a.name, "length": a.length })).collect();
-    let mut all = json!({ "cell": title, "axes": axes, "gradients": gradients, "jacobians": jacobians });
+    let fate = |s: &Norms| {
+        let told = s
+            .travel
+            .map(|t| json!({ "factor": t.factor(), "fate": table::word(t.fate()), "steps": t.steps }));
+        (s.name.clone(), told.unwrap_or(Value::Null))
+    };
+    let fates: serde_json::Map<String, Value> = flow.states.iter().map(fate).collect();
+    let mut all = json!({
+        "cell": title, "axes": axes, "gradients": gradients, "jacobians": jacobians, "fates": fates,
+    });
     if flow.is_chain() {
         all["steps"] = json!(flow.axes[0].length);
     }

@@ -63,6 +63,11 @@ impl Session {
         io::stderr().is_terminal()
     }
 
+    /// Curves are drawn in colours, by moving about: only where a terminal can do both.
+    pub fn shows_curves(&self) -> bool {
+        self.style.colour
+    }
+
     /// Loads the stdlib and the files, and shows what is to be said about them. Errors end the command.
     pub fn load(&mut self, files: &[impl AsRef<Path>]) -> Result<Library, Failure> {
         let (library, diagnostics) = self.load_quietly(files);

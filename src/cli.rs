@@ -8,6 +8,7 @@
 mod arrays;
 mod bench;
 mod check;
+mod colour;
 mod compile;
 mod errors;
 mod eval;
@@ -34,7 +35,8 @@ mod threads;
 mod train;
 mod trained;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use colour::Colour;
 use session::{Failure, Session};
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -47,6 +49,9 @@ use std::sync::{Arc, Mutex};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// When messages are coloured
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Global options")]
+    color: Colour,
 }
 
 #[derive(clap::Subcommand)]
@@ -94,7 +99,10 @@ const STACK_BYTES: usize = 256 << 20;
 
 /// Runs one command; the exit code is 0 only if it did all it was asked.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let command = Arguments::command().color(Colour::asked(&args));
+    let understood = command.try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match understood {
         Ok(arguments) => arguments,
         Err(e) => {
             // Help and version are no errors and say so themselves.
@@ -103,7 +111,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let worker =
-        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || guarded(arguments.command));
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || guarded(arguments.command, arguments.color));
     match worker.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => ExitCode::from(code),
         _ => internal("the worker could not be run"),
@@ -111,8 +119,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs the command; a panic becomes an internal error with a request to report it.
-fn guarded(command: Command) -> u8 {
-    let mut session = Session::new();
+fn guarded(command: Command, colour: Colour) -> u8 {
+    let mut session = Session::new(colour);
     let place = Arc::new(Mutex::new(String::new()));
     let seen = place.clone();
     panic::set_hook(Box::new(move |info| {

@@ -6,7 +6,7 @@
 use super::ast::*;
 use super::lex::STATEMENT;
 use super::{errors, names};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::source::{Sources, Span};
 
 pub fn item(sources: &Sources, item: &Item) -> Vec<Diagnostic> {
@@ -104,7 +104,7 @@ impl Check<'_> {
     fn name(&mut self, name: &str, span: Span) {
         // The last two words of the list only go on with a statement.
         if STATEMENT.iter().take(STATEMENT.len() - 2).any(|word| *word == name) {
-            self.errors.push(errors::word_as_name(span, name));
+            self.errors.push(errors::word_as_name(span, name, Vec::new()));
         }
     }
 
@@ -151,7 +151,7 @@ impl Check<'_> {
                     None => first = Some((pattern.span, len)),
                     Some((_, n)) if n == len => {}
                     Some((span, n)) => {
-                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, len));
+                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, len, Vec::new()));
                     }
                 }
             }
@@ -171,13 +171,15 @@ impl Check<'_> {
                             len,
                             pattern.span,
                             other,
+                            Vec::new(),
                         ));
                     }
                 },
                 None => return self.errors.push(errors::braces_on_the_right(pattern.span, written)),
                 Some((span, n)) => {
                     if let Some(other) = lens.into_iter().find(|l| *l != n) {
-                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, other));
+                        let edits = in_step(left, value, list);
+                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, other, edits));
                     }
                 }
             }
@@ -228,6 +230,32 @@ impl Check<'_> {
             self.errors.push(errors::misplaced(stmt.span, what, item, help));
         }
     }
+}
+
+/// The groups of the value with the words of the left side, where that only leaves some out.
+fn in_step(left: &[&Pattern], value: &Expr, list: bool) -> Vec<Edit> {
+    let Some(words) = left.iter().find_map(|p| groups(p).next()) else { return Vec::new() };
+    let mut found = Vec::new();
+    patterns(value, list, &mut found);
+    let mut edits = Vec::new();
+    for (pattern, _) in found {
+        for group in groups(pattern).filter(|g| g.len() != words.len()) {
+            let whole = format!("{{{}}}", group.join(" "));
+            if !words.iter().all(|w| group.contains(w)) || !pattern.written.contains(&whole) {
+                return Vec::new();
+            }
+            let new = pattern.written.replacen(&whole, &format!("{{{}}}", words.join(" ")), 1);
+            edits.push(Edit { span: pattern.span, text: new });
+        }
+    }
+    edits
+}
+
+fn groups(pattern: &Pattern) -> impl Iterator<Item = &[Name]> {
+    pattern.pieces.iter().filter_map(|p| match p {
+        Piece::Group(words) => Some(words.as_slice()),
+        Piece::Text(_) => None,
+    })
 }
 
 fn group_lens(pattern: &Pattern) -> Vec<usize> {

@@ -91,7 +91,8 @@ fn search(expr: &Expr, known: &Known, bound: &mut Vec<Name>, errors: &mut Vec<Di
                     && !bound.contains(&name.name)
                     && let Some(found) = free(right, &name.name)
                 {
-                    errors.push(errors::sum_ends_early(found, name.span, &name.written, body));
+                    let whole = body.to(right.span);
+                    errors.push(errors::sum_ends_early(found, name.span, &name.written, body, whole));
                     return;
                 }
             }

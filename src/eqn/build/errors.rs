@@ -8,7 +8,7 @@ pub use axes::*;
 pub use order::*;
 pub use shapes::*;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::shape::{Dim, show_shape};
 use crate::source::Span;
@@ -31,16 +31,19 @@ impl Reported {
     }
 }
 
-fn mean(d: Diagnostic, near: Option<Name>) -> Diagnostic {
-    mean_or(d, near, None)
+/// What may be meant in the place of `at`.
+fn mean(d: Diagnostic, near: Option<Name>, at: Span) -> Diagnostic {
+    match near {
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &*near),
+        None => d,
+    }
 }
 
-/// What may be meant; if nothing is near, what makes the name known.
-fn mean_or(d: Diagnostic, near: Option<Name>, mend: impl Into<Option<&'static str>>) -> Diagnostic {
-    match (near, mend.into()) {
-        (Some(near), _) => d.help(format!("did you mean `{near}`?")),
-        (None, Some(mend)) => d.help(mend),
-        (None, None) => d,
+/// [`mean`]; if nothing is near, what makes the name known.
+fn mean_or(d: Diagnostic, near: Option<Name>, at: Span, mend: &str) -> Diagnostic {
+    match near {
+        Some(near) => mean(d, Some(near), at),
+        None => d.help(mend),
     }
 }
 
@@ -51,12 +54,41 @@ const DEFINE_ITEM: &str = "an item is found in this file, in those it `use`s and
 
 pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown");
-    mean_or(d, near, DEFINE_NAME)
+    mean_or(d, near, at, DEFINE_NAME)
+}
+
+/// A name whose spelling tells what is meant; `right` is how that is written here.
+pub fn name_from_elsewhere(name: &str, right: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0220", format!("no name `{name}` here"))
+        .at(at, "unknown")
+        .fix(format!("write `{right}`"), at, right)
+}
+
+/// `header`: where the item lists its dimensions, and how it then does.
+pub fn unknown_dimension(name: &str, header: Edit, at: Span) -> Diagnostic {
+    let dims = header.text.clone();
+    Diagnostic::error("E0220", format!("no name `{name}` here"))
+        .at(at, "unknown")
+        .fix_all(format!("dimensions stand behind the name of the item: `{dims}`"), vec![header])
+}
+
+/// `torch.tanh(x)`, `self.W`: `prefix` is the name with its dot.
+pub fn foreign_prefix(name: &str, at: Span, prefix: Span) -> Diagnostic {
+    Diagnostic::error("E0220", format!("no name `{name}` here"))
+        .at(at, "unknown")
+        .fix(format!("functions and names of the item stand alone, without `{name}.`"), prefix, "")
 }
 
 pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown");
-    mean_or(d, near, DEFINE_ITEM)
+    mean_or(d, near, at, DEFINE_ITEM)
+}
+
+/// A function that is an operator here.
+pub fn operator_as_function(name: &str, sign: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0221", format!("no cell, layer or function `{name}`"))
+        .at(at, format!("it is the operator `{sign}`"))
+        .fix_all(format!("write `a {sign} b`"), edits)
 }
 
 pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
@@ -64,7 +96,11 @@ pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn unknown_model(name: &str, near: Option<Name>) -> Diagnostic {
-    mean(Diagnostic::error("E0221", format!("no model `{name}`")), near)
+    let d = Diagnostic::error("E0221", format!("no model `{name}`"));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
 }
 
 pub fn function_without_argument(name: &str, at: Span) -> Diagnostic {
@@ -77,6 +113,13 @@ pub fn not_a_function(what: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0223", format!("`{what}` is no function, cell or part, so it cannot be applied"))
         .at(at, "applied here")
         .help("a product is written `W @ x` or `a ⊙ b`")
+}
+
+/// `h(t-1)`.
+pub fn step_in_parentheses(name: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0223", format!("`{name}` is no function; a step is written in square brackets"))
+        .at(at, "applied here")
+        .fix_all("write `h[t-1]` for the step before", edits)
 }
 
 pub fn not_a_value(kind: &str, at: Span) -> Diagnostic {
@@ -127,7 +170,10 @@ pub fn not_a_choice(name: &str, words: &[Ident], at: Span, written: Option<&str>
         let names: Vec<Name> = words.iter().map(|w| w.written.clone()).collect();
         crate::resolve::nearest(w, names.iter()).cloned()
     });
-    mean(d, near)
+    match near {
+        Some(_) => mean(d, near, at),
+        None => d.help("write one of these words"),
+    }
 }
 
 fn list(words: &[Ident]) -> String {
@@ -158,14 +204,26 @@ pub fn braces_out_of_step(written: &str, left: usize, right: usize, at: Span) ->
 
 // Static parameters.
 
-pub fn unknown_kind(word: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0230", format!("`{word}` is no kind of static parameter"))
-        .at(at, "unknown")
-        .help("kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark")
+/// `mark`: the kind with its colon.
+pub fn unknown_kind(word: &str, at: Span, mark: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0230", format!("`{word}` is no kind of static parameter")).at(at, "unknown");
+    let near = match word {
+        "int" | "integer" | "nat" | "size" | "usize" => {
+            return d.fix("a dimension has no mark", mark, "");
+        }
+        "float" | "double" | "number" => Some("real"),
+        word => crate::diag::near::nearest(word, ["real", "bool", "cell", "fn"].into_iter()),
+    };
+    let kinds = "kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark";
+    match near {
+        Some(near) => d.help(kinds).fix(format!("did you mean `{near}`?"), at, near),
+        None => d.help(kinds),
+    }
 }
 
 pub fn unknown_static(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
-    mean(Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown"), near)
+    let d = Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown");
+    mean(d, near, at)
 }
 
 pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
@@ -173,9 +231,20 @@ pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
         .at(at, "one too many")
 }
 
-pub fn static_missing(title: &str, signature: &str, name: &str, kind: &str, at: Span) -> Diagnostic {
+/// `fix`: what may be meant, with its title.
+pub fn static_missing(
+    title: &str,
+    signature: &str,
+    name: &str,
+    kind: &str,
+    at: Span,
+    fix: Option<(String, Edit)>,
+) -> Diagnostic {
     let d = Diagnostic::error("E0232", format!("{title}({signature}) misses {name}"))
         .at(at, format!("no {kind} for {name}"));
+    if let Some((title, edit)) = fix {
+        return d.fix_all(title, vec![edit]);
+    }
     match kind {
         "dimension" => d.help("write `_` to infer a dimension from the input"),
         _ => d,
@@ -210,11 +279,14 @@ pub fn cannot_infer(name: &str, title: &str, at: Span) -> Diagnostic {
         .help(format!("give {name} a value"))
 }
 
-pub fn static_input_missing(name: &str, in_layer: bool, at: Span) -> Diagnostic {
+/// `groups`: what ends the group of static parameters behind it.
+pub fn static_input_missing(name: &str, in_layer: bool, at: Span, groups: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::error("E0232", format!("`{name}` has no value"))
         .at(at, "give it by name, or a default here");
     match in_layer {
-        true => d.help("static parameters of a layer have a group of their own before its inputs: `layer F(C : cell)(x)`"),
+        true => d
+            .help("static parameters of a layer have a group of their own before its inputs")
+            .fix_all("end the group of static parameters here", groups.into_iter().collect()),
         false => d,
     }
 }
@@ -228,9 +300,20 @@ pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {
 }
 
 pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
+    let known = ["uniform", "normal", "bernoulli", "xavier", "orthogonal", "identity", "chrono"];
+    let near = match name {
+        "gaussian" | "Gaussian" | "randn" | "gauss" => Some("normal"),
+        "rand" => Some("uniform"),
+        "glorot" | "xavier_uniform" => Some("xavier"),
+        name => crate::diag::near::nearest(name, known.into_iter()),
+    };
+    let d = Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
         "uniform(a), uniform(a, b), normal(s), bernoulli(p); for a param also xavier, orthogonal, identity, chrono(T)",
-    )
+    );
+    match near {
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
+        None => d,
+    }
 }
 
 pub fn distribution_arity(name: &str, want: &RangeInclusive<usize>, got: usize, at: Span) -> Diagnostic {
@@ -274,12 +357,17 @@ pub fn too_many_inputs(title: &str, ins: &[Name], at: Span) -> Diagnostic {
         .help("initial states, memories and shared parameters are given by name")
 }
 
-pub fn unknown_argument(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+/// `own`: the name itself.
+pub fn unknown_argument(title: &str, name: &str, near: Option<Name>, own: Option<Span>, at: Span) -> Diagnostic {
     let d = Diagnostic::error(
         "E0242",
         format!("{title} has no input, memory, parameter or initial state `{name}`"),
     );
-    mean(d.at(at, "given here"), near)
+    let d = d.at(own.unwrap_or(at), "given here");
+    match own {
+        Some(own) => mean(d, near, own),
+        None => d,
+    }
 }
 
 pub fn input_twice(name: &str, at: Span) -> Diagnostic {
@@ -325,19 +413,28 @@ pub fn field_of_part(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn field_of_value(name: &str, kind: &str, base: Span, at: Span) -> Diagnostic {
-    Diagnostic::error("E0246", format!("a {kind} has no `{name}`"))
+    let d = Diagnostic::error("E0246", format!("a {kind} has no `{name}`"))
         .at(base, format!("a {kind}"))
-        .at(at, "a dot belongs after an application")
+        .at(at, "a dot belongs after an application");
+    match name {
+        "T" => d.fix("the transpose is `Wᵀ`", Span { start: base.end, ..at }, "ᵀ"),
+        _ => d.help("functions are applied to a value, `f(x)`; a component is `x[1]`"),
+    }
 }
 
-pub fn no_field(name: &str, title: &str, near: Option<Name>, at: Span) -> Diagnostic {
-    mean(Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown"), near)
+/// `own`: the name behind the dot.
+pub fn no_field(name: &str, title: &str, near: Option<Name>, own: Span, at: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown");
+    mean_or(d, near, own, "an application offers its outputs and equations, and `NAME_last`")
 }
 
-pub fn no_out(title: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0247", format!("{title} has no `out`"))
-        .at(at, "it gives nothing")
-        .help("add `out NAME`")
+/// `add`: the statement, where there is something to give.
+pub fn no_out(title: &str, at: Span, add: Option<Edit>) -> Diagnostic {
+    let d = Diagnostic::error("E0247", format!("{title} has no `out`")).at(at, "it gives nothing");
+    match add {
+        Some(edit) => d.fix_all("say what it gives", vec![edit]),
+        None => d.help("add `out NAME`"),
+    }
 }
 
 pub fn two_outs(name: &str, at: Span) -> Diagnostic {
@@ -590,16 +687,25 @@ pub fn layout_computes(at: Span) -> Diagnostic {
 
 // What nothing reads.
 
-pub fn unread(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::warning("E0260", format!("`{name}` is read by nothing for any option; it does not exist"))
+/// `statement`: what defines it and nothing else.
+pub fn unread(name: &str, at: Span, statement: Option<Span>) -> Diagnostic {
+    let d = Diagnostic::warning("E0260", format!("`{name}` is read by nothing for any option; it does not exist"))
         .at(at, "here")
-        .help("remove it, or use it")
+        .help("remove it, or use it");
+    match statement {
+        Some(statement) => d.fix("remove it", statement, ""),
+        None => d,
+    }
 }
 
 pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> Diagnostic {
-    Diagnostic::warning("E0261", format!("`{name}` is new and nothing reads it"))
+    let d = Diagnostic::warning("E0261", format!("`{name}` is new and nothing reads it"))
         .at(at, "here")
-        .help(format!("{base} defines {}", equations.join(", ")))
+        .help(format!("{base} defines {}", equations.join(", ")));
+    match crate::diag::near::nearest(name, equations.iter().copied()) {
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
+        None => d,
+    }
 }
 
 pub fn fell_away(names: &[Name], at: Span) -> Diagnostic {

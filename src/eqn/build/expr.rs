@@ -2,15 +2,56 @@
 
 use super::builder::Builder;
 use super::define::strip;
-use super::errors;
+use super::errors::{self, Sign, Written};
 use super::value::*;
 use crate::eqn::{Binary, Extent, Op, Ty, Unary};
 use crate::resolve::nearest;
-use crate::resolve::text::{SideKey, group_count, pick};
+use crate::diag::{Diagnostic, Edit};
+use crate::resolve::text::{Kind, SideKey, Text, group_count, pick};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
 use std::rc::Rc;
+
+/// How other languages write a value of the step before.
+const OLD_VALUE: [(&str, &str); 9] = [
+    ("", "_prev"),
+    ("", "_old"),
+    ("", "_last"),
+    ("", "_tm1"),
+    ("", "_t1"),
+    ("", "_t_1"),
+    ("prev_", ""),
+    ("old_", ""),
+    ("last_", ""),
+];
+
+/// Names in the shapes of an item's declarations that nothing defines, if they look like dimensions.
+fn undeclared_dims(text: &Text<'_>) -> Vec<String> {
+    let types = text.entries.iter().filter_map(|e| e.declared.as_ref()?.ty);
+    let mut found: Vec<String> = Vec::new();
+    for ty in types {
+        let TypeKind::Array(dims) = &ty.kind else { continue };
+        for dim in dims {
+            let mut names = Vec::new();
+            names_in(dim, &mut names);
+            for name in names {
+                let is_new = text.get(&name).is_none() && !text.dims.contains_key(&name);
+                if is_new && name.starts_with(char::is_uppercase) && !found.iter().any(|f| **f == *name) {
+                    found.push(name.to_string());
+                }
+            }
+        }
+    }
+    found
+}
+
+fn names_in(e: &Expr, out: &mut Vec<Name>) {
+    match &e.kind {
+        ExprKind::Name(p) => out.push(pick(p, 0)),
+        _ => super::names::children(e).into_iter().for_each(|c| names_in(c, out)),
+    }
+}
 
 /// For so many messages a name that may be meant is looked for.
 const MOST_SEARCHED: usize = 50;
@@ -53,7 +94,9 @@ impl<'l> Builder<'l> {
                     Ok(Val::Arr(self.unary(Unary::Not, arr, e.span)?))
                 }
             },
-            ExprKind::Binary { op, left, right, .. } => self.eval_binary(*op, left, right, env, e.span),
+            ExprKind::Binary { op, op_span, left, right } => {
+                self.eval_binary(*op, Written { sign: *op_span, left, right }, env, e.span)
+            }
             ExprKind::Cond { cond, then, else_ } => {
                 let c = self.eval(cond, env)?;
                 match c {
@@ -245,7 +288,6 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        use crate::resolve::text::Kind;
         if self.arity(env.frame, name)? > 0 {
             return Ok(Val::Family(env.frame, name.clone(), Vec::new()));
         }
@@ -270,11 +312,40 @@ impl<'l> Builder<'l> {
                 }
                 None => {
                     let var = self.var_name(env.frame);
-                    self.fail(errors::no_start(name, var.as_deref(), d.span, Some(span)))
+                    let ty = d.ty.filter(|_| d.over.is_empty()).map(|ty| ty.span);
+                    self.fail(errors::no_start(name, var.as_deref(), d.span, Some(span), ty))
                 }
             },
             _ => self.eval_def(env.frame, name, &[], span),
         }
+    }
+
+    /// What a spelling of other languages means here; `far`: no name is near.
+    fn meant(&self, written: &str, far: bool, env: &Env, at: Span) -> Option<Diagnostic> {
+        let f = self.frame(env.frame);
+        let is_state = |name: &str| {
+            f.text.get(name).and_then(|e| e.declared.as_ref()).is_some_and(|d| d.kind == Kind::State)
+        };
+        let right = match written {
+            "True" => Some("true".to_string()),
+            "False" => Some("false".to_string()),
+            _ => None,
+        };
+        let old = OLD_VALUE.iter().find_map(|(before, after)| {
+            written.strip_prefix(before)?.strip_suffix(after).filter(|stem| is_state(stem))
+        });
+        let old = old.and_then(|stem| Some(format!("{stem}[{}-1]", self.var_name(env.frame)?)));
+        let transposed = written.strip_suffix('\'').filter(|stem| f.text.get(stem).is_some());
+        if let Some(right) = right.or(old).or(transposed.map(|stem| format!("{stem}ᵀ"))) {
+            return Some(errors::name_from_elsewhere(written, &right, at));
+        }
+        let header = Some(f.text.layers.first()?).filter(|l| f.text.layers.len() == 1 && l.statics.is_empty())?;
+        let dims = undeclared_dims(&f.text);
+        (far && env.dims_first && f.text.inputs.is_empty() && dims.iter().any(|d| **d == *written)).then(|| {
+            let behind = Span { start: header.name.span.end, ..header.name.span };
+            let header = Edit { span: behind, text: format!("({})", dims.join(", ")) };
+            errors::unknown_dimension(written, header, at)
+        })
     }
 
     pub fn unknown<T>(&mut self, name: &Name, written: &str, env: &Env, span: Span) -> R<T> {
@@ -297,7 +368,10 @@ impl<'l> Builder<'l> {
             let candidates = candidates.chain(f.statics.iter().flat_map(|s| s.keys())).chain(f.free.keys());
             near = nearest(name, candidates).cloned();
         }
-        let d = errors::unknown_name(written, near, span);
+        let d = match self.meant(written, near.is_none(), env, span) {
+            Some(d) => d,
+            None => errors::unknown_name(written, near, span),
+        };
         self.fail(d)
     }
 
@@ -306,12 +380,13 @@ impl<'l> Builder<'l> {
     fn eval_binary(
         &mut self,
         op: BinaryOp,
-        left: &'l Expr,
-        right: &'l Expr,
+        written: Written<'l>,
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
         use BinaryOp::*;
+        let Written { left, right, .. } = written;
+        let sign = |text| Sign { text, written: Some(written) };
         match op {
             And | Or => {
                 let a = self.eval(left, env)?;
@@ -334,8 +409,8 @@ impl<'l> Builder<'l> {
                 }
                 let a = self.bool(a, left.span)?;
                 let b = self.bool(b, right.span)?;
-                let (kind, sign) = if op == And { (Binary::And, "and") } else { (Binary::Or, "or") };
-                self.elementwise(kind, sign, (a, left.span), (b, right.span), span).map(Val::Arr)
+                let (kind, text) = if op == And { (Binary::And, "and") } else { (Binary::Or, "or") };
+                self.elementwise(kind, sign(text), (a, left.span), (b, right.span), span).map(Val::Arr)
             }
             Eq | Ne => {
                 if let Some(equal) = self.compare_choice(left, right, env)? {
@@ -356,7 +431,7 @@ impl<'l> Builder<'l> {
                 let a = self.real(a, left.span)?;
                 let b = self.eval(right, env)?;
                 let b = self.real(b, right.span)?;
-                self.matmul((a, left.span), (b, right.span), span).map(Val::Arr)
+                self.matmul((a, left.span), (b, right.span), written, span).map(Val::Arr)
             }
             Add | Sub | Mul | Div | Mod | IntDiv | Pow => {
                 let a = self.eval(left, env)?;
@@ -370,7 +445,7 @@ impl<'l> Builder<'l> {
                 {
                     return self.fail(errors::exponent_shape(right.span));
                 }
-                let (kind, sign) = match op {
+                let (kind, text) = match op {
                     Add => (Binary::Add, "+"),
                     Sub => (Binary::Sub, "−"),
                     Mul => (Binary::Mul, "⊙"),
@@ -381,7 +456,7 @@ impl<'l> Builder<'l> {
                 };
                 let a = self.real(a, left.span)?;
                 let b = self.real(b, right.span)?;
-                let out = self.elementwise(kind, sign, (a, left.span), (b, right.span), span)?;
+                let out = self.elementwise(kind, sign(text), (a, left.span), (b, right.span), span)?;
                 match op {
                     IntDiv => self.unary(Unary::Floor, out, span).map(Val::Arr),
                     _ => Ok(Val::Arr(out)),
@@ -554,7 +629,8 @@ impl<'l> Builder<'l> {
                 let arr = self.force(val, base.span)?;
                 let shape = self.shape(arr).to_vec();
                 if shape.len() != 2 {
-                    return self.fail(errors::transpose_shape(&shape, base.span));
+                    let mark = Span { start: base.span.end, ..span };
+                    return self.fail(errors::transpose_shape(&shape, base.span, mark));
                 }
                 if arr.along != 0 {
                     return Err(Stop::NoAlong(span));

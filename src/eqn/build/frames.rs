@@ -4,6 +4,7 @@ use super::builder::{Builder, FRAME_WORK, STATIC_WORK};
 use super::errors::{self, Reported};
 use super::space::Space;
 use super::value::*;
+use crate::diag::Edit;
 use crate::resolve::{ItemId, item_name, nearest};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -145,9 +146,9 @@ impl<'l> Builder<'l> {
                 (None, None) if may_lack && kind == StaticKind::Dim => Slot::Hole,
                 (None, None) => {
                     let list = signature(statics);
-                    let d =
-                        errors::static_missing(&title.written, &list, &s.name.written, kind.word(), *span);
-                    return self.fail(d);
+                    let fix = self.missing_dimension(s, statics, args, env);
+                    let (title, name) = (&title.written, &s.name.written);
+                    return self.fail(errors::static_missing(title, &list, name, kind.word(), *span, fix));
                 }
             };
             let words: &'l [Ident] = if kind == StaticKind::Choice { &s.kind } else { &[] };
@@ -155,6 +156,31 @@ impl<'l> Builder<'l> {
             out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span });
         }
         Ok(out)
+    }
+
+    /// What an argument list is to hold as well, where one dimension is missing: the one of that name where it stands,
+    /// else `_` for the first, which inputs decide.
+    fn missing_dimension(
+        &mut self,
+        missing: &Static,
+        statics: &'l [Static],
+        args: &'l [Arg],
+        env: &Env,
+    ) -> Option<(String, Edit)> {
+        let (first, last) = (args.first()?, args.last()?);
+        let named = args.iter().any(|a| a.name.is_some());
+        let wanted = statics.iter().filter(|s| s.default.is_none() && s.kind.is_empty()).count();
+        if named || wanted != args.len() + 1 || statics.get(args.len())?.span != missing.span {
+            return None;
+        }
+        if self.find_static(env.frame, env.layer, &missing.name.name).is_some() {
+            let span = Span { start: last.span.end, ..last.span };
+            let name = &missing.name.written;
+            return Some((format!("give it {name}"), Edit { span, text: format!(", {name}") }));
+        }
+        let span = Span { end: first.span.start, ..first.span };
+        let title = "write `_` for a dimension that the input decides".to_string();
+        Some((title, Edit { span, text: "_, ".into() }))
     }
 
     /// The set `D..` or `K..` whose size an argument may give: of a cell's header, or of a layer's inputs.

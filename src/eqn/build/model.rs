@@ -5,6 +5,8 @@ use super::builder::Builder;
 use super::define::strip;
 use super::errors;
 use super::value::*;
+use super::names::children;
+use crate::diag::Edit;
 use crate::eqn::{DomainId, DomainKind, Graph, Level, NodeId, Op, SourceKind, Ty};
 use crate::resolve::text::plain;
 use crate::resolve::{ItemId, nearest};
@@ -127,7 +129,7 @@ impl<'l> Builder<'l> {
         }
         if let (true, Some(span)) = (self.graph.outputs.is_empty(), self.frame(frame).span) {
             let title = self.frame(frame).title.clone();
-            return self.fail(errors::no_out(&title, span));
+            return self.fail(errors::no_out(&title, span, None));
         }
         Ok((nodes, blocks))
     }
@@ -297,6 +299,22 @@ impl<'l> Builder<'l> {
         }
     }
 
+    /// What makes a call of one argument, if the outermost item has it at this place, that argument.
+    fn without_call(&self, at: Span) -> Vec<Edit> {
+        let Some(frame) = self.outermost else { return Vec::new() };
+        let text = &self.frame(frame).text;
+        let equations = text.entries.iter().filter_map(|e| Some(&e.equated.as_ref()?.equation.value));
+        let losses = text.blocks.iter().filter_map(|stmt| match &stmt.kind {
+            StmtKind::Loss { value, .. } | StmtKind::Metric { value, .. } => Some(value),
+            _ => None,
+        });
+        let argument = equations.chain(losses).find_map(|e| argument_at(e, at));
+        argument.map_or_else(Vec::new, |inner| {
+            let cut = |start, end| Edit { span: Span { start, end, ..at }, text: String::new() };
+            vec![cut(at.start, inner.span.start), cut(inner.span.end, at.end)]
+        })
+    }
+
     /// A score read by the symbol it has already seen.
     fn check_leaks(&mut self, goals: &[(NodeId, Span)]) {
         let mut found = Vec::new();
@@ -323,7 +341,8 @@ impl<'l> Builder<'l> {
             _ => None,
         });
         if let Some((inner, outer)) = twice {
-            self.warn(errors::softmax_twice(inner, outer));
+            let edits = inner.map_or_else(Vec::new, |at| self.without_call(at));
+            self.warn(errors::softmax_twice(inner, outer, edits));
         }
     }
 }
@@ -386,3 +405,14 @@ fn metric_name(e: &Expr) -> Name {
 
 /// The tree of a model; [`Model`] is what is built from it.
 pub type ModelTree = crate::syntax::ast::Model;
+
+/// The argument of a call of one, if the call stands at a place.
+fn argument_at(e: &Expr, at: Span) -> Option<&Expr> {
+    match &e.kind {
+        ExprKind::Call { args, .. } if e.span == at => match args.as_slice() {
+            [Arg { name: None, value, .. }] => Some(value),
+            _ => None,
+        },
+        _ => children(e).into_iter().find_map(|c| argument_at(c, at)),
+    }
+}

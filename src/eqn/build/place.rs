@@ -37,6 +37,9 @@ pub(super) enum PlaceKind {
     Other,
 }
 
+/// What stands before the dot in other languages, where here is none.
+const FOREIGN_PREFIXES: [&str; 9] = ["torch", "np", "numpy", "nn", "F", "functional", "jnp", "tf", "self"];
+
 impl<'l> Builder<'l> {
     pub fn eval_ref_value(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
         let r = self.eval_ref(e, env)?;
@@ -77,9 +80,17 @@ impl<'l> Builder<'l> {
                 self.eval(e, env).map(Ref::Val)
             }
             ExprKind::Field { base, field } => {
+                if let ExprKind::Name(p) = &strip(base).kind
+                    && FOREIGN_PREFIXES.contains(&&*p.written)
+                    && self.frame(env.frame).kind != FrameKind::Root
+                    && self.lookup_quiet(&pick(p, 0), env).is_none()
+                {
+                    let prefix = Span { end: field.span.start, ..base.span };
+                    return self.fail(errors::foreign_prefix(&p.written, base.span, prefix));
+                }
                 let val = self.eval(base, env)?;
                 let name = self.pattern_name(field, env)?;
-                self.field(val, base.span, &name, env, e.span)
+                self.field(val, base.span, (&name, field.span), env, e.span)
             }
             ExprKind::Index { base, places } => {
                 let r = self.eval_ref(base, env)?;
@@ -233,7 +244,8 @@ impl<'l> Builder<'l> {
                 match self.edge_number(env.frame, &name) {
                     Some(k) => return Ok(Some(Step::Child(k))),
                     None if matches!(&*name, "left" | "right") => {
-                        return self.fail(errors::no_edge(&p.written, var.as_deref(), lo.span));
+                        let stands = var.as_ref().map(|var| format!("{var}-1"));
+                        return self.fail(errors::no_edge(&p.written, var.as_deref(), lo.span, stands));
                     }
                     None => return Ok(None),
                 }
@@ -258,10 +270,10 @@ impl<'l> Builder<'l> {
                 match (tree, own, child) {
                     (true, _, Some(k)) => return Ok(Some(edge(k))),
                     (false, Some(axis), _) => return Ok(Some(along(axis))),
-                    _ => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                    _ => return self.fail(errors::no_edge(&written, var.as_deref(), at, None)),
                 }
             }
-            Some(Bind::Position(_)) => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+            Some(Bind::Position(_)) => return self.fail(errors::no_edge(&written, var.as_deref(), at, None)),
             None => {}
         }
         match (self.axis_variable(env.frame, &name), self.edge_number(env.frame, &name)) {
@@ -273,7 +285,10 @@ impl<'l> Builder<'l> {
                 self.fail(errors::no_chain(&title, &name, applied, span))
             }
             (None, None) => match self.header_kind(env.frame) {
-                OverKind::Chain => self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                OverKind::Chain => {
+                    let stands = var.as_ref().map(|var| var.to_string());
+                    self.fail(errors::no_edge(&written, var.as_deref(), at, stands))
+                }
                 kind => self.fail(errors::no_such_edge(&written, kind, at)),
             },
         }
@@ -328,7 +343,7 @@ impl<'l> Builder<'l> {
         let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
         if let Some(step) = self.edge_step(places, env, span)? {
             if before {
-                return self.fail(errors::offset_at_side(span));
+                return self.fail(errors::offset_at_side(span, Span { start: base.end, ..span }));
             }
             return self.read_lag(frame, &name, &index, &step, span);
         }
@@ -343,12 +358,12 @@ impl<'l> Builder<'l> {
             return self.read_value(val, base, Some((frame, &name, &index)), places, env, span);
         }
         if before {
-            return self.fail(errors::offset_at_side(span));
+            return self.fail(errors::offset_at_side(span, Span { start: base.end, ..span }));
         }
         let own = self.own_axes(env.frame);
         let relative = kinds.iter().all(|k| matches!(k, PlaceKind::Own(..)));
         if relative && !self.is_whole_input(frame, &name) {
-            let step = self.own_step(&own, &kinds, env, span)?;
+            let step = self.own_step(&own, &kinds, places, env, span)?;
             if step.is_zero() {
                 return self.eval_def(frame, &name, &index, span);
             }
@@ -417,7 +432,14 @@ impl<'l> Builder<'l> {
     }
 
     /// Places that all are relative to this point: one for each axis, in their order.
-    fn own_step(&mut self, own: &[DomainId], kinds: &[PlaceKind], env: &Env, span: Span) -> R<Step> {
+    fn own_step(
+        &mut self,
+        own: &[DomainId],
+        kinds: &[PlaceKind],
+        places: &[Place],
+        env: &Env,
+        span: Span,
+    ) -> R<Step> {
         let found: Vec<(DomainId, i64)> = kinds
             .iter()
             .filter_map(|k| match k {
@@ -428,7 +450,8 @@ impl<'l> Builder<'l> {
         if found.iter().map(|(d, _)| *d).ne(own.iter().copied()) {
             let names: Vec<String> =
                 self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
-            return self.fail(errors::place_wants_axes(&names, found.len(), span));
+            let all = in_order(own, &names, &found).zip(places_span(places)).map(|(new, at)| (at, new));
+            return self.fail(errors::place_wants_axes(&names, found.len(), span, all));
         }
         Ok(Step::By(found))
     }
@@ -472,7 +495,7 @@ impl<'l> Builder<'l> {
                 Some(step) => step,
                 None => {
                     let own = self.own_axes(env.frame);
-                    self.own_step(&own, &kinds, env, span)?
+                    self.own_step(&own, &kinds, places, env, span)?
                 }
             };
             if step.is_zero() {
@@ -544,4 +567,25 @@ impl<'l> Builder<'l> {
             _ => false,
         }
     }
+}
+
+/// A place with all axes in their order: those that are given where they are given, the others at this point.
+fn in_order(own: &[DomainId], names: &[String], found: &[(DomainId, i64)]) -> Option<String> {
+    let known = found.iter().all(|(d, _)| own.contains(d));
+    if !known || own.len() != names.len() || found.len() > own.len() {
+        return None;
+    }
+    let axes = own.iter().zip(names).map(|(axis, name)| match found.iter().find(|(d, _)| d == axis) {
+        Some((_, k)) if *k != 0 => format!("{name}{k:+}"),
+        _ => name.clone(),
+    });
+    Some(axes.collect::<Vec<_>>().join(", "))
+}
+
+fn places_span(places: &[Place]) -> Option<Span> {
+    let span = |place: &Place| match place {
+        Place::Prev(e) | Place::Next(e) => e.span,
+        Place::At(set) => set.span,
+    };
+    Some(span(places.first()?).to(span(places.last()?)))
 }

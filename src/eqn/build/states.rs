@@ -66,8 +66,12 @@ impl<'l> Builder<'l> {
             Some(Kind::Param | Kind::Mem) => return self.fail(errors::no_steps(name, span)),
             _ => {
                 let shape = self.shape_hint(frame, name, index);
+                let equated = entry.equated.as_ref().filter(|_| self.frame(frame).top);
                 let place = entry.equated.as_ref().map(|e| e.span);
-                return self.fail(errors::not_a_state(name, shape, place, span));
+                // A family or one of several names wants a declaration of its own kind.
+                let single = equated.filter(|e| index.is_empty() && e.brace.is_none() && e.targets == 1);
+                let before = single.map(|e| e.equation.span);
+                return self.fail(errors::not_a_state(name, shape, place, before, span));
             }
         };
         let state = match step {
@@ -598,7 +602,10 @@ impl<'l> Builder<'l> {
             Start::Missing if self.frame(*frame).top && !inner => (0.0, None),
             Start::Missing => {
                 let at = self.frame(*frame).span;
-                return self.fail(errors::no_start(name, self.var_name(*frame).as_deref(), span, at));
+                let text = &self.frame(*frame).text;
+                let declared = text.get(name).and_then(|e| e.declared.as_ref());
+                let ty = declared.filter(|d| d.over.is_empty()).and_then(|d| d.ty).map(|ty| ty.span);
+                return self.fail(errors::no_start(name, self.var_name(*frame).as_deref(), span, at, ty));
             }
         };
         let mut member = state.shape.clone();

@@ -8,6 +8,7 @@ use crate::eqn::{Dist, DomainId, Scalar};
 use crate::resolve::nearest;
 use crate::resolve::text::plain;
 use crate::shape::Dim;
+use crate::diag::Edit;
 use crate::source::Span;
 use crate::syntax::ast::*;
 use std::sync::Arc;
@@ -45,7 +46,10 @@ impl<'l> Builder<'l> {
                 "cell" => Ok(StaticKind::Cell),
                 "fn" => Ok(StaticKind::Fn),
                 "dim" => Ok(StaticKind::Dim),
-                _ => self.fail(errors::unknown_kind(&word.written, word.span)),
+                _ => {
+                    let mark = Span { start: s.name.span.end, ..word.span };
+                    self.fail(errors::unknown_kind(&word.written, word.span, mark))
+                }
             },
             _ => Ok(StaticKind::Choice),
         }
@@ -302,7 +306,10 @@ impl<'l> Builder<'l> {
     /// Refuses a value in place of a dimension.
     pub fn no_dim<T>(&mut self, val: &Val<'l>, expr: &Expr, env: &Env) -> R<T> {
         match self.input_in(expr, env) {
-            Some(input) => self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span)),
+            Some(input) => {
+                let groups = end_of_statics(input);
+                self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span, Some(groups)))
+            }
             None => match val {
                 // Whole numbers are exact so far; a dimension beyond them overflows.
                 Val::Num(x) if x.abs() >= 9e15 => {
@@ -649,4 +656,9 @@ fn fold_scalar(s: Scalar) -> Scalar {
         },
     };
     value.map_or(s, Scalar::Num)
+}
+
+/// Makes an input, and those before it, static parameters of a layer.
+pub fn end_of_statics(last: &InputDecl) -> Edit {
+    Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
 }

@@ -7,6 +7,7 @@ use super::errors;
 use super::frames::{Origin, empty_frame};
 use super::space::{Bound, OwnAxis};
 use super::value::*;
+use crate::diag::Edit;
 use crate::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty};
 use crate::resolve::text::{Declared, Kind, plain};
 use crate::resolve::{ItemId, nearest};
@@ -234,6 +235,16 @@ impl<'l> Builder<'l> {
         self.frame_mut(frame).given.insert(name.clone(), Val::node(node));
     }
 
+    /// What ends the group of static parameters behind an input of a layer: in the place of the comma, if one follows.
+    fn group_behind(&self, frame: FrameId, k: usize) -> Option<Edit> {
+        let inputs = self.frame(frame).text.inputs;
+        let edit = super::statics::end_of_statics(inputs.get(k)?);
+        Some(match inputs.get(k + 1) {
+            Some(next) => Edit { span: Span { end: next.span.start, ..edit.span }, ..edit },
+            None => edit,
+        })
+    }
+
     fn top_layer_input(&mut self, frame: FrameId, input: &'l InputDecl) -> R<()> {
         let name = &input.name.name;
         if !input.kind.is_empty() {
@@ -241,10 +252,13 @@ impl<'l> Builder<'l> {
                 Some(e) => self.eval(e, &Env::new(frame, 0))?,
                 None => {
                     let in_layer = self.frame(frame).kind == FrameKind::Layer;
+                    let groups = self.frame(frame).text.inputs.iter().position(|i| i.span == input.span);
+                    let groups = groups.and_then(|k| self.group_behind(frame, k));
                     return self.fail(errors::static_input_missing(
                         &input.name.written,
                         in_layer,
                         input.span,
+                        groups,
                     ));
                 }
             };

@@ -71,7 +71,8 @@ pub fn edge_stands_alone(name: &str, at: Span) -> Diagnostic {
     .at(at, "beside other places")
 }
 
-pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
+/// `place`: what stands in the bracket, and the same with all axes in their order.
+pub fn place_wants_axes(names: &[String], got: usize, at: Span, place: Option<(Span, String)>) -> Diagnostic {
     let example: Vec<String> =
         names.iter().enumerate().map(|(i, n)| if i == 0 { format!("{n}-1") } else { n.clone() }).collect();
     let d = Diagnostic::error(
@@ -79,11 +80,15 @@ pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
         format!("a place in grid({}) wants {} indices, {got} given", names.join(", "), names.len()),
     )
     .at(at, "here");
-    match names.first() {
-        Some(first) => d.help(format!(
+    let d = match names.first() {
+        Some(first) if place.is_none() => d.help(format!(
             "write all axes in their order: `h[{}]`, or `h[prev {first}]`",
             example.join(", ")
         )),
+        _ => d,
+    };
+    match place {
+        Some((at, new)) => d.fix("write all axes in their order", at, new),
         None => d,
     }
 }

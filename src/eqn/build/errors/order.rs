@@ -1,11 +1,12 @@
 //! Points, lags, states, order.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::shape::{Dim, Shape, show_shape};
 use crate::source::Span;
 
-pub fn cycle(path: &[String], places: &[Span], var: Option<&str>, at: Span) -> Diagnostic {
+/// `old`: how the old value is written, if the name has one.
+pub fn cycle(path: &[String], places: &[Span], old: Option<String>, at: Span) -> Diagnostic {
     let route = path.join(" → ");
     let first = path.first().cloned().unwrap_or_default();
     let message = match path {
@@ -21,8 +22,8 @@ pub fn cycle(path: &[String], places: &[Span], var: Option<&str>, at: Span) -> D
     for place in places.iter().take(6) {
         d = d.at(*place, "on the way");
     }
-    match var {
-        Some(var) => d.help(format!("for the old value write `{first}[{var}-1]`")),
+    match old {
+        Some(old) => d.fix(format!("for the old value write `{old}`"), at, old),
         None => d,
     }
 }
@@ -34,15 +35,27 @@ pub fn override_reads_itself(name: &str, places: &[Span], at: Span) -> Diagnosti
     ))
 }
 
-pub fn not_a_state(name: &str, shape: Option<Shape>, equation: Option<Span>, at: Span) -> Diagnostic {
-    let shape = shape.map_or("[…]".to_string(), |s| show_shape(&s));
-    Diagnostic::error(
+/// `before`: where a declaration may stand.
+pub fn not_a_state(
+    name: &str,
+    shape: Option<Shape>,
+    equation: Option<Span>,
+    before: Option<Span>,
+    at: Span,
+) -> Diagnostic {
+    let shown = shape.as_ref().map_or("[…]".to_string(), |s| show_shape(s));
+    let d = Diagnostic::error(
         "E0402",
         format!("`{name}` is read at another step but has no value outside the sequence"),
     )
     .at(at, "read here")
-    .at_some(equation, "its equation")
-    .help(format!("declare `state {name} : {shape} = 0`"))
+    .at_some(equation, "its equation");
+    let declaration = format!("state {name} : {shown} = 0");
+    let title = format!("declare `{declaration}`");
+    match before.filter(|_| shape.is_some()) {
+        Some(before) => d.fix("declare it a state", Span { end: before.start, ..before }, format!("{declaration}\n  ")),
+        None => d.help(title),
+    }
 }
 
 pub fn not_a_state_value(at: Span) -> Diagnostic {
@@ -96,10 +109,11 @@ pub fn lag_too_great(lag: i64, limit: u32, at: Span) -> Diagnostic {
         ))
 }
 
-pub fn offset_at_side(at: Span) -> Diagnostic {
+/// `bracket`: from the end of the name on.
+pub fn offset_at_side(at: Span, bracket: Span) -> Diagnostic {
     Diagnostic::error("E0407", "in an `at` block a name already means the point before the first")
         .at(at, "read at an offset")
-        .help("leave the bracket out")
+        .fix("leave the bracket out", bracket, "")
 }
 
 pub fn state_without_equation(name: &str, declared: Span, at: Span) -> Diagnostic {
@@ -109,18 +123,37 @@ pub fn state_without_equation(name: &str, declared: Span, at: Span) -> Diagnosti
         .help(format!("add `{name} = …`"))
 }
 
-pub fn no_start(name: &str, var: Option<&str>, declared: Span, at: Option<Span>) -> Diagnostic {
+/// `ty`: its shape as it is declared.
+pub fn no_start(
+    name: &str,
+    var: Option<&str>,
+    declared: Span,
+    at: Option<Span>,
+    ty: Option<Span>,
+) -> Diagnostic {
     let var = var.unwrap_or("t");
-    Diagnostic::error("E0409", format!("`{name}` has no value before the first step"))
+    let d = Diagnostic::error("E0409", format!("`{name}` has no value before the first step"))
         .at(declared, "declared without one")
         .at_some(at, "and none is given here")
-        .help(format!("`= 0`, `at {var} = 0 {{ {name} = … }}`, or `{name}0 = …` in the call"))
+        .help(format!("`= 0`, `at {var} = 0 {{ {name} = … }}`, or `{name}0 = …` in the call"));
+    match ty {
+        Some(ty) => d.fix("begin with zeros", behind(ty), " = 0"),
+        None => d,
+    }
 }
 
-pub fn param_without_value(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0410", format!("`{name}` has no initial value"))
-        .at(at, "declared here")
-        .help("add `~ uniform(1/sqrt(H))` or `= 0`")
+fn behind(span: Span) -> Span {
+    Span { start: span.end, ..span }
+}
+
+/// `ty`: its shape as it is declared; `rows`: the first extent of a matrix.
+pub fn param_without_value(name: &str, at: Span, ty: Span, rows: Option<String>) -> Diagnostic {
+    let d = Diagnostic::error("E0410", format!("`{name}` has no initial value")).at(at, "declared here");
+    let zeros = |d: Diagnostic| d.fix("begin with zeros", behind(ty), " = 0");
+    match rows {
+        Some(rows) => zeros(d.fix("draw it at random", behind(ty), format!(" ~ uniform(1/sqrt({rows}))"))),
+        None => zeros(d),
+    }
 }
 
 pub fn boundary_varies(at: Span) -> Diagnostic {
@@ -144,11 +177,16 @@ pub fn no_chain(title: &str, name: &str, at: Option<Span>, read: Span) -> Diagno
     .help("apply it to a sequence, or give one step's predecessors: `prev h = …`")
 }
 
-pub fn no_edge(edge: &str, var: Option<&str>, at: Span) -> Diagnostic {
+/// `stands`: what may stand in its place, if the place is that of the edge.
+pub fn no_edge(edge: &str, var: Option<&str>, at: Span, stands: Option<String>) -> Diagnostic {
     match var {
-        Some(var) => Diagnostic::error("E0413", format!("a chain has no edge `{edge}`"))
-            .at(at, "here")
-            .help(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`")),
+        Some(var) => {
+            let d = Diagnostic::error("E0413", format!("a chain has no edge `{edge}`")).at(at, "here");
+            match stands {
+                Some(new) => d.fix(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`"), at, new),
+                None => d.help(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`")),
+            }
+        }
         None => {
             Diagnostic::error("E0413", format!("there are no steps here, so no edge `{edge}`")).at(at, "here")
         }
@@ -198,7 +236,11 @@ pub fn wants_sequence_input(name: &str, axes: usize, at: Span, declared: Span) -
 }
 
 pub fn position_from_one(k: i64, at: Span) -> Diagnostic {
-    Diagnostic::error("E0417", format!("there is no position {k}")).at(at, "positions count from 1")
+    let d = Diagnostic::error("E0417", format!("there is no position {k}")).at(at, "positions count from 1");
+    match k {
+        0 => d.fix("the first is 1", at, "1"),
+        _ => d.help("the first is 1, the last of `chain(t in 1..T)` is `T`"),
+    }
 }
 
 pub fn position_behind_last(k: i64, at: Span) -> Diagnostic {
@@ -238,9 +280,11 @@ pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>) -> Diagnos
         .help("`shift` the input by one")
 }
 
-pub fn softmax_twice(inner: Option<Span>, outer: Option<Span>) -> Diagnostic {
+/// `edits`: what leaves the inner one out.
+pub fn softmax_twice(inner: Option<Span>, outer: Option<Span>, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::warning("E0423", "a softmax of a softmax: what takes scores applies softmax itself")
         .at_some(inner, "this softmax")
         .at_some(outer, "goes into another")
         .help("give it the scores")
+        .fix_all("give it the scores", edits)
 }

@@ -50,7 +50,14 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// When messages are coloured
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        help_heading = "Global options"
+    )]
     color: Colour,
 }
 
@@ -110,8 +117,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(e.exit_code().clamp(0, 255) as u8);
         }
     };
-    let worker =
-        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || guarded(arguments.command, arguments.color));
+    let worker = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || guarded(arguments.command, arguments.color));
     match worker.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => ExitCode::from(code),
         _ => internal("the worker could not be run"),

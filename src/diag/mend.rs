@@ -34,7 +34,8 @@ pub fn mend(sources: &Sources, diagnostics: &[Diagnostic]) -> Mended {
     for edit in taken {
         of_file.entry(edit.span.file).or_default().push(edit);
     }
-    let texts = of_file.into_iter().map(|(file, edits)| (file, applied_to(&sources.get(file).text, 0, &edits)));
+    let texts =
+        of_file.into_iter().map(|(file, edits)| (file, applied_to(&sources.get(file).text, 0, &edits)));
     Mended { texts: texts.collect(), applied }
 }
 
@@ -65,7 +66,8 @@ fn applied_to(part: &str, base: usize, edits: &[&Edit]) -> String {
     let mut out = String::with_capacity(part.len() + 16);
     let mut at = 0;
     for edit in edits {
-        let (start, end) = ((edit.span.start as usize).max(base) - base, (edit.span.end as usize).max(base) - base);
+        let (start, end) =
+            ((edit.span.start as usize).max(base) - base, (edit.span.end as usize).max(base) - base);
         out.push_str(part.get(at..start).unwrap_or_default());
         out.push_str(&edit.text);
         at = end.max(at);

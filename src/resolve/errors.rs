@@ -27,7 +27,13 @@ pub fn uses_too_deep(limit: usize, at: Option<Span>) -> Diagnostic {
 }
 
 pub fn cannot_read(path: &str, reason: &str, at: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0202", format!("cannot read {path}: {reason}")).at_some(at, "used here")
+    let d = Diagnostic::error("E0202", format!("cannot read {path}: {reason}"));
+    match at {
+        Some(at) => d
+            .at(at, "used here")
+            .help("a path after `use` is relative to the file it stands in, and ends in `.rnn`"),
+        None => d,
+    }
 }
 
 pub fn use_outside(path: &str, at: Span) -> Diagnostic {
@@ -100,7 +106,9 @@ pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
 }
 
 pub fn base_cycle(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0212", format!("`{name}` is derived from itself")).at(at, "this closes the circle")
+    Diagnostic::error("E0212", format!("`{name}` is derived from itself"))
+        .at(at, "this closes the circle")
+        .help("a line of bases ends in a cell with a body: `cell A(I) { … }`")
 }
 
 pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {

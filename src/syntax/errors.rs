@@ -46,7 +46,7 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>, edits: Vec<E
             Diagnostic::error("E0103", format!("the character U+{:04X} may not stand here", c as u32))
         }
         c if c.is_numeric() => Diagnostic::error("E0103", format!("`{c}` may not stand in a name")),
-        '“' | '”' | '„' | '‟' | '«' | '»' | '‘' | '’' => {
+        '“' | '”' | '„' | '‟' | '«' | '»' | '‘' | '’' | '\'' => {
             Diagnostic::error("E0103", format!("`{c}` is no plain quote"))
         }
         c => Diagnostic::error("E0103", format!("`{c}` is no operator")),
@@ -66,12 +66,7 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>, edits: Vec<E
     }
 }
 
-pub fn unclosed(
-    opener: Span,
-    text: &str,
-    closer: Option<(Span, &str)>,
-    edit: Option<Edit>,
-) -> Diagnostic {
+pub fn unclosed(opener: Span, text: &str, closer: Option<(Span, &str)>, edit: Option<Edit>) -> Diagnostic {
     let error = Diagnostic::error("E0104", format!("`{text}` is never closed")).at(opener, "opened here");
     let partner = super::mend::partner(text);
     let title = match text {
@@ -151,8 +146,9 @@ pub fn juxtaposed(
         _ => "the elementwise product",
     };
     let gap = Span { start: left.end, end: left.end, ..left };
-    let mut error = Diagnostic::error("E0109", format!("no operator between `{left_text}` and `{right_text}`"))
-        .at(left.to(right), "two operands side by side");
+    let mut error =
+        Diagnostic::error("E0109", format!("no operator between `{left_text}` and `{right_text}`"))
+            .at(left.to(right), "two operands side by side");
     for sign in signs.into_iter().take(if signs[0] == "*" { 1 } else { 2 }) {
         error = error.fix(format!("{} is `{sign}`", what(sign)), gap, format!(" {sign}"));
     }
@@ -175,6 +171,20 @@ pub fn foreign(span: Span, sign: &str, help: &str, edits: Vec<Edit>) -> Diagnost
         .fix_all(help, edits)
 }
 
+pub fn bars(span: Span, norm: Vec<Edit>, abs: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0124", "`|` is no bracket")
+        .at(span, "from another language")
+        .help("the length of a vector is `norm(x)`, the size of each component `abs(x)`")
+        .fix_all("the length of a vector is `norm(x)`", norm)
+        .fix_all("the size of each component is `abs(x)`", abs)
+}
+
+pub fn text_as_docs(span: Span) -> Diagnostic {
+    Diagnostic::error("E0124", "a text is no statement")
+        .at(span, "from another language")
+        .help("documentation is a line `## …` above what it describes, a comment begins with `#`")
+}
+
 pub fn foreign_place(span: Span, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::error("E0124", "a step is written in square brackets")
         .at(span, "braces list the words of a family")
@@ -190,9 +200,7 @@ pub fn commas_in_group(span: Span, edits: Vec<Edit>) -> Diagnostic {
 pub fn foreign_statement(span: Span, word: &str, meant: Option<&str>, edits: Vec<Edit>) -> Diagnostic {
     let error = Diagnostic::error("E0124", format!("no statement begins with `{word}`"));
     match meant {
-        Some(meant) => {
-            error.at(span, "unknown").fix_all(format!("did you mean `{meant}`?"), edits)
-        }
+        Some(meant) => error.at(span, "unknown").fix_all(format!("did you mean `{meant}`?"), edits),
         None => error
             .at(span, "not needed")
             .fix_all("an equation is `name = expression`, without a word before it", edits),
@@ -223,7 +231,11 @@ pub fn number_suffix(span: Span, number: &str, edits: Vec<Edit>) -> Diagnostic {
 }
 
 pub fn compares_not_defines(span: Span) -> Diagnostic {
-    Diagnostic::error("E0112", "`==` compares, `=` defines").at(span, "compares").fix("write `=` here", span, "=")
+    Diagnostic::error("E0112", "`==` compares, `=` defines").at(span, "compares").fix(
+        "write `=` here",
+        span,
+        "=",
+    )
 }
 
 pub fn no_operand(span: Span, operator: &str) -> Diagnostic {
@@ -265,7 +277,11 @@ pub fn word_as_name(span: Span, word: &str, edits: Vec<Edit>) -> Diagnostic {
 }
 
 pub fn defines_not_compares(span: Span) -> Diagnostic {
-    Diagnostic::error("E0112", "`=` defines, `==` compares").at(span, "defines").fix("write `==` here", span, "==")
+    Diagnostic::error("E0112", "`=` defines, `==` compares").at(span, "defines").fix(
+        "write `==` here",
+        span,
+        "==",
+    )
 }
 
 /// `middle`: what both compare, where it ends and how it is written.
@@ -327,9 +343,11 @@ pub fn one_word_group(span: Span, edits: Vec<Edit>) -> Diagnostic {
 }
 
 pub fn number_too_great(span: Span, text: &str) -> Diagnostic {
-    Diagnostic::error("E0119", format!("`{text}` is too great for a number"))
-        .at(span, "beyond 1.8e308")
-        .fix("infinity is `inf`", span, "inf")
+    Diagnostic::error("E0119", format!("`{text}` is too great for a number")).at(span, "beyond 1.8e308").fix(
+        "infinity is `inf`",
+        span,
+        "inf",
+    )
 }
 
 pub fn misplaced(span: Span, what: &str, item: &str, help: &str) -> Diagnostic {

@@ -7,8 +7,8 @@ use super::mend;
 use super::nesting::{self, Fault, MAX_LENGTH, MAX_NESTING};
 use super::text::Text;
 use super::{Rule, foreign, is_code};
-use crate::diag::{Diagnostic, Edit};
 use crate::diag::near::nearest;
+use crate::diag::{Diagnostic, Edit};
 use crate::source::Span;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -76,6 +76,10 @@ pub fn before(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
             errors::unclosed(place(text, tokens, i), found, None, mend::closing(text, tokens, i))
         }
         Fault::Unopened(i) => errors::unopened(place(text, tokens, i), tokens.get(i).map_or("", |t| t.text)),
+        // Only `}` is to close a block: another bracket was never opened in it.
+        Fault::Mismatch(i, j) if tokens.get(i).is_some_and(|t| t.is("{")) => {
+            errors::unopened(place(text, tokens, j), tokens.get(j).map_or("", |t| t.text))
+        }
         Fault::Mismatch(i, j) => {
             let found = |k: usize| tokens.get(k).map_or("", |t| t.text);
             let closer = Some((place(text, tokens, j), found(j)));
@@ -102,7 +106,10 @@ fn characters(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
             Kind::Doc if !token.first_on_line => return Err(errors::doc_after_code(span(text, token))),
             Kind::Open if c == '{' && lone_group(tokens, i) => {
                 let end = tokens.get(i + 2).map_or(token.end(), |t| t.end());
-                return Err(errors::one_word_group(text.span(token.start, end), without_braces(text, tokens)));
+                return Err(errors::one_word_group(
+                    text.span(token.start, end),
+                    without_braces(text, tokens),
+                ));
             }
             _ => {}
         }
@@ -291,7 +298,12 @@ fn side_by_side(text: &Text, tokens: &[Token], j: usize, start: usize) -> Option
             mend::insert(text, operand_end(tokens, j), ")"),
         ];
         let edits = if right.start == left.end() + 1 { with_gap(text, left, right, edits) } else { edits };
-        return Some(errors::argument_without_brackets(span(text, left), left.text, span(text, right), edits));
+        return Some(errors::argument_without_brackets(
+            span(text, left),
+            left.text,
+            span(text, right),
+            edits,
+        ));
     }
     let signs = mend::products(left);
     Some(errors::juxtaposed(span(text, left), left.text, span(text, right), right.text, signs))

@@ -38,7 +38,9 @@ pub fn item_word(word: &str) -> Option<(&'static str, &'static str)> {
         "class" | "module" | "Module" | "rnn" => {
             ("cell", "a cell is `cell NAME(I, H) { … }`: declarations and equations")
         }
-        "def" | "function" | "func" | "fun" => ("fn", "a function is `fn NAME(x) = …`"),
+        "def" | "function" | "func" | "fun" => {
+            ("fn", "a function is `fn NAME(x) = …`, a cell with states `cell NAME(I, H) { … }`")
+        }
         "import" | "from" | "include" | "require" => ("use", "another file is read by `use \"other.rnn\"`"),
         "network" | "net" => ("model", "a model is `model NAME { … }`: inputs, layers, a loss"),
         _ => return None,
@@ -47,6 +49,7 @@ pub fn item_word(word: &str) -> Option<(&'static str, &'static str)> {
 
 pub fn slip(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Diagnostic> {
     operators(text, tokens, i, start)
+        .or_else(|| brackets(text, tokens, i))
         .or_else(|| subscript(text, tokens, i))
         .or_else(|| statement(text, tokens, i, start))
         .or_else(|| condition_behind(text, tokens, i, start))
@@ -72,7 +75,12 @@ fn operators(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Di
         }
         if let Some((x, y)) = two(k, "|", "|") {
             let edit = Edit { span: both(x, y), text: "or".into() };
-            return Some(errors::foreign(both(x, y), "||", "the logical operators are `and`, `or`, `not`", vec![edit]));
+            return Some(errors::foreign(
+                both(x, y),
+                "||",
+                "the logical operators are `and`, `or`, `not`",
+                vec![edit],
+            ));
         }
         if let Some((x, y)) = two(k, "/", "/") {
             let edit = Edit { span: both(x, y), text: "#".into() };
@@ -101,14 +109,56 @@ fn operators(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Di
         if let Some((x, y)) = two(start + 1, first, second) {
             let edit = Edit { span: both(x, y), text: "=".into() };
             let sign = format!("{first}{second}");
-            return Some(errors::foreign(both(x, y), &sign, "an equation is `name = expression`", vec![edit]));
+            return Some(errors::foreign(
+                both(x, y),
+                &sign,
+                "an equation is `name = expression`",
+                vec![edit],
+            ));
         }
     }
     if sign.is(":") && i == start + 1 {
         let edit = replace(text, sign, " =");
-        return Some(errors::foreign(span(text, sign), ":", "an equation is `name = expression`", vec![edit]));
+        return Some(errors::foreign(
+            span(text, sign),
+            ":",
+            "an equation is `name = expression`",
+            vec![edit],
+        ));
     }
     None
+}
+
+/// `x[0:3]`, `|x|`, and text as a statement.
+fn brackets(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
+    let here = tokens.get(i)?;
+    let before = tokens.get(i.checked_sub(1)?)?;
+    let opener = tokens[..i]
+        .iter()
+        .rposition(|t| t.kind == Kind::Open)
+        .filter(|k| !tokens[*k..i].iter().any(|t| t.kind == Kind::Close));
+    if here.is(":") && opener.and_then(|k| tokens.get(k)).is_some_and(|t| t.is("[")) {
+        let help = "a range of components is `x[1..3]`: from 1, both ends counted";
+        return Some(errors::foreign(span(text, here), ":", help, Vec::new()));
+    }
+    if here.is("|") && !before.ends_operand() {
+        let last = mend::expression_end(tokens, i);
+        let close = (i + 1..=last).find(|k| tokens.get(*k).is_some_and(|t| t.is("|")));
+        let both = |f: &str| match close.and_then(|k| tokens.get(k)) {
+            Some(close) => vec![replace(text, here, &format!("{f}(")), replace(text, close, ")")],
+            None => Vec::new(),
+        };
+        return Some(errors::bars(span(text, here), both("norm"), both("abs")));
+    }
+    if here.kind == Kind::Str && here.first_on_line && is_statement(tokens, i) {
+        return Some(errors::text_as_docs(span(text, here)));
+    }
+    None
+}
+
+/// Whether a text stands where a statement is wanted.
+fn is_statement(tokens: &[Token], i: usize) -> bool {
+    i.checked_sub(1).and_then(|k| tokens.get(k)).is_some_and(|t| t.is("{") || t.ends_operand())
 }
 
 fn is_state(tokens: &[Token], name: &str) -> bool {
@@ -213,7 +263,8 @@ fn header(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let before = tokens.get(i.checked_sub(1)?)?;
     let last = tokens.last()?;
     let is_colon = here.is(":");
-    if !(is_colon && tokens.get(i + 1).is_some_and(|t| t.first_on_line)) && !mend::begins_statement(tokens, i) {
+    if !(is_colon && tokens.get(i + 1).is_some_and(|t| t.first_on_line)) && !mend::begins_statement(tokens, i)
+    {
         return None;
     }
     let open = match is_colon {

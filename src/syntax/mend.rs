@@ -146,7 +146,11 @@ fn plain(text: &Text, tokens: &[Token], at: usize) -> Option<Vec<Edit>> {
             _ => one("and"),
         },
         '‘' | '’' | '′' | '`' => before.filter(|t| t.end() == token.start).and_then(|_| one("'")),
-        '“' | '”' | '„' | '‟' | '«' | '»' => quotes(text, token),
+        '“' | '”' | '„' | '‟' | '«' | '»' | '\'' => quotes(text, token),
+        '\\' => after.filter(|t| t.start == token.end() && t.kind == Kind::Word).map(|word| {
+            let sign = TEX.iter().find(|(name, _)| *name == word.text).map_or(word.text, |(_, sign)| sign);
+            vec![Edit { span: text.span(token.start, word.end()), text: sign.into() }]
+        }),
         '\u{feff}' => one(""),
         c if crate::diag::is_invisible(c) => one(""),
         c => {
@@ -161,11 +165,23 @@ fn plain(text: &Text, tokens: &[Token], at: usize) -> Option<Vec<Edit>> {
     }
 }
 
+/// Commands of TeX that are not called like what they show.
+const TEX: [(&str, &str); 8] = [
+    ("odot", "⊙"),
+    ("circ", "⊙"),
+    ("times", "⊙"),
+    ("cdot", "@"),
+    ("sum", "∑"),
+    ("in", "∈"),
+    ("leq", "≤"),
+    ("geq", "≥"),
+];
+
 /// Both quotes of a text, if both stand on one line.
 fn quotes(text: &Text, open: &Token) -> Option<Vec<Edit>> {
     let rest = text.text.get(open.end()..)?;
     let line = rest.split('\n').next().unwrap_or(rest);
-    let (at, close) = line.char_indices().find(|(_, c)| "“”„‟«»\"".contains(*c))?;
+    let (at, close) = line.char_indices().find(|(_, c)| "“”„‟«»\"'".contains(*c))?;
     let from = open.end() + at;
     let close = Edit { span: text.span(from, from + close.len_utf8()), text: "\"".into() };
     Some(vec![replace(text, open, "\""), close])
@@ -183,6 +199,8 @@ pub fn end_of_string(text: &Text, tokens: &[Token], at: usize) -> Option<Edit> {
         }
     }
     let mut content = token.text.trim_end();
+    // What opens a block was not meant to be text.
+    content = content.strip_suffix('{').map_or(content, str::trim_end);
     while open > 0 && content.ends_with([')', ']']) {
         content = content[..content.len() - 1].trim_end();
         open -= 1;

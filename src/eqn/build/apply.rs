@@ -7,6 +7,7 @@ use super::builder::Builder;
 use super::define::{strip, suffix};
 use super::errors;
 use super::frames::Origin;
+use super::mend;
 use super::names::{AppName, children};
 use super::value::*;
 use crate::diag::Edit;
@@ -19,51 +20,6 @@ use std::sync::Arc;
 
 /// So deep instances stand in each other; an application inside itself would never end.
 pub const MAX_NESTING: usize = 64;
-
-/// Functions of other libraries that are operators here.
-const OPERATORS: [(&str, &str); 12] = [
-    ("matmul", "@"),
-    ("mm", "@"),
-    ("mv", "@"),
-    ("dot", "@"),
-    ("mul", "⊙"),
-    ("multiply", "⊙"),
-    ("hadamard", "⊙"),
-    ("add", "+"),
-    ("sub", "−"),
-    ("pow", "^"),
-    ("cat", "++"),
-    ("concatenate", "++"),
-];
-
-/// `f(a, b)` as `a sign b`.
-fn as_operator(sign: &str, args: &[Arg], span: Span) -> Vec<Edit> {
-    let values: Vec<&Expr> = match args {
-        [Arg { value: Expr { kind: ExprKind::List(items), .. }, .. }, ..] => items.iter().collect(),
-        args => args.iter().map(|a| &a.value).collect(),
-    };
-    let [a, b] = values.as_slice() else { return Vec::new() };
-    let is_atom = |e: &Expr| {
-        !matches!(
-            e.kind,
-            ExprKind::Binary { .. } | ExprKind::Neg(_) | ExprKind::Not(_) | ExprKind::Cond { .. } | ExprKind::Pipe { .. }
-        )
-    };
-    let bracket = |e: &Expr, text: &'static str| if is_atom(e) { "" } else { text };
-    let cut = |from: u32, to: u32, text: String| Edit { span: Span { start: from, end: to, ..span }, text };
-    vec![
-        cut(span.start, a.span.start, format!("({}", bracket(a, "("))),
-        cut(a.span.end, b.span.start, format!("{} {sign} {}", bracket(a, ")"), bracket(b, "("))),
-        cut(b.span.end, span.end, format!("{})", bracket(b, ")"))),
-    ]
-}
-
-fn mentions(e: &Expr, name: &str) -> bool {
-    match &e.kind {
-        ExprKind::Name(p) => *crate::resolve::text::plain(p) == *name,
-        _ => children(e).into_iter().any(|c| mentions(c, name)),
-    }
-}
 
 /// Evaluated arguments of a call.
 #[derive(Default)]
@@ -127,7 +83,7 @@ impl<'l> Builder<'l> {
         }
         if declared.is_some() || self.lookup_exists(&name, env) {
             if let [Arg { name: None, value, .. }] = args
-                && self.var_name(env.frame).is_some_and(|var| mentions(value, &var))
+                && self.var_name(env.frame).is_some_and(|var| mend::reads(value, &var))
             {
                 let to = Span { end: value.span.start, start: callee.span.end, ..span };
                 let from = Span { start: value.span.end, ..span };
@@ -136,11 +92,15 @@ impl<'l> Builder<'l> {
             }
             return self.fail(errors::not_a_function(&p.written, callee.span));
         }
-        if let Some((_, sign)) = OPERATORS.iter().find(|(word, _)| *word == &*p.written) {
-            let edits = as_operator(sign, args, span);
+        if let Some((_, sign)) = mend::OPERATORS.iter().find(|(word, _)| *word == &*p.written) {
+            let edits = mend::as_operator(sign, args, span);
             return self.fail(errors::operator_as_function(&p.written, sign, callee.span, edits));
         }
-        let near = nearest(&name, self.library.names(callee.span.file)).cloned();
+        if let Some(edit) = self.drawn_by_equals(&name, env, span) {
+            return self.fail(errors::distribution_as_function(&p.written, callee.span, edit));
+        }
+        let builtins: Vec<Name> = super::functions::builtins().collect();
+        let near = nearest(&name, self.library.names(callee.span.file).chain(&builtins)).cloned();
         self.fail(errors::unknown_item(&p.written, near, callee.span))
     }
 

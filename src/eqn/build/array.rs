@@ -88,7 +88,7 @@ impl<'l> Builder<'l> {
         let shapes: Vec<Vec<Dim>> = [a, b, c].iter().map(|x| self.shape(x.0).to_vec()).collect();
         let want = shapes.iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
         if shapes.iter().any(|s| !s.is_empty() && *s != want) {
-            let d = errors::unequal_branches((&shapes[0], a.1), (&shapes[1], b.1), (&shapes[2], c.1), span);
+            let d = errors::unequal_branches((&shapes[0], a.1), (&shapes[1], b.1), (&shapes[2], c.1));
             return self.fail(d);
         }
         let along = self.common_along(a.0, b.0, span)?;

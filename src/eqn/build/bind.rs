@@ -112,8 +112,12 @@ impl<'l> Builder<'l> {
                 }
             }
         }
-        let spans: BTreeMap<Name, Span> =
-            args.named.iter().filter_map(|(n, ..)| n.path.first()).map(|p| (p.name.clone(), p.span)).collect();
+        let spans: BTreeMap<Name, Span> = args
+            .named
+            .iter()
+            .filter_map(|(n, ..)| n.path.first())
+            .map(|p| (p.name.clone(), p.span))
+            .collect();
         let named = args.named.into_iter().map(|(name, val, at)| {
             (name.path.iter().map(|p| p.name.clone()).collect::<Vec<_>>(), name.prev, val, at)
         });
@@ -439,10 +443,10 @@ impl<'l> Builder<'l> {
                     f.space.named_extent = true;
                     f.free.insert(name, Val::Extent(own));
                 }
-                (Bound::Named(name), None) => {
+                (Bound::Named(_), None) => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    return self.fail(errors::no_chain(&title, &name, at, axis.span));
+                    return self.fail(errors::no_chain(&title, at, axis.span));
                 }
                 _ => {}
             }

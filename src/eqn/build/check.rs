@@ -244,7 +244,7 @@ impl Found {
                     .collect();
                 self.diagnostics.push(errors::new_and_unread(&name, base, &gates, span));
             } else {
-                let statement = statement_of(library.item(id), span);
+                let statement = super::mend::statement_of(library.item(id), span);
                 self.diagnostics.push(errors::unread(&name, span, statement));
             }
         }
@@ -260,25 +260,6 @@ impl Found {
             }
         }
     }
-}
-
-/// The statement that has nothing to define but the target at a place.
-fn statement_of(item: &Item, target: Span) -> Option<Span> {
-    let body = match &item.kind {
-        ItemKind::Cell(Cell { def: CellDef::Body(body), .. })
-        | ItemKind::Layer(Layer { def: ExprOrBody::Body(body), .. })
-        | ItemKind::Fn(Func { def: ExprOrBody::Body(body), .. })
-        | ItemKind::Model(Model { body, .. }) => body,
-        _ => return None,
-    };
-    let only = |targets: &[crate::syntax::ast::Target]| matches!(targets, [one] if one.span == target && !one.name.written.contains('{'));
-    let found = body.stmts.iter().find(|stmt| match &stmt.kind {
-        StmtKind::Decl(decl) => only(&decl.targets),
-        StmtKind::Noise { targets, .. } => only(targets),
-        StmtKind::Equation(equation) => only(&equation.targets),
-        _ => false,
-    });
-    found.map(|stmt| stmt.span)
 }
 
 /// What is built to find mistakes.

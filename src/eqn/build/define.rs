@@ -250,7 +250,12 @@ impl<'l> Builder<'l> {
                 Kind::State if self.has_side(frame, &SideKey::Leaf, name) => {
                     self.fail(errors::leaf_alone(name, d.span))
                 }
-                Kind::State => self.fail(errors::state_without_equation(name, d.span, span)),
+                Kind::State => {
+                    let (text, now) = (&self.frame(frame).text, format!("{name}_t"));
+                    let other = text.get(&now).and_then(|e| e.equated.as_ref());
+                    let other = other.map(|q| (now.as_str(), q.span));
+                    self.fail(errors::state_without_equation(name, d.span, span, other))
+                }
                 Kind::Shape => self.fail(errors::unknown_name(name, None, span)),
             },
             (None, None) => self.fail(errors::unknown_name(name, None, span)),

@@ -59,9 +59,11 @@ pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
 
 /// A name whose spelling tells what is meant; `right` is how that is written here.
 pub fn name_from_elsewhere(name: &str, right: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0220", format!("no name `{name}` here"))
-        .at(at, "unknown")
-        .fix(format!("write `{right}`"), at, right)
+    Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown").fix(
+        format!("write `{right}`"),
+        at,
+        right,
+    )
 }
 
 /// `header`: where the item lists its dimensions, and how it then does.
@@ -74,9 +76,11 @@ pub fn unknown_dimension(name: &str, header: Edit, at: Span) -> Diagnostic {
 
 /// `torch.tanh(x)`, `self.W`: `prefix` is the name with its dot.
 pub fn foreign_prefix(name: &str, at: Span, prefix: Span) -> Diagnostic {
-    Diagnostic::error("E0220", format!("no name `{name}` here"))
-        .at(at, "unknown")
-        .fix(format!("functions and names of the item stand alone, without `{name}.`"), prefix, "")
+    Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown").fix(
+        format!("functions and names of the item stand alone, without `{name}.`"),
+        prefix,
+        "",
+    )
 }
 
 pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
@@ -89,6 +93,12 @@ pub fn operator_as_function(name: &str, sign: &str, at: Span, edits: Vec<Edit>) 
     Diagnostic::error("E0221", format!("no cell, layer or function `{name}`"))
         .at(at, format!("it is the operator `{sign}`"))
         .fix_all(format!("write `a {sign} b`"), edits)
+}
+
+pub fn distribution_as_function(name: &str, at: Span, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0221", format!("`{name}` is a distribution, not a function"))
+        .at(at, "drawn from")
+        .fix_all("a parameter is drawn with `~`, and has a value with `=`", vec![edit])
 }
 
 pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
@@ -300,12 +310,11 @@ pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {
 }
 
 pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
-    let known = ["uniform", "normal", "bernoulli", "xavier", "orthogonal", "identity", "chrono"];
     let near = match name {
         "gaussian" | "Gaussian" | "randn" | "gauss" => Some("normal"),
         "rand" => Some("uniform"),
         "glorot" | "xavier_uniform" => Some("xavier"),
-        name => crate::diag::near::nearest(name, known.into_iter()),
+        name => crate::diag::near::nearest(name, super::mend::DISTRIBUTIONS.into_iter()),
     };
     let d = Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
         "uniform(a), uniform(a, b), normal(s), bernoulli(p); for a param also xavier, orthogonal, identity, chrono(T)",
@@ -358,7 +367,13 @@ pub fn too_many_inputs(title: &str, ins: &[Name], at: Span) -> Diagnostic {
 }
 
 /// `own`: the name itself.
-pub fn unknown_argument(title: &str, name: &str, near: Option<Name>, own: Option<Span>, at: Span) -> Diagnostic {
+pub fn unknown_argument(
+    title: &str,
+    name: &str,
+    near: Option<Name>,
+    own: Option<Span>,
+    at: Span,
+) -> Diagnostic {
     let d = Diagnostic::error(
         "E0242",
         format!("{title} has no input, memory, parameter or initial state `{name}`"),
@@ -392,6 +407,7 @@ pub fn prev_missing(name: &str, title: &str, at: Span, read: Span) -> Diagnostic
     )
     .at(at, "this step")
     .at(read, "read here")
+    .help(format!("carry it in a state of this cell, and give `prev {name} = {name}[t-1]`"))
 }
 
 pub fn prev_is_one_step(name: &str, offset: Option<i64>, at: Span) -> Diagnostic {
@@ -689,9 +705,12 @@ pub fn layout_computes(at: Span) -> Diagnostic {
 
 /// `statement`: what defines it and nothing else.
 pub fn unread(name: &str, at: Span, statement: Option<Span>) -> Diagnostic {
-    let d = Diagnostic::warning("E0260", format!("`{name}` is read by nothing for any option; it does not exist"))
-        .at(at, "here")
-        .help("remove it, or use it");
+    let d = Diagnostic::warning(
+        "E0260",
+        format!("`{name}` is read by nothing for any option; it does not exist"),
+    )
+    .at(at, "here")
+    .help("remove it, or use it");
     match statement {
         Some(statement) => d.fix("remove it", statement, ""),
         None => d,

@@ -6,52 +6,11 @@ use super::errors::{self, Sign, Written};
 use super::value::*;
 use crate::eqn::{Binary, Extent, Op, Ty, Unary};
 use crate::resolve::nearest;
-use crate::diag::{Diagnostic, Edit};
-use crate::resolve::text::{Kind, SideKey, Text, group_count, pick};
+use crate::resolve::text::{Kind, SideKey, group_count, pick};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
 use std::rc::Rc;
-
-/// How other languages write a value of the step before.
-const OLD_VALUE: [(&str, &str); 9] = [
-    ("", "_prev"),
-    ("", "_old"),
-    ("", "_last"),
-    ("", "_tm1"),
-    ("", "_t1"),
-    ("", "_t_1"),
-    ("prev_", ""),
-    ("old_", ""),
-    ("last_", ""),
-];
-
-/// Names in the shapes of an item's declarations that nothing defines, if they look like dimensions.
-fn undeclared_dims(text: &Text<'_>) -> Vec<String> {
-    let types = text.entries.iter().filter_map(|e| e.declared.as_ref()?.ty);
-    let mut found: Vec<String> = Vec::new();
-    for ty in types {
-        let TypeKind::Array(dims) = &ty.kind else { continue };
-        for dim in dims {
-            let mut names = Vec::new();
-            names_in(dim, &mut names);
-            for name in names {
-                let is_new = text.get(&name).is_none() && !text.dims.contains_key(&name);
-                if is_new && name.starts_with(char::is_uppercase) && !found.iter().any(|f| **f == *name) {
-                    found.push(name.to_string());
-                }
-            }
-        }
-    }
-    found
-}
-
-fn names_in(e: &Expr, out: &mut Vec<Name>) {
-    match &e.kind {
-        ExprKind::Name(p) => out.push(pick(p, 0)),
-        _ => super::names::children(e).into_iter().for_each(|c| names_in(c, out)),
-    }
-}
 
 /// For so many messages a name that may be meant is looked for.
 const MOST_SEARCHED: usize = 50;
@@ -273,7 +232,7 @@ impl<'l> Builder<'l> {
                 None => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    self.fail(errors::no_chain(&title, name, at, span))
+                    self.fail(errors::no_chain(&title, at, span))
                 }
             };
         }
@@ -320,34 +279,6 @@ impl<'l> Builder<'l> {
         }
     }
 
-    /// What a spelling of other languages means here; `far`: no name is near.
-    fn meant(&self, written: &str, far: bool, env: &Env, at: Span) -> Option<Diagnostic> {
-        let f = self.frame(env.frame);
-        let is_state = |name: &str| {
-            f.text.get(name).and_then(|e| e.declared.as_ref()).is_some_and(|d| d.kind == Kind::State)
-        };
-        let right = match written {
-            "True" => Some("true".to_string()),
-            "False" => Some("false".to_string()),
-            _ => None,
-        };
-        let old = OLD_VALUE.iter().find_map(|(before, after)| {
-            written.strip_prefix(before)?.strip_suffix(after).filter(|stem| is_state(stem))
-        });
-        let old = old.and_then(|stem| Some(format!("{stem}[{}-1]", self.var_name(env.frame)?)));
-        let transposed = written.strip_suffix('\'').filter(|stem| f.text.get(stem).is_some());
-        if let Some(right) = right.or(old).or(transposed.map(|stem| format!("{stem}ᵀ"))) {
-            return Some(errors::name_from_elsewhere(written, &right, at));
-        }
-        let header = Some(f.text.layers.first()?).filter(|l| f.text.layers.len() == 1 && l.statics.is_empty())?;
-        let dims = undeclared_dims(&f.text);
-        (far && env.dims_first && f.text.inputs.is_empty() && dims.iter().any(|d| **d == *written)).then(|| {
-            let behind = Span { start: header.name.span.end, ..header.name.span };
-            let header = Edit { span: behind, text: format!("({})", dims.join(", ")) };
-            errors::unknown_dimension(written, header, at)
-        })
-    }
-
     pub fn unknown<T>(&mut self, name: &Name, written: &str, env: &Env, span: Span) -> R<T> {
         let f = self.frame(env.frame);
         if f.text.get(name).is_none()
@@ -364,9 +295,13 @@ impl<'l> Builder<'l> {
         // Each search costs as much as there are names.
         let mut near = None;
         if self.diagnostics.len() < MOST_SEARCHED {
-            let candidates = f.text.names().chain(f.text.inputs.iter().map(|i| &i.name.name));
-            let candidates = candidates.chain(f.statics.iter().flat_map(|s| s.keys())).chain(f.free.keys());
-            near = nearest(name, candidates).cloned();
+            // `H` is no slip for `h`: one is a dimension, the other a value.
+            let single = name.chars().count() == 1;
+            let values = f.text.names().chain(f.text.inputs.iter().map(|i| &i.name.name));
+            let values = values.filter(|_| !(single && env.dims_first));
+            let dims = f.statics.iter().flat_map(|s| s.keys()).chain(f.free.keys());
+            let dims = dims.filter(|_| !single || env.dims_first);
+            near = nearest(name, values.chain(dims)).cloned();
         }
         let d = match self.meant(written, near.is_none(), env, span) {
             Some(d) => d,
@@ -377,13 +312,7 @@ impl<'l> Builder<'l> {
 
     // Operators.
 
-    fn eval_binary(
-        &mut self,
-        op: BinaryOp,
-        written: Written<'l>,
-        env: &Env,
-        span: Span,
-    ) -> R<Val<'l>> {
+    fn eval_binary(&mut self, op: BinaryOp, written: Written<'l>, env: &Env, span: Span) -> R<Val<'l>> {
         use BinaryOp::*;
         let Written { left, right, .. } = written;
         let sign = |text| Sign { text, written: Some(written) };

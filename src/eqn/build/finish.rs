@@ -4,8 +4,6 @@ use super::builder::Builder;
 use super::errors;
 use super::space::Step;
 use super::value::*;
-use crate::diag::Edit;
-use crate::resolve::text::Kind;
 use crate::eqn::{Domain, DomainId, Graph, Level, NodeId, Op, Point, Side, SourceId, SourceKind, StateId};
 use crate::shape::Dim;
 use crate::source::Span;
@@ -13,20 +11,6 @@ use crate::syntax::ast::Name;
 use std::collections::BTreeMap;
 
 impl<'l> Builder<'l> {
-    /// `out h` behind the last equation: of the only state, else of what that equation defines.
-    fn what_may_be_given(&self, frame: FrameId) -> Option<Edit> {
-        let text = &self.frame(frame).text;
-        let last = text.entries.iter().filter_map(|e| Some((e, e.equated.as_ref()?)));
-        let (last, equated) = last.max_by_key(|(_, q)| q.equation.span.end)?;
-        let states: Vec<&Name> = text.declared(Kind::State).map(|e| &e.name).collect();
-        let name = match states.as_slice() {
-            [state] => state,
-            _ => &last.name,
-        };
-        let span = equated.equation.span;
-        Some(Edit { span: Span { start: span.end, ..span }, text: format!("\n  out {name}") })
-    }
-
     /// Outputs of a recipe: outs, states, last states.
     pub fn finish_recipe(&mut self, frame: FrameId) -> R<()> {
         let outs = self.outs_of(frame)?;

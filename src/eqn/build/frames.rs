@@ -4,7 +4,6 @@ use super::builder::{Builder, FRAME_WORK, STATIC_WORK};
 use super::errors::{self, Reported};
 use super::space::Space;
 use super::value::*;
-use crate::diag::Edit;
 use crate::resolve::{ItemId, item_name, nearest};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -156,31 +155,6 @@ impl<'l> Builder<'l> {
             out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span });
         }
         Ok(out)
-    }
-
-    /// What an argument list is to hold as well, where one dimension is missing: the one of that name where it stands,
-    /// else `_` for the first, which inputs decide.
-    fn missing_dimension(
-        &mut self,
-        missing: &Static,
-        statics: &'l [Static],
-        args: &'l [Arg],
-        env: &Env,
-    ) -> Option<(String, Edit)> {
-        let (first, last) = (args.first()?, args.last()?);
-        let named = args.iter().any(|a| a.name.is_some());
-        let wanted = statics.iter().filter(|s| s.default.is_none() && s.kind.is_empty()).count();
-        if named || wanted != args.len() + 1 || statics.get(args.len())?.span != missing.span {
-            return None;
-        }
-        if self.find_static(env.frame, env.layer, &missing.name.name).is_some() {
-            let span = Span { start: last.span.end, ..last.span };
-            let name = &missing.name.written;
-            return Some((format!("give it {name}"), Edit { span, text: format!(", {name}") }));
-        }
-        let span = Span { end: first.span.start, ..first.span };
-        let title = "write `_` for a dimension that the input decides".to_string();
-        Some((title, Edit { span, text: "_, ".into() }))
     }
 
     /// The set `D..` or `K..` whose size an argument may give: of a cell's header, or of a layer's inputs.

@@ -169,7 +169,9 @@ impl<'l> Builder<'l> {
             return self.unknown_value();
         }
         let title = self.frame(inner).title.clone();
-        let names: Vec<Name> = self.frame(inner).text.names().cloned().collect();
+        let text = &self.frame(inner).text;
+        let last = text.declared(Kind::State).map(|e| Name::from(format!("{}_last", e.name)));
+        let names: Vec<Name> = text.names().cloned().chain(last).collect();
         let near = crate::resolve::nearest(name, names.iter()).cloned();
         self.fail(errors::no_field(name, &title, near, own, span))
     }

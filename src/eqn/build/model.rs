@@ -5,8 +5,6 @@ use super::builder::Builder;
 use super::define::strip;
 use super::errors;
 use super::value::*;
-use super::names::children;
-use crate::diag::Edit;
 use crate::eqn::{DomainId, DomainKind, Graph, Level, NodeId, Op, SourceKind, Ty};
 use crate::resolve::text::plain;
 use crate::resolve::{ItemId, nearest};
@@ -293,26 +291,10 @@ impl<'l> Builder<'l> {
         let seen = at_this_point(&self.graph, source);
         for (name, node) in outs {
             if seen[node.index()] {
-                let d = errors::generate_sees(name, dst, span);
+                let d = errors::generate_sees(name, dst, span, self.shift_of(dst));
                 self.report(d);
             }
         }
-    }
-
-    /// What makes a call of one argument, if the outermost item has it at this place, that argument.
-    fn without_call(&self, at: Span) -> Vec<Edit> {
-        let Some(frame) = self.outermost else { return Vec::new() };
-        let text = &self.frame(frame).text;
-        let equations = text.entries.iter().filter_map(|e| Some(&e.equated.as_ref()?.equation.value));
-        let losses = text.blocks.iter().filter_map(|stmt| match &stmt.kind {
-            StmtKind::Loss { value, .. } | StmtKind::Metric { value, .. } => Some(value),
-            _ => None,
-        });
-        let argument = equations.chain(losses).find_map(|e| argument_at(e, at));
-        argument.map_or_else(Vec::new, |inner| {
-            let cut = |start, end| Edit { span: Span { start, end, ..at }, text: String::new() };
-            vec![cut(at.start, inner.span.start), cut(inner.span.end, at.end)]
-        })
     }
 
     /// A score read by the symbol it has already seen.
@@ -332,7 +314,8 @@ impl<'l> Builder<'l> {
             }
         }
         for (name, goal, at) in found {
-            self.warn(errors::already_seen(&name, goal, at));
+            let edits = self.shift_of(&name);
+            self.warn(errors::already_seen(&name, goal, at, edits));
         }
         let twice = self.graph.node_ids().find_map(|id| match self.graph.node(id).op {
             Op::LogSumExp(a) | Op::Softmax(a) if matches!(self.graph.node(a).op, Op::Softmax(_)) => {
@@ -405,14 +388,3 @@ fn metric_name(e: &Expr) -> Name {
 
 /// The tree of a model; [`Model`] is what is built from it.
 pub type ModelTree = crate::syntax::ast::Model;
-
-/// The argument of a call of one, if the call stands at a place.
-fn argument_at(e: &Expr, at: Span) -> Option<&Expr> {
-    match &e.kind {
-        ExprKind::Call { args, .. } if e.span == at => match args.as_slice() {
-            [Arg { name: None, value, .. }] => Some(value),
-            _ => None,
-        },
-        _ => children(e).into_iter().find_map(|c| argument_at(c, at)),
-    }
-}

@@ -8,6 +8,7 @@
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
+use super::mend;
 use super::names::children;
 use super::position::Counted;
 use super::space::Step;
@@ -120,6 +121,9 @@ impl<'l> Builder<'l> {
             Ref::Val(val) if self.is_placed(base, env) => {
                 return self.components(val, base.span, places, env, span).map(Ref::Val);
             }
+            Ref::Val(_) if self.is_offset_at_side(places, env) => {
+                return self.fail(errors::offset_at_side(span, Span { start: base.span.end, ..span }));
+            }
             Ref::Val(val) => return self.read_value(val, base.span, None, places, env, span).map(Ref::Val),
         };
         let arity = self.arity(frame, &name)?;
@@ -140,6 +144,18 @@ impl<'l> Builder<'l> {
             Some(_) => self.eval_side_or_value(frame, &name, &index, env, span).map(Ref::Val),
             None => Ok(Ref::Def(frame, name, index)),
         }
+    }
+
+    /// Whether a place in an `at` block is a step from there.
+    fn is_offset_at_side(&self, places: &[Place], env: &Env) -> bool {
+        let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
+        let moves = |place: &Place| match place {
+            Place::At(Set { lo, hi: None, .. }) => {
+                matches!(self.mentions_point(lo, env), Some((_, _, false)))
+            }
+            _ => false,
+        };
+        before && places.iter().any(moves)
     }
 
     fn member_index(&mut self, name: &Name, place: &'l Place, env: &Env, span: Span) -> R<i64> {
@@ -207,7 +223,7 @@ impl<'l> Builder<'l> {
         let Some(domain) = domain else {
             let title = self.frame(env.frame).title.clone();
             let at = self.frame(env.frame).span;
-            return self.fail(errors::no_chain(&title, &name, at, span));
+            return self.fail(errors::no_chain(&title, at, span));
         };
         // The offset is what is left when the variable is 0; it must move with the variable.
         let at = |b: &mut Self, n: i64| {
@@ -215,16 +231,36 @@ impl<'l> Builder<'l> {
             b.eval(lo, &env.of_dims())
         };
         let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
-        match (zero.as_int(), one.as_int(), two.as_int()) {
-            (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
-                Ok(if bound { PlaceKind::Bound(domain, k) } else { PlaceKind::Own(domain, k) })
-            }
-            _ => {
+        match constant_offset(&zero, &one, &two) {
+            Some(k) => Ok(if bound { PlaceKind::Bound(domain, k) } else { PlaceKind::Own(domain, k) }),
+            None => {
                 if let Val::Dim(d) = &zero {
                     self.want_number(d);
                 }
                 self.fail(errors::offset_not_constant(&name, lo.span))
             }
+        }
+    }
+
+    /// One step of a cell is at a point of whoever takes it, which may be of a grid or tree and has no chain: there a place
+    /// is an offset from this point all the same.
+    fn step_offset(&mut self, frame: FrameId, places: &'l [Place], env: &Env) -> R<Option<i64>> {
+        let f = self.frame(frame);
+        if f.prev.is_none() || frame != env.frame || !self.own_axes(frame).is_empty() {
+            return Ok(None);
+        }
+        match places {
+            [Place::Prev(e)] => Ok(self.axis_variable(frame, &e.name).map(|_| -1)),
+            [Place::At(Set { lo, hi: None, .. })] => {
+                let Some((name, None, false)) = self.mentions_point(lo, env) else { return Ok(None) };
+                let at = |b: &mut Self, n: i64| {
+                    let env = env.clone().bind(&name, Bind::Int(n));
+                    b.eval(lo, &env.of_dims())
+                };
+                let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
+                Ok(constant_offset(&zero, &one, &two))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -282,7 +318,7 @@ impl<'l> Builder<'l> {
             (Some(None), _) => {
                 let title = self.frame(env.frame).title.clone();
                 let applied = self.frame(env.frame).span;
-                self.fail(errors::no_chain(&title, &name, applied, span))
+                self.fail(errors::no_chain(&title, applied, span))
             }
             (None, None) => match self.header_kind(env.frame) {
                 OverKind::Chain => {
@@ -340,6 +376,12 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
+        if let Some(offset) = self.step_offset(frame, places, env)? {
+            return match offset {
+                0 => self.eval_def(frame, &name, &index, span),
+                offset => self.read_predecessor(frame, &name, &index, Some(offset), span),
+            };
+        }
         let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
         if let Some(step) = self.edge_step(places, env, span)? {
             if before {
@@ -450,7 +492,8 @@ impl<'l> Builder<'l> {
         if found.iter().map(|(d, _)| *d).ne(own.iter().copied()) {
             let names: Vec<String> =
                 self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
-            let all = in_order(own, &names, &found).zip(places_span(places)).map(|(new, at)| (at, new));
+            let all =
+                mend::in_order(own, &names, &found).zip(mend::places_span(places)).map(|(new, at)| (at, new));
             return self.fail(errors::place_wants_axes(&names, found.len(), span, all));
         }
         Ok(Step::By(found))
@@ -569,23 +612,12 @@ impl<'l> Builder<'l> {
     }
 }
 
-/// A place with all axes in their order: those that are given where they are given, the others at this point.
-fn in_order(own: &[DomainId], names: &[String], found: &[(DomainId, i64)]) -> Option<String> {
-    let known = found.iter().all(|(d, _)| own.contains(d));
-    if !known || own.len() != names.len() || found.len() > own.len() {
-        return None;
+/// What is left of a place when its variable is 0, if the place moves with the variable.
+fn constant_offset(zero: &Val<'_>, one: &Val<'_>, two: &Val<'_>) -> Option<i64> {
+    match (zero.as_int(), one.as_int(), two.as_int()) {
+        (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
+            Some(k)
+        }
+        _ => None,
     }
-    let axes = own.iter().zip(names).map(|(axis, name)| match found.iter().find(|(d, _)| d == axis) {
-        Some((_, k)) if *k != 0 => format!("{name}{k:+}"),
-        _ => name.clone(),
-    });
-    Some(axes.collect::<Vec<_>>().join(", "))
-}
-
-fn places_span(places: &[Place]) -> Option<Span> {
-    let span = |place: &Place| match place {
-        Place::Prev(e) | Place::Next(e) => e.span,
-        Place::At(set) => set.span,
-    };
-    Some(span(places.first()?).to(span(places.last()?)))
 }

@@ -2,13 +2,13 @@
 
 use super::builder::Builder;
 use super::errors;
+use super::mend;
 use super::names::children;
 use super::value::*;
 use crate::eqn::{Dist, DomainId, Scalar};
 use crate::resolve::nearest;
 use crate::resolve::text::plain;
 use crate::shape::Dim;
-use crate::diag::Edit;
 use crate::source::Span;
 use crate::syntax::ast::*;
 use std::sync::Arc;
@@ -307,7 +307,7 @@ impl<'l> Builder<'l> {
     pub fn no_dim<T>(&mut self, val: &Val<'l>, expr: &Expr, env: &Env) -> R<T> {
         match self.input_in(expr, env) {
             Some(input) => {
-                let groups = end_of_statics(input);
+                let groups = mend::end_of_statics(input);
                 self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span, Some(groups)))
             }
             None => match val {
@@ -656,9 +656,4 @@ fn fold_scalar(s: Scalar) -> Scalar {
         },
     };
     value.map_or(s, Scalar::Num)
-}
-
-/// Makes an input, and those before it, static parameters of a layer.
-pub fn end_of_statics(last: &InputDecl) -> Edit {
-    Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
 }

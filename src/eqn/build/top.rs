@@ -7,7 +7,6 @@ use super::errors;
 use super::frames::{Origin, empty_frame};
 use super::space::{Bound, OwnAxis};
 use super::value::*;
-use crate::diag::Edit;
 use crate::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind, Ty};
 use crate::resolve::text::{Declared, Kind, plain};
 use crate::resolve::{ItemId, nearest};
@@ -233,16 +232,6 @@ impl<'l> Builder<'l> {
             Source { name: name.clone(), kind: SourceKind::Input, shape, ty, level, span: Some(span) };
         let node = self.source(source, frame, name);
         self.frame_mut(frame).given.insert(name.clone(), Val::node(node));
-    }
-
-    /// What ends the group of static parameters behind an input of a layer: in the place of the comma, if one follows.
-    fn group_behind(&self, frame: FrameId, k: usize) -> Option<Edit> {
-        let inputs = self.frame(frame).text.inputs;
-        let edit = super::statics::end_of_statics(inputs.get(k)?);
-        Some(match inputs.get(k + 1) {
-            Some(next) => Edit { span: Span { end: next.span.start, ..edit.span }, ..edit },
-            None => edit,
-        })
     }
 
     fn top_layer_input(&mut self, frame: FrameId, input: &'l InputDecl) -> R<()> {

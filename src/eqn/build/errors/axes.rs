@@ -214,10 +214,17 @@ pub fn where_of_members(at: Span) -> Diagnostic {
     .help("multiply by it, or write `if … then … else 0`")
 }
 
-pub fn concat_of_positions(at: Span) -> Diagnostic {
-    Diagnostic::error("E0258", "`concat` over positions has no size that is known before the program runs")
-        .at(at, "here")
-        .help("`append(x, y)` puts sequences behind each other")
+/// `children`: over those of a node, not over positions of a sequence.
+pub fn concat_of_positions(children: bool, at: Span) -> Diagnostic {
+    let d = Diagnostic::error(
+        "E0258",
+        "`concat` over positions has no size that is known before the program runs",
+    )
+    .at(at, "here");
+    match children {
+        true => d.help("add the children up, `∑ k ∈ K: h[prev k]`, or fix their number: `tree(left, right)`"),
+        false => d.help("`append(x, y)` puts sequences behind each other"),
+    }
 }
 
 pub fn region_of_one_axis(at: Span) -> Diagnostic {

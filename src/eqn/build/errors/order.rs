@@ -24,7 +24,7 @@ pub fn cycle(path: &[String], places: &[Span], old: Option<String>, at: Span) ->
     }
     match old {
         Some(old) => d.fix(format!("for the old value write `{old}`"), at, old),
-        None => d,
+        None => d.help("one of them wants an old value of another: of a `state`, as `h[t-1]`"),
     }
 }
 
@@ -53,7 +53,9 @@ pub fn not_a_state(
     let declaration = format!("state {name} : {shown} = 0");
     let title = format!("declare `{declaration}`");
     match before.filter(|_| shape.is_some()) {
-        Some(before) => d.fix("declare it a state", Span { end: before.start, ..before }, format!("{declaration}\n  ")),
+        Some(before) => {
+            d.fix("declare it a state", Span { end: before.start, ..before }, format!("{declaration}\n  "))
+        }
         None => d.help(title),
     }
 }
@@ -116,11 +118,24 @@ pub fn offset_at_side(at: Span, bracket: Span) -> Diagnostic {
         .fix("leave the bracket out", bracket, "")
 }
 
-pub fn state_without_equation(name: &str, declared: Span, at: Span) -> Diagnostic {
-    Diagnostic::error("E0408", format!("state `{name}` has no equation"))
+/// `other`: an equation of a name that may be meant, as `h_t` is.
+pub fn state_without_equation(
+    name: &str,
+    declared: Span,
+    at: Span,
+    other: Option<(&str, Span)>,
+) -> Diagnostic {
+    let d = Diagnostic::error("E0408", format!("state `{name}` has no equation"))
         .at(declared, "declared here")
-        .at(at, "read here")
-        .help(format!("add `{name} = …`"))
+        .at(at, "read here");
+    match other {
+        Some((other, place)) => d.at(place, "this is another name").fix(
+            format!("`{name}` is its value at this step; is `{other}` meant to be it?"),
+            place,
+            name,
+        ),
+        None => d.help(format!("add `{name} = …`")),
+    }
 }
 
 /// `ty`: its shape as it is declared.
@@ -167,14 +182,11 @@ pub fn boundary_shape(want: &[Dim], got: &[Dim], at: Span) -> Diagnostic {
     Diagnostic::error("E0411", format!("the state is {w}, its value before the first step is {g}")).at(at, g)
 }
 
-pub fn no_chain(title: &str, name: &str, at: Option<Span>, read: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0412",
-        format!("{title} reads `{name}` at another step, but there is no sequence to step along"),
-    )
-    .at_some(at, "applied to a value without steps")
-    .at(read, "read here")
-    .help("apply it to a sequence, or give one step's predecessors: `prev h = …`")
+pub fn no_chain(title: &str, at: Option<Span>, read: Span) -> Diagnostic {
+    Diagnostic::error("E0412", format!("{title} reads another step, but there is no sequence to step along"))
+        .at_some(at, "applied to a value without steps")
+        .at(read, "read here")
+        .help("apply it to a sequence, or give one step's predecessors: `prev h = …`")
 }
 
 /// `stands`: what may stand in its place, if the place is that of the edge.
@@ -266,18 +278,22 @@ pub fn generate_wants_out(name: &str, at: Span) -> Diagnostic {
         .help("add it to the `out`s")
 }
 
-pub fn generate_sees(out: &str, dst: &str, at: Span) -> Diagnostic {
+/// `edits`: what shifts what is made of the input.
+pub fn generate_sees(out: &str, dst: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::error("E0421", format!("`{out}` at t depends on `{dst}` at t, so it cannot generate it"))
         .at(at, "here")
         .help(format!("let the model read `shift(…, 1)` of what it makes of `{dst}`"))
+        .fix_all(format!("shift what is made of `{dst}` by one step"), edits)
 }
 
-pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>) -> Diagnostic {
+/// `edits`: what shifts what is made of the input.
+pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>, edits: Vec<Edit>) -> Diagnostic {
     let at = at.filter(|at| Some(*at) != goal);
     Diagnostic::warning("E0422", format!("the scores at t have already seen `{name}` at t"))
         .at_some(goal, "made of scores that know the answer")
         .at_some(at, "compared with it here")
         .help("`shift` the input by one")
+        .fix_all(format!("shift what is made of `{name}` by one step"), edits)
 }
 
 /// `edits`: what leaves the inner one out.

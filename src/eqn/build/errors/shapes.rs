@@ -71,23 +71,29 @@ pub fn unequal_shapes(sign: Sign, a: Side, b: Side) -> Diagnostic {
     }
 }
 
-pub fn unequal_branches(a: Side, b: Side, c: Side, at: Span) -> Diagnostic {
+pub fn unequal_branches(a: Side, b: Side, c: Side) -> Diagnostic {
     let shapes = [a, b, c].map(|s| show_shape(s.0));
     let message = format!("`if` wants branches of one shape, got {} and {}", shapes[0], shapes[1]);
-    Diagnostic::error("E0302", message)
+    let d = Diagnostic::error("E0302", message)
         .at(a.1, shapes[0].clone())
         .at(b.1, shapes[1].clone())
-        .at(c.1, format!("condition: {}", shapes[2]))
-        .at(at, "in this condition")
+        .help("both branches have one shape, or one of them is a scalar");
+    match c.0 {
+        [] => d,
+        _ => d.at(c.1, format!("chosen for each component of {}", shapes[2])),
+    }
 }
 
 pub fn product(a: Side, b: Side, w: Written) -> Diagnostic {
     let (x, y) = (show_shape(a.0), show_shape(b.0));
-    let labelled = |message: String| Diagnostic::error("E0303", message).at(a.1, x.clone()).at(b.1, y.clone());
+    let labelled =
+        |message: String| Diagnostic::error("E0303", message).at(a.1, x.clone()).at(b.1, y.clone());
     let unfit = || labelled(format!("`@` wants vectors or matrices, got {x} and {y}"));
     match (a.0, b.0) {
         ([], _) | (_, []) => unfit().fix("a scalar multiplies with `*`", w.sign, "*"),
-        ([p], [q]) => labelled(format!("dot product of [{p}] and [{q}]")).help("both vectors must be equally long"),
+        ([p], [q]) => {
+            labelled(format!("dot product of [{p}] and [{q}]")).help("both vectors must be equally long")
+        }
         ([.., p], [q, ..]) if a.0.len() <= 2 && b.0.len() <= 2 => {
             let d = labelled(format!("`@` joins {p} of {x} with {q} of {y}"));
             match (a.0, b.0) {

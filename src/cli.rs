@@ -49,15 +49,8 @@ use std::sync::{Arc, Mutex};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// When messages are coloured
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "WHEN",
-        default_value_t,
-        help_heading = "Global options"
-    )]
+    /// When messages are coloured: auto means on terminals, and obeys NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     color: Colour,
 }
 

@@ -4,7 +4,7 @@
 //! column one the `#` is itself part of what is marked (`#^^ E0102`: columns 1 to 3), and `#< E0105` is column 1 alone.
 //! These lines are taken out before a file is read. A place of several lines is marked in its first.
 
-use rnnc::diag::{Diagnostic, Style, mend, render};
+use rnnc::diag::{Diagnostic, Severity, Style, mend, render};
 use rnnc::pipeline::mistakes;
 use rnnc::resolve::load;
 use rnnc::source::{FileId, Loader, Sources, Span};
@@ -15,7 +15,7 @@ use std::path::Path;
 
 const FOLDER: &str = "tests/cases/mistakes";
 /// So many files have a fix, at least.
-const FIXES: usize = 105;
+const FIXES: usize = 112;
 
 /// The first line, column and width of a place, and the code of what is said there.
 type Mark = (usize, usize, usize, String);
@@ -167,9 +167,6 @@ fn a_fix_that_is_made_leaves_a_file_that_compiles() {
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert!(fixed >= FIXES, "{fixed} files have a fix; there were {FIXES}");
-    if fixed > FIXES + 5 {
-        panic!("{fixed} files have a fix now: raise FIXES");
-    }
 }
 
 /// Another suggestion of a message mends it as well; whether the file is then right, the author knows.
@@ -247,8 +244,84 @@ model Tied(V = _, E = 8) {
     let cases = Cases(BTreeMap::from([("right.rnn".to_string(), RIGHT.to_string())]));
     let (_, found) = found(&cases, &["right.rnn".to_string()]);
     let found: Vec<Diagnostic> = found.into_values().flatten().collect();
-    assert_eq!(
-        found.iter().filter(|d| d.severity != rnnc::diag::Severity::Note).collect::<Vec<_>>(),
-        [&found[0]; 0]
-    );
+    let more: Vec<&Diagnostic> = found.iter().filter(|d| d.severity != Severity::Note).collect();
+    assert!(more.is_empty(), "{more:?}");
+}
+
+/// Names of grammar rules that are no words of the language or of English.
+fn rule_names() -> Vec<String> {
+    let grammar = fs::read_to_string("grammar/rnn.pest").expect("the grammar");
+    let names = grammar.lines().filter_map(|l| l.split_once('=')).map(|(name, _)| name.trim().to_string());
+    let names = names.filter(|n| !n.is_empty() && n.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let odd = [
+        "stmt", "decl", "dims", "func", "expr", "cond", "infix", "isin", "postfix", "hole", "statics",
+        "init", "paren",
+    ];
+    names.filter(|n| n.contains('_') || odd.contains(&n.as_str())).collect()
+}
+
+/// A text cut where a line begins with the word of an item.
+fn items(text: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let begins = line.starts_with(|c: char| c.is_alphabetic());
+        match items.last_mut().filter(|_| !begins) {
+            Some(item) => item.push_str(line),
+            None => items.push(line.to_string()),
+        }
+    }
+    items
+}
+
+/// A text with one token left out, doubled, or another in its place, at many places.
+fn mutations(text: &str) -> Vec<String> {
+    let mut tokens: Vec<(usize, usize)> = Vec::new();
+    for (i, c) in text.char_indices() {
+        let joins = |last: &(usize, usize)| {
+            let word = |c: char| c.is_alphanumeric() || c == '_' || c == '\'';
+            last.1 == i && word(c) && text[last.0..last.1].chars().all(word)
+        };
+        match tokens.last_mut().filter(|last| joins(last)) {
+            Some(last) => last.1 = i + c.len_utf8(),
+            None if c.is_whitespace() => {}
+            None => tokens.push((i, i + c.len_utf8())),
+        }
+    }
+    let mut out = Vec::new();
+    for (k, (from, to)) in tokens.iter().copied().enumerate() {
+        let token = &text[from..to];
+        let others = [")", "=", "in", "state", "1", ",", "if", "{", ":", "~"];
+        out.push(format!("{}{}", &text[..from], &text[to..]));
+        out.push(format!("{}{token} {}", &text[..to], &text[from.max(to)..]));
+        out.push(format!("{}{} {}", &text[..from], others[k % others.len()], &text[to..]));
+    }
+    out
+}
+
+/// Mistakes at every place of texts that use the whole grammar.
+#[test]
+fn no_message_shows_the_name_of_a_grammar_rule() {
+    let rules = rule_names();
+    assert!(rules.len() > 60 && rules.contains(&"one_item".to_string()));
+    let (mut texts, mut messages) = (0, 0);
+    for entry in fs::read_dir("tests/cases/ok").expect("the folder of right cases") {
+        let text = fs::read_to_string(entry.expect("an entry").path()).expect("a case");
+        for mutation in items(&text).iter().flat_map(|item| mutations(item)) {
+            texts += 1;
+            let mut sources = Sources::default();
+            let file = sources.add("a.rnn", mutation.as_str());
+            for d in rnnc::syntax::parse(&sources, file).1 {
+                messages += 1;
+                let said = d.labels.iter().map(|l| &l.text).chain([&d.message]).chain(&d.help);
+                let fixes = d.fixes.iter().map(|f| &f.title);
+                for said in said.chain(fixes) {
+                    let words = said.split(|c: char| !c.is_alphanumeric() && c != '_');
+                    for word in words.filter(|w| rules.iter().any(|r| r == w)) {
+                        assert!(mutation.contains(word), "`{word}` in `{said}` about\n{mutation}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(texts > 1000 && messages > texts / 2, "{texts} texts, {messages} messages");
 }

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
-    /// On terminals; `NO_COLOR` turns it off, `CLICOLOR_FORCE` on
     #[default]
     Auto,
     Always,

@@ -64,6 +64,11 @@ fn in_body(body: &Body, mut known: Known, errors: &mut Vec<Diagnostic>) {
             }
             search(&equation.value, &known, &mut bound, errors);
         }
+        if let StmtKind::Out(items) = &stmt.kind {
+            for item in items {
+                search(&item.value, &known, &mut Vec::new(), errors);
+            }
+        }
     }
 }
 

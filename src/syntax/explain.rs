@@ -455,3 +455,19 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
     };
     (phrase, false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_said_in_words() {
+        for rule in Rule::all_rules() {
+            let said = expectation(&[*rule]);
+            let name = format!("{rule:?}");
+            let is_word = !name.contains('_') || said.contains(&format!("`{name}`"));
+            assert!(!said.is_empty() && (is_word || !said.contains(&name)), "{name}: {said}");
+            assert!(!said.contains('_'), "{name}: {said}");
+        }
+    }
+}

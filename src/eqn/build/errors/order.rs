@@ -230,7 +230,9 @@ pub fn two_domains(a: (&str, Span), b: (&str, Span), _at: Span) -> Diagnostic {
 }
 
 pub fn wants_sequence(f: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0416", format!("`{f}` wants a sequence")).at(at, "one value")
+    Diagnostic::error("E0416", format!("`{f}` wants a sequence"))
+        .at(at, "one value")
+        .help("whole sequences are what a layer works on: `layer L(x : seq<n> of [4]) { … }`")
 }
 
 /// Of a value over several axes, where one is meant.

@@ -8,6 +8,7 @@
 mod arrays;
 mod bench;
 mod check;
+mod colour;
 mod compile;
 mod completions;
 mod diff;
@@ -46,6 +47,7 @@ mod trained;
 mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
+use colour::Colour;
 use session::{Failure, Session};
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -58,6 +60,9 @@ use std::sync::{Arc, Mutex};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// When messages are coloured: auto means on terminals, and obeys NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Colour,
 }
 
 #[derive(clap::Subcommand)]
@@ -122,7 +127,10 @@ const STACK_BYTES: usize = 256 << 20;
 
 /// Runs one command; the exit code is 0 only if it did all it was asked.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parsed = command().try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
+    let args: Vec<OsString> = args.into_iter().collect();
+    let colour = Colour::asked(&args);
+    let parsed =
+        command().color(colour).try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
     let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(e) => {
@@ -131,8 +139,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(e.exit_code().clamp(0, 255) as u8);
         }
     };
-    let worker =
-        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || guarded(arguments.command));
+    let worker = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || guarded(arguments.command, arguments.color));
     match worker.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => ExitCode::from(code),
         _ => internal("the worker could not be run"),
@@ -140,8 +149,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs the command; a panic becomes an internal error with a request to report it.
-fn guarded(command: Command) -> u8 {
-    let mut session = Session::new();
+fn guarded(command: Command, colour: Colour) -> u8 {
+    let mut session = Session::new(colour);
     let place = Arc::new(Mutex::new(String::new()));
     let seen = place.clone();
     panic::set_hook(Box::new(move |info| {

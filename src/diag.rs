@@ -4,6 +4,7 @@
 //! Invariant: no stage prints; only `cli` renders. This is the only file that names `miette`.
 
 pub mod codes;
+pub mod mend;
 pub mod near;
 
 use crate::source::{FileId, Sources, Span};
@@ -109,9 +110,11 @@ impl Diagnostic {
         self.fix_all(title, vec![Edit { span, text: text.into() }])
     }
 
-    /// A way to mend it that changes several places.
+    /// A way to mend it that changes several places; without any there is none.
     pub fn fix_all(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
-        self.fixes.push(Fix { title: title.into(), edits });
+        if !edits.is_empty() {
+            self.fixes.push(Fix { title: title.into(), edits });
+        }
         self
     }
 
@@ -189,6 +192,34 @@ impl<'s> Drawing<'s> {
         let line = page.line_of(start);
         let before = page.text.get(page.starts[line]..start).unwrap_or_default();
         format!("{}:{}:{}", self.sources.get(span.file).path, line + 1, before.chars().count() + 1)
+    }
+
+    /// What is to be done, and the lines as they then are. A fix without help of its own is help by its title.
+    fn help(&self, d: &Diagnostic, home: Option<FileId>) -> Option<String> {
+        let mut help: Vec<String> = d.help.iter().map(|h| short(h)).collect();
+        let fixes = d.fixes.iter().filter(|fix| mend::is_of_author(self.sources, fix));
+        for (i, fix) in fixes.enumerate() {
+            match (i, help.is_empty()) {
+                (0, false) => {}
+                (0, true) => help.push(short(&fix.title)),
+                _ => help.push(format!("or {}", short(&fix.title))),
+            }
+            let changed = mend::changed_lines(self.sources, fix);
+            let fits = |line: &str| line.len() <= LONGEST_CHANGE;
+            let lines: usize = changed.iter().map(|c| c.lines.len()).sum();
+            if lines > MOST_CHANGED || changed.iter().flat_map(|c| &c.lines).any(|(_, line)| !fits(line)) {
+                continue;
+            }
+            for changed in changed {
+                if Some(changed.file) != home && !changed.lines.is_empty() {
+                    help.push(format!("in {}:", self.sources.get(changed.file).path));
+                }
+                let widest = changed.lines.iter().map(|(n, _)| n.to_string().len()).max().unwrap_or(0);
+                let line = |(n, line): &(usize, String)| format!("  {n:widest$} │ {}", visible(line));
+                help.extend(changed.lines.iter().map(line));
+            }
+        }
+        Some(help.join("\n")).filter(|h| !h.is_empty())
     }
 
     fn page(&mut self, file: FileId) -> Arc<Page> {
@@ -277,6 +308,10 @@ impl miette::SourceCode for Named {
     }
 }
 
+/// Of a fix so many changed lines are shown, none longer than this, in bytes; else its title says it.
+const MOST_CHANGED: usize = 6;
+const LONGEST_CHANGE: usize = 160;
+
 /// A text that is not too long to be read.
 fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
@@ -352,7 +387,7 @@ impl Shown {
             code: d.code,
             severity: d.severity,
             message: short(&d.message),
-            help: d.help.as_deref().map(short),
+            help: drawing.help(d, home),
             note: Some(note.join("\n")).filter(|n| !n.is_empty()),
             labels,
             source: home.zip(page).map(|(f, page)| Named { name: sources.get(f).path.clone(), page }),

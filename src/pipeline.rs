@@ -21,7 +21,7 @@ use crate::runtime::{Executable, Placement};
 use crate::schedule::{Expected, Keep, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
-use crate::source::FileId;
+use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, CheckKind, ItemKind, Layout, StmtKind};
 use std::sync::Arc;
 
@@ -165,6 +165,10 @@ pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
         let place = losses.map(|s| Label { span: s.span, text: "this loss".into() }).next();
         for mut mistake in grad::differentiate(&graph, &options).err().into_iter().flatten() {
             mistake.labels.splice(0..0, place.clone());
+            if let Some(place) = &place {
+                let word = Span { end: place.span.start + "loss".len() as u32, ..place.span };
+                mistake = mistake.fix("a measure of success is a `metric`", word, "metric");
+            }
             found.push(mistake);
         }
     }

@@ -1,5 +1,6 @@
 //! What one run of a command shares: the sources, how to draw diagnostics, where output goes.
 
+use super::colour::Colour;
 use super::loader::FileLoader;
 use crate::diag::{Diagnostic, Drawing, Fix, Severity, Style};
 use crate::limits::Limits;
@@ -41,16 +42,19 @@ pub struct Session {
     pub limits: Limits,
     /// Where imported files must lie, if that is not the folder of the file that is named.
     pub root: Option<PathBuf>,
+    colour: Colour,
     style: Style,
 }
 
 impl Session {
-    pub fn new() -> Session {
-        let terminal = io::stderr().is_terminal();
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
-        let style = Style { colour: terminal && !no_colour && !dumb, ..Style::default() };
-        Session { sources: Sources::default(), limits: Limits::DEFAULT, root: None, style }
+    pub fn new(colour: Colour) -> Session {
+        let style = Style { colour: colour.on(io::stderr().is_terminal()), ..Style::default() };
+        Session { sources: Sources::default(), limits: Limits::DEFAULT, root: None, colour, style }
+    }
+
+    /// How a diagnostic is drawn that goes to standard output.
+    pub fn style_of_output(&self) -> Style {
+        Style { colour: self.colour.on(io::stdout().is_terminal()), ..self.style }
     }
 
     /// Whether what is written for people has colours.

@@ -82,7 +82,14 @@ impl Test {
     ) -> Result<bool, Failure> {
         let (library, diagnostics) = session.load_quietly(&[path]);
         if diagnostics.iter().any(Diagnostic::is_error) {
-            session.report(&diagnostics);
+            match self.json {
+                true => {
+                    let details = session.json(&diagnostics);
+                    let line = serde_json::json!({ "test": path.display().to_string(), "outcome": "refused", "details": details });
+                    say(&format!("{line}\n"))?;
+                }
+                false => session.report(&diagnostics),
+            }
             return Ok(true);
         }
         let Some(file) = library.roots().map(|root| root.file).next() else { return Ok(false) };

@@ -21,6 +21,7 @@ mod functions;
 mod layouts;
 mod lookup;
 mod member;
+mod mend;
 mod model;
 mod names;
 mod order;

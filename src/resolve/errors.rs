@@ -27,7 +27,13 @@ pub fn uses_too_deep(limit: usize, at: Option<Span>) -> Diagnostic {
 }
 
 pub fn cannot_read(path: &str, reason: &str, at: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0202", format!("cannot read {path}: {reason}")).at_some(at, "used here")
+    let d = Diagnostic::error("E0202", format!("cannot read {path}: {reason}"));
+    match at {
+        Some(at) => d
+            .at(at, "used here")
+            .help("a path after `use` is relative to the file it stands in, and ends in `.rnn`"),
+        None => d,
+    }
 }
 
 pub fn use_outside(path: &str, at: Span) -> Diagnostic {
@@ -94,13 +100,15 @@ pub fn over_axes_of_no_input(at: Span) -> Diagnostic {
 pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
     let d = Diagnostic::error("E0211", format!("no cell `{name}` to derive from")).at(at, "unknown");
     match near {
-        Some(near) => d.help(format!("did you mean `{near}`?")),
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &**near),
         None => d.help("the text after `=` must be a cell with its arguments, such as `A(I, H)`"),
     }
 }
 
 pub fn base_cycle(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0212", format!("`{name}` is derived from itself")).at(at, "this closes the circle")
+    Diagnostic::error("E0212", format!("`{name}` is derived from itself"))
+        .at(at, "this closes the circle")
+        .help("a line of bases ends in a cell with a body: `cell A(I) { … }`")
 }
 
 pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {
@@ -109,11 +117,15 @@ pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {
         .help("derive it from a cell nearer to the first one")
 }
 
-pub fn changes_nothing(name: &str, at: Span, old: Option<Span>) -> Diagnostic {
-    Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
+/// `alone`: what leaves it out.
+pub fn changes_nothing(name: &str, at: Span, old: Option<Span>, alone: Option<Span>) -> Diagnostic {
+    let d = Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
         .at(at, "equal to what it replaces")
-        .at_some(old, "the equation of the base")
-        .help("leave the line out")
+        .at_some(old, "the equation of the base");
+    match alone {
+        Some(alone) => d.fix("leave it out", alone, ""),
+        None => d.help("leave the line out"),
+    }
 }
 
 pub fn two_sides(name: &str, first: Span, second: Span) -> Diagnostic {

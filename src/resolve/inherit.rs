@@ -7,6 +7,7 @@
 use super::text::{self, Declared, Holder, Kind, Text, TextLayer, collect, may_have_equation};
 use super::{ItemId, Library, errors, nearest};
 use crate::diag::Diagnostic;
+use crate::source::Span;
 use crate::syntax::ast::*;
 use crate::syntax::visit;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -112,13 +113,23 @@ fn cell_text<'a>(
         let index = text.layers.len() - 1;
         let mut block = Text { over: text.over, ..Text::new() };
         collect(&mut block, body, index, Holder::Cell, diagnostics);
-        merge(&mut text, block, diagnostics);
+        // What leaves an equation out: the whole block, if it has nothing else.
+        let leave_out = |equation: Span| match (body.stmts.len(), body.span) {
+            (1, Some(block)) => Span { start: base.span.end, ..block },
+            _ => equation,
+        };
+        merge(&mut text, block, &leave_out, diagnostics);
     }
     text
 }
 
 /// Puts the block's definitions into the base's text.
-fn merge<'a>(text: &mut Text<'a>, block: Text<'a>, diagnostics: &mut Vec<Diagnostic>) {
+fn merge<'a>(
+    text: &mut Text<'a>,
+    block: Text<'a>,
+    leave_out: &dyn Fn(Span) -> Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for new in block.entries {
         let old = text.entry(&new.name);
         if let (Some(a), Some(b)) = (&old.equated, &new.equated)
@@ -126,7 +137,9 @@ fn merge<'a>(text: &mut Text<'a>, block: Text<'a>, diagnostics: &mut Vec<Diagnos
             && a.target == b.target
             && same(&a.equation.value, &b.equation.value)
         {
-            diagnostics.push(errors::changes_nothing(&new.name, b.span, Some(a.span)));
+            // One of several names of an equation cannot be left out alone.
+            let alone = (b.targets == 1 && b.brace.is_none()).then(|| leave_out(b.equation.span));
+            diagnostics.push(errors::changes_nothing(&new.name, b.span, Some(a.span), alone));
         }
         match (new.declared, new.equated) {
             (declared, Some(equation)) => {

@@ -280,7 +280,7 @@ fn statement<'a>(
     match &stmt.kind {
         StmtKind::Decl(decl) => {
             if !decl.over.is_empty() && decl.kind != DeclKind::In {
-                return Err(errors::over_axes_of_no_input(stmt.span));
+                diagnostics.push(errors::over_axes_of_no_input(stmt.span));
             }
             let (value, dist) = match &decl.init {
                 Some(DeclInit::Value(e)) => (Some(e), None),

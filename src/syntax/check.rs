@@ -6,11 +6,11 @@
 use super::ast::*;
 use super::lex::STATEMENT;
 use super::{errors, names};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::source::{Sources, Span};
 
 pub fn item(sources: &Sources, item: &Item) -> Vec<Diagnostic> {
-    let mut check = Check { sources, errors: Vec::new() };
+    let mut check = Check { sources, item, errors: Vec::new() };
     match &item.kind {
         ItemKind::Cell(cell) => match &cell.def {
             CellDef::Body(body) | CellDef::Derived { with: Some(body), .. } => check.body(body, "cell"),
@@ -34,6 +34,7 @@ pub fn item(sources: &Sources, item: &Item) -> Vec<Diagnostic> {
 
 struct Check<'a> {
     sources: &'a Sources,
+    item: &'a Item,
     errors: Vec<Diagnostic>,
 }
 
@@ -104,7 +105,13 @@ impl Check<'_> {
     fn name(&mut self, name: &str, span: Span) {
         // The last two words of the list only go on with a statement.
         if STATEMENT.iter().take(STATEMENT.len() - 2).any(|word| *word == name) {
-            self.errors.push(errors::word_as_name(span, name));
+            let new = format!("{name}_");
+            let mut edits = vec![Edit { span, text: new.clone() }];
+            let mut reads = Vec::new();
+            expressions(self.item, &mut |e| patterns(e, false, &mut reads));
+            let reads = reads.into_iter().filter(|(p, _)| &*p.written == name);
+            edits.extend(reads.map(|(p, _)| Edit { span: p.span, text: new.clone() }));
+            self.errors.push(errors::word_as_name(span, name, edits));
         }
     }
 
@@ -151,7 +158,13 @@ impl Check<'_> {
                     None => first = Some((pattern.span, len)),
                     Some((_, n)) if n == len => {}
                     Some((span, n)) => {
-                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, len));
+                        return self.errors.push(errors::brace_lengths(
+                            span,
+                            n,
+                            pattern.span,
+                            len,
+                            Vec::new(),
+                        ));
                     }
                 }
             }
@@ -171,13 +184,15 @@ impl Check<'_> {
                             len,
                             pattern.span,
                             other,
+                            Vec::new(),
                         ));
                     }
                 },
                 None => return self.errors.push(errors::braces_on_the_right(pattern.span, written)),
                 Some((span, n)) => {
                     if let Some(other) = lens.into_iter().find(|l| *l != n) {
-                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, other));
+                        let edits = in_step(left, value, list);
+                        return self.errors.push(errors::brace_lengths(span, n, pattern.span, other, edits));
                     }
                 }
             }
@@ -228,6 +243,57 @@ impl Check<'_> {
             self.errors.push(errors::misplaced(stmt.span, what, item, help));
         }
     }
+}
+
+/// Calls `f` with the expressions of an item's statements.
+fn expressions<'e>(item: &'e Item, f: &mut dyn FnMut(&'e Expr)) {
+    let body = match &item.kind {
+        ItemKind::Cell(Cell {
+            def: CellDef::Body(body) | CellDef::Derived { with: Some(body), .. }, ..
+        })
+        | ItemKind::Layer(Layer { def: ExprOrBody::Body(body), .. })
+        | ItemKind::Fn(Func { def: ExprOrBody::Body(body), .. })
+        | ItemKind::Model(Model { body, .. })
+        | ItemKind::Test(Test { body, .. }) => body,
+        _ => return,
+    };
+    for stmt in &body.stmts {
+        match &stmt.kind {
+            StmtKind::Equation(equation) => f(&equation.value),
+            StmtKind::At { equations, .. } => equations.iter().for_each(|e| f(&e.value)),
+            StmtKind::Out(items) => items.iter().for_each(|i| f(&i.value)),
+            StmtKind::Loss { value, .. } | StmtKind::Metric { value, .. } => f(value),
+            StmtKind::Expect { value, .. } => f(value),
+            StmtKind::Generate { from, .. } => f(from),
+            _ => {}
+        }
+    }
+}
+
+/// The groups of the value with the words of the left side, where that only leaves some out.
+fn in_step(left: &[&Pattern], value: &Expr, list: bool) -> Vec<Edit> {
+    let Some(words) = left.iter().find_map(|p| groups(p).next()) else { return Vec::new() };
+    let mut found = Vec::new();
+    patterns(value, list, &mut found);
+    let mut edits = Vec::new();
+    for (pattern, _) in found {
+        for group in groups(pattern).filter(|g| g.len() != words.len()) {
+            let whole = format!("{{{}}}", group.join(" "));
+            if !words.iter().all(|w| group.contains(w)) || !pattern.written.contains(&whole) {
+                return Vec::new();
+            }
+            let new = pattern.written.replacen(&whole, &format!("{{{}}}", words.join(" ")), 1);
+            edits.push(Edit { span: pattern.span, text: new });
+        }
+    }
+    edits
+}
+
+fn groups(pattern: &Pattern) -> impl Iterator<Item = &[Name]> {
+    pattern.pieces.iter().filter_map(|p| match p {
+        Piece::Group(words) => Some(words.as_slice()),
+        Piece::Text(_) => None,
+    })
 }
 
 fn group_lens(pattern: &Pattern) -> Vec<usize> {

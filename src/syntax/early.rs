@@ -64,6 +64,11 @@ fn in_body(body: &Body, mut known: Known, errors: &mut Vec<Diagnostic>) {
             }
             search(&equation.value, &known, &mut bound, errors);
         }
+        if let StmtKind::Out(items) = &stmt.kind {
+            for item in items {
+                search(&item.value, &known, &mut Vec::new(), errors);
+            }
+        }
     }
 }
 
@@ -91,7 +96,8 @@ fn search(expr: &Expr, known: &Known, bound: &mut Vec<Name>, errors: &mut Vec<Di
                     && !bound.contains(&name.name)
                     && let Some(found) = free(right, &name.name)
                 {
-                    errors.push(errors::sum_ends_early(found, name.span, &name.written, body));
+                    let whole = body.to(right.span);
+                    errors.push(errors::sum_ends_early(found, name.span, &name.written, body, whole));
                     return;
                 }
             }

@@ -2,12 +2,13 @@
 //! common slips around the place where the grammar stopped, then what it would have taken.
 
 use super::errors;
-use super::lex::{ITEM, Kind, RESERVED, STATEMENT, Token, mend};
+use super::lex::{self, ITEM, Kind, RESERVED, STATEMENT, Token};
+use super::mend;
 use super::nesting::{self, Fault, MAX_LENGTH, MAX_NESTING};
 use super::text::Text;
-use super::{Rule, is_code};
-use crate::diag::Diagnostic;
+use super::{Rule, foreign, is_code};
 use crate::diag::near::nearest;
+use crate::diag::{Diagnostic, Edit};
 use crate::source::Span;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
@@ -29,6 +30,9 @@ pub fn no_item(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
         return error;
     }
     let word = tokens.get(at).map_or("", |t| t.text);
+    if let Some((here, help)) = foreign::item_word(word) {
+        return errors::foreign_item(place(text, tokens, at), word, here, help);
+    }
     errors::no_item(place(text, tokens, at), word, nearest(word, ITEM.iter()).copied())
 }
 
@@ -43,13 +47,24 @@ pub fn column_one(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
         _ => None,
     };
     match opener {
-        Some(opener) if opener.text != "{" => errors::unclosed(span(text, opener), opener.text, None),
-        opener => errors::column_one(place(text, tokens, at), opener.map(|o| span(text, o))),
+        Some(opener) if opener.text != "{" => {
+            errors::unclosed(span(text, opener), opener.text, None, close(text, tokens, opener.start))
+        }
+        opener => {
+            let edits = mend::indentation(text, tokens);
+            errors::column_one(place(text, tokens, at), opener.map(|o| span(text, o)), edits)
+        }
     }
 }
 
+/// What closes the bracket at a byte of the text.
+fn close(text: &Text, tokens: &[Token], opener: usize) -> Option<Edit> {
+    mend::closing(text, tokens, tokens.iter().position(|t| t.start == opener)?)
+}
+
 pub fn lone_doc(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
-    errors::lone_doc(place(text, tokens, at))
+    let all = tokens.iter().skip(at).filter(|t| t.kind == Kind::Doc).map(|t| span(text, t));
+    errors::lone_doc(place(text, tokens, at), all.collect())
 }
 
 /// What is refused before the grammar runs.
@@ -58,12 +73,17 @@ pub fn before(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
     nesting::check(tokens).map_err(|fault| match fault {
         Fault::Unclosed(i) => {
             let found = tokens.get(i).map_or("", |t| t.text);
-            errors::unclosed(place(text, tokens, i), found, None)
+            errors::unclosed(place(text, tokens, i), found, None, mend::closing(text, tokens, i))
         }
         Fault::Unopened(i) => errors::unopened(place(text, tokens, i), tokens.get(i).map_or("", |t| t.text)),
+        // Only `}` is to close a block: another bracket was never opened in it.
+        Fault::Mismatch(i, j) if tokens.get(i).is_some_and(|t| t.is("{")) => {
+            errors::unopened(place(text, tokens, j), tokens.get(j).map_or("", |t| t.text))
+        }
         Fault::Mismatch(i, j) => {
             let found = |k: usize| tokens.get(k).map_or("", |t| t.text);
-            errors::unclosed(place(text, tokens, i), found(i), Some((place(text, tokens, j), found(j))))
+            let closer = Some((place(text, tokens, j), found(j)));
+            errors::unclosed(place(text, tokens, i), found(i), closer, mend::closing(text, tokens, i))
         }
         Fault::TooDeep(i) => errors::too_deep(place(text, tokens, i), MAX_NESTING),
         Fault::TooLong(i) => errors::too_long(place(text, tokens, i), MAX_LENGTH),
@@ -75,12 +95,21 @@ fn characters(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
     for (i, token) in tokens.iter().enumerate() {
         let c = token.text.chars().next().unwrap_or(' ');
         match token.kind {
-            Kind::Unknown => return Err(errors::unknown_character(span(text, token), c, mend(c))),
-            Kind::OpenStr => return Err(errors::open_string(span(text, token))),
+            Kind::Unknown => {
+                let edits = mend::characters(text, tokens, i);
+                return Err(errors::unknown_character(span(text, token), c, lex::mend(c), edits));
+            }
+            Kind::OpenStr => {
+                let edit = mend::end_of_string(text, tokens, i);
+                return Err(errors::open_string(span(text, token), edit));
+            }
             Kind::Doc if !token.first_on_line => return Err(errors::doc_after_code(span(text, token))),
             Kind::Open if c == '{' && lone_group(tokens, i) => {
                 let end = tokens.get(i + 2).map_or(token.end(), |t| t.end());
-                return Err(errors::one_word_group(text.span(token.start, end)));
+                return Err(errors::one_word_group(
+                    text.span(token.start, end),
+                    without_braces(text, tokens),
+                ));
             }
             _ => {}
         }
@@ -98,6 +127,26 @@ fn lone_group(tokens: &[Token], open: usize) -> bool {
         .and_then(|i| tokens.get(i))
         .is_some_and(|t| t.kind == Kind::Word && t.end() == brace.start);
     touches && word.kind == Kind::Word && close.is("}")
+}
+
+/// All groups of one word without their braces; what stands for this step is left out.
+fn without_braces(text: &Text, tokens: &[Token]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    for open in (0..tokens.len()).filter(|i| lone_group(tokens, *i)) {
+        let (Some(name), Some(brace), Some(word), Some(close)) =
+            (tokens.get(open - 1), tokens.get(open), tokens.get(open + 1), tokens.get(open + 2))
+        else {
+            continue;
+        };
+        match word.is("t") && name.text.ends_with('_') {
+            true => edits.push(mend::remove(text, name.end() - 1, close.end())),
+            false => {
+                edits.push(mend::remove(text, brace.start, brace.end()));
+                edits.push(mend::remove(text, close.start, close.end()));
+            }
+        }
+    }
+    edits
 }
 
 /// The grammar stopped.
@@ -144,7 +193,11 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let reserved = here
         .filter(|t| t.first_on_line && RESERVED.contains(&t.text) && at(i + 1).is_some_and(|t| t.is("=")));
     if let Some(word) = reserved {
-        return Some(errors::word_as_name(span(text, word), word.text));
+        let edits = mend::rename(text, tokens, word.text, word.start, &format!("{}_", word.text));
+        return Some(errors::word_as_name(span(text, word), word.text, edits));
+    }
+    if let Some(slip) = foreign::slip(text, tokens, i, start) {
+        return Some(slip);
     }
     // The operand of an operator at the end of a line would be the next statement's first word.
     for k in [i, i.wrapping_sub(1), i.wrapping_sub(2)] {
@@ -161,11 +214,14 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
         // A condition is a whole value, an argument or stands in parentheses.
         let in_place = ["=", ",", ";", "(", "[", "{", "}"].contains(&before.text);
         if here.is("if") && before.kind == Kind::Op && !in_place && !before.ends_operand() {
-            return Some(errors::bare_if(span(text, here), before.text));
+            let last = tokens.get(mend::expression_end(tokens, i))?;
+            return Some(errors::bare_if(span(text, here), before.text, mend::parentheses(text, here, last)));
         }
         if here.is("=") {
             if before.first_on_line && [&STATEMENT[..], &RESERVED[..]].concat().contains(&before.text) {
-                return Some(errors::word_as_name(span(text, before), before.text));
+                let new = format!("{}_", before.text);
+                let edits = mend::rename(text, tokens, before.text, before.start, &new);
+                return Some(errors::word_as_name(span(text, before), before.text, edits));
             }
             if compares(tokens.get(start..i)?) {
                 return Some(errors::defines_not_compares(span(text, here)));
@@ -175,7 +231,10 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
         if let Some(keyword) = keyword {
             let typed = tokens.get(start..i)?.iter().any(|t| t.is(":"));
             if !typed && !here.is(":") && before.kind != Kind::Op && start + 1 < i {
-                return Some(errors::missing_shape(span(text, here), &shown(here), keyword.text));
+                // `param W[H, I]`: a shape without its colon.
+                let bracket = at(start + 2).filter(|t| t.is("[") && before.is("]"));
+                let colon = bracket.map(|t| mend::insert(text, t.start, " : "));
+                return Some(errors::missing_shape(span(text, here), &shown(here), keyword.text, colon));
             }
             let sign = [i, i - 1].into_iter().find_map(|j| {
                 let (close, word) = (at(j.checked_sub(1)?)?, at(j)?);
@@ -183,7 +242,9 @@ fn slip(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
                 (bare && !JOINTS.contains(&word.text)).then_some(word)
             });
             if let Some(word) = sign.filter(|_| typed) {
-                return Some(errors::missing_init_sign(span(text, word), word.text));
+                let call = tokens.iter().any(|t| t.start == word.end() && t.is("("));
+                let sign = if call { Some("~") } else { None };
+                return Some(errors::missing_init_sign(span(text, word), word.text, sign));
             }
         }
     }
@@ -231,7 +292,49 @@ fn side_by_side(text: &Text, tokens: &[Token], j: usize, start: usize) -> Option
     if begins {
         return Some(errors::missing_equals(span(text, left), left.text, span(text, right)));
     }
-    Some(errors::juxtaposed(span(text, left), left.text, span(text, right), right.text))
+    if FUNCTIONS.contains(&left.text) {
+        let edits = vec![
+            mend::replace(text, left, &format!("{}(", left.text)),
+            mend::insert(text, operand_end(tokens, j), ")"),
+        ];
+        let edits = if right.start == left.end() + 1 { with_gap(text, left, right, edits) } else { edits };
+        return Some(errors::argument_without_brackets(
+            span(text, left),
+            left.text,
+            span(text, right),
+            edits,
+        ));
+    }
+    let signs = mend::products(left);
+    Some(errors::juxtaposed(span(text, left), left.text, span(text, right), right.text, signs))
+}
+
+/// Functions of one argument that papers write without brackets.
+const FUNCTIONS: [&str; 10] =
+    ["tanh", "σ", "sigmoid", "sigma", "exp", "log", "relu", "softmax", "sqrt", "abs"];
+
+/// The first edit, and the gap behind it as well.
+fn with_gap(text: &Text, left: &Token, right: &Token, mut edits: Vec<Edit>) -> Vec<Edit> {
+    if let Some(first) = edits.first_mut() {
+        first.span = text.span(left.start, right.start);
+    }
+    edits
+}
+
+/// Where the operand that begins at `from` ends: with the brackets right behind it.
+fn operand_end(tokens: &[Token], from: usize) -> usize {
+    let mut end = tokens.get(from).map_or(0, |t| t.end());
+    let mut depth = 0i32;
+    for token in tokens.iter().skip(from + 1) {
+        match token.text {
+            "[" | "(" if depth > 0 || token.start == end => depth += 1,
+            "]" | ")" if depth > 0 => depth -= 1,
+            _ if depth > 0 => {}
+            _ => break,
+        }
+        end = token.end();
+    }
+    end
 }
 
 /// A statement may begin behind this token.
@@ -355,4 +458,20 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         one_item | k_prev | k_next | WHITESPACE | COMMENT | group | reserved | char | plus | times => "",
     };
     (phrase, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_expected_is_said_in_words() {
+        for rule in Rule::all_rules() {
+            let said = expectation(&[*rule]);
+            let name = format!("{rule:?}");
+            let is_word = !name.contains('_') || said.contains(&format!("`{name}`"));
+            assert!(!said.is_empty() && (is_word || !said.contains(&name)), "{name}: {said}");
+            assert!(!said.contains('_'), "{name}: {said}");
+        }
+    }
 }

@@ -222,6 +222,8 @@ pub fn mend(c: char) -> Option<String> {
         }
         '÷' => "division is `/`".to_string(),
         '“' | '”' | '„' | '‟' | '«' | '»' => "strings stand between plain quotes: `\"`".to_string(),
+        '\'' => "strings stand between double quotes: `\"`".to_string(),
+        '?' => "a choice is `if c then a else b`".to_string(),
         '‘' | '’' | '′' | '`' => "a prime in a name is the plain `'`".to_string(),
         '–' | '—' | '‐' | '‑' | '﹣' => "minus is `-` or `−`".to_string(),
         '→' | '⇒' | '←' | ':' => "an equation is written `name = expression`".to_string(),
@@ -229,7 +231,8 @@ pub fn mend(c: char) -> Option<String> {
         '%' => "the remainder is `mod`".to_string(),
         '&' => "the logical operators are `and`, `or`, `not`".to_string(),
         '!' => "`not c` negates; `!=` or `≠` compares".to_string(),
-        '\\' => "names and operators are written in Unicode or ASCII words: `α` or `alpha`".to_string(),
+        '\\' => "names and operators stand without `\\`, in Unicode or ASCII: `α` or `alpha`, `⊙` or `*`"
+            .to_string(),
         '√' => "the square root is `sqrt(x)`".to_string(),
         '∞' => "infinity is `inf`".to_string(),
         '‖' => "the length of a vector is `norm(x)`".to_string(),

@@ -89,9 +89,19 @@ pub const ENTRIES: &[Entry] = &[
         "A declaration gives a shape, and before an initial value `=` or `~`.\n\n    state h : [H] = 0\n    param W : [H, I] ~ uniform(1/sqrt(H))",
     ),
     entry(
+        "E0122",
+        "an operator without its operand",
+        "An operator at the end of a line takes what the next line begins with. Where that is another statement, the operand is missing.",
+    ),
+    entry(
         "E0123",
         "a sign out of place",
         "`−` binds looser than `@`, and `not` looser than a comparison, so behind these they want parentheses. So does \
          an `if` behind any operator.\n\n    W @ −x           wrong\n    W @ (−x)         right",
+    ),
+    entry(
+        "E0124",
+        "notation of other languages",
+        "What Python, C or TeX write so is written otherwise here.\n\n    h_{t-1}, h(t-1)       h[t-1]\n    x**2                  x^2\n    h += x                h = h[t-1] + x\n    return h              out h\n    a if c else b         if c then a else b\n    && || !               and or not\n    // comment            # comment\n    1e-3f                 1e-3",
     ),
 ];

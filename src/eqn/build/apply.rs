@@ -7,8 +7,10 @@ use super::builder::Builder;
 use super::define::{strip, suffix};
 use super::errors;
 use super::frames::Origin;
+use super::mend;
 use super::names::{AppName, children};
 use super::value::*;
+use crate::diag::Edit;
 use crate::resolve::text::{Kind, group_count};
 use crate::resolve::{ItemId, item_name, nearest};
 use crate::source::Span;
@@ -80,9 +82,25 @@ impl<'l> Builder<'l> {
             return self.call_value(Val::Func(Callable::Builtin(f)), callee, args, piped, env, span);
         }
         if declared.is_some() || self.lookup_exists(&name, env) {
+            if let [Arg { name: None, value, .. }] = args
+                && self.var_name(env.frame).is_some_and(|var| mend::reads(value, &var))
+            {
+                let to = Span { end: value.span.start, start: callee.span.end, ..span };
+                let from = Span { start: value.span.end, ..span };
+                let edits = vec![Edit { span: to, text: "[".into() }, Edit { span: from, text: "]".into() }];
+                return self.fail(errors::step_in_parentheses(&p.written, span, edits));
+            }
             return self.fail(errors::not_a_function(&p.written, callee.span));
         }
-        let near = nearest(&name, self.library.names(callee.span.file)).cloned();
+        if let Some((_, sign)) = mend::OPERATORS.iter().find(|(word, _)| *word == &*p.written) {
+            let edits = mend::as_operator(sign, args, span);
+            return self.fail(errors::operator_as_function(&p.written, sign, callee.span, edits));
+        }
+        if let Some(edit) = self.drawn_by_equals(&name, env, span) {
+            return self.fail(errors::distribution_as_function(&p.written, callee.span, edit));
+        }
+        let builtins: Vec<Name> = super::functions::builtins().collect();
+        let near = nearest(&name, self.library.names(callee.span.file).chain(&builtins)).cloned();
         self.fail(errors::unknown_item(&p.written, near, callee.span))
     }
 

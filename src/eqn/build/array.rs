@@ -5,7 +5,7 @@
 //! stops with [`Stop::NoAlong`], and the caller unrolls or refuses.
 
 use super::builder::Builder;
-use super::errors;
+use super::errors::{self, Sign, Written};
 use super::value::*;
 use crate::eqn::{Binary, Fold, NodeId, Op, Unary};
 use crate::shape::Dim;
@@ -21,11 +21,18 @@ impl<'l> Builder<'l> {
     }
 
     /// An elementwise operation; `sign` is how the author wrote it.
-    pub fn elementwise(&mut self, kind: Binary, sign: &str, a: At, b: At, span: Span) -> R<Arr> {
+    pub fn elementwise<'a>(
+        &mut self,
+        kind: Binary,
+        sign: impl Into<Sign<'a>>,
+        a: At,
+        b: At,
+        span: Span,
+    ) -> R<Arr> {
         self.same_domain(a, b, span)?;
         let (x, y) = (self.shape(a.0).to_vec(), self.shape(b.0).to_vec());
         if !x.is_empty() && !y.is_empty() && x != y {
-            let d = errors::unequal_shapes(sign, (&x, a.1), (&y, b.1));
+            let d = errors::unequal_shapes(sign.into(), (&x, a.1), (&y, b.1));
             return self.fail(d);
         }
         let want = if x.is_empty() { y } else { x };
@@ -81,7 +88,7 @@ impl<'l> Builder<'l> {
         let shapes: Vec<Vec<Dim>> = [a, b, c].iter().map(|x| self.shape(x.0).to_vec()).collect();
         let want = shapes.iter().find(|s| !s.is_empty()).cloned().unwrap_or_default();
         if shapes.iter().any(|s| !s.is_empty() && *s != want) {
-            let d = errors::unequal_branches((&shapes[0], a.1), (&shapes[1], b.1), (&shapes[2], c.1), span);
+            let d = errors::unequal_branches((&shapes[0], a.1), (&shapes[1], b.1), (&shapes[2], c.1));
             return self.fail(d);
         }
         let along = self.common_along(a.0, b.0, span)?;
@@ -102,7 +109,7 @@ impl<'l> Builder<'l> {
         Ok(Arr { node, along })
     }
 
-    pub fn matmul(&mut self, a: At, b: At, span: Span) -> R<Arr> {
+    pub fn matmul(&mut self, a: At, b: At, written: Written<'_>, span: Span) -> R<Arr> {
         self.same_domain(a, b, span)?;
         let (x, y) = (self.shape(a.0).to_vec(), self.shape(b.0).to_vec());
         let fits = match (x.last(), y.first()) {
@@ -110,7 +117,7 @@ impl<'l> Builder<'l> {
             _ => false,
         };
         if !fits {
-            let d = errors::product((&x, a.1), (&y, b.1), span);
+            let d = errors::product((&x, a.1), (&y, b.1), written);
             return self.fail(d);
         }
         let node = match (a.0.along, b.0.along) {

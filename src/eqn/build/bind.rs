@@ -112,6 +112,12 @@ impl<'l> Builder<'l> {
                 }
             }
         }
+        let spans: BTreeMap<Name, Span> = args
+            .named
+            .iter()
+            .filter_map(|(n, ..)| n.path.first())
+            .map(|p| (p.name.clone(), p.span))
+            .collect();
         let named = args.named.into_iter().map(|(name, val, at)| {
             (name.path.iter().map(|p| p.name.clone()).collect::<Vec<_>>(), name.prev, val, at)
         });
@@ -121,7 +127,7 @@ impl<'l> Builder<'l> {
                 self.frame_mut(frame).inner.push((path, prev, val, at));
                 continue;
             };
-            self.bind_named(frame, own, prev, val, at, &ins, &mut given)?;
+            self.bind_named(frame, (own, spans.get(own).copied()), prev, val, at, &ins, &mut given)?;
         }
         self.bind_inputs(frame, given, env, span)
     }
@@ -130,7 +136,7 @@ impl<'l> Builder<'l> {
     fn bind_named(
         &mut self,
         frame: FrameId,
-        own: &Name,
+        (own, own_span): (&Name, Option<Span>),
         prev: bool,
         val: Val<'l>,
         at: Span,
@@ -176,7 +182,7 @@ impl<'l> Builder<'l> {
             }
         }
         let near = nearest(own, known.iter()).cloned();
-        self.fail(errors::unknown_argument(&title, own, near, at))
+        self.fail(errors::unknown_argument(&title, own, near, own_span, at))
     }
 
     /// Decides the axes of an instance by its inputs, and binds its open dimensions.
@@ -437,10 +443,10 @@ impl<'l> Builder<'l> {
                     f.space.named_extent = true;
                     f.free.insert(name, Val::Extent(own));
                 }
-                (Bound::Named(name), None) => {
+                (Bound::Named(_), None) => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    return self.fail(errors::no_chain(&title, &name, at, axis.span));
+                    return self.fail(errors::no_chain(&title, at, axis.span));
                 }
                 _ => {}
             }
@@ -655,9 +661,10 @@ impl<'l> Builder<'l> {
             let own = match name.path.as_slice() {
                 [own] if !name.prev && names.contains(&own.name) => own,
                 path => {
+                    let own_span = path.first().map(|p| p.span);
                     let own = path.first().map_or_else(|| "?".into(), |p| p.name.clone());
                     let near = nearest(&own, names.iter()).cloned();
-                    return self.fail(errors::unknown_argument(&title, &own, near, at));
+                    return self.fail(errors::unknown_argument(&title, &own, near, own_span, at));
                 }
             };
             if given.insert(own.name.clone(), (val, at)).is_some() {

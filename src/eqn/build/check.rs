@@ -11,7 +11,7 @@ use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::{Diagnostic, Label};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text, expand, pick};
-use crate::resolve::{ItemId, Library, STAND_IN, item_span, item_statics};
+use crate::resolve::{ItemId, Library, STAND_IN, item_name, item_span, item_statics};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
 use std::cell::RefCell;
@@ -73,6 +73,13 @@ pub fn check_within(library: &Library, file: FileId, work: &mut u64) -> Vec<Diag
 }
 
 fn check_item(library: &Library, id: ItemId, work: &mut u64) -> Vec<Diagnostic> {
+    // The second of one name cannot be called; that there are two has been said.
+    let item = library.item(id);
+    if let Some(name) = item_name(item).filter(|_| !matches!(item.kind, ItemKind::Model(_)))
+        && library.lookup(name.span.file, &name.name) != Some(id)
+    {
+        return Vec::new();
+    }
     match &library.item(id).kind {
         ItemKind::Cell(c) => check_recipes(library, id, &c.name, &c.statics, work),
         ItemKind::Layer(l) => check_recipes(library, id, &l.name, &l.statics, work),
@@ -257,7 +264,8 @@ impl Found {
                     .collect();
                 self.diagnostics.push(errors::new_and_unread(&name, base, &gates, span));
             } else {
-                self.diagnostics.push(errors::unread(&name, span));
+                let statement = super::mend::statement_of(library.item(id), span);
+                self.diagnostics.push(errors::unread(&name, span, statement));
             }
         }
         // Only what the base itself reads has fallen away.

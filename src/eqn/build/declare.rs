@@ -8,6 +8,7 @@ use crate::resolve::text::{Declared, Equated, Kind};
 use crate::shape::{Dim, Shape};
 use crate::source::Span;
 use crate::syntax::ast::*;
+use crate::syntax::print::{Style, print_expr};
 use std::rc::Rc;
 
 impl<'l> Builder<'l> {
@@ -188,7 +189,15 @@ impl<'l> Builder<'l> {
         let init = match (d.value, d.dist) {
             (Some(value), _) => Init::Value(self.eval_scalar(value, &env)?),
             (_, Some(dist)) => Init::Dist(self.eval_dist(dist, &env)?),
-            (None, None) => return self.fail(errors::param_without_value(name, d.span)),
+            (None, None) => {
+                let ty = d.ty.map_or(d.span, |ty| ty.span);
+                let rows = d.ty.and_then(|ty| match &ty.kind {
+                    TypeKind::Array(dims) if dims.len() > 1 => dims.first(),
+                    _ => None,
+                });
+                let rows = rows.map(|e| print_expr(e, Style::UNICODE));
+                return self.fail(errors::param_without_value(name, d.span, ty, rows));
+            }
         };
         let within = match d.within {
             Some(set) => Some(self.bounds(set, &env)?),

@@ -205,8 +205,13 @@ impl<'l> Builder<'l> {
         if entry.is_some_and(|e| e.layer > 0) && places.len() == 1 {
             return self.fail(errors::override_reads_itself(name, &places, span));
         }
-        let var = self.var_name(frame);
-        self.fail(errors::cycle(&path, &places, var.as_deref(), span))
+        // Only a state has an old value; of a member the place of its index is not known here.
+        let entry = self.frame(frame).text.get(name);
+        let is_state = entry.and_then(|e| e.declared.as_ref()).is_some_and(|d| d.kind == Kind::State);
+        let plain = self.frame(frame).top && index.is_empty();
+        let var = self.var_name(frame).filter(|_| is_state && plain);
+        let old = var.map(|var| format!("{name}[{var}-1]"));
+        self.fail(errors::cycle(&path, &places, old, span))
     }
 
     fn define(&mut self, frame: FrameId, name: &Name, index: &[i64], span: Span) -> R<Val<'l>> {
@@ -245,7 +250,12 @@ impl<'l> Builder<'l> {
                 Kind::State if self.has_side(frame, &SideKey::Leaf, name) => {
                     self.fail(errors::leaf_alone(name, d.span))
                 }
-                Kind::State => self.fail(errors::state_without_equation(name, d.span, span)),
+                Kind::State => {
+                    let (text, now) = (&self.frame(frame).text, format!("{name}_t"));
+                    let other = text.get(&now).and_then(|e| e.equated.as_ref());
+                    let other = other.map(|q| (now.as_str(), q.span));
+                    self.fail(errors::state_without_equation(name, d.span, span, other))
+                }
                 Kind::Shape => self.fail(errors::unknown_name(name, None, span)),
             },
             (None, None) => self.fail(errors::unknown_name(name, None, span)),

@@ -1,19 +1,18 @@
-//! Everything `build` can say: names and kinds here, shapes and order beside it.
+//! Everything `build` can say: names, kinds and arguments here, the rest beside it.
 
 mod axes;
+mod families;
 mod order;
 mod shapes;
 
 pub use axes::*;
+pub use families::*;
 pub use order::*;
 pub use shapes::*;
 
-use crate::diag::Diagnostic;
-use crate::limits;
-use crate::shape::{Dim, show_shape};
+use crate::diag::{Diagnostic, Edit};
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 /// Says that a diagnostic has been pushed.
@@ -31,16 +30,19 @@ impl Reported {
     }
 }
 
-fn mean(d: Diagnostic, near: Option<Name>) -> Diagnostic {
-    mean_or(d, near, None)
+/// What may be meant in the place of `at`.
+fn mean(d: Diagnostic, near: Option<Name>, at: Span) -> Diagnostic {
+    match near {
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &*near),
+        None => d,
+    }
 }
 
-/// What may be meant; if nothing is near, what makes the name known.
-fn mean_or(d: Diagnostic, near: Option<Name>, mend: impl Into<Option<&'static str>>) -> Diagnostic {
-    match (near, mend.into()) {
-        (Some(near), _) => d.help(format!("did you mean `{near}`?")),
-        (None, Some(mend)) => d.help(mend),
-        (None, None) => d,
+/// [`mean`]; if nothing is near, what makes the name known.
+fn mean_or(d: Diagnostic, near: Option<Name>, at: Span, mend: &str) -> Diagnostic {
+    match near {
+        Some(near) => mean(d, Some(near), at),
+        None => d.help(mend),
     }
 }
 
@@ -51,12 +53,51 @@ const DEFINE_ITEM: &str = "an item is found in this file, in those it `use`s and
 
 pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown");
-    mean_or(d, near, DEFINE_NAME)
+    mean_or(d, near, at, DEFINE_NAME)
+}
+
+/// A name whose spelling tells what is meant; `right` is how that is written here.
+pub fn name_from_elsewhere(name: &str, right: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown").fix(
+        format!("write `{right}`"),
+        at,
+        right,
+    )
+}
+
+/// `header`: where the item lists its dimensions, and how it then does.
+pub fn unknown_dimension(name: &str, header: Edit, at: Span) -> Diagnostic {
+    let dims = header.text.clone();
+    Diagnostic::error("E0220", format!("no name `{name}` here"))
+        .at(at, "unknown")
+        .fix_all(format!("dimensions stand behind the name of the item: `{dims}`"), vec![header])
+}
+
+/// `torch.tanh(x)`, `self.W`: `prefix` is the name with its dot.
+pub fn foreign_prefix(name: &str, at: Span, prefix: Span) -> Diagnostic {
+    Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown").fix(
+        format!("functions and names of the item stand alone, without `{name}.`"),
+        prefix,
+        "",
+    )
 }
 
 pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown");
-    mean_or(d, near, DEFINE_ITEM)
+    mean_or(d, near, at, DEFINE_ITEM)
+}
+
+/// A function that is an operator here.
+pub fn operator_as_function(name: &str, sign: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0221", format!("no cell, layer or function `{name}`"))
+        .at(at, format!("it is the operator `{sign}`"))
+        .fix_all(format!("write `a {sign} b`"), edits)
+}
+
+pub fn distribution_as_function(name: &str, at: Span, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0221", format!("`{name}` is a distribution, not a function"))
+        .at(at, "drawn from")
+        .fix_all("a parameter is drawn with `~`, and has a value with `=`", vec![edit])
 }
 
 pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
@@ -64,7 +105,11 @@ pub fn unknown_function(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn unknown_model(name: &str, near: Option<Name>) -> Diagnostic {
-    mean(Diagnostic::error("E0221", format!("no model `{name}`")), near)
+    let d = Diagnostic::error("E0221", format!("no model `{name}`"));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
 }
 
 pub fn function_without_argument(name: &str, at: Span) -> Diagnostic {
@@ -77,6 +122,13 @@ pub fn not_a_function(what: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0223", format!("`{what}` is no function, cell or part, so it cannot be applied"))
         .at(at, "applied here")
         .help("a product is written `W @ x` or `a ⊙ b`")
+}
+
+/// `h(t-1)`.
+pub fn step_in_parentheses(name: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0223", format!("`{name}` is no function; a step is written in square brackets"))
+        .at(at, "applied here")
+        .fix_all("write `h[t-1]` for the step before", edits)
 }
 
 pub fn not_a_value(kind: &str, at: Span) -> Diagnostic {
@@ -127,7 +179,10 @@ pub fn not_a_choice(name: &str, words: &[Ident], at: Span, written: Option<&str>
         let names: Vec<Name> = words.iter().map(|w| w.written.clone()).collect();
         crate::resolve::nearest(w, names.iter()).cloned()
     });
-    mean(d, near)
+    match near {
+        Some(_) => mean(d, near, at),
+        None => d.help("write one of these words"),
+    }
 }
 
 fn list(words: &[Ident]) -> String {
@@ -158,14 +213,26 @@ pub fn braces_out_of_step(written: &str, left: usize, right: usize, at: Span) ->
 
 // Static parameters.
 
-pub fn unknown_kind(word: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0230", format!("`{word}` is no kind of static parameter"))
-        .at(at, "unknown")
-        .help("kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark")
+/// `mark`: the kind with its colon.
+pub fn unknown_kind(word: &str, at: Span, mark: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0230", format!("`{word}` is no kind of static parameter")).at(at, "unknown");
+    let near = match word {
+        "int" | "integer" | "nat" | "size" | "usize" => {
+            return d.fix("a dimension has no mark", mark, "");
+        }
+        "float" | "double" | "number" => Some("real"),
+        word => crate::diag::near::nearest(word, ["real", "bool", "cell", "fn"].into_iter()),
+    };
+    let kinds = "kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark";
+    match near {
+        Some(near) => d.help(kinds).fix(format!("did you mean `{near}`?"), at, near),
+        None => d.help(kinds),
+    }
 }
 
 pub fn unknown_static(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
-    mean(Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown"), near)
+    let d = Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown");
+    mean(d, near, at)
 }
 
 pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
@@ -173,9 +240,20 @@ pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
         .at(at, "one too many")
 }
 
-pub fn static_missing(title: &str, signature: &str, name: &str, kind: &str, at: Span) -> Diagnostic {
+/// `fix`: what may be meant, with its title.
+pub fn static_missing(
+    title: &str,
+    signature: &str,
+    name: &str,
+    kind: &str,
+    at: Span,
+    fix: Option<(String, Edit)>,
+) -> Diagnostic {
     let d = Diagnostic::error("E0232", format!("{title}({signature}) misses {name}"))
         .at(at, format!("no {kind} for {name}"));
+    if let Some((title, edit)) = fix {
+        return d.fix_all(title, vec![edit]);
+    }
     match kind {
         "dimension" => d.help("write `_` to infer a dimension from the input"),
         _ => d,
@@ -210,11 +288,14 @@ pub fn cannot_infer(name: &str, title: &str, at: Span) -> Diagnostic {
         .help(format!("give {name} a value"))
 }
 
-pub fn static_input_missing(name: &str, in_layer: bool, at: Span) -> Diagnostic {
+/// `groups`: what ends the group of static parameters behind it.
+pub fn static_input_missing(name: &str, in_layer: bool, at: Span, groups: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::error("E0232", format!("`{name}` has no value"))
         .at(at, "give it by name, or a default here");
     match in_layer {
-        true => d.help("static parameters of a layer have a group of their own before its inputs: `layer F(C : cell)(x)`"),
+        true => d
+            .help("static parameters of a layer have a group of their own before its inputs")
+            .fix_all("end the group of static parameters here", groups.into_iter().collect()),
         false => d,
     }
 }
@@ -228,9 +309,19 @@ pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {
 }
 
 pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
+    let near = match name {
+        "gaussian" | "Gaussian" | "randn" | "gauss" => Some("normal"),
+        "rand" => Some("uniform"),
+        "glorot" | "xavier_uniform" => Some("xavier"),
+        name => crate::diag::near::nearest(name, super::mend::DISTRIBUTIONS.into_iter()),
+    };
+    let d = Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
         "uniform(a), uniform(a, b), normal(s), bernoulli(p); for a param also xavier, orthogonal, identity, chrono(T)",
-    )
+    );
+    match near {
+        Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
+        None => d,
+    }
 }
 
 pub fn distribution_arity(name: &str, want: &RangeInclusive<usize>, got: usize, at: Span) -> Diagnostic {
@@ -274,12 +365,23 @@ pub fn too_many_inputs(title: &str, ins: &[Name], at: Span) -> Diagnostic {
         .help("initial states, memories and shared parameters are given by name")
 }
 
-pub fn unknown_argument(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
+/// `own`: the name itself.
+pub fn unknown_argument(
+    title: &str,
+    name: &str,
+    near: Option<Name>,
+    own: Option<Span>,
+    at: Span,
+) -> Diagnostic {
     let d = Diagnostic::error(
         "E0242",
         format!("{title} has no input, memory, parameter or initial state `{name}`"),
     );
-    mean(d.at(at, "given here"), near)
+    let d = d.at(own.unwrap_or(at), "given here");
+    match own {
+        Some(own) => mean(d, near, own),
+        None => d,
+    }
 }
 
 pub fn input_twice(name: &str, at: Span) -> Diagnostic {
@@ -304,6 +406,7 @@ pub fn prev_missing(name: &str, title: &str, at: Span, read: Span) -> Diagnostic
     )
     .at(at, "this step")
     .at(read, "read here")
+    .help(format!("carry it in a state of this cell, and give `prev {name} = {name}[t-1]`"))
 }
 
 pub fn prev_is_one_step(name: &str, offset: Option<i64>, at: Span) -> Diagnostic {
@@ -325,19 +428,28 @@ pub fn field_of_part(name: &str, at: Span) -> Diagnostic {
 }
 
 pub fn field_of_value(name: &str, kind: &str, base: Span, at: Span) -> Diagnostic {
-    Diagnostic::error("E0246", format!("a {kind} has no `{name}`"))
+    let d = Diagnostic::error("E0246", format!("a {kind} has no `{name}`"))
         .at(base, format!("a {kind}"))
-        .at(at, "a dot belongs after an application")
+        .at(at, "a dot belongs after an application");
+    match name {
+        "T" => d.fix("the transpose is `Wᵀ`", Span { start: base.end, ..at }, "ᵀ"),
+        _ => d.help("functions are applied to a value, `f(x)`; a component is `x[1]`"),
+    }
 }
 
-pub fn no_field(name: &str, title: &str, near: Option<Name>, at: Span) -> Diagnostic {
-    mean(Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown"), near)
+/// `own`: the name behind the dot.
+pub fn no_field(name: &str, title: &str, near: Option<Name>, own: Span, at: Span) -> Diagnostic {
+    let d = Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown");
+    mean_or(d, near, own, "an application offers its outputs and equations, and `NAME_last`")
 }
 
-pub fn no_out(title: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0247", format!("{title} has no `out`"))
-        .at(at, "it gives nothing")
-        .help("add `out NAME`")
+/// `add`: the statement, where there is something to give.
+pub fn no_out(title: &str, at: Span, add: Option<Edit>) -> Diagnostic {
+    let d = Diagnostic::error("E0247", format!("{title} has no `out`")).at(at, "it gives nothing");
+    match add {
+        Some(edit) => d.fix_all("say what it gives", vec![edit]),
+        None => d.help("add `out NAME`"),
+    }
 }
 
 pub fn two_outs(name: &str, at: Span) -> Diagnostic {
@@ -371,239 +483,4 @@ pub fn split_targets(at: Span) -> Diagnostic {
     Diagnostic::error("E0249", "`split` stands alone on the right of several names")
         .at(at, "here")
         .help("write `a, b = split(v)`")
-}
-
-// Families.
-
-pub fn family_wants_binder(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0250", format!("a family is defined with an index variable: `{name}[k in 1..n]`"))
-        .at(at, "here")
-}
-
-pub fn index_count(name: &str, want: usize, got: usize, at: Span, other: Span) -> Diagnostic {
-    Diagnostic::error("E0251", format!("`{name}` has {want} indices, here {got} are given"))
-        .at(at, "here")
-        .at(other, "the other place")
-}
-
-pub fn member_indices(name: &str, want: usize, got: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0251", format!("`{name}` is indexed by {want} indices, {got} given"))
-        .at(at, "here")
-        .help("its indices stand in one bracket: `a[i, j]`")
-}
-
-pub fn no_member(name: &str, i: i64, lo: i64, hi: i64, at: Span) -> Diagnostic {
-    Diagnostic::error("E0252", format!("`{name}[{i}]` does not exist: its index runs over {lo}..{hi}"))
-        .at(at, "here")
-        .help("a recursion ends with a condition on the index: `if l == 1 then … else …`")
-}
-
-pub fn member_by_range(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0251", format!("one member of `{name}` is read at a time")).at(at, "here")
-}
-
-pub fn member_wants_number(name: &str, what: &str, at: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0253",
-        format!("which member of `{name}` is read must be known before the program runs"),
-    )
-    .at(at, format!("{what} is not a known number"))
-}
-
-pub fn members_differ(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0254", format!("the members of `{name}` differ in shape, so it is no array"))
-        .at(at, "used bare here")
-}
-
-pub fn range_wants_numbers(at: Span) -> Diagnostic {
-    Diagnostic::error("E0253", "this range must be known before the program is built")
-        .at(at, "not a known number")
-        .help("give the dimension a number where the cell is used")
-}
-
-pub fn reduction_wants_number(dim: &dyn Display, at: Span, span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0253",
-        format!("this reduction over {dim} members can only be carried out for a known {dim}"),
-    )
-    .at(at, "not an operation on whole vectors")
-    .at(span, "in this reduction")
-    .help("give the dimension a number where the cell is used")
-}
-
-pub fn family_wants_number(name: &str, dim: &dyn Display, at: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0253",
-        format!("the family `{name}` over {dim} members can only be expanded for a known {dim}"),
-    )
-    .at(at, "not an operation on whole vectors")
-    .help("give the dimension a number where the cell is used")
-}
-
-pub fn undecided_dims(a: &dyn Display, b: &dyn Display, at: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0253",
-        format!("whether {a} and {b} compare so must be known before the program is built"),
-    )
-    .at(at, "depends on a dimension without a number")
-    .help("give the dimension a number where the cell is used")
-}
-
-pub fn not_a_set(kind: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0255", format!("an index runs over `lo..hi` or a dimension, not over a {kind}"))
-        .at(at, "here")
-}
-
-pub fn list_index(len: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0252", format!("a list of {len} is read by one number from 1 to {len}"))
-        .at(at, "here")
-}
-
-/// The code of what a later version will do.
-pub const NOT_YET: &str = "E0450";
-
-pub fn not_yet(what: &str, at: Span) -> Diagnostic {
-    Diagnostic::error(NOT_YET, format!("{what} is not supported yet"))
-        .at(at, "here")
-        .help("the manual, docs/language.md, says what is")
-}
-
-// Limits.
-
-/// The code of a program beyond the limits.
-pub const TOO_MANY: &str = "E0921";
-const INSTANCES: &str = "E0925";
-const WORK: &str = "E0927";
-/// Whether a check has come to the end of its work.
-pub fn is_too_much_work(d: &Diagnostic) -> bool {
-    d.code == WORK
-}
-
-/// Whether a program is beyond a limit of its size.
-pub fn is_too_large(d: &Diagnostic) -> bool {
-    [TOO_MANY, INSTANCES, WORK].contains(&d.code)
-}
-
-pub fn too_many_equations(limit: usize, would: Option<u64>, at: Span) -> Diagnostic {
-    let message = match would {
-        Some(n) => format!("the program would have {n} equations; the limit is {limit}"),
-        None => format!("the program would have more than {limit} equations, which is the limit"),
-    };
-    Diagnostic::error(TOO_MANY, message)
-        .at(at, "expanded here")
-        .help(format!("make the family or the stack smaller; {}", limits::raise(limits::NODES)))
-}
-
-/// `limit`: of the whole file, of which this is one item.
-pub fn too_much_work(limit: u64, at: Span) -> Diagnostic {
-    let message = format!("checking this file takes more than {limit} steps of work, which is the limit");
-    Diagnostic::error(WORK, message)
-        .at(at, "checked up to here")
-        .help(format!("check its parts as files of their own; {}", limits::raise(limits::WORK)))
-}
-
-pub fn too_many_mistakes(count: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0928", format!("there are more than {count} mistakes before this item"))
-        .at(at, "not checked from here on")
-        .help("mend those first")
-}
-
-pub fn too_many_instances(limit: usize, at: Span) -> Diagnostic {
-    Diagnostic::error(INSTANCES, format!("the program has more than {limit} instances, which is the limit"))
-        .at(at, "one too many")
-        .help(limits::raise(limits::INSTANCES))
-}
-
-pub fn too_nested(limit: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0923", format!("instances stand in each other more than {limit} deep"))
-        .at(at, "applied here")
-        .help("an application inside itself never ends")
-}
-
-pub fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::error("E0923", "equations that read each other nest too deep here")
-        .at(at, "here")
-        .help("split a long line of equations that read each other")
-}
-
-// Names of arrays.
-
-pub fn two_arrays(name: &str, first: Option<Span>, second: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0256", format!("two arrays would be called `{name}`"))
-        .at_some(first, "one is declared here")
-        .at_some(second, "the other here")
-        .help("a state `h` has its initial value in `h0`; give the other one another name")
-}
-
-pub fn last_taken(name: &str, out: Option<Span>, state: Option<Span>) -> Diagnostic {
-    Diagnostic::error("E0256", format!("`{name}` is where a state ends, so no output may be called so"))
-        .at_some(out, "called so here")
-        .at_some(state, "the state")
-        .help("give the output another name")
-}
-
-pub fn out_hides_state(name: &str, out: Span, state: Span) -> Diagnostic {
-    Diagnostic::note(
-        "E0256",
-        format!("the output `{name}` is not the state `{name}`, whose own array is not offered"),
-    )
-    .at(out, "another value")
-    .at(state, "the state")
-    .help("outputs have a name space of their own; give the output another name to have both")
-}
-
-// Layouts.
-
-pub fn determined_twice(name: &str, first: Span, second: Span) -> Diagnostic {
-    Diagnostic::error("E0257", format!("two lines of the layout determine `{name}`"))
-        .at(second, "again here")
-        .at(first, "first here")
-        .help("name each array once; arrays of the file are added with `\"a\" + \"b\"`")
-}
-
-pub fn undetermined(cell: &str, names: &[String], at: Span) -> Diagnostic {
-    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    Diagnostic::error("E0257", format!("the layout leaves open {} of {cell}", names.join(", ")))
-        .at(at, "not all of its arrays are determined")
-        .help("each array of the cell stands on the right of one line")
-}
-
-pub fn foreign_range(len: &Dim, shape: &[Dim], at: Span, ours: Span) -> Diagnostic {
-    let shape = show_shape(shape);
-    Diagnostic::error("E0257", format!("{len} rows of the file do not fill {shape}"))
-        .at(at, format!("{len} rows"))
-        .at(ours, shape)
-        .help("a range runs from its first row to its last, both counted")
-}
-
-pub fn layout_of_no_param(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0257", format!("`{name}` is no parameter"))
-        .at(at, "here")
-        .help("a layout arranges parameters")
-}
-
-pub fn layout_computes(at: Span) -> Diagnostic {
-    Diagnostic::error("E0257", "a layout arranges arrays and computes nothing")
-        .at(at, "computed")
-        .help("write an array, `rows(W_{a b})`, a member of a family, or one of these with `ᵀ`")
-}
-
-// What nothing reads.
-
-pub fn unread(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::warning("E0260", format!("`{name}` is read by nothing for any option; it does not exist"))
-        .at(at, "here")
-        .help("remove it, or use it")
-}
-
-pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> Diagnostic {
-    Diagnostic::warning("E0261", format!("`{name}` is new and nothing reads it"))
-        .at(at, "here")
-        .help(format!("{base} defines {}", equations.join(", ")))
-}
-
-pub fn fell_away(names: &[Name], at: Span) -> Diagnostic {
-    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    Diagnostic::note("E0262", format!("the override leaves unread, so these fell away: {}", names.join(", ")))
-        .at(at, "derived here")
 }

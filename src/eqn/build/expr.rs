@@ -2,11 +2,11 @@
 
 use super::builder::Builder;
 use super::define::strip;
-use super::errors;
+use super::errors::{self, Sign, Written};
 use super::value::*;
 use crate::eqn::{Binary, Extent, Op, Ty, Unary};
 use crate::resolve::nearest;
-use crate::resolve::text::{SideKey, group_count, pick};
+use crate::resolve::text::{Kind, SideKey, group_count, pick};
 use crate::shape::Dim;
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -56,7 +56,9 @@ impl<'l> Builder<'l> {
                     Ok(Val::Arr(self.unary(Unary::Not, arr, e.span)?))
                 }
             },
-            ExprKind::Binary { op, left, right, .. } => self.eval_binary(*op, left, right, env, e.span),
+            ExprKind::Binary { op, op_span, left, right } => {
+                self.eval_binary(*op, Written { sign: *op_span, left, right }, env, e.span)
+            }
             ExprKind::Cond { cond, then, else_ } => {
                 let c = self.eval(cond, env)?;
                 match c {
@@ -233,7 +235,7 @@ impl<'l> Builder<'l> {
                 None => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    self.fail(errors::no_chain(&title, name, at, span))
+                    self.fail(errors::no_chain(&title, at, span))
                 }
             };
         }
@@ -248,7 +250,6 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
-        use crate::resolve::text::Kind;
         if self.arity(env.frame, name)? > 0 {
             return Ok(Val::Family(env.frame, name.clone(), Vec::new()));
         }
@@ -273,7 +274,8 @@ impl<'l> Builder<'l> {
                 }
                 None => {
                     let var = self.var_name(env.frame);
-                    self.fail(errors::no_start(name, var.as_deref(), d.span, Some(span)))
+                    let ty = d.ty.filter(|_| d.over.is_empty()).map(|ty| ty.span);
+                    self.fail(errors::no_start(name, var.as_deref(), d.span, Some(span), ty))
                 }
             },
             _ => self.eval_def(env.frame, name, &[], span),
@@ -296,25 +298,27 @@ impl<'l> Builder<'l> {
         // Each search costs as much as there are names.
         let mut near = None;
         if self.diagnostics.len() < MOST_SEARCHED {
-            let candidates = f.text.names().chain(f.text.inputs.iter().map(|i| &i.name.name));
-            let candidates = candidates.chain(f.statics.iter().flat_map(|s| s.keys())).chain(f.free.keys());
-            near = nearest(name, candidates).cloned();
+            // `H` is no slip for `h`: one is a dimension, the other a value.
+            let single = name.chars().count() == 1;
+            let values = f.text.names().chain(f.text.inputs.iter().map(|i| &i.name.name));
+            let values = values.filter(|_| !(single && env.dims_first));
+            let dims = f.statics.iter().flat_map(|s| s.keys()).chain(f.free.keys());
+            let dims = dims.filter(|_| !single || env.dims_first);
+            near = nearest(name, values.chain(dims)).cloned();
         }
-        let d = errors::unknown_name(written, near, span);
+        let d = match self.meant(written, near.is_none(), env, span) {
+            Some(d) => d,
+            None => errors::unknown_name(written, near, span),
+        };
         self.fail(d)
     }
 
     // Operators.
 
-    fn eval_binary(
-        &mut self,
-        op: BinaryOp,
-        left: &'l Expr,
-        right: &'l Expr,
-        env: &Env,
-        span: Span,
-    ) -> R<Val<'l>> {
+    fn eval_binary(&mut self, op: BinaryOp, written: Written<'l>, env: &Env, span: Span) -> R<Val<'l>> {
         use BinaryOp::*;
+        let Written { left, right, .. } = written;
+        let sign = |text| Sign { text, written: Some(written) };
         match op {
             And | Or => {
                 let a = self.eval(left, env)?;
@@ -337,8 +341,8 @@ impl<'l> Builder<'l> {
                 }
                 let a = self.bool(a, left.span)?;
                 let b = self.bool(b, right.span)?;
-                let (kind, sign) = if op == And { (Binary::And, "and") } else { (Binary::Or, "or") };
-                self.elementwise(kind, sign, (a, left.span), (b, right.span), span).map(Val::Arr)
+                let (kind, text) = if op == And { (Binary::And, "and") } else { (Binary::Or, "or") };
+                self.elementwise(kind, sign(text), (a, left.span), (b, right.span), span).map(Val::Arr)
             }
             Eq | Ne => {
                 if let Some(equal) = self.compare_choice(left, right, env)? {
@@ -359,7 +363,7 @@ impl<'l> Builder<'l> {
                 let a = self.real(a, left.span)?;
                 let b = self.eval(right, env)?;
                 let b = self.real(b, right.span)?;
-                self.matmul((a, left.span), (b, right.span), span).map(Val::Arr)
+                self.matmul((a, left.span), (b, right.span), written, span).map(Val::Arr)
             }
             Add | Sub | Mul | Div | Mod | IntDiv | Pow => {
                 let a = self.eval(left, env)?;
@@ -373,7 +377,7 @@ impl<'l> Builder<'l> {
                 {
                     return self.fail(errors::exponent_shape(right.span));
                 }
-                let (kind, sign) = match op {
+                let (kind, text) = match op {
                     Add => (Binary::Add, "+"),
                     Sub => (Binary::Sub, "−"),
                     Mul => (Binary::Mul, "⊙"),
@@ -384,7 +388,7 @@ impl<'l> Builder<'l> {
                 };
                 let a = self.real(a, left.span)?;
                 let b = self.real(b, right.span)?;
-                let out = self.elementwise(kind, sign, (a, left.span), (b, right.span), span)?;
+                let out = self.elementwise(kind, sign(text), (a, left.span), (b, right.span), span)?;
                 match op {
                     IntDiv => self.unary(Unary::Floor, out, span).map(Val::Arr),
                     _ => Ok(Val::Arr(out)),
@@ -557,7 +561,8 @@ impl<'l> Builder<'l> {
                 let arr = self.force(val, base.span)?;
                 let shape = self.shape(arr).to_vec();
                 if shape.len() != 2 {
-                    return self.fail(errors::transpose_shape(&shape, base.span));
+                    let mark = Span { start: base.span.end, ..span };
+                    return self.fail(errors::transpose_shape(&shape, base.span, mark));
                 }
                 if arr.along != 0 {
                     return Err(Stop::NoAlong(span));

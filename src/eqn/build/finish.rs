@@ -17,7 +17,8 @@ impl<'l> Builder<'l> {
         let span = self.frame(frame).span;
         if let (true, Some(span)) = (outs.is_empty(), span) {
             let title = self.frame(frame).title.clone();
-            return self.fail(errors::no_out(&title, span));
+            let add = self.what_may_be_given(frame);
+            return self.fail(errors::no_out(&title, span, add));
         }
         let mut failed = None;
         let mut done: Vec<(Name, NodeId)> = Vec::new();

@@ -145,9 +145,9 @@ impl<'l> Builder<'l> {
                 (None, None) if may_lack && kind == StaticKind::Dim => Slot::Hole,
                 (None, None) => {
                     let list = signature(statics);
-                    let d =
-                        errors::static_missing(&title.written, &list, &s.name.written, kind.word(), *span);
-                    return self.fail(d);
+                    let fix = self.missing_dimension(s, statics, args, env);
+                    let (title, name) = (&title.written, &s.name.written);
+                    return self.fail(errors::static_missing(title, &list, name, kind.word(), *span, fix));
                 }
             };
             let words: &'l [Ident] = if kind == StaticKind::Choice { &s.kind } else { &[] };

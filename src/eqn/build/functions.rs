@@ -73,6 +73,12 @@ pub fn builtin(name: &str) -> Option<&'static str> {
     function_names().find(|n| *n == name)
 }
 
+/// The names of all builtin functions.
+pub fn builtins() -> impl Iterator<Item = crate::syntax::ast::Name> {
+    let simple = ELEMENTWISE.iter().map(|(n, ..)| *n);
+    simple.chain(OTHERS.iter().copied()).map(crate::syntax::ast::Name::from)
+}
+
 impl<'l> Builder<'l> {
     pub fn call_builtin(
         &mut self,

@@ -25,7 +25,7 @@ impl<'l> Builder<'l> {
         for (i, place) in places.iter().enumerate() {
             let Place::At(set) = place else {
                 let var = self.var_name(env.frame);
-                return self.fail(errors::no_edge("here", var.as_deref(), span));
+                return self.fail(errors::no_edge("here", var.as_deref(), span, None));
             };
             let last = i + 1 == places.len();
             arr = self.component(arr, set, last, base, env, span)?;
@@ -129,7 +129,7 @@ impl<'l> Builder<'l> {
         &mut self,
         val: Val<'l>,
         base: Span,
-        name: &Name,
+        (name, own): (&Name, Span),
         env: &Env,
         span: Span,
     ) -> R<Ref<'l>> {
@@ -169,9 +169,11 @@ impl<'l> Builder<'l> {
             return self.unknown_value();
         }
         let title = self.frame(inner).title.clone();
-        let names: Vec<Name> = self.frame(inner).text.names().cloned().collect();
+        let text = &self.frame(inner).text;
+        let last = text.declared(Kind::State).map(|e| Name::from(format!("{}_last", e.name)));
+        let names: Vec<Name> = text.names().cloned().chain(last).collect();
         let near = crate::resolve::nearest(name, names.iter()).cloned();
-        self.fail(errors::no_field(name, &title, near, span))
+        self.fail(errors::no_field(name, &title, near, own, span))
     }
 
     /// A parameter of a part, which it has before it is applied.

@@ -127,7 +127,7 @@ impl<'l> Builder<'l> {
         }
         if let (true, Some(span)) = (self.graph.outputs.is_empty(), self.frame(frame).span) {
             let title = self.frame(frame).title.clone();
-            return self.fail(errors::no_out(&title, span));
+            return self.fail(errors::no_out(&title, span, None));
         }
         Ok((nodes, blocks))
     }
@@ -291,7 +291,7 @@ impl<'l> Builder<'l> {
         let seen = at_this_point(&self.graph, source);
         for (name, node) in outs {
             if seen[node.index()] {
-                let d = errors::generate_sees(name, dst, span);
+                let d = errors::generate_sees(name, dst, span, self.shift_of(dst));
                 self.report(d);
             }
         }
@@ -314,7 +314,8 @@ impl<'l> Builder<'l> {
             }
         }
         for (name, goal, at) in found {
-            self.warn(errors::already_seen(&name, goal, at));
+            let edits = self.shift_of(&name);
+            self.warn(errors::already_seen(&name, goal, at, edits));
         }
         let twice = self.graph.node_ids().find_map(|id| match self.graph.node(id).op {
             Op::LogSumExp(a) | Op::Softmax(a) if matches!(self.graph.node(a).op, Op::Softmax(_)) => {
@@ -323,7 +324,8 @@ impl<'l> Builder<'l> {
             _ => None,
         });
         if let Some((inner, outer)) = twice {
-            self.warn(errors::softmax_twice(inner, outer));
+            let edits = inner.map_or_else(Vec::new, |at| self.without_call(at));
+            self.warn(errors::softmax_twice(inner, outer, edits));
         }
     }
 }

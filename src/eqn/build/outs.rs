@@ -149,7 +149,7 @@ impl<'l> Builder<'l> {
             Some(out) => self.out_value(frame, &out, span),
             None => {
                 let title = self.frame(frame).title.clone();
-                self.fail(errors::no_out(&title, span))
+                self.fail(errors::no_out(&title, span, None))
             }
         }
     }

@@ -8,6 +8,7 @@
 use super::builder::Builder;
 use super::define::strip;
 use super::errors;
+use super::mend;
 use super::names::children;
 use super::position::Counted;
 use super::space::Step;
@@ -36,6 +37,9 @@ pub(super) enum PlaceKind {
     /// A number or a component.
     Other,
 }
+
+/// What stands before the dot in other languages, where here is none.
+const FOREIGN_PREFIXES: [&str; 9] = ["torch", "np", "numpy", "nn", "F", "functional", "jnp", "tf", "self"];
 
 impl<'l> Builder<'l> {
     pub fn eval_ref_value(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
@@ -77,9 +81,17 @@ impl<'l> Builder<'l> {
                 self.eval(e, env).map(Ref::Val)
             }
             ExprKind::Field { base, field } => {
+                if let ExprKind::Name(p) = &strip(base).kind
+                    && FOREIGN_PREFIXES.contains(&&*p.written)
+                    && self.frame(env.frame).kind != FrameKind::Root
+                    && self.lookup_quiet(&pick(p, 0), env).is_none()
+                {
+                    let prefix = Span { end: field.span.start, ..base.span };
+                    return self.fail(errors::foreign_prefix(&p.written, base.span, prefix));
+                }
                 let val = self.eval(base, env)?;
                 let name = self.pattern_name(field, env)?;
-                self.field(val, base.span, &name, env, e.span)
+                self.field(val, base.span, (&name, field.span), env, e.span)
             }
             ExprKind::Index { base, places } => {
                 let r = self.eval_ref(base, env)?;
@@ -109,6 +121,9 @@ impl<'l> Builder<'l> {
             Ref::Val(val) if self.is_placed(base, env) => {
                 return self.components(val, base.span, places, env, span).map(Ref::Val);
             }
+            Ref::Val(_) if self.is_offset_at_side(places, env) => {
+                return self.fail(errors::offset_at_side(span, Span { start: base.span.end, ..span }));
+            }
             Ref::Val(val) => return self.read_value(val, base.span, None, places, env, span).map(Ref::Val),
         };
         let arity = self.arity(frame, &name)?;
@@ -129,6 +144,18 @@ impl<'l> Builder<'l> {
             Some(_) => self.eval_side_or_value(frame, &name, &index, env, span).map(Ref::Val),
             None => Ok(Ref::Def(frame, name, index)),
         }
+    }
+
+    /// Whether a place in an `at` block is a step from there.
+    fn is_offset_at_side(&self, places: &[Place], env: &Env) -> bool {
+        let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
+        let moves = |place: &Place| match place {
+            Place::At(Set { lo, hi: None, .. }) => {
+                matches!(self.mentions_point(lo, env), Some((_, _, false)))
+            }
+            _ => false,
+        };
+        before && places.iter().any(moves)
     }
 
     fn member_index(&mut self, name: &Name, place: &'l Place, env: &Env, span: Span) -> R<i64> {
@@ -196,7 +223,7 @@ impl<'l> Builder<'l> {
         let Some(domain) = domain else {
             let title = self.frame(env.frame).title.clone();
             let at = self.frame(env.frame).span;
-            return self.fail(errors::no_chain(&title, &name, at, span));
+            return self.fail(errors::no_chain(&title, at, span));
         };
         // The offset is what is left when the variable is 0; it must move with the variable.
         let at = |b: &mut Self, n: i64| {
@@ -204,16 +231,36 @@ impl<'l> Builder<'l> {
             b.eval(lo, &env.of_dims())
         };
         let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
-        match (zero.as_int(), one.as_int(), two.as_int()) {
-            (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
-                Ok(if bound { PlaceKind::Bound(domain, k) } else { PlaceKind::Own(domain, k) })
-            }
-            _ => {
+        match constant_offset(&zero, &one, &two) {
+            Some(k) => Ok(if bound { PlaceKind::Bound(domain, k) } else { PlaceKind::Own(domain, k) }),
+            None => {
                 if let Val::Dim(d) = &zero {
                     self.want_number(d);
                 }
                 self.fail(errors::offset_not_constant(&name, lo.span))
             }
+        }
+    }
+
+    /// One step of a cell is at a point of whoever takes it, which may be of a grid or tree and has no chain: there a place
+    /// is an offset from this point all the same.
+    fn step_offset(&mut self, frame: FrameId, places: &'l [Place], env: &Env) -> R<Option<i64>> {
+        let f = self.frame(frame);
+        if f.prev.is_none() || frame != env.frame || !self.own_axes(frame).is_empty() {
+            return Ok(None);
+        }
+        match places {
+            [Place::Prev(e)] => Ok(self.axis_variable(frame, &e.name).map(|_| -1)),
+            [Place::At(Set { lo, hi: None, .. })] => {
+                let Some((name, None, false)) = self.mentions_point(lo, env) else { return Ok(None) };
+                let at = |b: &mut Self, n: i64| {
+                    let env = env.clone().bind(&name, Bind::Int(n));
+                    b.eval(lo, &env.of_dims())
+                };
+                let (zero, one, two) = (at(self, 0)?, at(self, 1)?, at(self, 2)?);
+                Ok(constant_offset(&zero, &one, &two))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -233,7 +280,8 @@ impl<'l> Builder<'l> {
                 match self.edge_number(env.frame, &name) {
                     Some(k) => return Ok(Some(Step::Child(k))),
                     None if matches!(&*name, "left" | "right") => {
-                        return self.fail(errors::no_edge(&p.written, var.as_deref(), lo.span));
+                        let stands = var.as_ref().map(|var| format!("{var}-1"));
+                        return self.fail(errors::no_edge(&p.written, var.as_deref(), lo.span, stands));
                     }
                     None => return Ok(None),
                 }
@@ -258,10 +306,10 @@ impl<'l> Builder<'l> {
                 match (tree, own, child) {
                     (true, _, Some(k)) => return Ok(Some(edge(k))),
                     (false, Some(axis), _) => return Ok(Some(along(axis))),
-                    _ => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                    _ => return self.fail(errors::no_edge(&written, var.as_deref(), at, None)),
                 }
             }
-            Some(Bind::Position(_)) => return self.fail(errors::no_edge(&written, var.as_deref(), at)),
+            Some(Bind::Position(_)) => return self.fail(errors::no_edge(&written, var.as_deref(), at, None)),
             None => {}
         }
         match (self.axis_variable(env.frame, &name), self.edge_number(env.frame, &name)) {
@@ -270,10 +318,13 @@ impl<'l> Builder<'l> {
             (Some(None), _) => {
                 let title = self.frame(env.frame).title.clone();
                 let applied = self.frame(env.frame).span;
-                self.fail(errors::no_chain(&title, &name, applied, span))
+                self.fail(errors::no_chain(&title, applied, span))
             }
             (None, None) => match self.header_kind(env.frame) {
-                OverKind::Chain => self.fail(errors::no_edge(&written, var.as_deref(), at)),
+                OverKind::Chain => {
+                    let stands = var.as_ref().map(|var| var.to_string());
+                    self.fail(errors::no_edge(&written, var.as_deref(), at, stands))
+                }
                 kind => self.fail(errors::no_such_edge(&written, kind, at)),
             },
         }
@@ -325,10 +376,16 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
+        if let Some(offset) = self.step_offset(frame, places, env)? {
+            return match offset {
+                0 => self.eval_def(frame, &name, &index, span),
+                offset => self.read_predecessor(frame, &name, &index, Some(offset), span),
+            };
+        }
         let before = env.side.as_deref().is_some_and(|s| *s != SideKey::Leaf);
         if let Some(step) = self.edge_step(places, env, span)? {
             if before {
-                return self.fail(errors::offset_at_side(span));
+                return self.fail(errors::offset_at_side(span, Span { start: base.end, ..span }));
             }
             return self.read_lag(frame, &name, &index, &step, span);
         }
@@ -343,12 +400,12 @@ impl<'l> Builder<'l> {
             return self.read_value(val, base, Some((frame, &name, &index)), places, env, span);
         }
         if before {
-            return self.fail(errors::offset_at_side(span));
+            return self.fail(errors::offset_at_side(span, Span { start: base.end, ..span }));
         }
         let own = self.own_axes(env.frame);
         let relative = kinds.iter().all(|k| matches!(k, PlaceKind::Own(..)));
         if relative && !self.is_whole_input(frame, &name) {
-            let step = self.own_step(&own, &kinds, env, span)?;
+            let step = self.own_step(&own, &kinds, places, env, span)?;
             if step.is_zero() {
                 return self.eval_def(frame, &name, &index, span);
             }
@@ -417,7 +474,14 @@ impl<'l> Builder<'l> {
     }
 
     /// Places that all are relative to this point: one for each axis, in their order.
-    fn own_step(&mut self, own: &[DomainId], kinds: &[PlaceKind], env: &Env, span: Span) -> R<Step> {
+    fn own_step(
+        &mut self,
+        own: &[DomainId],
+        kinds: &[PlaceKind],
+        places: &[Place],
+        env: &Env,
+        span: Span,
+    ) -> R<Step> {
         let found: Vec<(DomainId, i64)> = kinds
             .iter()
             .filter_map(|k| match k {
@@ -428,7 +492,9 @@ impl<'l> Builder<'l> {
         if found.iter().map(|(d, _)| *d).ne(own.iter().copied()) {
             let names: Vec<String> =
                 self.header_axes(env.frame).iter().map(|a| a.name.written.to_string()).collect();
-            return self.fail(errors::place_wants_axes(&names, found.len(), span));
+            let all =
+                mend::in_order(own, &names, &found).zip(mend::places_span(places)).map(|(new, at)| (at, new));
+            return self.fail(errors::place_wants_axes(&names, found.len(), span, all));
         }
         Ok(Step::By(found))
     }
@@ -472,7 +538,7 @@ impl<'l> Builder<'l> {
                 Some(step) => step,
                 None => {
                     let own = self.own_axes(env.frame);
-                    self.own_step(&own, &kinds, env, span)?
+                    self.own_step(&own, &kinds, places, env, span)?
                 }
             };
             if step.is_zero() {
@@ -543,5 +609,15 @@ impl<'l> Builder<'l> {
             }
             _ => false,
         }
+    }
+}
+
+/// What is left of a place when its variable is 0, if the place moves with the variable.
+fn constant_offset(zero: &Val<'_>, one: &Val<'_>, two: &Val<'_>) -> Option<i64> {
+    match (zero.as_int(), one.as_int(), two.as_int()) {
+        (Some(k), Some(k1), Some(k2)) if k.checked_add(1) == Some(k1) && k.checked_add(2) == Some(k2) => {
+            Some(k)
+        }
+        _ => None,
     }
 }

@@ -25,7 +25,14 @@ impl<'l> Builder<'l> {
         span: Span,
     ) -> R<Val<'l>> {
         if fold == Fold::Concat {
-            return self.fail(errors::concat_of_positions(span));
+            let set = binders.first().map(|b| self.eval_set(&b.set, env)).transpose()?;
+            let children = match set {
+                Some(SetVal::Positions(axis)) => {
+                    matches!(self.graph.domains[axis.index()].kind, crate::eqn::DomainKind::Children { .. })
+                }
+                _ => false,
+            };
+            return self.fail(errors::concat_of_positions(children, span));
         }
         let mut env = env.clone();
         let mut taken = self.frame(env.frame).at.clone();

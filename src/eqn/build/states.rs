@@ -47,27 +47,25 @@ impl<'l> Builder<'l> {
             return self.fail(errors::no_steps(name, span));
         };
         let kind = entry.declared.as_ref().map(|d| d.kind);
-        if let (Some(prev), Some(Kind::State)) = (&self.frame(frame).prev, kind) {
-            let found = prev.get(name).copied();
-            return match (found, step.along_one()) {
-                (Some(node), Some(-1)) => self.pick_member(frame, name, node, index, span).map(Val::node),
-                (Some(_), offset) => self.fail(errors::prev_is_one_step(name, offset, span)),
-                (None, _) => {
-                    let title = self.frame(frame).title.clone();
-                    let at = self.frame(frame).span.unwrap_or(span);
-                    self.fail(errors::prev_missing(name, &title, at, span))
-                }
-            };
+        if let (Some(_), Some(Kind::State)) = (&self.frame(frame).prev, kind) {
+            return self.read_predecessor(frame, name, index, step.along_one(), span);
         }
-        self.check_step(frame, name, step, span)?;
+        self.check_step(frame, step, span)?;
         let state = match kind {
             Some(Kind::State) => self.declared_state(frame, name, index, span)?,
             Some(Kind::In) => self.input_state(frame, name, index, span)?,
             Some(Kind::Param | Kind::Mem) => return self.fail(errors::no_steps(name, span)),
             _ => {
-                let shape = self.shape_hint(frame, name, index);
+                let shape = match self.shape_hint(frame, name, index) {
+                    Some(shape) => Some(shape),
+                    None => self.shape_of_terms(frame, name, index),
+                };
+                let equated = entry.equated.as_ref().filter(|_| self.frame(frame).top);
                 let place = entry.equated.as_ref().map(|e| e.span);
-                return self.fail(errors::not_a_state(name, shape, place, span));
+                // A family or one of several names wants a declaration of its own kind.
+                let single = equated.filter(|e| index.is_empty() && e.brace.is_none() && e.targets == 1);
+                let before = single.map(|e| e.equation.span);
+                return self.fail(errors::not_a_state(name, shape, place, before, span));
             }
         };
         let state = match step {
@@ -78,13 +76,38 @@ impl<'l> Builder<'l> {
         Ok(Val::node(node))
     }
 
+    /// Reads a state of one step of a cell, which is given by `prev`.
+    pub fn read_predecessor(
+        &mut self,
+        frame: FrameId,
+        name: &Name,
+        index: &[i64],
+        offset: Option<i64>,
+        span: Span,
+    ) -> R<Val<'l>> {
+        let found = self.frame(frame).prev.as_ref().and_then(|prev| prev.get(name).copied());
+        match (found, offset) {
+            (Some(node), Some(-1)) => self.pick_member(frame, name, node, index, span).map(Val::node),
+            (Some(_), offset) => self.fail(errors::prev_is_one_step(name, offset, span)),
+            (None, _) => {
+                let title = self.frame(frame).title.clone();
+                let at = self.frame(frame).span.unwrap_or(span);
+                let is_state = self.frame(frame).text.get(name).and_then(|e| e.declared.as_ref());
+                match is_state.is_some_and(|d| d.kind == Kind::State) {
+                    true => self.fail(errors::prev_missing(name, &title, at, span)),
+                    false => self.fail(errors::no_chain(&title, Some(at), span)),
+                }
+            }
+        }
+    }
+
     /// Whether a frame steps along the axes of a step.
-    fn check_step(&mut self, frame: FrameId, name: &Name, step: &Step, span: Span) -> R<()> {
+    fn check_step(&mut self, frame: FrameId, step: &Step, span: Span) -> R<()> {
         let own = self.own_axes(frame);
         if own.is_empty() {
             let title = self.frame(frame).title.clone();
             let at = self.frame(frame).span;
-            return self.fail(errors::no_chain(&title, name, at, span));
+            return self.fail(errors::no_chain(&title, at, span));
         }
         let is_tree = own.iter().any(|a| self.is_tree(*a));
         let other = match step {
@@ -598,7 +621,10 @@ impl<'l> Builder<'l> {
             Start::Missing if self.frame(*frame).top && !inner => (0.0, None),
             Start::Missing => {
                 let at = self.frame(*frame).span;
-                return self.fail(errors::no_start(name, self.var_name(*frame).as_deref(), span, at));
+                let text = &self.frame(*frame).text;
+                let declared = text.get(name).and_then(|e| e.declared.as_ref());
+                let ty = declared.filter(|d| d.over.is_empty()).and_then(|d| d.ty).map(|ty| ty.span);
+                return self.fail(errors::no_start(name, self.var_name(*frame).as_deref(), span, at, ty));
             }
         };
         let mut member = state.shape.clone();

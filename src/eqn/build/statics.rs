@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use super::errors;
+use super::mend;
 use super::names::children;
 use super::value::*;
 use crate::eqn::{Dist, DomainId, Scalar};
@@ -45,7 +46,10 @@ impl<'l> Builder<'l> {
                 "cell" => Ok(StaticKind::Cell),
                 "fn" => Ok(StaticKind::Fn),
                 "dim" => Ok(StaticKind::Dim),
-                _ => self.fail(errors::unknown_kind(&word.written, word.span)),
+                _ => {
+                    let mark = Span { start: s.name.span.end, ..word.span };
+                    self.fail(errors::unknown_kind(&word.written, word.span, mark))
+                }
             },
             _ => Ok(StaticKind::Choice),
         }
@@ -302,7 +306,10 @@ impl<'l> Builder<'l> {
     /// Refuses a value in place of a dimension.
     pub fn no_dim<T>(&mut self, val: &Val<'l>, expr: &Expr, env: &Env) -> R<T> {
         match self.input_in(expr, env) {
-            Some(input) => self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span)),
+            Some(input) => {
+                let groups = mend::end_of_statics(input);
+                self.fail(errors::input_as_dim(&input.name.written, input.span, expr.span, Some(groups)))
+            }
             None => match val {
                 // Whole numbers are exact so far; a dimension beyond them overflows.
                 Val::Num(x) if x.abs() >= 9e15 => {

@@ -241,10 +241,13 @@ impl<'l> Builder<'l> {
                 Some(e) => self.eval(e, &Env::new(frame, 0))?,
                 None => {
                     let in_layer = self.frame(frame).kind == FrameKind::Layer;
+                    let groups = self.frame(frame).text.inputs.iter().position(|i| i.span == input.span);
+                    let groups = groups.and_then(|k| self.group_behind(frame, k));
                     return self.fail(errors::static_input_missing(
                         &input.name.written,
                         in_layer,
                         input.span,
+                        groups,
                     ));
                 }
             };

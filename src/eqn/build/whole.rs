@@ -168,7 +168,7 @@ impl<'l> Builder<'l> {
         let (dx, dy) = (self.sequence("append", x, at)?, self.sequence("append", y, other.1)?);
         if self.graph.shape(x) != self.graph.shape(y) || self.graph.ty(x) != self.graph.ty(y) {
             let (p, q) = (self.graph.shape(x).clone(), self.graph.shape(y).clone());
-            return self.fail(errors::unequal_shapes("append", (&p, at), (&q, other.1)));
+            return self.fail(errors::unequal_shapes("append".into(), (&p, at), (&q, other.1)));
         }
         let extent = Extent::of(dx).plus(&Extent::of(dy));
         let mut avoid = self.open_axes();

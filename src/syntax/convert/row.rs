@@ -63,8 +63,7 @@ impl Convert<'_> {
             };
             if level == COMPARE {
                 if let Some(first) = comparison {
-                    let example = chain_example(&left, op, &right);
-                    self.errors.push(errors::comparison_chain(first, op_span, example));
+                    self.errors.push(errors::comparison_chain(first, op_span, middle(&left)));
                 }
                 comparison = Some(op_span);
             }
@@ -91,25 +90,18 @@ impl Convert<'_> {
             Part::Not(span) => (span, "not", COMPARE - 1, ExprKind::Not),
             Part::Minus(span) => (span, "-", SIGN, ExprKind::Neg),
         };
-        self.errors.push(errors::prefix_out_of_place(span, word));
-        Some(prefixed(span, self.climb(parts, inner)?, wrap))
+        let whole = prefixed(span, self.climb(parts, inner)?, wrap);
+        self.errors.push(errors::prefix_out_of_place(span, word, whole.span));
+        Some(whole)
     }
 }
 
-/// `a < b` and `b < c` for `a < b < c`, if that is short.
-fn chain_example(left: &Expr, op: BinaryOp, right: &Expr) -> Option<(String, String)> {
+/// Of `a < b`, what the next comparison shares with it: behind it, and how it is written, if that is short.
+fn middle(left: &Expr) -> Option<(Span, String)> {
     let ExprKind::Binary { right: middle, .. } = &left.kind else { return None };
-    let again = Expr {
-        kind: ExprKind::Binary {
-            op,
-            op_span: left.span,
-            left: middle.clone(),
-            right: Box::new(right.clone()),
-        },
-        span: left.span,
-    };
-    let (first, second) = (print_expr(left, Style::UNICODE), print_expr(&again, Style::UNICODE));
-    (first.len() + second.len() < 60).then_some((first, second))
+    let written = print_expr(middle, Style::UNICODE);
+    let end = Span { start: middle.span.end, ..middle.span };
+    (written.len() < 60).then_some((end, written))
 }
 
 fn prefixed(start: Span, inner: Expr, wrap: fn(Box<Expr>) -> ExprKind) -> Expr {

@@ -71,7 +71,8 @@ pub fn edge_stands_alone(name: &str, at: Span) -> Diagnostic {
     .at(at, "beside other places")
 }
 
-pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
+/// `place`: what stands in the bracket, and the same with all axes in their order.
+pub fn place_wants_axes(names: &[String], got: usize, at: Span, place: Option<(Span, String)>) -> Diagnostic {
     let example: Vec<String> =
         names.iter().enumerate().map(|(i, n)| if i == 0 { format!("{n}-1") } else { n.clone() }).collect();
     let d = Diagnostic::error(
@@ -79,11 +80,15 @@ pub fn place_wants_axes(names: &[String], got: usize, at: Span) -> Diagnostic {
         format!("a place in grid({}) wants {} indices, {got} given", names.join(", "), names.len()),
     )
     .at(at, "here");
-    match names.first() {
-        Some(first) => d.help(format!(
+    let d = match names.first() {
+        Some(first) if place.is_none() => d.help(format!(
             "write all axes in their order: `h[{}]`, or `h[prev {first}]`",
             example.join(", ")
         )),
+        _ => d,
+    };
+    match place {
+        Some((at, new)) => d.fix("write all axes in their order", at, new),
         None => d,
     }
 }
@@ -209,10 +214,17 @@ pub fn where_of_members(at: Span) -> Diagnostic {
     .help("multiply by it, or write `if … then … else 0`")
 }
 
-pub fn concat_of_positions(at: Span) -> Diagnostic {
-    Diagnostic::error("E0258", "`concat` over positions has no size that is known before the program runs")
-        .at(at, "here")
-        .help("`append(x, y)` puts sequences behind each other")
+/// `children`: over those of a node, not over positions of a sequence.
+pub fn concat_of_positions(children: bool, at: Span) -> Diagnostic {
+    let d = Diagnostic::error(
+        "E0258",
+        "`concat` over positions has no size that is known before the program runs",
+    )
+    .at(at, "here");
+    match children {
+        true => d.help("add the children up, `∑ k ∈ K: h[prev k]`, or fix their number: `tree(left, right)`"),
+        false => d.help("`append(x, y)` puts sequences behind each other"),
+    }
 }
 
 pub fn region_of_one_axis(at: Span) -> Diagnostic {

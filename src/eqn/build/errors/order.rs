@@ -1,11 +1,12 @@
 //! Points, lags, states, order.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::shape::{Dim, Shape, show_shape};
 use crate::source::Span;
 
-pub fn cycle(path: &[String], places: &[Span], var: Option<&str>, at: Span) -> Diagnostic {
+/// `old`: how the old value is written, if the name has one.
+pub fn cycle(path: &[String], places: &[Span], old: Option<String>, at: Span) -> Diagnostic {
     let route = path.join(" → ");
     let first = path.first().cloned().unwrap_or_default();
     let message = match path {
@@ -21,9 +22,9 @@ pub fn cycle(path: &[String], places: &[Span], var: Option<&str>, at: Span) -> D
     for place in places.iter().take(6) {
         d = d.at(*place, "on the way");
     }
-    match var {
-        Some(var) => d.help(format!("for the old value write `{first}[{var}-1]`")),
-        None => d,
+    match old {
+        Some(old) => d.fix(format!("for the old value write `{old}`"), at, old),
+        None => d.help("one of them wants an old value of another: of a `state`, as `h[t-1]`"),
     }
 }
 
@@ -34,15 +35,29 @@ pub fn override_reads_itself(name: &str, places: &[Span], at: Span) -> Diagnosti
     ))
 }
 
-pub fn not_a_state(name: &str, shape: Option<Shape>, equation: Option<Span>, at: Span) -> Diagnostic {
-    let shape = shape.map_or("[…]".to_string(), |s| show_shape(&s));
-    Diagnostic::error(
+/// `before`: where a declaration may stand.
+pub fn not_a_state(
+    name: &str,
+    shape: Option<Shape>,
+    equation: Option<Span>,
+    before: Option<Span>,
+    at: Span,
+) -> Diagnostic {
+    let shown = shape.as_ref().map_or("[…]".to_string(), |s| show_shape(s));
+    let d = Diagnostic::error(
         "E0402",
         format!("`{name}` is read at another step but has no value outside the sequence"),
     )
     .at(at, "read here")
-    .at_some(equation, "its equation")
-    .help(format!("declare `state {name} : {shape} = 0`"))
+    .at_some(equation, "its equation");
+    let declaration = format!("state {name} : {shown} = 0");
+    let title = format!("declare `{declaration}`");
+    match before.filter(|_| shape.is_some()) {
+        Some(before) => {
+            d.fix("declare it a state", Span { end: before.start, ..before }, format!("{declaration}\n  "))
+        }
+        None => d.help(title),
+    }
 }
 
 pub fn not_a_state_value(at: Span) -> Diagnostic {
@@ -96,31 +111,64 @@ pub fn lag_too_great(lag: i64, limit: u32, at: Span) -> Diagnostic {
         ))
 }
 
-pub fn offset_at_side(at: Span) -> Diagnostic {
+/// `bracket`: from the end of the name on.
+pub fn offset_at_side(at: Span, bracket: Span) -> Diagnostic {
     Diagnostic::error("E0407", "in an `at` block a name already means the point before the first")
         .at(at, "read at an offset")
-        .help("leave the bracket out")
+        .fix("leave the bracket out", bracket, "")
 }
 
-pub fn state_without_equation(name: &str, declared: Span, at: Span) -> Diagnostic {
-    Diagnostic::error("E0408", format!("state `{name}` has no equation"))
+/// `other`: an equation of a name that may be meant, as `h_t` is.
+pub fn state_without_equation(
+    name: &str,
+    declared: Span,
+    at: Span,
+    other: Option<(&str, Span)>,
+) -> Diagnostic {
+    let d = Diagnostic::error("E0408", format!("state `{name}` has no equation"))
         .at(declared, "declared here")
-        .at(at, "read here")
-        .help(format!("add `{name} = …`"))
+        .at(at, "read here");
+    match other {
+        Some((other, place)) => d.at(place, "this is another name").fix(
+            format!("`{name}` is its value at this step; is `{other}` meant to be it?"),
+            place,
+            name,
+        ),
+        None => d.help(format!("add `{name} = …`")),
+    }
 }
 
-pub fn no_start(name: &str, var: Option<&str>, declared: Span, at: Option<Span>) -> Diagnostic {
+/// `ty`: its shape as it is declared.
+pub fn no_start(
+    name: &str,
+    var: Option<&str>,
+    declared: Span,
+    at: Option<Span>,
+    ty: Option<Span>,
+) -> Diagnostic {
     let var = var.unwrap_or("t");
-    Diagnostic::error("E0409", format!("`{name}` has no value before the first step"))
+    let d = Diagnostic::error("E0409", format!("`{name}` has no value before the first step"))
         .at(declared, "declared without one")
         .at_some(at, "and none is given here")
-        .help(format!("`= 0`, `at {var} = 0 {{ {name} = … }}`, or `{name}0 = …` in the call"))
+        .help(format!("`= 0`, `at {var} = 0 {{ {name} = … }}`, or `{name}0 = …` in the call"));
+    match ty {
+        Some(ty) => d.fix("begin with zeros", behind(ty), " = 0"),
+        None => d,
+    }
 }
 
-pub fn param_without_value(name: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0410", format!("`{name}` has no initial value"))
-        .at(at, "declared here")
-        .help("add `~ uniform(1/sqrt(H))` or `= 0`")
+fn behind(span: Span) -> Span {
+    Span { start: span.end, ..span }
+}
+
+/// `ty`: its shape as it is declared; `rows`: the first extent of a matrix.
+pub fn param_without_value(name: &str, at: Span, ty: Span, rows: Option<String>) -> Diagnostic {
+    let d = Diagnostic::error("E0410", format!("`{name}` has no initial value")).at(at, "declared here");
+    let zeros = |d: Diagnostic| d.fix("begin with zeros", behind(ty), " = 0");
+    match rows {
+        Some(rows) => zeros(d.fix("draw it at random", behind(ty), format!(" ~ uniform(1/sqrt({rows}))"))),
+        None => zeros(d),
+    }
 }
 
 pub fn boundary_varies(at: Span) -> Diagnostic {
@@ -134,21 +182,23 @@ pub fn boundary_shape(want: &[Dim], got: &[Dim], at: Span) -> Diagnostic {
     Diagnostic::error("E0411", format!("the state is {w}, its value before the first step is {g}")).at(at, g)
 }
 
-pub fn no_chain(title: &str, name: &str, at: Option<Span>, read: Span) -> Diagnostic {
-    Diagnostic::error(
-        "E0412",
-        format!("{title} reads `{name}` at another step, but there is no sequence to step along"),
-    )
-    .at_some(at, "applied to a value without steps")
-    .at(read, "read here")
-    .help("apply it to a sequence, or give one step's predecessors: `prev h = …`")
+pub fn no_chain(title: &str, at: Option<Span>, read: Span) -> Diagnostic {
+    Diagnostic::error("E0412", format!("{title} reads another step, but there is no sequence to step along"))
+        .at_some(at, "applied to a value without steps")
+        .at(read, "read here")
+        .help("apply it to a sequence, or give one step's predecessors: `prev h = …`")
 }
 
-pub fn no_edge(edge: &str, var: Option<&str>, at: Span) -> Diagnostic {
+/// `stands`: what may stand in its place, if the place is that of the edge.
+pub fn no_edge(edge: &str, var: Option<&str>, at: Span, stands: Option<String>) -> Diagnostic {
     match var {
-        Some(var) => Diagnostic::error("E0413", format!("a chain has no edge `{edge}`"))
-            .at(at, "here")
-            .help(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`")),
+        Some(var) => {
+            let d = Diagnostic::error("E0413", format!("a chain has no edge `{edge}`")).at(at, "here");
+            match stands {
+                Some(new) => d.fix(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`"), at, new),
+                None => d.help(format!("its earlier step is `h[{var}-1]`, or `h[prev {var}]`")),
+            }
+        }
         None => {
             Diagnostic::error("E0413", format!("there are no steps here, so no edge `{edge}`")).at(at, "here")
         }
@@ -180,7 +230,9 @@ pub fn two_domains(a: (&str, Span), b: (&str, Span), _at: Span) -> Diagnostic {
 }
 
 pub fn wants_sequence(f: &str, at: Span) -> Diagnostic {
-    Diagnostic::error("E0416", format!("`{f}` wants a sequence")).at(at, "one value")
+    Diagnostic::error("E0416", format!("`{f}` wants a sequence"))
+        .at(at, "one value")
+        .help("whole sequences are what a layer works on: `layer L(x : seq<n> of [4]) { … }`")
 }
 
 /// Of a value over several axes, where one is meant.
@@ -198,7 +250,11 @@ pub fn wants_sequence_input(name: &str, axes: usize, at: Span, declared: Span) -
 }
 
 pub fn position_from_one(k: i64, at: Span) -> Diagnostic {
-    Diagnostic::error("E0417", format!("there is no position {k}")).at(at, "positions count from 1")
+    let d = Diagnostic::error("E0417", format!("there is no position {k}")).at(at, "positions count from 1");
+    match k {
+        0 => d.fix("the first is 1", at, "1"),
+        _ => d.help("the first is 1, the last of `chain(t in 1..T)` is `T`"),
+    }
 }
 
 pub fn position_behind_last(k: i64, at: Span) -> Diagnostic {
@@ -224,23 +280,29 @@ pub fn generate_wants_out(name: &str, at: Span) -> Diagnostic {
         .help("add it to the `out`s")
 }
 
-pub fn generate_sees(out: &str, dst: &str, at: Span) -> Diagnostic {
+/// `edits`: what shifts what is made of the input.
+pub fn generate_sees(out: &str, dst: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::error("E0421", format!("`{out}` at t depends on `{dst}` at t, so it cannot generate it"))
         .at(at, "here")
         .help(format!("let the model read `shift(…, 1)` of what it makes of `{dst}`"))
+        .fix_all(format!("shift what is made of `{dst}` by one step"), edits)
 }
 
-pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>) -> Diagnostic {
+/// `edits`: what shifts what is made of the input.
+pub fn already_seen(name: &str, goal: Option<Span>, at: Option<Span>, edits: Vec<Edit>) -> Diagnostic {
     let at = at.filter(|at| Some(*at) != goal);
     Diagnostic::warning("E0422", format!("the scores at t have already seen `{name}` at t"))
         .at_some(goal, "made of scores that know the answer")
         .at_some(at, "compared with it here")
         .help("`shift` the input by one")
+        .fix_all(format!("shift what is made of `{name}` by one step"), edits)
 }
 
-pub fn softmax_twice(inner: Option<Span>, outer: Option<Span>) -> Diagnostic {
+/// `edits`: what leaves the inner one out.
+pub fn softmax_twice(inner: Option<Span>, outer: Option<Span>, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::warning("E0423", "a softmax of a softmax: what takes scores applies softmax itself")
         .at_some(inner, "this softmax")
         .at_some(outer, "goes into another")
         .help("give it the scores")
+        .fix_all("give it the scores", edits)
 }

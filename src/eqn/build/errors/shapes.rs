@@ -1,10 +1,43 @@
 //! Shapes, types, dimensions, components.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::eqn::typing::{Fault, TypeError, show_dim_error, show_ty};
 use crate::eqn::{Graph, Op, Ty};
 use crate::shape::{Dim, DimError, show_shape};
 use crate::source::Span;
+use crate::syntax::ast::{Expr, ExprKind};
+
+/// An operator as the author wrote it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sign<'a> {
+    pub text: &'a str,
+    pub written: Option<Written<'a>>,
+}
+
+/// Where it stands, and between what.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    pub sign: Span,
+    pub left: &'a Expr,
+    pub right: &'a Expr,
+}
+
+impl<'a> From<&'a str> for Sign<'a> {
+    fn from(text: &'a str) -> Self {
+        Sign { text, written: None }
+    }
+}
+
+/// What transposes an expression.
+fn transposed(expr: &Expr) -> Vec<Edit> {
+    let at = |at: u32, text: &str| Edit { span: Span { start: at, end: at, ..expr.span }, text: text.into() };
+    match expr.kind {
+        ExprKind::Name(_) | ExprKind::Index { .. } | ExprKind::Field { .. } | ExprKind::Paren(_) => {
+            vec![at(expr.span.end, "ᵀ")]
+        }
+        _ => vec![at(expr.span.start, "("), at(expr.span.end, ")ᵀ")],
+    }
+}
 
 type Side<'a> = (&'a [Dim], Span);
 
@@ -16,47 +49,64 @@ fn shown(shape: &[Dim], ty: &Ty) -> String {
     }
 }
 
-pub fn unequal_shapes(sign: &str, a: Side, b: Side) -> Diagnostic {
+pub fn unequal_shapes(sign: Sign, a: Side, b: Side) -> Diagnostic {
     let (x, y) = (show_shape(a.0), show_shape(b.0));
-    let d = Diagnostic::error("E0301", format!("`{sign}` wants equal shapes, got {x} and {y}"))
+    let d = Diagnostic::error("E0301", format!("`{}` wants equal shapes, got {x} and {y}", sign.text))
         .at(a.1, x)
         .at(b.1, y);
-    match (a.0.len(), b.0.len()) {
-        (2, 1) if sign == "⊙" && a.0.last() == b.0.first() => {
-            d.help("did you mean the matrix product `@`?")
+    let written = sign.written;
+    match (a.0, b.0) {
+        ([_, q], [p, ..]) if sign.text == "⊙" && p == q => match written {
+            Some(w) => d.fix("did you mean the matrix product `@`?", w.sign, "@"),
+            None => d.help("did you mean the matrix product `@`?"),
+        },
+        ([p, q], [r, s]) if p == s && q == r => match written {
+            Some(w) => d.fix_all("is the right side transposed?", transposed(w.right)),
+            None => d.help("is one side transposed?"),
+        },
+        ([_, _], [_]) | ([_], [_, _]) => {
+            d.help("rows are not repeated: only a scalar spreads, over all of an array")
         }
         _ => d.help("only a scalar spreads over a vector"),
     }
 }
 
-pub fn unequal_branches(a: Side, b: Side, c: Side, at: Span) -> Diagnostic {
+pub fn unequal_branches(a: Side, b: Side, c: Side) -> Diagnostic {
     let shapes = [a, b, c].map(|s| show_shape(s.0));
     let message = format!("`if` wants branches of one shape, got {} and {}", shapes[0], shapes[1]);
-    Diagnostic::error("E0302", message)
+    let d = Diagnostic::error("E0302", message)
         .at(a.1, shapes[0].clone())
         .at(b.1, shapes[1].clone())
-        .at(c.1, format!("condition: {}", shapes[2]))
-        .at(at, "in this condition")
+        .help("both branches have one shape, or one of them is a scalar");
+    match c.0 {
+        [] => d,
+        _ => d.at(c.1, format!("chosen for each component of {}", shapes[2])),
+    }
 }
 
-pub fn product(a: Side, b: Side, _at: Span) -> Diagnostic {
+pub fn product(a: Side, b: Side, w: Written) -> Diagnostic {
     let (x, y) = (show_shape(a.0), show_shape(b.0));
-    let labelled = |d: Diagnostic| d.at(a.1, x.clone()).at(b.1, y.clone());
+    let labelled =
+        |message: String| Diagnostic::error("E0303", message).at(a.1, x.clone()).at(b.1, y.clone());
+    let unfit = || labelled(format!("`@` wants vectors or matrices, got {x} and {y}"));
     match (a.0, b.0) {
-        ([], _) | (_, []) => {
-            labelled(Diagnostic::error("E0303", format!("`@` wants vectors or matrices, got {x} and {y}")))
-                .help("a scalar multiplies with `*`")
+        ([], _) | (_, []) => unfit().fix("a scalar multiplies with `*`", w.sign, "*"),
+        ([p], [q]) => {
+            labelled(format!("dot product of [{p}] and [{q}]")).help("both vectors must be equally long")
         }
-        ([p], [q]) => labelled(Diagnostic::error("E0303", format!("dot product of [{p}] and [{q}]")))
-            .help("both vectors must be equally long"),
         ([.., p], [q, ..]) if a.0.len() <= 2 && b.0.len() <= 2 => {
-            let d = labelled(Diagnostic::error("E0303", format!("`@` joins {p} of {x} with {q} of {y}")));
-            match a.0 {
-                [first, _] if first == q => d.help("is the left side transposed? `Wᵀ @ v`"),
+            let d = labelled(format!("`@` joins {p} of {x} with {q} of {y}"));
+            match (a.0, b.0) {
+                ([first, _], _) if first == q => {
+                    d.fix_all("is the left side transposed?", transposed(w.left))
+                }
+                (_, [_, last]) if last == p => {
+                    d.fix_all("is the right side transposed?", transposed(w.right))
+                }
                 _ => d.help("the last axis of the left side and the first of the right one must be equal"),
             }
         }
-        _ => labelled(Diagnostic::error("E0303", format!("`@` wants vectors or matrices, got {x} and {y}"))),
+        _ => unfit().help("larger arrays are read row by row: `x[k]`"),
     }
 }
 
@@ -102,9 +152,11 @@ pub fn part_shapes(name: &str, known: &[Dim], now: &[Dim], at: Span) -> Diagnost
     .at(at, "this one")
 }
 
-pub fn transpose_shape(shape: &[Dim], at: Span) -> Diagnostic {
+/// `mark`: the `ᵀ` itself.
+pub fn transpose_shape(shape: &[Dim], at: Span, mark: Span) -> Diagnostic {
     Diagnostic::error("E0306", format!("`ᵀ` wants a matrix, got {}", show_shape(shape)))
         .at(at, show_shape(shape))
+        .fix("a vector is neither row nor column: `a @ W`, `W @ a` and `a @ b` go without it", mark, "")
 }
 
 pub fn exponent_shape(at: Span) -> Diagnostic {
@@ -131,7 +183,12 @@ pub fn id_as_number(symbols: &Dim, at: Span) -> Diagnostic {
 pub fn bool_as_number(at: Span) -> Diagnostic {
     Diagnostic::error("E0307", "a truth value is not a number")
         .at(at, "bool")
-        .help("write `if … then 1 else 0`")
+        .fix_all("choose a number for each", choice(at))
+}
+
+fn choice(span: Span) -> Vec<Edit> {
+    let at = |at: u32, text: &str| Edit { span: Span { start: at, end: at, ..span }, text: text.into() };
+    vec![at(span.start, "(if "), at(span.end, " then 1 else 0)")]
 }
 
 pub fn not_a_condition(kind: &str, at: Span) -> Diagnostic {
@@ -153,8 +210,12 @@ pub fn id_extent(symbols: &Dim, extent: &Dim, base: Span, at: Span) -> Diagnosti
 }
 
 pub fn component_outside(k: &Dim, extent: &Dim, at: Span) -> Diagnostic {
-    Diagnostic::error("E0308", format!("there is no component {k} of {extent}"))
-        .at(at, "components count from 1")
+    let d = Diagnostic::error("E0308", format!("there is no component {k} of {extent}"))
+        .at(at, "components count from 1");
+    match k.as_constant() {
+        Some(0) => d.fix("the first component is 1", at, "1"),
+        _ => d.help(format!("components are 1 to {extent}")),
+    }
 }
 
 pub fn no_components(at: Span) -> Diagnostic {
@@ -197,11 +258,13 @@ pub fn ragged_list(at: Span) -> Diagnostic {
 
 // Dimensions.
 
-pub fn input_as_dim(name: &str, input: Span, at: Span) -> Diagnostic {
+/// `groups`: what ends the group of static parameters behind it.
+pub fn input_as_dim(name: &str, input: Span, at: Span, groups: Option<Edit>) -> Diagnostic {
     Diagnostic::error("E0313", format!("`{name}` is an input of this layer, so it is no dimension"))
         .at(input, "the last group of a layer is that of its inputs")
         .at(at, "a dimension is wanted here")
         .help("static parameters have a group of their own before it: `layer F(L)(x)`")
+        .fix_all("end the group of static parameters here", groups.into_iter().collect())
 }
 
 pub fn not_a_dim(kind: &str, at: Span) -> Diagnostic {

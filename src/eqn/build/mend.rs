@@ -1,0 +1,330 @@
+//! What suggestions need to know of the text: where an edit goes, and what is likely meant.
+//!
+//! In: a mistake's place among expressions and names. Out: edits for the functions in [`errors`](super::errors), or
+//! nothing where a change would be a guess.
+
+use super::builder::Builder;
+use super::errors;
+use super::names::children;
+use super::value::*;
+use crate::diag::{Diagnostic, Edit};
+use crate::eqn::DomainId;
+use crate::resolve::text::{Kind, Text, pick};
+use crate::shape::Shape;
+use crate::source::Span;
+use crate::syntax::ast::*;
+
+/// Names of distributions.
+pub(super) const DISTRIBUTIONS: [&str; 7] =
+    ["uniform", "normal", "bernoulli", "xavier", "orthogonal", "identity", "chrono"];
+
+impl<'l> Builder<'l> {
+    /// `param W : [H, I] = uniform(0.1)`: the sign of a value before a distribution.
+    pub(super) fn drawn_by_equals(&self, name: &str, env: &Env, span: Span) -> Option<Edit> {
+        let text = &self.frame(env.frame).text;
+        let mut declared = text.entries.iter().filter_map(|e| e.declared.as_ref());
+        let d = declared.find(|d| d.value.is_some_and(|v| v.span == span))?;
+        let is_known = DISTRIBUTIONS.contains(&name) && d.over.is_empty();
+        let sign = Span { start: d.ty?.span.end, end: span.start, ..span };
+        is_known.then(|| Edit { span: sign, text: " ~ ".into() })
+    }
+
+    /// What makes a call of one argument, if the outermost item has it at this place, that argument.
+    pub(super) fn without_call(&self, at: Span) -> Vec<Edit> {
+        let Some(frame) = self.outermost else { return Vec::new() };
+        let text = &self.frame(frame).text;
+        let equations = text.entries.iter().filter_map(|e| Some(&e.equated.as_ref()?.equation.value));
+        let losses = text.blocks.iter().filter_map(|stmt| match &stmt.kind {
+            StmtKind::Loss { value, .. } | StmtKind::Metric { value, .. } => Some(value),
+            _ => None,
+        });
+        let argument = equations.chain(losses).find_map(|e| argument_at(e, at));
+        argument.map_or_else(Vec::new, |inner| {
+            let cut = |start, end| Edit { span: Span { start, end, ..at }, text: String::new() };
+            vec![cut(at.start, inner.span.start), cut(inner.span.end, at.end)]
+        })
+    }
+
+    /// What shifts by one step what the model makes of an input, if it makes one thing of it.
+    pub(super) fn shift_of(&self, input: &Name) -> Vec<Edit> {
+        let Some(frame) = self.outermost else { return Vec::new() };
+        let text = &self.frame(frame).text;
+        let mut found = Vec::new();
+        for entry in &text.entries {
+            let value = entry.equated.as_ref().map(|q| &q.equation.value);
+            value.into_iter().for_each(|e| applications(e, input, &mut found));
+        }
+        let [one] = found.as_slice() else { return Vec::new() };
+        let put = |at, text: &str| Edit { span: Span { start: at, end: at, ..*one }, text: text.into() };
+        vec![put(one.start, "shift("), put(one.end, ", 1)")]
+    }
+
+    /// The shape of what an equation adds up or multiplies elementwise, as far as it does not read the name itself.
+    pub(super) fn shape_of_terms(&mut self, frame: FrameId, name: &Name, index: &[i64]) -> Option<Shape> {
+        let equated = self.frame(frame).text.get(name)?.equated.clone();
+        let equated = equated.filter(|e| index.is_empty() && e.brace.is_none() && e.targets == 1)?;
+        let mut found = Vec::new();
+        terms(&equated.equation.value, name, &mut found);
+        let env = Env::new(frame, equated.layer);
+        found.into_iter().find_map(|term| {
+            let val = self.eval(term, &env).ok()?;
+            let arr = self.force(val, term.span).ok()?;
+            Some(self.shape(arr).to_vec()).filter(|shape| !shape.is_empty()).map(Shape::from)
+        })
+    }
+
+    /// `out h` behind the last equation: of the only state, else of what that equation defines.
+    pub(super) fn what_may_be_given(&self, frame: FrameId) -> Option<Edit> {
+        let text = &self.frame(frame).text;
+        let last = text.entries.iter().filter_map(|e| Some((e, e.equated.as_ref()?)));
+        let (last, equated) = last.max_by_key(|(_, q)| q.equation.span.end)?;
+        let states: Vec<&Name> = text.declared(Kind::State).map(|e| &e.name).collect();
+        let name = match states.as_slice() {
+            [state] => state,
+            _ => &last.name,
+        };
+        let span = equated.equation.span;
+        Some(Edit { span: Span { start: span.end, ..span }, text: format!("\n  out {name}") })
+    }
+
+    /// What an argument list is to hold as well, where one dimension is missing: the one of that name where it stands,
+    /// else `_` for the first, which inputs decide.
+    pub(super) fn missing_dimension(
+        &mut self,
+        missing: &Static,
+        statics: &'l [Static],
+        args: &'l [Arg],
+        env: &Env,
+    ) -> Option<(String, Edit)> {
+        let (first, last) = (args.first()?, args.last()?);
+        let named = args.iter().any(|a| a.name.is_some());
+        let wanted = statics.iter().filter(|s| s.default.is_none() && s.kind.is_empty()).count();
+        if named || wanted != args.len() + 1 || statics.get(args.len())?.span != missing.span {
+            return None;
+        }
+        if self.find_static(env.frame, env.layer, &missing.name.name).is_some() {
+            let span = Span { start: last.span.end, ..last.span };
+            let name = &missing.name.written;
+            return Some((format!("give it {name}"), Edit { span, text: format!(", {name}") }));
+        }
+        let span = Span { end: first.span.start, ..first.span };
+        let title = "write `_` for a dimension that the input decides".to_string();
+        Some((title, Edit { span, text: "_, ".into() }))
+    }
+
+    /// What ends the group of static parameters behind an input of a layer: in the place of the comma, if one follows.
+    pub(super) fn group_behind(&self, frame: FrameId, k: usize) -> Option<Edit> {
+        let inputs = self.frame(frame).text.inputs;
+        let edit = end_of_statics(inputs.get(k)?);
+        Some(match inputs.get(k + 1) {
+            Some(next) => Edit { span: Span { end: next.span.start, ..edit.span }, ..edit },
+            None => edit,
+        })
+    }
+
+    /// What a spelling of other languages means here; `far`: no name is near.
+    pub(super) fn meant(&self, written: &str, far: bool, env: &Env, at: Span) -> Option<Diagnostic> {
+        let f = self.frame(env.frame);
+        let is_state = |name: &str| {
+            f.text.get(name).and_then(|e| e.declared.as_ref()).is_some_and(|d| d.kind == Kind::State)
+        };
+        let right = match written {
+            "True" => Some("true".to_string()),
+            "False" => Some("false".to_string()),
+            _ => None,
+        };
+        let old = OLD_VALUE.iter().find_map(|(before, after)| {
+            written.strip_prefix(before)?.strip_suffix(after).filter(|stem| is_state(stem))
+        });
+        let old = old.and_then(|stem| Some(format!("{stem}[{}-1]", self.var_name(env.frame)?)));
+        let transposed = written.strip_suffix('\'').filter(|stem| f.text.get(stem).is_some());
+        if let Some(right) = right.or(old).or(transposed.map(|stem| format!("{stem}ᵀ"))) {
+            return Some(errors::name_from_elsewhere(written, &right, at));
+        }
+        let header =
+            Some(f.text.layers.first()?).filter(|l| f.text.layers.len() == 1 && l.statics.is_empty())?;
+        let dims = undeclared_dims(&f.text);
+        (far && env.dims_first && f.text.inputs.is_empty() && dims.iter().any(|d| **d == *written)).then(
+            || {
+                let behind = Span { start: header.name.span.end, ..header.name.span };
+                let header = Edit { span: behind, text: format!("({})", dims.join(", ")) };
+                errors::unknown_dimension(written, header, at)
+            },
+        )
+    }
+}
+
+/// The argument of a call of one, if the call stands at a place.
+pub(super) fn argument_at(e: &Expr, at: Span) -> Option<&Expr> {
+    match &e.kind {
+        ExprKind::Call { args, .. } if e.span == at => match args.as_slice() {
+            [Arg { name: None, value, .. }] => Some(value),
+            _ => None,
+        },
+        _ => children(e).into_iter().find_map(|c| argument_at(c, at)),
+    }
+}
+
+/// Where something is applied to an input itself.
+pub(super) fn applications(e: &Expr, input: &Name, out: &mut Vec<Span>) {
+    if let ExprKind::Call { args, .. } = &e.kind
+        && args
+            .iter()
+            .any(|a| a.name.is_none() && matches!(&a.value.kind, ExprKind::Name(p) if pick(p, 0) == *input))
+    {
+        out.push(e.span);
+    }
+    children(e).into_iter().for_each(|c| applications(c, input, out));
+}
+
+/// Parts of an expression that have its shape, and do not read a name.
+pub(super) fn terms<'e>(e: &'e Expr, name: &Name, out: &mut Vec<&'e Expr>) {
+    match &e.kind {
+        ExprKind::Paren(inner) | ExprKind::Neg(inner) => terms(inner, name, out),
+        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, left, right, .. } => {
+            terms(left, name, out);
+            terms(right, name, out);
+        }
+        ExprKind::Call { callee, args } => match (&callee.kind, args.as_slice()) {
+            (ExprKind::Name(_), [arg]) if reads(e, name) => terms(&arg.value, name, out),
+            _ if reads(e, name) => {}
+            _ => out.push(e),
+        },
+        _ if reads(e, name) => {}
+        _ => out.push(e),
+    }
+}
+
+pub(super) fn reads(e: &Expr, name: &Name) -> bool {
+    match &e.kind {
+        ExprKind::Name(p) => pick(p, 0) == *name,
+        _ => children(e).into_iter().any(|c| reads(c, name)),
+    }
+}
+
+/// Makes an input, and those before it, static parameters of a layer.
+pub(super) fn end_of_statics(last: &InputDecl) -> Edit {
+    Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
+}
+
+/// The statement that has nothing to define but the target at a place.
+pub(super) fn statement_of(item: &Item, target: Span) -> Option<Span> {
+    let body = match &item.kind {
+        ItemKind::Cell(Cell { def: CellDef::Body(body), .. })
+        | ItemKind::Layer(Layer { def: ExprOrBody::Body(body), .. })
+        | ItemKind::Fn(Func { def: ExprOrBody::Body(body), .. })
+        | ItemKind::Model(Model { body, .. }) => body,
+        _ => return None,
+    };
+    let only = |targets: &[crate::syntax::ast::Target]| matches!(targets, [one] if one.span == target && !one.name.written.contains('{'));
+    let found = body.stmts.iter().find(|stmt| match &stmt.kind {
+        StmtKind::Decl(decl) => only(&decl.targets),
+        StmtKind::Noise { targets, .. } => only(targets),
+        StmtKind::Equation(equation) => only(&equation.targets),
+        _ => false,
+    });
+    found.map(|stmt| stmt.span)
+}
+
+/// Functions of other libraries that are operators here.
+pub(super) const OPERATORS: [(&str, &str); 12] = [
+    ("matmul", "@"),
+    ("mm", "@"),
+    ("mv", "@"),
+    ("dot", "@"),
+    ("mul", "⊙"),
+    ("multiply", "⊙"),
+    ("hadamard", "⊙"),
+    ("add", "+"),
+    ("sub", "−"),
+    ("pow", "^"),
+    ("cat", "++"),
+    ("concatenate", "++"),
+];
+
+/// `f(a, b)` as `a sign b`.
+pub(super) fn as_operator(sign: &str, args: &[Arg], span: Span) -> Vec<Edit> {
+    let values: Vec<&Expr> = match args {
+        [Arg { value: Expr { kind: ExprKind::List(items), .. }, .. }, ..] => items.iter().collect(),
+        args => args.iter().map(|a| &a.value).collect(),
+    };
+    let [a, b] = values.as_slice() else { return Vec::new() };
+    let is_atom = |e: &Expr| {
+        !matches!(
+            e.kind,
+            ExprKind::Binary { .. }
+                | ExprKind::Neg(_)
+                | ExprKind::Not(_)
+                | ExprKind::Cond { .. }
+                | ExprKind::Pipe { .. }
+        )
+    };
+    let bracket = |e: &Expr, text: &'static str| if is_atom(e) { "" } else { text };
+    let cut = |from: u32, to: u32, text: String| Edit { span: Span { start: from, end: to, ..span }, text };
+    vec![
+        cut(span.start, a.span.start, format!("({}", bracket(a, "("))),
+        cut(a.span.end, b.span.start, format!("{} {sign} {}", bracket(a, ")"), bracket(b, "("))),
+        cut(b.span.end, span.end, format!("{})", bracket(b, ")"))),
+    ]
+}
+
+/// How other languages write a value of the step before.
+pub(super) const OLD_VALUE: [(&str, &str); 9] = [
+    ("", "_prev"),
+    ("", "_old"),
+    ("", "_last"),
+    ("", "_tm1"),
+    ("", "_t1"),
+    ("", "_t_1"),
+    ("prev_", ""),
+    ("old_", ""),
+    ("last_", ""),
+];
+
+/// Names in the shapes of an item's declarations that nothing defines, if they look like dimensions.
+pub(super) fn undeclared_dims(text: &Text<'_>) -> Vec<String> {
+    let types = text.entries.iter().filter_map(|e| e.declared.as_ref()?.ty);
+    let mut found: Vec<String> = Vec::new();
+    for ty in types {
+        let TypeKind::Array(dims) = &ty.kind else { continue };
+        for dim in dims {
+            let mut names = Vec::new();
+            names_in(dim, &mut names);
+            for name in names {
+                let is_new = text.get(&name).is_none() && !text.dims.contains_key(&name);
+                if is_new && name.starts_with(char::is_uppercase) && !found.iter().any(|f| **f == *name) {
+                    found.push(name.to_string());
+                }
+            }
+        }
+    }
+    found
+}
+
+pub(super) fn names_in(e: &Expr, out: &mut Vec<Name>) {
+    match &e.kind {
+        ExprKind::Name(p) => out.push(pick(p, 0)),
+        _ => super::names::children(e).into_iter().for_each(|c| names_in(c, out)),
+    }
+}
+
+/// A place with all axes in their order: those that are given where they are given, the others at this point.
+pub(super) fn in_order(own: &[DomainId], names: &[String], found: &[(DomainId, i64)]) -> Option<String> {
+    let known = found.iter().all(|(d, _)| own.contains(d));
+    if !known || own.len() != names.len() || found.len() > own.len() {
+        return None;
+    }
+    let axes = own.iter().zip(names).map(|(axis, name)| match found.iter().find(|(d, _)| d == axis) {
+        Some((_, k)) if *k != 0 => format!("{name}{k:+}"),
+        _ => name.clone(),
+    });
+    Some(axes.collect::<Vec<_>>().join(", "))
+}
+
+pub(super) fn places_span(places: &[Place]) -> Option<Span> {
+    let span = |place: &Place| match place {
+        Place::Prev(e) | Place::Next(e) => e.span,
+        Place::At(set) => set.span,
+    };
+    Some(span(places.first()?).to(span(places.last()?)))
+}

@@ -33,6 +33,7 @@ use convert::{Convert, Node};
 use lex::{Kind, Token};
 use pest::Parser;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Once;
 use text::Text;
 
@@ -105,6 +106,11 @@ fn item_of<'t>(
         }
         Err(error) => (None, vec![error]),
     }
+}
+
+/// Where the tokens of a text stand, documentation among them. What is no token is one too.
+pub fn tokens(text: &str) -> Vec<Range<usize>> {
+    lex::tokens(text).iter().map(|t| t.start..t.end()).collect()
 }
 
 /// What a file has, without reading it: of each item its keyword and, if it can be found by it, its name.

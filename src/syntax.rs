@@ -35,6 +35,7 @@ use convert::{Convert, Node};
 use lex::{Kind, Token};
 use pest::Parser;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Once;
 use text::Text;
 
@@ -125,6 +126,11 @@ fn item_of<'t>(
 /// How many words, numbers, operators and brackets a text has.
 pub fn count_tokens(text: &str) -> usize {
     lex::tokens(&Text::new(FileId(0), text).text).len()
+}
+
+/// Where the tokens of a text stand, documentation among them. What is no token is one too.
+pub fn tokens(text: &str) -> Vec<Range<usize>> {
+    lex::tokens(text).iter().map(|t| t.start..t.end()).collect()
 }
 
 /// What a file has, without reading it: of each item its keyword and, if it can be found by it, its name.

@@ -21,8 +21,9 @@ pub fn unread(span: Span) -> Diagnostic {
 
 /// The formatter contradicts the parser.
 pub fn unfaithful(file: Span, what: &str) -> Diagnostic {
-    Diagnostic::error("E0601", format!("this file cannot be formatted: {what}"))
+    Diagnostic::error("E0601", "this file cannot be formatted")
         .at(file, "the file stays as it is")
+        .with_note(what)
         .help("this is a mistake in rnnc, not in your file: please report it with the file")
 }
 

@@ -9,7 +9,7 @@ use super::print::{self, Style};
 use super::text::Text;
 use super::trivia::Trivia;
 use super::{errors, file_of, on_large_stack};
-use crate::diag::{Diagnostic, Fallible};
+use crate::diag::{self, Diagnostic, Fallible, render};
 use crate::limits::Limits;
 use crate::source::{FileId, Sources};
 
@@ -57,8 +57,10 @@ fn formatted(sources: &Sources, file: FileId, format: Format, limits: &Limits) -
     let printed_file = again.add(&sources.get(file).path, printed.as_str());
     // It may be longer than the original.
     let most = Limits { source: limits.source.max(printed.len()), ..*limits };
-    let tree_again =
-        read(&again, printed_file, &most).map_err(|_| unfaithful("its result cannot be read"))?;
+    let tree_again = read(&again, printed_file, &most).map_err(|found| {
+        let drawn = found.iter().map(|d| render(&again, d, diag::Style::default()));
+        unfaithful(&format!("its result cannot be read: {}", drawn.collect::<String>()))
+    })?;
     if debug(&tree) != debug(&tree_again) {
         return Err(unfaithful("its result means something else"));
     }

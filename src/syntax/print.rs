@@ -90,6 +90,8 @@ struct Printer<'p> {
     line: usize,
     /// Nothing is on the line yet; it will begin at its column.
     is_fresh: bool,
+    /// A comment has ended the line.
+    is_ended: bool,
     /// Of the statements of the current block.
     indent: usize,
     /// Where a line begins when a comment has ended the one before in the midst of a statement.
@@ -122,6 +124,7 @@ impl<'p> Printer<'p> {
             column: 0,
             line: 0,
             is_fresh: true,
+            is_ended: false,
             indent: 0,
             align: 2,
             reserve: 0,
@@ -142,7 +145,7 @@ impl<'p> Printer<'p> {
     /// Writes tokens, with what the source has before each of them.
     fn put(&mut self, text: &str) {
         if self.source.is_none() {
-            return self.raw(text);
+            return self.raw(if self.is_fresh { text.trim_start() } else { text });
         }
         let mut end = 0;
         for token in lex::tokens(text) {
@@ -231,7 +234,7 @@ impl<'p> Printer<'p> {
         self.out.push('\n');
         self.line += 1;
         self.column = indent;
-        self.is_fresh = true;
+        (self.is_fresh, self.is_ended) = (true, false);
     }
 
     /// What `write` writes from here on if lines have no end. It is broken if there is something that cannot be written so.
@@ -341,8 +344,11 @@ impl<'p> Printer<'p> {
         write: impl FnMut(&mut Printer<'p>, &T),
     ) {
         self.put(open);
+        let below = self.column.saturating_sub(1).max(1);
         self.reserving(self.reserve + width(close), |p| p.list(parts, rows, write));
+        let outer = std::mem::replace(&mut self.align, below);
         self.put(close);
+        self.align = outer;
     }
 }
 

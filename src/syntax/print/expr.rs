@@ -209,7 +209,7 @@ impl<'p> Printer<'p> {
                     p.operator(op, left, right, tight);
                     p.expr(right, level + 1, tight);
                 };
-                match tight {
+                match tight || p.is_closed(op, left, right, tight) {
                     true => write(p),
                     // Terms of a sum stand where the author put them.
                     false => p.operand(level == ADD, start, write),
@@ -301,7 +301,18 @@ impl<'p> Printer<'p> {
             BinaryOp::MatMul => ("@", "@"),
             BinaryOp::Pow => ("^", "^"),
         };
-        let is_closed = match op {
+        let is_closed = self.is_closed(op, left, right, tight);
+        let text = if self.style.ascii || is_closed { ascii } else { unicode };
+        if is_closed {
+            self.put(text);
+        } else {
+            self.put(&format!(" {text} "));
+        }
+    }
+
+    /// Whether an operator has no spaces around it.
+    fn is_closed(&self, op: BinaryOp, left: &Expr, right: &Expr, tight: bool) -> bool {
+        match op {
             BinaryOp::Add | BinaryOp::Sub if tight => !self.is_spaced(true),
             BinaryOp::Mul | BinaryOp::Div if tight => !self.is_spaced(true),
             // Sizes are products that are no product of the equation: `zeros(2*H)`. Nor is a fraction.
@@ -310,12 +321,6 @@ impl<'p> Printer<'p> {
                 plain && !self.is_spaced(false) && !self.is_next("⊙")
             }
             _ => false,
-        };
-        let text = if self.style.ascii || is_closed { ascii } else { unicode };
-        if is_closed {
-            self.put(text);
-        } else {
-            self.put(&format!(" {text} "));
         }
     }
 

@@ -77,7 +77,7 @@ impl<'p> Printer<'p> {
             self.said += 1;
             self.is_broken = true;
             match comment.place {
-                Place::Behind if !self.is_fresh => self.comment_behind(comment.text, false),
+                Place::Behind if !self.is_fresh && !self.is_ended => self.comment_behind(comment.text, false),
                 Place::Under if self.behind.last().is_some_and(|b| b.line == self.line) => {
                     self.new_line(0);
                     self.comment_behind(comment.text, true);
@@ -88,6 +88,7 @@ impl<'p> Printer<'p> {
                 }
             }
             is_first = false;
+            self.is_ended = true;
         }
         self.said == before
     }

@@ -34,4 +34,5 @@ pub mod stdlib;
 pub mod syntax;
 pub mod testing;
 pub mod train;
+pub mod typeset;
 pub mod weights;

@@ -5,6 +5,7 @@ use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::eqn::build::Options;
 use crate::grad;
+use crate::grad::print::reading;
 use crate::syntax::print::{Style, print_item};
 
 /// Print the derived adjoint of a cell: its gradient as a cell of the language
@@ -38,8 +39,12 @@ impl Grad {
         if self.latex {
             return say(&grad::latex::adjoint_latex(built.graph(), &options)?);
         }
-        let item = grad::print::adjoint_cell(built.graph(), &options)?;
         let style = Style { ascii: self.ascii, ..Style::UNICODE };
+        let item = match grad::print::adjoint_cell(built.graph(), &options) {
+            Ok(item) => item,
+            // What is no cell can be read all the same.
+            Err(_) => return say(&reading::adjoint(built.graph(), &options)?.text(style)),
+        };
         say(&format!("{}\n", print_item(&item, style).trim_end()))
     }
 }

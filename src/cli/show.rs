@@ -28,6 +28,8 @@ enum Stage {
     Eqn,
     /// The same with the derived adjoint beside it
     Grad,
+    /// The equations as a LaTeX formula, options decided
+    Latex,
     /// Recurrences, why their points come in their order, then products, loops and kernels
     Schedule,
     /// The same with what each kernel does
@@ -113,6 +115,7 @@ impl Show {
                 let joint = grad::differentiate(graph, &grad::Options::default())?;
                 print::print(&simplify::simplify(&joint))
             }
+            Stage::Latex => grad::latex::forward_latex(built.graph())?,
             Stage::Schedule => {
                 let program = self.program(graph)?;
                 let joint = if self.grad {

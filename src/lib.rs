@@ -18,6 +18,7 @@
 pub mod cli;
 pub mod codegen;
 pub mod diag;
+pub mod doc;
 pub mod eqn;
 pub mod flow;
 pub mod grad;

@@ -4,6 +4,7 @@
 //! Invariant: what is shown does not depend on the language it is written in; each writer knows all of [`Math`].
 //! [`walk`] makes it, [`names`] decides how a name looks, [`latex`] and [`mathml`] write it.
 
+pub mod dims;
 pub mod latex;
 pub mod mathml;
 mod names;

@@ -1,17 +1,22 @@
 //! `rnnc grad`: the derived backward equations, to read.
 
+use super::files;
 use super::limits::TextLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
+use crate::diag::Fallible;
+use crate::doc;
+use crate::eqn::Graph;
 use crate::eqn::build::Options;
 use crate::grad;
 use crate::grad::print::reading;
 use crate::syntax::print::{Style, print_item};
+use std::path::PathBuf;
 
 /// Print the derived adjoint of a cell: its gradient as a cell of the language
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc grad my.rnn --cell 'Mine(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --latex"
+    after_help = "Examples:\n  rnnc grad my.rnn --cell 'Mine(I, H)'\n  rnnc grad my.rnn --cell 'Mine(I, H)' --wrt W,h0 --latex\n  rnnc grad my.rnn --cell 'Mine(I, H)' --html mine.html"
 )]
 pub struct Grad {
     #[command(flatten)]
@@ -25,6 +30,9 @@ pub struct Grad {
     /// The equations as a LaTeX formula
     #[arg(long, conflicts_with = "ascii")]
     latex: bool,
+    /// Write a page for a browser: each equation beside the ones it gives rise to, with what they cost
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ascii", "latex"])]
+    html: Option<PathBuf>,
     #[command(flatten)]
     limits: TextLimits,
 }
@@ -36,15 +44,22 @@ impl Grad {
         let built = self.selected.build(session, &library, Options::default())?;
         let wrt = Some(self.wrt).filter(|w| !w.is_empty());
         let options = grad::Options { wrt, from: None };
+        let graph = built.graph();
         if self.latex {
-            return say(&grad::latex::adjoint_latex(built.graph(), &options)?);
+            return say(&grad::latex::adjoint_latex(graph, &options)?);
         }
         let style = Style { ascii: self.ascii, ..Style::UNICODE };
-        let item = match grad::print::adjoint_cell(built.graph(), &options) {
-            Ok(item) => item,
-            // What is no cell can be read all the same.
-            Err(_) => return say(&reading::adjoint(built.graph(), &options)?.text(style)),
-        };
-        say(&format!("{}\n", print_item(&item, style).trim_end()))
+        let text = text(graph, &options, style)?;
+        let Some(path) = self.html else { return say(&text) };
+        let page = doc::gradient_page(&reading::adjoint(graph, &options)?, &text);
+        Ok(files::replace(&path, page.as_bytes(), |f| f)?)
+    }
+}
+
+/// The adjoint as a cell; what is no cell can be read all the same.
+fn text(graph: &Graph, options: &grad::Options, style: Style) -> Fallible<String> {
+    match grad::print::adjoint_cell(graph, options) {
+        Ok(item) => Ok(format!("{}\n", print_item(&item, style).trim_end())),
+        Err(_) => Ok(reading::adjoint(graph, options)?.text(style)),
     }
 }

@@ -17,6 +17,7 @@
 
 pub mod cli;
 pub mod codegen;
+pub mod dataflow;
 pub mod diag;
 pub mod doc;
 pub mod eqn;

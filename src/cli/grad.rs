@@ -4,6 +4,7 @@ use super::files;
 use super::limits::TextLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
+use crate::dataflow;
 use crate::diag::Fallible;
 use crate::doc;
 use crate::eqn::Graph;
@@ -51,7 +52,7 @@ impl Grad {
         let style = Style { ascii: self.ascii, ..Style::UNICODE };
         let text = text(graph, &options, style)?;
         let Some(path) = self.html else { return say(&text) };
-        let page = doc::gradient_page(&reading::adjoint(graph, &options)?, &text);
+        let page = doc::gradient_page(&reading::adjoint(graph, &options)?, &dataflow::of(graph), &text);
         Ok(files::replace(&path, page.as_bytes(), |f| f)?)
     }
 }

@@ -7,6 +7,7 @@ use super::plot;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::codegen::Target;
+use crate::dataflow::{self, dot::dot};
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, print};
 use crate::loops;
@@ -30,6 +31,8 @@ enum Stage {
     Grad,
     /// The equations as a LaTeX formula, options decided
     Latex,
+    /// What flows where, as Graphviz text: values, what they read, and at which point
+    Dot,
     /// Recurrences, why their points come in their order, then products, loops and kernels
     Schedule,
     /// The same with what each kernel does
@@ -53,7 +56,7 @@ enum RunsOn {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage latex --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage dot --cell 'Mine(I, H)' | dot -Tsvg -o mine.svg\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     #[arg(long, value_enum)]
@@ -116,6 +119,7 @@ impl Show {
                 print::print(&simplify::simplify(&joint))
             }
             Stage::Latex => grad::latex::forward_latex(built.graph())?,
+            Stage::Dot => dot(&dataflow::of(built.graph())),
             Stage::Schedule => {
                 let program = self.program(graph)?;
                 let joint = if self.grad {

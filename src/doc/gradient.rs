@@ -2,13 +2,14 @@
 
 use super::formula::{self, formula};
 use super::frame;
+use crate::dataflow::{Dataflow, svg};
 use crate::eqn::flops::{Count, Flops};
 use crate::grad::print::reading::{Head, Pair, Reading};
 use crate::typeset::{Math, latex};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 /// A page with everything in it. `text`: the derived equations as the tool prints them.
-pub fn gradient_page(reading: &Reading, text: &str) -> String {
+pub fn gradient_page(reading: &Reading, flow: &Dataflow, text: &str) -> String {
     let body = html! {
         main {
             h1 { "The gradient of " code { (reading.title) } }
@@ -18,12 +19,27 @@ pub fn gradient_page(reading: &Reading, text: &str) -> String {
             (costs(reading))
             h2 id="pairs" { "Each equation and what it gives rise to" }
             (pairs(reading))
+            h2 id="flow" { "What flows where" }
+            (picture(flow, "flow-picture"))
             h2 id="system" { "All derived equations" }
             (system(reading))
             (texts(reading, text))
         }
     };
     frame::alone(&format!("The gradient of {}", reading.title), body)
+}
+
+/// The dataflow as a picture in a box of its own.
+pub fn picture(flow: &Dataflow, id: &str) -> Markup {
+    html! {
+        @if !flow.nodes.is_empty() {
+            div class="picture" { (PreEscaped(svg::svg(flow, id))) }
+            p class="pale" {
+                "From what comes in, at the top, to what goes out. A broken line is a value of another point. Below a name stand "
+                "the parameters that only it reads."
+            }
+        }
+    }
 }
 
 /// What the marks mean, only those that occur.

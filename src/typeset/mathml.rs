@@ -130,7 +130,7 @@ fn group(tag: &str, parts: &[&Math], out: &mut String) {
     let _ = write!(out, "</{tag}>");
 }
 
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

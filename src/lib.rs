@@ -17,7 +17,9 @@
 
 pub mod cli;
 pub mod codegen;
+pub mod dataflow;
 pub mod diag;
+pub mod doc;
 pub mod eqn;
 pub mod flow;
 pub mod grad;
@@ -36,4 +38,5 @@ pub mod stdlib;
 pub mod syntax;
 pub mod testing;
 pub mod train;
+pub mod typeset;
 pub mod weights;

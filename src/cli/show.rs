@@ -8,6 +8,7 @@ use super::plot;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::codegen::Target;
+use crate::dataflow::{self, dot::dot};
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, print};
 use crate::loops;
@@ -29,6 +30,10 @@ enum Stage {
     Eqn,
     /// The same with the derived adjoint beside it
     Grad,
+    /// The equations as a LaTeX formula, options decided
+    Latex,
+    /// What flows where, as Graphviz text: values, what they read, and at which point
+    Dot,
     /// Recurrences, why their points come in their order, then products, loops and kernels
     Schedule,
     /// The same with what each kernel does
@@ -52,7 +57,7 @@ enum RunsOn {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show mine.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show mine.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show models/digits_grid.rnn --stage schedule --set C=1 --set K=10 --picture fronts.svg\n  rnnc show mine.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show mine.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show mine.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show mine.rnn --stage latex --cell 'Mine(I, H)'\n  rnnc show mine.rnn --stage dot --cell 'Mine(I, H)' > mine.dot\n  rnnc show mine.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show models/digits_grid.rnn --stage schedule --set C=1 --set K=10 --picture fronts.svg\n  rnnc show mine.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show mine.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
     /// The stage, from text to machine code
@@ -115,6 +120,8 @@ impl Show {
                 let joint = grad::differentiate(graph, &grad::Options::default())?;
                 print::print(&simplify::simplify(&joint))
             }
+            Stage::Latex => grad::latex::forward_latex(built.graph())?,
+            Stage::Dot => dot(&dataflow::of(built.graph())),
             Stage::Schedule => {
                 let program = self.program(graph)?;
                 let joint = if self.grad {

@@ -666,7 +666,7 @@ fn every_name_of_the_library_means_something() {
             let path = file.display().to_string();
             let view =
                 rnnc::lsp::view::View::load(&base, &Disk, &path, &rnnc::limits::Limits::DEFAULT).unwrap();
-            for o in &view.index(view.root).occurrences {
+            for o in &view.index_of(view.root).occurrences {
                 // Behind a dot stands what an instance offers; which cell that is may depend on an option.
                 let is_field = view.text(view.root)[..o.span.start as usize].ends_with('.');
                 if !is_field && (o.means.is_empty() || o.means.iter().any(Option::is_none)) {

@@ -21,7 +21,7 @@ const LONGEST: usize = 600;
 pub fn hover(view: &View, offset: u32) -> Option<Hover> {
     let text = view.text(view.root);
     let near = view.item_at(offset);
-    if let Some((occurrence, part)) = view.index(view.root).at(text, offset) {
+    if let Some((occurrence, part)) = view.index_of(view.root).at(text, offset) {
         let symbols = occurrence.meant(&part);
         let shown = symbols.iter().take(1).map(|s| about(view, s, near, Some(occurrence.span)));
         let mut text: Vec<String> = shown.collect();
@@ -67,7 +67,7 @@ pub fn about(view: &View, symbol: &Symbol, near: Option<ItemId>, at: Option<Span
     let mut statements: Vec<String> = Vec::new();
     let mut documented: Vec<String> = Vec::new();
     for occurrence in &definitions {
-        let Some(statement) = view.index(occurrence.span.file).statement(occurrence) else { continue };
+        let Some(statement) = view.index_of(occurrence.span.file).statement(occurrence) else { continue };
         let text = clip(view.sources.text(statement.span));
         // A header's span begins at its name.
         let text = match statement.word {

@@ -49,7 +49,7 @@ pub struct Key {
 /// The symbols at a place, the first of them the one that is meant.
 pub fn symbols_at(view: &View, offset: u32) -> Vec<Symbol> {
     let text = view.text(view.root);
-    let found = view.index(view.root).at(text, offset);
+    let found = view.index_of(view.root).at(text, offset);
     found.map(|(occurrence, part)| occurrence.meant(&part)).unwrap_or_default()
 }
 
@@ -68,7 +68,7 @@ pub fn definitions<'v>(view: &'v View, symbol: &Symbol, near: Option<ItemId>) ->
     if !files.contains(&owner.file) {
         files.push(owner.file);
     }
-    let all = files.into_iter().flat_map(|file| view.index(file).places(symbol));
+    let all = files.into_iter().flat_map(|file| view.index_of(file).places(symbol));
     let all = all.filter(|o| o.role != Role::Reads);
     let mut found: Vec<&Occurrence> =
         all.filter(|o| is_local || near.is_some_and(|n| within(o, Some(n))) || within(o, own)).collect();
@@ -114,7 +114,7 @@ fn used_file(view: &View, offset: u32) -> Option<FileId> {
 
 /// All places of a view's own file that mean one of these.
 pub fn places(world: &World<'_>, view: &View, keys: &[Key]) -> Vec<(Span, Role)> {
-    let index = view.index(view.root);
+    let index = view.index_of(view.root);
     let meant: Vec<&Symbol> = index.symbols().filter(|s| keys.contains(&world.key(view, s))).collect();
     let mut out: Vec<(Span, Role)> =
         meant.iter().flat_map(|s| index.places(s)).map(|o| (o.span, o.role)).collect();

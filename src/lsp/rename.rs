@@ -41,7 +41,7 @@ struct Plan<'v> {
 impl<'v> Plan<'v> {
     fn at(view: &'v View, offset: u32) -> Result<Plan<'v>, Refusal> {
         let text = view.text(view.root);
-        let Some((occurrence, part)) = view.index(view.root).at(text, offset) else {
+        let Some((occurrence, part)) = view.index_of(view.root).at(text, offset) else {
             return Err("there is no name here".into());
         };
         let symbols = occurrence.meant(&part);
@@ -124,7 +124,7 @@ impl<'v> Plan<'v> {
         loop {
             let mut grew = false;
             for file in &files {
-                for o in &view.index(file.file).occurrences {
+                for o in &view.index_of(file.file).occurrences {
                     let known = o.means.iter().flatten().any(|s| out.contains_key(&world.key(view, s)));
                     if o.role != Role::Reads && o.has_groups() && known {
                         grew |= add(o, out);
@@ -209,7 +209,7 @@ fn is_name(new: &str) -> Result<(), Refusal> {
 
 /// The edits of a view's own file.
 fn edits_in(world: &World<'_>, view: &View, names: &BTreeMap<Key, Name>) -> Result<Vec<Edit>, Refusal> {
-    let index = view.index(view.root);
+    let index = view.index_of(view.root);
     let meant: BTreeMap<&Symbol, &Name> =
         index.symbols().filter_map(|s| Some((s, names.get(&world.key(view, s))?))).collect();
     if meant.is_empty() {
@@ -320,7 +320,7 @@ struct Meanings {
 
 impl Meanings {
     fn of(world: &World<'_>, view: &View) -> Meanings {
-        let names = view.index(view.root).occurrences.iter();
+        let names = view.index_of(view.root).occurrences.iter();
         let names = names.map(|o| o.means.iter().map(|s| s.as_ref().map(|s| world.key(view, s))).collect());
         let mistakes = view.problems().into_iter().filter(Diagnostic::is_error).map(|d| d.message);
         Meanings { names: names.collect(), mistakes: mistakes.collect() }

@@ -30,7 +30,7 @@ pub struct Colour {
 
 /// The names of a view's own file that mean something.
 pub fn colours(view: &View) -> Vec<Colour> {
-    let index = view.index(view.root);
+    let index = view.index_of(view.root);
     let known = index.occurrences.iter().filter_map(|o| {
         let symbol = o.means.iter().flatten().next()?;
         let (kind, mut modifiers) = kind(view, symbol)?;

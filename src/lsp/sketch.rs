@@ -241,11 +241,7 @@ fn statement(tokens: &[Token<'_>], span: &dyn Fn(&Token<'_>, &Token<'_>) -> Span
             match t.kind {
                 Kind::Open => depth += 1,
                 Kind::Close => depth = depth.saturating_sub(1),
-                Kind::Op if depth == 0 && (t.is("=") || t.is(":") || t.is("~")) => {
-                    if word != "dim" {
-                        break;
-                    }
-                }
+                Kind::Op if depth == 0 && word != "dim" && (t.is("=") || t.is(":") || t.is("~")) => break,
                 Kind::Op if depth == 0 && t.is(",") => expects = true,
                 Kind::Word if depth == 0 && expects => {
                     expects = false;

@@ -66,7 +66,7 @@ impl View {
     }
 
     /// The names of one of its files.
-    pub fn index(&self, file: FileId) -> &Index {
+    pub fn index_of(&self, file: FileId) -> &Index {
         static NONE: OnceLock<Index> = OnceLock::new();
         match self.indexes.get(file.0 as usize) {
             Some(index) => index.get_or_init(|| Index::of(self, file)),

@@ -204,6 +204,9 @@ impl<'s> Drawing<'s> {
                 (0, true) => help.push(short(&fix.title)),
                 _ => help.push(format!("or {}", short(&fix.title))),
             }
+            if fix.edits.len() > MOST_EDITS {
+                continue;
+            }
             let changed = mend::changed_lines(self.sources, fix);
             let fits = |line: &str| line.len() <= LONGEST_CHANGE;
             let lines: usize = changed.iter().map(|c| c.lines.len()).sum();
@@ -308,7 +311,9 @@ impl miette::SourceCode for Named {
     }
 }
 
-/// Of a fix so many changed lines are shown, none longer than this, in bytes; else its title says it.
+/// Of a fix with so many edits, the lines it changes are shown if they are few and not longer than this, in bytes; else
+/// its title says it.
+const MOST_EDITS: usize = 24;
 const MOST_CHANGED: usize = 6;
 const LONGEST_CHANGE: usize = 160;
 

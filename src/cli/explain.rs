@@ -158,13 +158,13 @@ fn page() -> Result<String, Failure> {
     );
     for room in ROOMS {
         page += &format!("\n**{}.**", room.title);
-        let links = room.entries.iter().map(|e| format!(" [{}](#{})", e.code, e.code.to_lowercase()));
+        let links = room.in_order().into_iter().map(|e| format!(" [{}](#{})", e.code, e.code.to_lowercase()));
         page += &links.collect::<Vec<_>>().join(",");
         page += "\n";
     }
     for room in ROOMS {
         page += &format!("\n## {}\n", room.title);
-        for entry in room.entries {
+        for entry in room.in_order() {
             let (_, illustration) = codes::find(entry.code).ok_or_else(|| no_example(entry.code))?;
             page += &format!("\n### {}\n\n**{}.** {}\n", entry.code, entry.title, entry.text.trim_end());
             page += &in_markdown(entry.code, &illustration);

@@ -154,7 +154,7 @@ mod tests {
             limits: FileLimits,
         }
         let all = <All as clap::Parser>::parse_from(["test"]);
-        let mut session = Session::new();
+        let mut session = Session::new(crate::cli::colour::Colour::Never);
         all.limits.hold(&mut session);
         assert_eq!(session.limits, Limits::DEFAULT);
     }

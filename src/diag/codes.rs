@@ -32,6 +32,15 @@ pub struct Room {
     examples: &'static str,
 }
 
+impl Room {
+    /// By their numbers.
+    pub fn in_order(&self) -> Vec<&'static Entry> {
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        entries.sort_by_key(|e| e.code);
+        entries
+    }
+}
+
 macro_rules! rooms {
     ($($room:ident $title:literal,)*) => {
         [$(Room {

@@ -18,20 +18,19 @@ pub struct Mended {
 /// Applies the first fix of each diagnostic whose edits keep apart from those of the diagnostics before it. Of a fix all
 /// edits are made or none; none changes the standard library.
 pub fn mend(sources: &Sources, diagnostics: &[Diagnostic]) -> Mended {
-    let mut taken: Vec<&Edit> = Vec::new();
+    let mut taken: Taken = BTreeMap::new();
     let mut applied = Vec::new();
     for (i, d) in diagnostics.iter().enumerate() {
         let Some(fix) = d.fixes.first().filter(|fix| is_of_author(sources, fix)) else { continue };
         // Two mistakes may ask for the same change: made once, it mends both.
-        let new: Vec<&Edit> = fix.edits.iter().filter(|e| !taken.contains(e)).collect();
-        let apart = |edit: &&&Edit| taken.iter().all(|t| are_apart(t.span, edit.span));
-        if new.iter().filter(apart).count() == new.len() {
-            taken.extend(new);
+        let new: Vec<&Edit> = fix.edits.iter().filter(|e| taken.get(&e.span) != Some(e)).collect();
+        if new.iter().all(|edit| is_apart(&taken, edit.span)) {
+            taken.extend(new.into_iter().map(|e| (e.span, e)));
             applied.push(i);
         }
     }
     let mut of_file: BTreeMap<FileId, Vec<&Edit>> = BTreeMap::new();
-    for edit in taken {
+    for edit in taken.into_values() {
         of_file.entry(edit.span.file).or_default().push(edit);
     }
     let texts =
@@ -48,6 +47,16 @@ pub fn apply(text: &str, fix: &Fix, file: FileId) -> String {
 /// Whether a fix leaves the standard library as it is.
 pub fn is_of_author(sources: &Sources, fix: &Fix) -> bool {
     fix.edits.iter().all(|e| !sources.get(e.span.file).path.starts_with('<'))
+}
+
+/// Edits that are to be made, by their places: all apart from each other.
+type Taken<'d> = BTreeMap<Span, &'d Edit>;
+
+/// Whether a place is apart from all that are taken: from the last before it and the first behind it.
+fn is_apart(taken: &Taken, span: Span) -> bool {
+    let before = taken.range(..span).next_back();
+    let behind = taken.range(span..).next();
+    before.into_iter().chain(behind).all(|(other, _)| are_apart(*other, span))
 }
 
 /// Two insertions at one place are not apart: which comes first would be a guess.

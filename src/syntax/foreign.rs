@@ -263,8 +263,8 @@ fn header(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let before = tokens.get(i.checked_sub(1)?)?;
     let last = tokens.last()?;
     let is_colon = here.is(":");
-    if !(is_colon && tokens.get(i + 1).is_some_and(|t| t.first_on_line)) && !mend::begins_statement(tokens, i)
-    {
+    let ends_header = is_colon && tokens.get(i + 1).is_some_and(|t| t.first_on_line);
+    if !ends_header && !mend::begins_statement(tokens, i) {
         return None;
     }
     let open = match is_colon {

@@ -5,6 +5,7 @@
 
 use super::builder::Builder;
 use super::define::strip;
+use super::mend::single_statements;
 use super::survey::{Seen, Survey};
 use super::value::*;
 use super::{Options, errors, last_pass, on_large_stack};
@@ -247,6 +248,7 @@ impl Found {
             });
             places.collect()
         };
+        let statements = single_statements(library.item(id));
         let mut fallen = Vec::new();
         for (name, layer, span) in unread(&text, &self.read) {
             if layer < top {
@@ -264,8 +266,7 @@ impl Found {
                     .collect();
                 self.diagnostics.push(errors::new_and_unread(&name, base, &gates, span));
             } else {
-                let statement = super::mend::statement_of(library.item(id), span);
-                self.diagnostics.push(errors::unread(&name, span, statement));
+                self.diagnostics.push(errors::unread(&name, span, statements.get(&span).copied()));
             }
         }
         // Only what the base itself reads has fallen away.

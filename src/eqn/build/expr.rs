@@ -306,7 +306,8 @@ impl<'l> Builder<'l> {
             let dims = dims.filter(|_| !single || env.dims_first);
             near = nearest(name, values.chain(dims)).cloned();
         }
-        let d = match self.meant(written, near.is_none(), env, span) {
+        let d = match self.meant(written, near.is_none() && self.diagnostics.len() < MOST_SEARCHED, env, span)
+        {
             Some(d) => d,
             None => errors::unknown_name(written, near, span),
         };

@@ -13,6 +13,7 @@ use crate::resolve::text::{Kind, Text, pick};
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::syntax::ast::*;
+use std::collections::BTreeMap;
 
 /// Names of distributions.
 pub(super) const DISTRIBUTIONS: [&str; 7] =
@@ -21,12 +22,14 @@ pub(super) const DISTRIBUTIONS: [&str; 7] =
 impl<'l> Builder<'l> {
     /// `param W : [H, I] = uniform(0.1)`: the sign of a value before a distribution.
     pub(super) fn drawn_by_equals(&self, name: &str, env: &Env, span: Span) -> Option<Edit> {
+        if !DISTRIBUTIONS.contains(&name) {
+            return None;
+        }
         let text = &self.frame(env.frame).text;
         let mut declared = text.entries.iter().filter_map(|e| e.declared.as_ref());
         let d = declared.find(|d| d.value.is_some_and(|v| v.span == span))?;
-        let is_known = DISTRIBUTIONS.contains(&name) && d.over.is_empty();
         let sign = Span { start: d.ty?.span.end, end: span.start, ..span };
-        is_known.then(|| Edit { span: sign, text: " ~ ".into() })
+        d.over.is_empty().then(|| Edit { span: sign, text: " ~ ".into() })
     }
 
     /// What makes a call of one argument, if the outermost item has it at this place, that argument.
@@ -69,7 +72,7 @@ impl<'l> Builder<'l> {
         found.into_iter().find_map(|term| {
             let val = self.eval(term, &env).ok()?;
             let arr = self.force(val, term.span).ok()?;
-            Some(self.shape(arr).to_vec()).filter(|shape| !shape.is_empty()).map(Shape::from)
+            Some(self.shape(arr).to_vec()).filter(|shape| !shape.is_empty())
         })
     }
 
@@ -141,16 +144,16 @@ impl<'l> Builder<'l> {
         if let Some(right) = right.or(old).or(transposed.map(|stem| format!("{stem}ᵀ"))) {
             return Some(errors::name_from_elsewhere(written, &right, at));
         }
-        let header =
-            Some(f.text.layers.first()?).filter(|l| f.text.layers.len() == 1 && l.statics.is_empty())?;
+        let [header] = f.text.layers.as_slice() else { return None };
+        if !far || !env.dims_first || !header.statics.is_empty() || !f.text.inputs.is_empty() {
+            return None;
+        }
         let dims = undeclared_dims(&f.text);
-        (far && env.dims_first && f.text.inputs.is_empty() && dims.iter().any(|d| **d == *written)).then(
-            || {
-                let behind = Span { start: header.name.span.end, ..header.name.span };
-                let header = Edit { span: behind, text: format!("({})", dims.join(", ")) };
-                errors::unknown_dimension(written, header, at)
-            },
-        )
+        dims.iter().any(|d| **d == *written).then(|| {
+            let behind = Span { start: header.name.span.end, ..header.name.span };
+            let header = Edit { span: behind, text: format!("({})", dims.join(", ")) };
+            errors::unknown_dimension(written, header, at)
+        })
     }
 }
 
@@ -207,23 +210,28 @@ pub(super) fn end_of_statics(last: &InputDecl) -> Edit {
     Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
 }
 
-/// The statement that has nothing to define but the target at a place.
-pub(super) fn statement_of(item: &Item, target: Span) -> Option<Span> {
+/// The statements that define one name and nothing else, by the place of that name.
+pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     let body = match &item.kind {
         ItemKind::Cell(Cell { def: CellDef::Body(body), .. })
         | ItemKind::Layer(Layer { def: ExprOrBody::Body(body), .. })
         | ItemKind::Fn(Func { def: ExprOrBody::Body(body), .. })
         | ItemKind::Model(Model { body, .. }) => body,
-        _ => return None,
+        _ => return BTreeMap::new(),
     };
-    let only = |targets: &[crate::syntax::ast::Target]| matches!(targets, [one] if one.span == target && !one.name.written.contains('{'));
-    let found = body.stmts.iter().find(|stmt| match &stmt.kind {
-        StmtKind::Decl(decl) => only(&decl.targets),
-        StmtKind::Noise { targets, .. } => only(targets),
-        StmtKind::Equation(equation) => only(&equation.targets),
-        _ => false,
+    let single = body.stmts.iter().filter_map(|stmt| {
+        let targets = match &stmt.kind {
+            StmtKind::Decl(decl) => &decl.targets,
+            StmtKind::Noise { targets, .. } => targets,
+            StmtKind::Equation(equation) => &equation.targets,
+            _ => return None,
+        };
+        match targets.as_slice() {
+            [one] if !one.name.written.contains('{') => Some((one.span, stmt.span)),
+            _ => None,
+        }
     });
-    found.map(|stmt| stmt.span)
+    single.collect()
 }
 
 /// Functions of other libraries that are operators here.

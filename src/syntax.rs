@@ -14,7 +14,7 @@ mod cut;
 mod early;
 mod errors;
 mod explain;
-mod lex;
+pub(crate) mod lex;
 pub mod names;
 mod nesting;
 pub mod print;

@@ -52,6 +52,11 @@ pub fn another_name(file: &Path, name: &Path) -> Result<(), Diagnostic> {
     named.map(drop).map_err(|e| errors::unwritable(&name.display().to_string(), &reason(&e)))
 }
 
+/// A folder, with those it lies in; one that is there stays as it is.
+pub fn make_folder(path: &Path) -> Result<(), Diagnostic> {
+    std::fs::create_dir_all(path).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

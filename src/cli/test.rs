@@ -185,7 +185,7 @@ fn greater(most: &mut Option<(f64, String)>, value: f64, name: &str) {
 }
 
 /// A file as it is; of a folder all `.rnn` files below it, in order.
-fn collect(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+pub fn collect(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
     if !path.is_dir() {
         into.push(path.to_path_buf());
         return Ok(());

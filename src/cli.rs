@@ -12,6 +12,7 @@ mod colour;
 mod compile;
 mod completions;
 mod diff;
+mod doc;
 mod errors;
 mod eval;
 mod explain;
@@ -72,6 +73,7 @@ enum Command {
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
+    Doc(doc::Doc),
     Flow(flow::FlowCommand),
     Run(run::Run),
     Bench(bench::Bench),
@@ -95,6 +97,7 @@ impl Command {
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
+            Command::Doc(c) => c.run(session),
             Command::Flow(c) => c.run(session),
             Command::Run(c) => c.run(session),
             Command::Bench(c) => c.run(session),

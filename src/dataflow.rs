@@ -293,3 +293,8 @@ fn head(graph: &Graph, id: NodeId) -> &'static str {
         _ => "",
     }
 }
+
+/// Names of one family as one, with braces: `W_{f i}`, `h[1..4]`.
+pub fn braces(names: Vec<String>) -> Vec<String> {
+    fold::braces(names, false)
+}

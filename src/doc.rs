@@ -5,8 +5,18 @@
 //! search. The same input gives the same bytes.
 //! Invariant: text of the author reaches a page only through `maud`, which escapes it, or through [`crate::typeset::mathml`].
 
+mod equations;
+mod file;
 mod formula;
 mod frame;
 mod gradient;
+mod highlight;
+mod index;
+mod item;
+mod markdown;
+mod recipe;
+mod site;
+mod tables;
 
 pub use gradient::gradient_page;
+pub use site::{Input, Page, site};

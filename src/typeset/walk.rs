@@ -45,7 +45,8 @@ impl Notation {
         (0..count).map(|word| self.member(equation, word)).collect()
     }
 
-    fn member(&self, equation: &Equation, word: usize) -> Formula {
+    /// The formula of one word of its braces.
+    pub fn member(&self, equation: &Equation, word: usize) -> Formula {
         let walk = Walk { notation: self, word };
         let targets = equation.targets.iter();
         Formula {

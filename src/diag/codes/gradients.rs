@@ -47,8 +47,9 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0507",
         title: "these derived equations cannot be written as one cell",
-        text: "The adjoint of a recurrent cell over one chain is printed as a cell again. A program over several chains\n\
-               has an adjoint too (`run --grad` computes it), but not one that fits into a single cell.",
+        text: "The adjoint of a recurrent cell over one chain is printed as a cell again. A program over several chains,\n\
+               a grid or a tree has an adjoint too (`run --grad` computes it, and `rnnc grad` prints it to read), but not\n\
+               one that fits into a single cell.",
     },
     Entry {
         code: "E0508",

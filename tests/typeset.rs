@@ -1,0 +1,168 @@
+//! Formulas of every construct of the language, in LaTeX and in MathML; what flows where, as Graphviz text.
+
+mod cli_support;
+
+use cli_support::Place;
+use rnnc::source::Sources;
+use rnnc::syntax;
+use rnnc::typeset::{Notation, latex, mathml};
+
+fn math(text: &str) -> rnnc::typeset::Math {
+    let mut sources = Sources::default();
+    let file = sources.add("<formula>", text);
+    let e = syntax::parse_expr(&sources, file).unwrap_or_else(|e| panic!("{text}: {}", e[0].message));
+    let notation =
+        Notation { over: [("h".to_string(), "t".to_string())].into(), chains: ["t".to_string()].into() };
+    notation.expr(&e)
+}
+
+/// Each operator, place, mark and fold of the language.
+const ALL: [&str; 48] = [
+    "a + b − c",
+    "a − (b − c)",
+    "a ⊙ b / c",
+    "2 * a * b",
+    "W @ x @ y",
+    "r ⊙ U @ h[t-1]",
+    "(a + b) @ c",
+    "a mod b",
+    "a div b",
+    "a ++ b ++ c",
+    "−a^2 + b²",
+    "(a + b)^(k − 1)",
+    "x^2^3",
+    "Wᵀ @ d",
+    "(A @ B)ᵀ",
+    "a < b and b ≤ c or not d",
+    "a == b",
+    "a ≠ b",
+    "a >= b and c > d",
+    "if a > 0 then b else if c then d else 0",
+    "2 * (if c then a else b)",
+    "∑ d ∈ D: f[d] ⊙ c[prev d]",
+    "∑ k in 1..n: α[k] * keys[k]",
+    "∏ k ∈ n: a[k]",
+    "max k in n: a[k]",
+    "min k in n: a[k]",
+    "mean k in n: (a[k] − μ)²",
+    "concat k ∈ axes: h[k][prev k]",
+    "sum k in n where k > 1: a[k]",
+    "h[t-1] + h[prev t] + h[next t] + h",
+    "c[left] + c[next left]",
+    "v[t, y+1, x-1]",
+    "z[2..n]",
+    "W_f[d, e]",
+    "table[w]",
+    "σ(x) + tanh(y) + exp(z)",
+    "log_sigmoid(x) + relu(y)",
+    "sqrt(v + 1e-8)",
+    "abs(x) + norm(y) + floor(z)",
+    "outer(a, b + c)",
+    "LN(a, g, s, eps = 2.5e-3)",
+    "C(x, h0 = a, prev h = b)",
+    "m.h + m.l1.c[t-1]",
+    "x |> F(s)",
+    "[[1, 2], [3, 4]]",
+    "h̃ + ĥ_f + x̄ + μ' + β1",
+    "inf + pi",
+    "\"text\"",
+];
+
+#[test]
+fn every_construct_in_latex() {
+    let lines: Vec<String> =
+        ALL.iter().map(|text| format!("{text:48} {}", latex::latex(&math(text)))).collect();
+    insta::assert_snapshot!("latex", lines.join("\n"));
+}
+
+#[test]
+fn every_construct_in_mathml_is_well_formed() {
+    for text in ALL {
+        let written = mathml::inline(&math(text));
+        let read = roxmltree::Document::parse(&written).unwrap_or_else(|e| panic!("{text}: {e}\n{written}"));
+        // Each element has as many parts as MathML asks for.
+        for n in read.descendants().filter(roxmltree::Node::is_element) {
+            let parts = n.children().filter(roxmltree::Node::is_element).count();
+            let wanted = match n.tag_name().name() {
+                "msub" | "msup" | "munder" | "mover" | "mfrac" => Some(2),
+                "msubsup" | "munderover" => Some(3),
+                "mi" | "mo" | "mn" | "mtext" | "mspace" => Some(0),
+                _ => None,
+            };
+            assert!(wanted.is_none_or(|w| w == parts), "{text}: {}", n.tag_name().name());
+        }
+    }
+}
+
+#[test]
+fn mathml_as_it_is_written() {
+    let some = ["f ⊙ c[t-1] + a < b", "∑ k in 1..n: W_h̃ @ x[k]", "if a > 0 then b else 0", "sqrt(a / b)ᵀ"];
+    let lines: Vec<String> =
+        some.iter().map(|text| format!("{text}\n  {}", mathml::inline(&math(text)))).collect();
+    insta::assert_snapshot!("mathml", lines.join("\n"));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let written = mathml::inline(&math("\"<script>&\""));
+    assert!(written.contains("&lt;script&gt;&amp;"), "{written}");
+    let written = latex::latex(&math("a_b + f(\"100 % {x}_1\")"));
+    assert!(written.contains(r"100 \% \{x\}\_1"), "{written}");
+}
+
+macro_rules! snapshots {
+    ($($name:ident: $recipe:literal, $($word:literal)*;)*) => {
+        $(#[test]
+        fn $name() {
+            let place = Place::new();
+            let out = place.good(&[$($word,)* "--cell", $recipe]).out;
+            insta::assert_snapshot!(stringify!($name), out, concat!($($word, " ",)* $recipe));
+        })*
+    };
+}
+
+snapshots! {
+    dot_of_gates: "LSTM(I, H)", "show" "--stage" "dot";
+    dot_of_a_tree: "TreeLSTM(I, H)", "show" "--stage" "dot";
+    dot_of_a_grid: "MDLSTM(I, H, D = 2)", "show" "--stage" "dot";
+    dot_of_instances: "MatchLSTM(D, H)", "show" "--stage" "dot";
+    latex_of_gates: "LSTM(I, H)", "show" "--stage" "latex";
+    latex_of_a_grid: "LeifertLSTM(I, H)", "show" "--stage" "latex";
+    latex_of_attention: "MatchLSTM(D, H)", "show" "--stage" "latex";
+    adjoint_of_a_tree: "TreeLSTM(I, H)", "grad";
+    adjoint_of_a_grid: "LeifertLSTM(I, H)", "grad";
+    adjoint_of_attention: "MatchLSTM(D, H)", "grad";
+    adjoint_of_a_tree_in_ascii: "SLSTM(I, H)", "grad" "--ascii" "--wrt" "x";
+}
+
+/// The flops below the equations are what one counts by hand.
+#[test]
+fn flops_are_those_of_the_formulas() {
+    use rnnc::grad::{Options, print::reading};
+    use rnnc::shape::Dim;
+    let (i, h) = (Dim::sym("I"), Dim::sym("H"));
+    let times = |k: i64, a: &Dim, b: &Dim| a.mul(b).and_then(|p| p.mul(&Dim::constant(k))).expect("small");
+    let plus = |a: &Dim, b: &Dim| a.add(b).expect("small");
+    struct Nothing;
+    impl rnnc::source::Loader for Nothing {
+        fn load(&self, path: &str) -> Result<String, String> {
+            Err(path.into())
+        }
+    }
+    let mut sources = Sources::default();
+    let (library, _) = rnnc::resolve::load(&mut sources, &Nothing, &[]);
+    let file = sources.add("<recipe>", "RNN(I, H)");
+    let recipe = syntax::parse_recipe(&sources, file).expect("a recipe");
+    let (graph, _) = rnnc::eqn::build::build(&library, &recipe, &rnnc::eqn::build::Options::default());
+    let reading = reading::adjoint(&graph.expect("a graph"), &Options::default()).expect("an adjoint");
+    // h = tanh(W x + U h + b): two products, two additions, one function.
+    let forward = plus(&plus(&times(2, &h, &i), &times(2, &h, &h)), &times(2, &h, &Dim::constant(1)));
+    assert_eq!(reading.forward_flops.each.arithmetic, Some(forward.clone()));
+    assert_eq!(reading.forward_flops.each.functions, Some(h.clone()));
+    assert_eq!(reading.forward[0].flops.each.arithmetic, Some(forward));
+    // Two products for inputs and states, two outer products that are added up.
+    let products = plus(&times(4, &h, &i), &times(4, &h, &h));
+    let backward = reading.backward_flops.each.arithmetic.expect("small");
+    let rest = backward.sub(&products).expect("small");
+    assert!(rest.terms().all(|(m, c)| m.len() <= 1 && m.iter().all(|(_, e)| *e == 1) && c > 0), "{backward}");
+}

@@ -15,7 +15,7 @@
 //! less says nothing of the gradient.
 //!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
-//! differ, a kink lies within the step; likewise where half the step measures another slope. A wrong adjoint is off by much more than they differ, so it is never taken
+//! differ, a kink lies within the step; likewise where a shorter step measures another slope. A wrong adjoint is off by much more than they differ, so it is never taken
 //! for a kink.
 
 use super::draws;
@@ -211,16 +211,19 @@ impl Subject<'_> {
         if error < 2.0 * (coarse - fine).abs() {
             return Ok(Slope::Kink);
         }
-        // A slope that another step does not confirm is none: a jump within a step, or waves shorter than one.
-        let (finer, _) = self.difference(name, direction, &old, h / 4.0)?;
-        self.set(name, direction, &old, 0.0);
-        let again = (4.0 * finer - fine) / 3.0;
-        let apart = (again - measured).abs();
-        let size = again.abs().max(measured.abs());
-        // Waves far shorter than the steps measure slopes that differ as much as they are great, however great the true one.
-        let is_none = apart > size / 10.0 && apart > error / 1000.0;
-        if apart.is_nan() || apart > error / 10.0 || is_none {
-            return Ok(Slope::Kink);
+        // A slope that other steps do not confirm is none: a jump within a step, or waves shorter than one.
+        for shorter in [2.0, 32.0] {
+            let (coarse, _) = self.difference(name, direction, &old, h / shorter)?;
+            let (fine, rounding) = self.difference(name, direction, &old, h / (2.0 * shorter))?;
+            self.set(name, direction, &old, 0.0);
+            let again = (4.0 * fine - coarse) / 3.0;
+            let apart = (again - measured).abs();
+            let size = again.abs().max(measured.abs());
+            // Waves far shorter than the steps measure slopes that differ as much as they are great, however great the true one.
+            let is_none = apart > size / 10.0 && apart > error / 1000.0;
+            if apart.is_nan() || (apart > 8.0 * rounding && (apart > error / 10.0 || is_none)) {
+                return Ok(Slope::Kink);
+            }
         }
         let index = match direction.as_slice() {
             [(element, _)] => Some(unravel(*element, shape)),

@@ -271,3 +271,20 @@ pub fn mend(c: char) -> Option<String> {
     };
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_bare_words_is_no_brace_group() {
+        let kinds = |text| -> Vec<Kind> { tokens(text).iter().map(|t| t.kind).collect() };
+        use Kind::{Close, Op, Open, Word};
+        assert_eq!(kinds("F(a) { out a }"), [Word, Open, Word, Close, Open, Word, Word, Close]);
+        assert_eq!(kinds("F { generate a from y }").len(), 7);
+        // Names: members of a family, what an equation defines, an argument.
+        assert_eq!(kinds("W_{out a} {out in}_g {out a} = x"), [Word, Word, Word, Op, Word]);
+        assert_eq!(kinds("rows({out a})"), [Word, Open, Word, Close]);
+        assert_eq!(kinds("with {a b}"), [Word, Word]);
+    }
+}

@@ -10,22 +10,32 @@ mod bench;
 mod check;
 mod colour;
 mod compile;
+mod completions;
+mod diff;
 mod errors;
 mod eval;
 mod explain;
 mod files;
 mod flow;
+mod fmt;
 mod generate;
 mod grad;
+mod help;
 mod limits;
 mod loader;
 mod look;
+mod lsp;
+mod man;
+mod new;
 mod open;
 mod part;
 mod plot;
+mod programs;
 mod progress;
+mod report;
 mod run;
 mod rundir;
+mod samples;
 mod select;
 mod session;
 mod show;
@@ -34,6 +44,7 @@ mod test;
 mod threads;
 mod train;
 mod trained;
+mod watch;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use colour::Colour;
@@ -45,7 +56,7 @@ use std::sync::{Arc, Mutex};
 
 /// Recurrent cells as equations, differentiated and compiled to machine code.
 #[derive(Parser)]
-#[command(name = "rnnc", version, about, max_term_width = 110)]
+#[command(name = "rnnc", version, max_term_width = 110)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -57,6 +68,7 @@ struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Explain(explain::Explain),
     Show(show::Show),
     Grad(grad::Grad),
@@ -68,12 +80,18 @@ enum Command {
     Eval(eval::Eval),
     Look(look::LookCommand),
     Generate(generate::Generate),
+    Report(report::Report),
+    Lsp(lsp::Lsp),
+    New(new::New),
+    Completions(completions::Completions),
+    Man(man::ManCommand),
 }
 
 impl Command {
     fn run(self, session: &mut Session) -> Result<(), Failure> {
         match self {
             Command::Check(c) => c.run(session),
+            Command::Fmt(c) => c.run(session),
             Command::Explain(c) => c.run(session),
             Command::Show(c) => c.run(session),
             Command::Grad(c) => c.run(session),
@@ -85,8 +103,18 @@ impl Command {
             Command::Eval(c) => c.run(session),
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
+            Command::Report(c) => c.run(session),
+            Command::Lsp(c) => c.run(session),
+            Command::New(c) => c.run(session),
+            Command::Completions(c) => c.run(session),
+            Command::Man(c) => c.run(session),
         }
     }
+}
+
+/// The whole command line, for those who read it: help, completions, manual pages.
+pub fn command() -> clap::Command {
+    help::grouped(Arguments::command())
 }
 
 const USER_ERROR: u8 = 1;
@@ -100,9 +128,10 @@ const STACK_BYTES: usize = 256 << 20;
 /// Runs one command; the exit code is 0 only if it did all it was asked.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let command = Arguments::command().color(Colour::asked(&args));
-    let understood = command.try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
-    let arguments = match understood {
+    let colour = Colour::asked(&args);
+    let parsed =
+        command().color(colour).try_get_matches_from(args).and_then(|m| Arguments::from_arg_matches(&m));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(e) => {
             // Help and version are no errors and say so themselves.

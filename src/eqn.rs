@@ -370,6 +370,7 @@ pub mod build;
 mod domain;
 mod errors;
 pub mod eval;
+pub mod flops;
 mod lex;
 mod make;
 pub mod op;

@@ -14,6 +14,7 @@ use crate::eqn::eval::{Batch, Evaluator};
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, Graph, Level, NodeId, Op, Source, SourceKind, StateId, Ty};
 use crate::grad;
+use crate::source::Span;
 use crate::train::draw;
 use extents::Extents;
 pub use jacobians::{Line, Own, Step};
@@ -44,6 +45,48 @@ pub struct Norms {
     pub axes: Vec<usize>,
     /// Of each point, row-major.
     pub values: Vec<f64>,
+    /// Where the state is defined.
+    pub span: Option<Span>,
+    /// From where the loss looks to the other end; none if nothing arrives there at all, or if there is no way.
+    pub travel: Option<Travel>,
+}
+
+/// How a gradient changes on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Travel {
+    /// Its norm where it begins, and at the other end.
+    pub from: f64,
+    pub to: f64,
+    /// Steps between the two.
+    pub steps: usize,
+}
+
+/// What becomes of a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Vanishes,
+    Explodes,
+    Arrives,
+}
+
+/// After so many steps, a gradient that is less than this part of itself has vanished; one that is more than its inverse has
+/// exploded.
+const FAR: f64 = 100.0;
+const NOTHING: f64 = 1e-3;
+
+impl Travel {
+    /// What a step multiplies by, on average.
+    pub fn factor(&self) -> f64 {
+        (self.to / self.from).powf(1.0 / self.steps as f64)
+    }
+
+    pub fn fate(&self) -> Fate {
+        match self.factor().powf(FAR) {
+            f if f < NOTHING => Fate::Vanishes,
+            f if f > 1.0 / NOTHING || f.is_nan() => Fate::Explodes,
+            _ => Fate::Arrives,
+        }
+    }
 }
 
 impl Flow {
@@ -98,13 +141,15 @@ pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
         let adjoint = named(&joint, &format!("{name}_adj"));
         if let Some(node) = adjoint.filter(|n| matches!(joint.level(*n), Level::Over(_))) {
             joint.output(format!("flow of {name}"), node);
-            states.push((name, joint.axes_of(joint.level(node))));
+            let state = &graph.states[id.index()];
+            let span = state.def.and_then(|d| graph.node(d).span).or(state.span);
+            states.push((name, joint.axes_of(joint.level(node)), span));
         }
     }
     let far = extents.far(graph, &carried);
     batch.arrays.insert(format!("{out}_adj"), one_point_alone(&joint, &out, &extents, &far, seed));
     let found = Evaluator::new(&joint).and_then(|e| e.run(&batch)).map_err(evaluated)?;
-    let mut over: Vec<DomainId> = states.iter().flat_map(|(_, axes)| axes.iter().copied()).collect();
+    let mut over: Vec<DomainId> = states.iter().flat_map(|(_, axes, _)| axes.iter().copied()).collect();
     over.sort();
     over.dedup();
     let axis = |d: &DomainId| Axis {
@@ -112,19 +157,49 @@ pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
         length: extents.length(*d),
         tree: extents.tree(*d).cloned(),
     };
-    let norms = |(name, axes): (String, Vec<DomainId>)| {
+    let norms = |(name, axes, span): (String, Vec<DomainId>, Option<Span>)| {
         let points: usize = axes.iter().map(|a| extents.length(*a)).product();
         let array = &found[&format!("flow of {name}")];
         let values: Vec<f64> = array.iter().copied().collect();
         let width = (values.len() / points.max(1)).max(1);
         let norm = |of: &[f64]| of.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let values: Vec<f64> = values.chunks(width).map(norm).collect();
+        let travel = travel(&values, &axes, &extents, &far);
         let axes = axes.iter().filter_map(|a| over.iter().position(|o| o == a)).collect();
-        Norms { name, axes, values: values.chunks(width).map(norm).collect() }
+        Norms { name, axes, values, span, travel }
     };
     let axes = over.iter().map(axis).collect();
     let states = states.into_iter().map(norms).collect();
     let jacobians = jacobians::jacobians(graph, &carried, &batch, &extents, &far).map_err(evaluated)?;
     Ok(Flow { axes, states, jacobians })
+}
+
+/// From the point that the loss looks at to the end of the domain that is farthest from it: the opposite corner, the first
+/// leaf of a tree.
+fn travel(values: &[f64], axes: &[DomainId], extents: &Extents, far: &[usize]) -> Option<Travel> {
+    let (mut from, mut to, mut steps) = (0, 0, 0);
+    for axis in axes {
+        let (length, begin) = (extents.length(*axis), far[axis.index()]);
+        let end = if begin == 0 { length.saturating_sub(1) } else { 0 };
+        steps += match extents.tree(*axis) {
+            Some(tree) => depth(tree, end, begin),
+            None => begin.abs_diff(end),
+        };
+        (from, to) = (from * length + begin, to * length + end);
+    }
+    let (from, to) = (*values.get(from)?, *values.get(to)?);
+    (from > 0.0 && steps > 0).then_some(Travel { from, to, steps })
+}
+
+/// Steps from a node up to one above it.
+fn depth(tree: &Tree, below: usize, above: usize) -> usize {
+    let (mut at, mut steps) = (below, 0);
+    for node in below + 1..=above {
+        if tree.children(node).iter().any(|child| *child as usize == at) {
+            (at, steps) = (node, steps + 1);
+        }
+    }
+    steps
 }
 
 /// States that go round: what they are at a point follows from what they are at another.

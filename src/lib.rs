@@ -17,15 +17,19 @@
 
 pub mod cli;
 pub mod codegen;
+pub mod dataflow;
 pub mod diag;
+pub mod doc;
 pub mod eqn;
 pub mod flow;
 pub mod grad;
 pub mod limits;
 pub mod loops;
+pub mod lsp;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;
+pub mod sanitize;
 pub mod schedule;
 pub mod shape;
 pub mod simplify;
@@ -34,4 +38,5 @@ pub mod stdlib;
 pub mod syntax;
 pub mod testing;
 pub mod train;
+pub mod typeset;
 pub mod weights;

@@ -18,6 +18,8 @@
 pub struct Limits {
     /// Bytes of one `.rnn` file. [`SOURCE`]
     pub source: usize,
+    /// Words, numbers, operators and brackets of one `.rnn` file. [`TOKENS`]
+    pub tokens: usize,
     /// Files that are loaded together, those of the standard library not counted. [`FILES`]
     pub files: usize,
     /// Equations of one program, after families and instances are expanded. [`NODES`]
@@ -40,11 +42,12 @@ pub struct Limits {
 impl Limits {
     pub const DEFAULT: Limits = Limits {
         source: 1 << 20,
+        tokens: 300_000,
         files: 1000,
         nodes: 100_000,
         instances: 10_000,
         lag: 4096,
-        work: 1_000_000,
+        work: 700_000,
         memory: 16 << 30,
         file: 2 << 30,
         unpacked: 2 << 30,
@@ -59,6 +62,7 @@ impl Default for Limits {
 
 // The flags that raise them.
 pub const SOURCE: &str = "--max-source";
+pub const TOKENS: &str = "--max-tokens";
 pub const FILES: &str = "--max-files";
 pub const NODES: &str = "--max-nodes";
 pub const INSTANCES: &str = "--max-instances";

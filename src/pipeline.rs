@@ -4,12 +4,17 @@
 //! Nothing is decided here but the order: differentiate, put numbers for dimensions, simplify, schedule, generate
 //! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
 
+mod errors;
+pub mod views;
+
 use crate::codegen::{self, How, Target};
+use crate::diag::near::nearest;
 use crate::diag::{Diagnostic, Fallible, Label};
 use crate::eqn::{Graph, SourceKind, build};
 use crate::grad;
 use crate::limits::Limits;
 use crate::loops::Program;
+use crate::resolve::text::plain;
 use crate::resolve::{Library, item_span};
 use crate::runtime::check::check;
 use crate::runtime::{Executable, Placement};
@@ -17,7 +22,7 @@ use crate::schedule::{Expected, Keep, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::{FileId, Span};
-use crate::syntax::ast::{ItemKind, StmtKind};
+use crate::syntax::ast::{self, CheckKind, ItemKind, Layout, StmtKind};
 use std::sync::Arc;
 
 /// A step on the way; reported when it is done, so that a caller with a clock can say what takes long.
@@ -100,11 +105,44 @@ pub fn asm(program: &Program, target: Target) -> Fallible<String> {
     codegen::asm(program, &limits, target).map_err(|e| vec![e])
 }
 
+/// What it took to read a token, in steps of work.
+const TOKEN_WORK: u64 = 3;
+/// What a check asks for that is not there.
+fn mistakes_of_check(library: &Library, item: &ItemKind) -> Vec<Diagnostic> {
+    let ItemKind::Check(check) = item else { return Vec::new() };
+    let found = match &check.kind {
+        CheckKind::Grad => return Vec::new(),
+        CheckKind::Snapshot(list) => views::views(list).map(drop),
+        CheckKind::Weights(name) => layout(library, name, &check.recipe).map(drop),
+    };
+    found.err().unwrap_or_default()
+}
+
+/// The layout of a name for the cell that a recipe names.
+pub fn layout<'l>(library: &'l Library, name: &ast::Ident, recipe: &ast::Expr) -> Fallible<&'l Layout> {
+    let mut head = recipe;
+    while let ast::ExprKind::Call { callee, .. } | ast::ExprKind::Paren(callee) = &head.kind {
+        head = callee;
+    }
+    let ast::ExprKind::Name(cell) = &head.kind else {
+        return Err(vec![errors::unknown_layout(&name.written, "this", None, name.span)]);
+    };
+    let cell = plain(cell);
+    // The last one hides those before it.
+    if let Some(layout) = library.layouts(&cell).filter(|l| l.name.name == name.name).last() {
+        return Ok(layout);
+    }
+    let near = nearest(&name.name, library.layouts(&cell).map(|l| &*l.name.name));
+    Err(vec![errors::unknown_layout(&name.written, &cell, near, name.span)])
+}
+
 /// All mistakes of the items of a file: those of its equations and, where there are none, what keeps the losses of
 /// its models from their parameters.
 pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
-    let mut work = library.limits().work;
+    let reading = library.file(file).map_or(0, |f| TOKEN_WORK.saturating_mul(f.tokens as u64));
+    let mut work = library.limits().work.saturating_sub(reading);
     let mut found = build::check_within(library, file, &mut work);
+    found.extend(library.items(file).flat_map(|item| mistakes_of_check(library, &item.kind)));
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }

@@ -15,7 +15,7 @@ pub mod inherit;
 pub mod text;
 
 pub use crate::diag::near::nearest;
-pub use imports::{load, load_within};
+pub use imports::{Base, load, load_over, load_within, normal};
 
 use crate::limits::Limits;
 use crate::source::{FileId, Sources, Span};
@@ -39,13 +39,15 @@ pub enum Origin {
 }
 
 /// One file of a library.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LibraryFile {
     pub file: FileId,
     pub path: String,
     pub origin: Origin,
     /// In the order of the text.
     pub items: Vec<ItemId>,
+    /// Of its text; 0 for the stdlib's files, which are read item by item.
+    pub tokens: usize,
     /// Cells, layers, models and functions that are visible from here.
     scope: Arc<Scope>,
 }
@@ -61,7 +63,7 @@ pub const STAND_IN: &str = "any cell";
 #[derive(Debug, Default)]
 pub struct Library {
     files: Vec<LibraryFile>,
-    items: Vec<Entry>,
+    items: Vec<Arc<Entry>>,
     stand_in: Option<ItemId>,
     /// What a text outside all files sees, such as a recipe of the command line.
     scope: Arc<Scope>,
@@ -86,6 +88,18 @@ impl Entry {
 
     fn read(item: Item, place: (FileId, usize)) -> Entry {
         Entry { keyword: keyword(&item.kind), place, item: item.into() }
+    }
+
+    /// The item, read from the stdlib's texts if it has not been.
+    fn get(&self, texts: &Sources) -> &Item {
+        self.item.get_or_init(|| {
+            let (file, number) = self.place;
+            // A test reads the whole stdlib. An item that could not be read would be one without meaning.
+            let span = Span { file, start: 0, end: 0 };
+            let nothing =
+                || Item { docs: Vec::new(), kind: ItemKind::Use { path: String::new(), span }, span };
+            syntax::parse_item(texts, file, number).0.unwrap_or_else(nothing)
+        })
     }
 }
 
@@ -129,15 +143,7 @@ impl Library {
     }
 
     pub fn item(&self, id: ItemId) -> &Item {
-        let entry = &self.items[id.0 as usize];
-        entry.item.get_or_init(|| {
-            let (file, number) = entry.place;
-            // A test reads the whole stdlib. An item that could not be read would be one without meaning.
-            let span = Span { file, start: 0, end: 0 };
-            let nothing =
-                || Item { docs: Vec::new(), kind: ItemKind::Use { path: String::new(), span }, span };
-            syntax::parse_item(&self.texts, file, number).0.unwrap_or_else(nothing)
-        })
+        self.items[id.0 as usize].get(&self.texts)
     }
 
     /// The items that begin with a keyword, among these.
@@ -215,7 +221,7 @@ impl Library {
     }
 
     /// All layouts for a cell; those of roots and imports come after the stdlib's.
-    pub fn layouts<'a>(&'a self, cell: &'a str) -> impl Iterator<Item = &'a Layout> {
+    pub fn layouts<'a>(&'a self, cell: &str) -> impl Iterator<Item = &'a Layout> {
         let ids = self.files.iter().flat_map(|f| &f.items);
         self.of_kind("layout", ids).filter_map(move |item| match &item.kind {
             ItemKind::Layout(layout) if &*layout.cell.name == cell => Some(layout),

@@ -5,23 +5,28 @@
 //!
 //! The file is normalised ([`text`]), cut into items ([`cut`]), each is bounded ([`nesting`]), read by
 //! the grammar (`grammar/rnn.pest`), made into a tree ([`convert`]) and checked ([`check`]). Where the
-//! grammar fails, [`explain`] finds the sentence that helps.
+//! grammar fails, [`explain`] finds the sentence that helps. [`format`] is the way back: text to text in canonical form,
+//! by the printer of trees, with what the tree leaves out ([`trivia`]).
 
 pub mod ast;
 mod check;
 mod convert;
-mod cut;
+pub(crate) mod cut;
 mod early;
 mod errors;
 mod explain;
 mod foreign;
-mod lex;
+mod format;
+pub(crate) mod lex;
 mod mend;
 pub mod names;
 mod nesting;
 pub mod print;
-mod text;
+pub(crate) mod text;
+mod trivia;
 pub mod visit;
+
+pub use format::{Format, Spelling, bare, format, format_within};
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;
@@ -30,6 +35,7 @@ use convert::{Convert, Node};
 use lex::{Kind, Token};
 use pest::Parser;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Once;
 use text::Text;
 
@@ -48,25 +54,38 @@ use grammar::{Grammar, Rule};
 /// The parser calls itself a dozen times for each level of nesting: more than a default stack holds.
 const STACK: usize = 64 << 20;
 
+/// Words that are reserved, or begin an item or statement.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    lex::RESERVED.into_iter().chain(lex::ITEM).chain(lex::STATEMENT)
+}
+
+/// Operators and punctuation.
+pub fn signs() -> impl Iterator<Item = &'static str> {
+    lex::OPS.into_iter().chain(lex::PUNCTUATION)
+}
+
 /// Parses a whole file. Items with mistakes are left out of the tree.
 pub fn parse(sources: &Sources, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     parse_within(sources, file, &Limits::DEFAULT)
 }
 
-/// [`parse`], for a file of at most `limits.source` bytes.
+/// [`parse`], for a file of at most `limits.source` bytes and `limits.tokens` tokens.
 pub fn parse_within(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<Diagnostic>) {
-    on_large_stack(|| file_of(sources, file, limits.source))
+    on_large_stack(|| file_of(sources, file, limits))
 }
 
-fn file_of(sources: &Sources, file: FileId, most: usize) -> (ast::File, Vec<Diagnostic>) {
+fn file_of(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<Diagnostic>) {
     let original = &sources.get(file).text;
     let text = Text::new(file, original);
     let mut tree = ast::File::default();
     let bytes = text.text.len().max(original.len());
-    if bytes > most {
-        return (tree, vec![errors::file_too_large(text.span(0, 0), most)]);
+    if bytes > limits.source {
+        return (tree, vec![errors::file_too_large(text.span(0, 0), limits.source)]);
     }
     let tokens = lex::tokens(&text.text);
+    if let Some(beyond) = tokens.get(limits.tokens) {
+        return (tree, vec![errors::too_many_tokens(text.span(beyond.start, beyond.start), limits.tokens)]);
+    }
     let mut errors = Vec::new();
     for chunk in cut::cut(&text.text, &tokens) {
         let (item, more) = item_of(sources, &text, &tokens, &chunk);
@@ -102,6 +121,16 @@ fn item_of<'t>(
         }
         Err(error) => (None, vec![error]),
     }
+}
+
+/// How many words, numbers, operators and brackets a text has.
+pub fn count_tokens(text: &str) -> usize {
+    lex::tokens(&Text::new(FileId(0), text).text).len()
+}
+
+/// Where the tokens of a text stand, documentation among them. What is no token is one too.
+pub fn tokens(text: &str) -> Vec<Range<usize>> {
+    lex::tokens(text).iter().map(|t| t.start..t.end()).collect()
 }
 
 /// What a file has, without reading it: of each item its keyword and, if it can be found by it, its name.

@@ -50,6 +50,24 @@ fn a_rotation_that_shrinks_shrinks_every_gradient_by_its_factor() {
 }
 
 #[test]
+fn what_becomes_of_a_gradient_is_said_in_words() {
+    let place = Place::new();
+    let grows = CELLS.replace("0.9 *", "1.2 *");
+    let kept = CELLS.replace("0.9 *", "1 *");
+    for (cells, word, factor, help) in [
+        (CELLS, "vanishes", "0.9000", "Against vanishing help"),
+        (&grows, "explodes", "1.2000", "`clip`"),
+        (&kept, "arrives", "1.0000", "arrives"),
+    ] {
+        place.write("cells.rnn", cells);
+        let said = place.good(&["flow", "cells.rnn", "--cell", "Plain(3, 4)"]).out;
+        let line = format!("The gradient of `h` (cells.rnn:6:3) {word}: a step multiplies by {factor}");
+        assert!(said.contains(&line) && said.contains(help), "{said}");
+        assert_eq!(flow(&place, "Plain(3, 4)")["fates"]["h"]["fate"], word);
+    }
+}
+
+#[test]
 fn what_has_no_step_or_no_gradient_says_so() {
     let place = Place::new();
     place.write("cells.rnn", CELLS);

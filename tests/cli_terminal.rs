@@ -54,7 +54,7 @@ fn is_coloured(text: &str) -> bool {
 fn training_shows_a_bar_on_a_terminal_only() {
     let place = Place::new();
     place.write("w.rnn", WRITER).write("text.txt", "abcab. bca ".repeat(40));
-    let text = on_terminal(&place, &["train", "w.rnn", "--out", "a"], &[]);
+    let text = on_terminal(&place, &["train", "w.rnn", "--out", "a"], &[("NO_COLOR", "1")]);
     let drawn: Vec<&str> = text.split(['\r', '\n']).filter(|line| line.contains("left, ")).collect();
     let bar = drawn.first().expect(&text);
     for part in ["epoch 1/2 [", "% loss ", ", bits ", ":", " left, ", " posit"] {
@@ -67,6 +67,83 @@ fn training_shows_a_bar_on_a_terminal_only() {
     assert!(text.contains("epoch 2: loss ") && text.contains("; test: loss "), "{text}");
     let plain = place.good(&["train", "w.rnn", "--out", "b"]).err;
     assert!(!plain.contains(['\x1b', '\r', '%']) && plain.contains("epoch 2: loss "), "{plain}");
+}
+
+/// What stands on a terminal of 24 rows and 80 columns whenever the cursor goes back up.
+fn screens(text: &str) -> Vec<Vec<String>> {
+    let (rows, columns) = (24, 80);
+    let mut screen = vec![vec![' '; columns]; rows];
+    let (mut row, mut column) = (0, 0);
+    let mut found = Vec::new();
+    let mut letters = text.chars();
+    let down = |screen: &mut Vec<Vec<char>>, row: &mut usize| {
+        if *row + 1 < rows {
+            *row += 1;
+        } else {
+            screen.remove(0);
+            screen.push(vec![' '; columns]);
+        }
+    };
+    while let Some(c) = letters.next() {
+        match c {
+            '\r' => column = 0,
+            '\n' => down(&mut screen, &mut row),
+            '\x1b' => {
+                letters.next();
+                let mut number = String::new();
+                let end = letters.by_ref().find(|c| {
+                    number.push(*c);
+                    c.is_ascii_alphabetic()
+                });
+                let n = number.trim_end_matches(char::is_alphabetic).parse().unwrap_or(1);
+                match end {
+                    Some('A') => {
+                        found.push(
+                            screen
+                                .iter()
+                                .map(|r| r.iter().collect::<String>().trim_end().to_string())
+                                .collect(),
+                        );
+                        row = row.saturating_sub(n);
+                    }
+                    Some('B') => row = (row + n).min(rows - 1),
+                    Some('K') => screen[row].fill(' '),
+                    Some('J') => screen[row..].iter_mut().for_each(|r| r.fill(' ')),
+                    _ => {}
+                }
+            }
+            c => {
+                // A letter behind the last column goes to the next row.
+                if column == columns {
+                    column = 0;
+                    down(&mut screen, &mut row);
+                }
+                screen[row][column] = c;
+                column += 1;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn curves_are_drawn_under_the_bar_where_there_are_colours() {
+    let place = Place::new();
+    place.write("w.rnn", WRITER).write("text.txt", "abcab. bca ".repeat(400));
+    let text = on_terminal(&place, &["train", "w.rnn", "--out", "a"], &[]);
+    let is_dots = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
+    let whole = screens(&text).into_iter().find(|screen| {
+        let bar = screen.iter().position(|l| l.starts_with("epoch ") && l.contains("left, "));
+        let title =
+            screen.iter().position(|l| l.contains("loss  ●training") && l.contains("bits  ●training"));
+        let rows = screen.iter().filter(|l| l.chars().any(is_dots)).count();
+        bar.zip(title).is_some_and(|(bar, title)| title == bar + 1) && (2..=5).contains(&rows)
+    });
+    assert!(whole.is_some(), "{text:?}");
+    for dull in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let text = on_terminal(&place, &["train", "w.rnn", "--out", dull.0], &[dull]);
+        assert!(!text.contains('●') && text.contains("epoch 2: loss "), "{text}");
+    }
 }
 
 #[test]

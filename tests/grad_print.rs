@@ -282,11 +282,11 @@ fn in_ascii_and_in_latex() {
     let latex = adjoint_latex(&graph, &Options::default()).unwrap_or_else(|e| panic!("{}", plainly(&e)));
     let expected = r"\begin{aligned}
 \bar{h}_{t} &= \bar{h}^{\mathrm{out}}_{t} + U^{\top} \, \bar{h}^{\mathrm{pre}}_{t+1} \\
-\bar{h}^{\mathrm{pre}}_{t} &= \bar{h}_{t} \odot (1 - h_{t}^{2}) \\
+\bar{h}^{\mathrm{pre}}_{t} &= \bar{h}_{t} \odot (1 - h^{2}_{t}) \\
 \bar{x}_{t} &= W^{\top} \, \bar{h}^{\mathrm{pre}}_{t} \\
 \bar{h}_{0} &= U^{\top} \, \bar{h}^{\mathrm{pre}}_{1} \\
-\bar{W} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, x_{s}^{\top} \\
-\bar{U} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, h_{s-1}^{\top} \\
+\bar{W} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, x^{\top}_{s} \\
+\bar{U} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, h^{\top}_{s-1} \\
 \bar{b} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s}
 \end{aligned}
 ";

@@ -2,8 +2,7 @@
 
 use rnnc::diag::{Diagnostic, Style, render};
 use rnnc::source::Sources;
-use rnnc::syntax::{ast, parse, print};
-use soak::cells::checks::bare;
+use rnnc::syntax::{ast, bare, parse, print};
 
 fn parsed(path: &str, text: &str) -> (Sources, ast::File, Vec<Diagnostic>) {
     let mut sources = Sources::default();

@@ -1,9 +1,14 @@
 //! Tests and gradient checks of `.rnn` files: what passes, what is noticed.
 
 use rnnc::diag::{Style, render};
+use rnnc::resolve::Library;
 use rnnc::resolve::{self, Origin};
+use rnnc::source::FileId;
 use rnnc::source::{Loader, Sources};
-use rnnc::testing::{Checked, Kernels, Options, Outcome, TestReport, run_tests};
+use rnnc::testing::snapshots::Stored;
+use rnnc::testing::{self, Beside, Checked, Kernels, Options, Outcome, TestReport, run_tests};
+use rnnc::weights::npz;
+use std::path::{Path, PathBuf};
 
 struct One<T>(T);
 
@@ -30,6 +35,8 @@ fn shown(sources: &Sources, reports: &[TestReport]) -> String {
         text += &match &report.outcome {
             Outcome::Passed { expectations } => format!("ok {}: {expectations}\n", report.name),
             Outcome::Checked(c) => format!("ok {}: {} components\n", report.name, c.components),
+            Outcome::Kept(shots) => format!("{} stages of {}\n", shots.len(), report.name),
+            Outcome::Weighed(w) => format!("ok {}: {} outputs\n", report.name, w.outputs),
             Outcome::Failed(diagnostics) => {
                 let all: String = diagnostics.iter().map(|d| render(sources, d, Style::default())).collect();
                 format!("FAILED {}\n{all}", report.name)
@@ -61,13 +68,32 @@ fn codes(text: &'static str) -> Vec<&'static str> {
     diagnostics.flatten().map(|d| d.code).collect()
 }
 
+/// What lies beside the files: their snapshots, and arrays of other libraries.
+fn beside<'p>(library: &Library, files: impl Iterator<Item = (FileId, &'p Path)>) -> Options {
+    let of_file = |file: FileId, path: &Path| {
+        let snapshots = std::fs::read_to_string(path.with_extension("snap")).unwrap_or_default();
+        let arrays = testing::arrays_wanted(library, file).into_iter().map(|name| {
+            let bytes = std::fs::read(path.with_file_name(&name)).expect("the arrays of a check");
+            let arrays = npz::read(&name, &bytes);
+            (name, arrays)
+        });
+        Beside { snapshots: Stored::parse(&snapshots), arrays: arrays.collect() }
+    };
+    let beside = files.map(|(file, path)| (file, of_file(file, path))).collect();
+    Options { beside, ..Options::default() }
+}
+
 #[test]
 fn every_test_and_check_of_the_stdlib_passes() {
     let mut sources = Sources::default();
     let (library, _) = resolve::load(&mut sources, &One(""), &[]);
     let stdlib = library.files().iter().filter(|f| f.origin == Origin::Stdlib);
     let files: Vec<_> = stdlib.map(|f| f.file).collect();
-    let reports = run_tests(&library, &files, &Options::default(), &mut |_| {});
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+    let path = |f: &FileId| folder.join(sources.get(*f).path.trim_start_matches("<stdlib>/"));
+    let paths: Vec<PathBuf> = files.iter().map(path).collect();
+    let options = beside(&library, files.iter().copied().zip(paths.iter().map(PathBuf::as_path)));
+    let reports = run_tests(&library, &files, &options, &mut |_| {});
     let failed: Vec<TestReport> = reports.iter().filter(|r| !r.passed()).cloned().collect();
     assert!(failed.is_empty(), "{}", shown(&sources, &failed));
     assert!(reports.len() > files.len());
@@ -101,7 +127,8 @@ fn passes_in(folder: &str) -> usize {
         let mut sources = Sources::default();
         let (library, _) = resolve::load(&mut sources, &Files, std::slice::from_ref(path));
         let file = library.roots().next().unwrap().file;
-        let reports = run_tests(&library, &[file], &Options::default(), &mut |_| {});
+        let options = beside(&library, [(file, Path::new(path))].into_iter());
+        let reports = run_tests(&library, &[file], &options, &mut |_| {});
         let passed = !reports.is_empty() && reports.iter().all(TestReport::passed);
         assert!(passed, "{path}:\n{}", shown(&sources, &reports));
     }

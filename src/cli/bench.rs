@@ -5,6 +5,7 @@ mod measure;
 mod report;
 
 use super::compile::Instructions;
+use super::help;
 use super::limits::RunLimits;
 use super::select::{Built, Selected};
 use super::session::{Failure, Session, say};
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Measure a cell: time, GFLOP/s, share of what one core can do, and where the time goes
+/// Measure how fast a cell is, and where its time goes
 ///
 /// A call is one run over all steps of the batch; with --mode train forward, backward and packing of changed weights;
 /// with --mode stream one step. GFLOP/s counts matrix products only: two for each multiply-add of the forward pass, and
@@ -47,7 +48,7 @@ use std::time::{Duration, Instant};
 /// first and second, and comparison.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc bench my.rnn --cell 'Mine(256, 256)' --mode train\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --mode stream --json\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --compare 'Other(64, 64)'\n  rnnc bench my.rnn --cell 'Mine(64, 64)' --picture roofline.svg"
+    after_help = "Examples:\n  rnnc bench mine.rnn --cell 'Mine(64, 64)' --mode train --steps 20 --batch 8\n  rnnc bench mine.rnn --cell 'Mine(64, 64)' --mode stream --json\n  rnnc bench mine.rnn --cell 'Mine(32, 32)' --compare 'MineBlind(32, 32)' --steps 20\n  rnnc bench mine.rnn --cell 'Mine(32, 32)' --seconds 0.5 --picture roofline.svg"
 )]
 pub struct Bench {
     #[command(flatten)]
@@ -59,7 +60,7 @@ pub struct Bench {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
     /// Threads to share the work out to; the peak is that of as many cores
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads::range())]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: u32,
     /// Forward, forward and backward, or one step a call
     #[arg(long, value_enum, default_value_t = Mode::Infer)]
@@ -68,13 +69,13 @@ pub struct Bench {
     #[arg(long, value_name = "RECIPE", requires = "cell")]
     compare: Option<String>,
     /// Write the roofline, with each stage in it, as a picture: an SVG file
-    #[arg(long, value_name = "SVG", conflicts_with = "compare")]
+    #[arg(long, value_name = "SVG", help_heading = help::OUTPUT, conflicts_with = "compare")]
     picture: Option<PathBuf>,
     /// How long to measure each program, but at least five calls
     #[arg(long, default_value_t = 2.5, value_parser = seconds)]
     seconds: f64,
-    /// For programs to read
-    #[arg(long)]
+    /// Print JSON, for programs to read
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     instructions: Instructions,

@@ -1,6 +1,7 @@
 //! `rnnc check`: all mistakes of some files at once, and with `--fix` their mends.
 
 use super::files;
+use super::help;
 use super::limits::CheckLimits;
 use super::session::{Failure, Session, complain, say};
 use crate::diag::{Diagnostic, Drawing, Style, mend};
@@ -8,19 +9,20 @@ use crate::pipeline;
 use crate::source::Sources;
 use std::path::{Path, PathBuf};
 
-/// Parse files and check their names, shapes and equations; all mistakes are shown at once
+/// Find the mistakes of files, all at once, each with its mend
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc check models/charlm.rnn\n  rnnc check --fix mycell.rnn\n  rnnc check --json cells/*.rnn"
+    after_help = "Examples:\n  rnnc check mine.rnn\n  rnnc check models/*.rnn\n  rnnc check --json mine.rnn\n  rnnc check --fix mine.rnn"
 )]
 pub struct Check {
+    /// The files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Change the files as their messages suggest, as far as that is sure, and check again
     #[arg(long)]
     fix: bool,
     /// Print the diagnostics as a JSON list on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     limits: CheckLimits,

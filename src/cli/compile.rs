@@ -1,5 +1,6 @@
 //! From a graph to something that runs, as the commands do it.
 
+use super::help;
 use super::session::Session;
 use crate::codegen::How;
 use crate::diag::{Diagnostic, Fallible};
@@ -11,6 +12,7 @@ use crate::runtime::{self, Executable};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;
 use crate::shape::Bindings;
+use crate::simplify::simplify;
 use std::sync::Arc;
 
 /// Which instructions results come from.
@@ -18,7 +20,7 @@ use std::sync::Arc;
 pub struct Instructions {
     /// Use one fixed instruction set (x86-64 with AVX2 and FMA), so that results are the same bits on every computer that
     /// has it, and refuse to run on any other
-    #[arg(long)]
+    #[arg(long, help_heading = help::MACHINE)]
     pub reproducible: bool,
 }
 
@@ -65,6 +67,11 @@ impl Compiler {
     /// For one example, some steps a run.
     pub fn for_one(self) -> Compiler {
         self.expecting(Expected::Sizes(Sizes { batch: 1, steps: 1 }))
+    }
+
+    /// The graph that [`Compiler::compile`] makes a program of.
+    pub fn simplified(&self, graph: &Graph) -> Graph {
+        simplify(graph)
     }
 
     pub fn compile(&self, graph: &Graph) -> Fallible<Arc<Executable>> {

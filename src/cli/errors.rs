@@ -66,6 +66,12 @@ pub fn run_exists(path: &str) -> Diagnostic {
         .help("`--resume` goes on with it; another `--out` begins anew")
 }
 
+/// The record of a run cannot be understood.
+pub fn bad_record(path: &str, why: &str) -> Diagnostic {
+    Diagnostic::error("E0735", format!("`{path}` is no record of a run: {why}"))
+        .help("name the folder that `rnnc train` wrote")
+}
+
 pub fn no_run(name: &str) -> Diagnostic {
     Diagnostic::error("E0735", format!("there is no run of `{name}` in the folder `runs`"))
         .help("train first, or name the folder with `--run DIR`")
@@ -87,6 +93,9 @@ pub fn too_many_paths(given: usize, read: usize) -> Diagnostic {
     )
     .help("`--data` replaces the paths of the block in their order")
 }
+
+/// The code of a result that is NaN or infinite.
+pub const NOT_FINITE: &str = "E0761";
 
 /// The code of a dimension without a number.
 pub const OPEN: &str = "E0737";
@@ -187,4 +196,44 @@ pub fn no_costs() -> Diagnostic {
 pub fn no_fronts(name: &str) -> Diagnostic {
     Diagnostic::error("E0748", format!("`{name}` has no recurrence: all points are computed at once"))
         .help("choose a cell with a state that is read at another point")
+}
+
+pub fn no_update_in_ci() -> Diagnostic {
+    Diagnostic::error("E1015", "`--update` stores what nobody has looked at")
+        .with_note("the variable CI is set, so a program runs this")
+        .help("leave `--update` out, or unset CI")
+}
+
+pub fn no_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
+    let verb = if stages.len() == 1 { "is" } else { "are" };
+    Diagnostic::error("E1015", format!("{} {verb} not stored yet", stages.join(", ")))
+        .at(at, "of this cell")
+        .help(format!("`rnnc test {path} --update` stores what there is now"))
+}
+
+pub fn other_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
+    let verb = if stages.len() == 1 { "is" } else { "are" };
+    Diagnostic::error("E1016", format!("{} {verb} not as stored", stages.join(", ")))
+        .at(at, "of this cell")
+        .help(format!("what changed is below; `rnnc test {path} --update` accepts it"))
+}
+
+pub fn bad_project(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` cannot name a project"))
+        .help("a project is named with letters, digits, `-` and `_`: `rnnc new my-cell`")
+}
+
+pub fn project_exists(path: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{path}` is there already, and not empty"))
+        .help("choose another name, or empty the folder first")
+}
+
+pub fn bad_cell_name(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("`{name}` cannot name a cell"))
+        .help("a cell is named with letters, digits and `_`, a letter first: `--cell MyCell`")
+}
+
+pub fn cell_name_taken(name: &str) -> Diagnostic {
+    Diagnostic::error("E0760", format!("the standard library has `{name}` already"))
+        .help(format!("yours would hide it; choose another: `--cell My{name}`"))
 }

@@ -1,6 +1,7 @@
 //! `rnnc eval`: loss and metrics of a trained model.
 
 use super::compile::{Compiler, Instructions};
+use super::help;
 use super::limits::FileLimits;
 use super::part::Chosen;
 use super::progress::numbers;
@@ -19,15 +20,17 @@ use std::path::PathBuf;
 /// Measure a trained model on a part of its data, or on other data
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc eval models/charlm.rnn\n  rnnc eval models/charlm.rnn --run runs/charlm-1 --data other.txt --json"
+    after_help = "Examples:\n  rnnc eval mine.rnn\n  rnnc eval mine.rnn --run runs/minemodel-1 --split valid --json"
 )]
 pub struct Eval {
+    /// The file with the model
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
     model: Option<String>,
     /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
     run: Option<PathBuf>,
     #[command(flatten)]
     chosen: Chosen,
@@ -37,10 +40,13 @@ pub struct Eval {
     beam: Option<u32>,
     /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
     /// [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads::range())]
+    #[arg(long, value_name = "N", value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: Option<u32>,
-    /// Print a JSON object
+    /// Stop at the first loss or metric that is NaN or infinite, and say which equation made it so
     #[arg(long)]
+    sanitize: bool,
+    /// Print JSON, for programs to read
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     instructions: Instructions,
@@ -64,14 +70,15 @@ impl Eval {
         let carry = data.is_stream();
         let settings = Settings::parse(&opened.name, &opened.model.train, &BTreeMap::new())?;
         let evaluation = closed.evaluation(session, &compiler, carry, settings.points())?;
-        let mut program = Carrying::new(&evaluation, carry)?;
+        let mut program = Carrying::new(&evaluation.exe, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
         trained::give(&mut program.workspace, &folder, &checkpoint)?;
         let window = Window { size: settings.window, every: None };
         let batches = Batches::new(data, &fit.feeds, part, settings.batch, window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
-        let sums = run::evaluate(&mut program, &batches, &metrics, &mut || true)?;
+        let made = self.sanitize.then_some(&evaluation);
+        let sums = run::evaluate_looking(&mut program, &batches, &metrics, &mut || true, made)?;
         let named: BTreeMap<String, f64> = metrics.into_iter().zip(sums.metrics()).collect();
         let units = if carry { "positions" } else { "examples" };
         let written = match self.beam {

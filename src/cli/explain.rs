@@ -10,9 +10,9 @@ use crate::resolve;
 use crate::source::{Loader, Sources};
 use serde_json::{Value, json};
 
-/// What a diagnostic code means, with a wrong and a right example
+/// Say what the code of a message means, with examples
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  rnnc explain E0301\n  rnnc explain E0301 --json")]
+#[command(after_help = "Examples:\n  rnnc explain E0301\n  rnnc explain\n  rnnc explain E0301 --json")]
 pub struct Explain {
     /// The code, such as E0301; without it all codes are listed
     code: Option<String>,

@@ -38,6 +38,45 @@ pub fn replace<W: Write>(
     replace_io(path, bytes, wrap).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
 }
 
+/// A folder and those it lies in, as far as they are missing.
+pub fn make_folder(path: &Path) -> Result<(), Diagnostic> {
+    std::fs::create_dir_all(path).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
+}
+
+/// A folder that is gone if it is not published.
+pub fn temporary_folder(parent: &Path) -> Result<tempfile::TempDir, Diagnostic> {
+    let made = tempfile::Builder::new().prefix(".rnnc-").suffix(".part").tempdir_in(parent);
+    made.map_err(|e| errors::unwritable(&parent.display().to_string(), &reason(&e)))
+}
+
+/// Gives a folder that is finished its name; nothing may be there but an empty folder.
+pub fn publish_folder(made: tempfile::TempDir, path: &Path) -> Result<(), Diagnostic> {
+    let failed = |e: io::Error| errors::unwritable(&path.display().to_string(), &reason(&e));
+    open_to_others(made.path()).map_err(failed)?;
+    if path.is_dir() {
+        std::fs::remove_dir(path).map_err(failed)?;
+    }
+    std::fs::rename(made.path(), path).map_err(failed)?;
+    sync_folder(folder_of(path)).map_err(failed)
+}
+
+/// As [`readable_by_others`], of a folder.
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), Diagnostic> {
+    std::fs::remove_file(path).map_err(|e| errors::unwritable(&path.display().to_string(), &reason(&e)))
+}
+
 /// Gives a file another name in the same folder; what had that name is gone.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Diagnostic> {
     std::fs::rename(from, to).map_err(|e| errors::unwritable(&to.display().to_string(), &reason(&e)))
@@ -83,20 +122,21 @@ fn replace_io<W: Write>(path: &Path, bytes: &[u8], wrap: impl FnOnce(std::fs::Fi
     out.flush()?;
     drop(out);
     temporary.as_file().sync_all()?;
-    readable_by_others(temporary.as_file())?;
+    give_permissions(temporary.as_file(), path)?;
     temporary.persist(path).map_err(|e| e.error)?;
     sync_folder(folder)
 }
 
-/// Temporary files are private to their owner; a finished one is a file like any other.
+/// Temporary files are private to their owner; a finished one is a file like any other, or like the one it replaces.
 #[cfg(unix)]
-fn readable_by_others(file: &std::fs::File) -> io::Result<()> {
+fn give_permissions(file: &std::fs::File, replaced: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    let old = replaced.metadata().ok().filter(std::fs::Metadata::is_file);
+    file.set_permissions(old.map_or(std::fs::Permissions::from_mode(0o644), |m| m.permissions()))
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_file: &std::fs::File) -> io::Result<()> {
+fn give_permissions(_file: &std::fs::File, _replaced: &Path) -> io::Result<()> {
     Ok(())
 }
 

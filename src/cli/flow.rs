@@ -3,6 +3,7 @@
 mod table;
 
 use super::files;
+use super::help;
 use super::limits::TextLimits;
 use super::look::Map;
 use super::plot::{self, OnTree};
@@ -16,17 +17,17 @@ use crate::train::look::Axis;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Follow gradients back through the steps of a cell, the points of a grid, the nodes of a tree
+/// Follow gradients back through steps, grids and trees
 ///
 /// A loss looks at the first output at one point alone: the last step, the last corner of a grid, the root of a tree. Shown is
 /// the norm of its gradient for each state at each point, and of the step's Jacobian J, over all states together, the spectral norm,
 /// the spectral radius, and the norm of the product of those from that point back: along a chain, along each axis of a
 /// grid, down to each node of a tree. A gradient that shrinks by 0.9 a step has vanished after 100; one that
-/// grows by 1.1 has exploded (Pascanu, Mikolov, Bengio 2013). Parameters are drawn as declared, inputs with variance 1.
+/// grows by 1.1 has exploded (Pascanu, Mikolov, Bengio 2013): the last lines say which do, with the places of their equations. Parameters are drawn as declared, inputs with variance 1.
 #[derive(clap::Args)]
 #[command(
     name = "flow",
-    after_help = "Examples:\n  rnnc flow my.rnn --cell 'Mine(16, 32)'\n  rnnc flow my.rnn --cell 'Mine(16, 32)' --steps 200 --picture flow.svg\n  rnnc flow my.rnn --cell 'MyTree(16, 32)' --steps 4 --picture tree.svg"
+    after_help = "Examples:\n  rnnc flow mine.rnn --cell 'Mine(8, 16)'\n  rnnc flow mine.rnn --cell 'Mine(8, 16)' --steps 100 --picture flow.svg\n  rnnc flow mine.rnn --cell 'MineBlind(8, 16)' --seed 2 --json"
 )]
 pub struct FlowCommand {
     #[command(flatten)]
@@ -38,10 +39,10 @@ pub struct FlowCommand {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write a picture of it: lines over steps, a heat map of a grid, a tree; an SVG file
-    #[arg(long, value_name = "SVG")]
+    #[arg(long, value_name = "SVG", help_heading = help::OUTPUT)]
     picture: Option<PathBuf>,
-    /// For programs to read
-    #[arg(long)]
+    /// Print JSON, for programs to read
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     limits: TextLimits,
@@ -60,7 +61,10 @@ impl FlowCommand {
         }
         match self.json {
             true => say(&format!("{}\n", json(&graph.name, &flow))),
-            false => say(&table::table(&graph.name, &flow)),
+            false => {
+                let place = |span| crate::diag::place(&session.sources, span);
+                say(&(table::table(&graph.name, &flow) + &table::fates(&flow, &place)))
+            }
         }
     }
 }
@@ -157,7 +161,16 @@ fn json(title: &str, flow: &Flow) -> Value {
             .into(),
     };
     let axes: Vec<Value> = flow.axes.iter().map(|a| json!({ "name": a.name, "length": a.length })).collect();
-    let mut all = json!({ "cell": title, "axes": axes, "gradients": gradients, "jacobians": jacobians });
+    let fate = |s: &Norms| {
+        let told = s
+            .travel
+            .map(|t| json!({ "factor": t.factor(), "fate": table::word(t.fate()), "steps": t.steps }));
+        (s.name.clone(), told.unwrap_or(Value::Null))
+    };
+    let fates: serde_json::Map<String, Value> = flow.states.iter().map(fate).collect();
+    let mut all = json!({
+        "cell": title, "axes": axes, "gradients": gradients, "jacobians": jacobians, "fates": fates,
+    });
     if flow.is_chain() {
         all["steps"] = json!(flow.axes[0].length);
     }

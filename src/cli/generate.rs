@@ -2,6 +2,7 @@
 
 use super::compile::{Compiler, Instructions};
 use super::errors;
+use super::help;
 use super::limits::FileLimits;
 use super::session::{Failure, Session, say};
 use super::trained;
@@ -17,15 +18,17 @@ use std::path::PathBuf;
 /// Let a trained model write, symbol by symbol
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  rnnc generate models/charlm.rnn --run runs/charlm-1 --length 500 --temperature 0.8 --seed 1 --prompt 'It was '\n  rnnc generate models/pronounce_attend.rnn --given word=heathcliff --beam 4"
+    after_help = "Examples:\n  rnnc generate models/surnames.rnn --given language=Finnish --temperature 0.7 --seed 3\n  rnnc generate models/surnames.rnn --given language=Finnish --beam 4"
 )]
 pub struct Generate {
+    /// The file with the model
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
     model: Option<String>,
     /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
     run: Option<PathBuf>,
     /// How many symbols to write
     #[arg(long, default_value_t = 500)]
@@ -33,6 +36,7 @@ pub struct Generate {
     /// 0 takes the likeliest symbol, 1 samples as the model has it, above 1 is wilder
     #[arg(long, default_value_t = 1.0, value_parser = temperature)]
     temperature: f64,
+    /// What symbols are drawn with
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Text to begin with

@@ -15,6 +15,9 @@ pub struct TextLimits {
     /// Bytes of one .rnn file
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = source, help_heading = HEADING, hide_short_help = true)]
     max_source: u64,
+    /// Words, numbers, operators and brackets of one .rnn file
+    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.tokens, help_heading = HEADING, hide_short_help = true)]
+    max_tokens: usize,
     /// Files that are used
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.files, help_heading = HEADING, hide_short_help = true)]
     max_files: usize,
@@ -34,7 +37,7 @@ pub struct TextLimits {
 pub struct CheckLimits {
     #[command(flatten)]
     text: TextLimits,
-    /// Steps of work for the items of one file: expressions evaluated, equations made, definitions looked at
+    /// Steps of work for one file: what it takes to read it, expressions evaluated, equations made, definitions looked at
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.work, help_heading = HEADING, hide_short_help = true)]
     max_work: u64,
 }
@@ -68,6 +71,7 @@ impl TextLimits {
         session.root.clone_from(&self.root);
         session.limits = Limits {
             source: usize::try_from(self.max_source).unwrap_or(usize::MAX),
+            tokens: self.max_tokens,
             files: self.max_files,
             nodes: self.max_nodes,
             instances: self.max_instances,
@@ -164,6 +168,7 @@ mod tests {
         let known: Vec<String> = all.filter_map(|a| Some(format!("--{}", a.get_long()?))).collect();
         let named = [
             flags::SOURCE,
+            flags::TOKENS,
             flags::FILES,
             flags::NODES,
             flags::INSTANCES,

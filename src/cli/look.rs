@@ -2,6 +2,7 @@
 
 use super::compile::{Compiler, Instructions};
 use super::files;
+use super::help;
 use super::limits::FileLimits;
 use super::part::Chosen;
 use super::plot::{self, OnTree};
@@ -16,7 +17,7 @@ use crate::train::{errors, fit};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Look at a value of a trained model on one example
+/// Draw a value of a trained model on one example
 ///
 /// A value over pairs of positions, such as the attention of a decoder, is drawn as a heat map with what stands at the
 /// positions; a vector at each position likewise, with its components; of more axes one map for each place of the others.
@@ -27,18 +28,20 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(
     name = "look",
-    after_help = "Examples:\n  rnnc look models/pronounce_attend.rnn α --example 3\n  rnnc look models/vowels.rnn h --picture h.svg\n  rnnc look models/pronounce_attend.rnn α --data mine.dict --json"
+    after_help = "Examples:\n  rnnc look mine.rnn z\n  rnnc look mine.rnn h.h --example 3 --picture h.svg\n  rnnc look mine.rnn z --split valid --json"
 )]
 pub struct LookCommand {
+    /// The file with the model
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Which value
     #[arg(value_name = "VALUE")]
     value: String,
     /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
     model: Option<String>,
     /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
     run: Option<PathBuf>,
     #[command(flatten)]
     chosen: Chosen,
@@ -46,10 +49,10 @@ pub struct LookCommand {
     #[arg(long, value_name = "N", default_value_t = 1)]
     example: usize,
     /// Write a picture of it: an SVG file
-    #[arg(long, value_name = "SVG")]
+    #[arg(long, value_name = "SVG", help_heading = help::OUTPUT)]
     picture: Option<PathBuf>,
-    /// For programs to read
-    #[arg(long)]
+    /// Print JSON, for programs to read
+    #[arg(long, help_heading = help::OUTPUT)]
     json: bool,
     #[command(flatten)]
     instructions: Instructions,

@@ -16,8 +16,10 @@ use crate::simplify::multiply_tables;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::train::data::source::{self, Call, Constant};
+use crate::train::data::split::{Part, Parts};
 use crate::train::data::{self, Dataset};
-use crate::train::{errors as train_errors, fit, model};
+use crate::train::model::{self, Made};
+use crate::train::{errors as train_errors, fit};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +41,21 @@ pub struct Loaded {
     pub shares: Option<Vec<f64>>,
     /// Of everything that was read and how.
     pub hash: String,
+}
+
+impl Loaded {
+    /// How much there is, and of what.
+    pub fn in_words(&self, parts: &Parts) -> String {
+        let kind = if self.data.is_stream() { "positions" } else { "examples" };
+        let size = |part: &Part| match part {
+            Part::Stream { positions, .. } => positions.len(),
+            Part::Examples(examples) => examples.len(),
+        };
+        let of = [("training", &parts.train), ("validation", &parts.valid), ("test", &parts.test)];
+        let parts = of.iter().filter(|(_, part)| !part.is_empty());
+        let parts: Vec<String> = parts.map(|(name, part)| format!("{} for {name}", size(part))).collect();
+        format!("{} ({kind}: {})", self.data.names.join(", "), parts.join(", "))
+    }
 }
 
 impl Opened {
@@ -205,7 +222,7 @@ impl Closed<'_> {
         carry: bool,
         counted: bool,
         points: usize,
-    ) -> Result<Arc<Executable>, Failure> {
+    ) -> Result<Made, Failure> {
         let options = Options { training: true, carry, counted, ..Options::default() };
         let graph = multiply_tables(&self.graph(session, options)?, points);
         Ok(model::training(&graph, &|g| compiler.compile(g))?)
@@ -218,7 +235,7 @@ impl Closed<'_> {
         compiler: &Compiler,
         carry: bool,
         points: usize,
-    ) -> Result<Arc<Executable>, Failure> {
+    ) -> Result<Made, Failure> {
         let graph = self.graph(session, Options { carry, ..Options::default() })?;
         Ok(model::evaluation(&multiply_tables(&graph, points), &|g| compiler.compile(g))?)
     }

@@ -1,5 +1,6 @@
 //! The part of its data on which a trained model is looked at.
 
+use super::help;
 use crate::diag::Diagnostic;
 use crate::train::data::Dataset;
 use crate::train::data::split::{self, Part};
@@ -19,10 +20,10 @@ pub enum Split {
 #[derive(clap::Args)]
 pub struct Chosen {
     /// Files to read in place of those of the `data` block; then everything in them is looked at
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = help::DATA)]
     pub data: Vec<PathBuf>,
     /// The part of the data; without it the test part, or if there is none the validation part
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = help::DATA)]
     split: Option<Split>,
 }
 

@@ -160,6 +160,7 @@ mod tests {
             train_metrics: Default::default(),
             held_out_loss: b,
             held_out_metrics: Default::default(),
+            norms: Default::default(),
         };
         let history = [epoch(1, 3.0, Some(3.1)), epoch(2, 2.0, Some(2.2)), epoch(3, f64::NAN, None)];
         let svg = losses("M", &history).unwrap();

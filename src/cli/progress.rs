@@ -1,16 +1,21 @@
 //! What a training run shows and keeps while it goes on.
 //!
-//! On a terminal a bar with loss, metrics, speed and time left; everywhere one line an epoch. Clocks
+//! On a terminal a bar with loss, metrics, speed and time left, and under it their curves; everywhere one line an epoch. Clocks
 //! are read here; the training itself knows none.
 
 use super::plot;
 use super::rundir::{self, RunDir};
 use super::session::{Session, complain};
 use super::signals::Signals;
+use super::watch::curve;
+use super::watch::events::Events;
+use super::watch::log::{self, Ended, How, Log, Sample, Spent};
 use crate::diag::Diagnostic;
+use crate::syntax::ast::Expr;
 use crate::train::checkpoint::{Checkpoint, Epoch, Progress, Tested};
+use crate::train::rate;
 use crate::train::run::{Control, Observer, Seen};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -28,6 +33,8 @@ pub struct Shown {
     pub units: &'static str,
     /// The part that is measured after each epoch.
     pub watched: &'static str,
+    /// The recipe of the optimiser and the variable of its steps.
+    pub optimiser: (Expr, String),
 }
 
 /// What is being done before the first step, on a terminal, so that nobody looks at nothing.
@@ -68,17 +75,68 @@ pub struct Keeper<'a> {
     shown: Shown,
     signals: &'a Signals,
     bar: Option<ProgressBar>,
+    curves: Option<Curves>,
+    log: Log,
+    events: Option<Events>,
     started: Instant,
     /// Units of the epoch that were over when we began to count.
     counted_from: Option<(Instant, u64)>,
     kept: Instant,
     drawn: Option<Instant>,
     last: Option<Seconds>,
+    /// The epoch under way began then.
+    epoch_began: Instant,
     tested: Option<Tested>,
+    failed: Option<Diagnostic>,
 }
 
 struct Seconds {
     units_per_second: f64,
+}
+
+/// Lines under the bar.
+struct Curves {
+    lines: Vec<ProgressBar>,
+    drawn: Option<Instant>,
+}
+
+/// Rows of the curves, without their titles; what a terminal must have beside them.
+const ROWS: usize = 5;
+const OTHER_ROWS: usize = 6;
+/// A curve changes slowly.
+const BETWEEN_CURVES: Duration = Duration::from_millis(500);
+
+impl Curves {
+    fn new(session: &Session, bar: &ProgressBar) -> Option<Curves> {
+        let (rows, _) = console_size()?;
+        if !session.shows_curves() || usize::from(rows) < ROWS + 1 + OTHER_ROWS {
+            return None;
+        }
+        let all = MultiProgress::new();
+        all.add(bar.clone());
+        let style =
+            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let line = |_| all.add(ProgressBar::new_spinner().with_style(style.clone()));
+        Some(Curves { lines: (0..=ROWS).map(line).collect(), drawn: None })
+    }
+
+    fn draw(&mut self, charts: &[curve::Chart]) {
+        // Room for the cursor behind the last letter.
+        let columns = console_size().map_or(80, |(_, columns)| usize::from(columns)).saturating_sub(1);
+        for (line, text) in self.lines.iter().zip(curve::draw(charts, columns.min(160), ROWS)) {
+            line.set_message(text);
+            line.tick();
+        }
+    }
+
+    fn finish(&self) {
+        self.lines.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// Rows and columns of the terminal behind standard error.
+fn console_size() -> Option<(u16, u16)> {
+    console::Term::stderr().size_checked()
 }
 
 impl<'a> Keeper<'a> {
@@ -89,6 +147,8 @@ impl<'a> Keeper<'a> {
         shown: Shown,
         signals: &'a Signals,
         progress: &Progress,
+        log: Log,
+        events: Option<Events>,
     ) -> Keeper<'a> {
         let bar = session.shows_progress().then(|| {
             let bar = ProgressBar::new(1);
@@ -105,18 +165,74 @@ impl<'a> Keeper<'a> {
             complain(&format!("going on after epoch {}, step {}\n", progress.epoch, progress.step));
         }
         let now = Instant::now();
+        let curves = bar.as_ref().and_then(|bar| Curves::new(session, bar));
         Keeper {
             folder,
             before,
             shown,
             signals,
             bar,
+            curves,
+            log,
+            events,
             started: now,
             counted_from: None,
             kept: now,
             drawn: None,
             last: None,
+            epoch_began: now,
             tested: None,
+            failed: None,
+        }
+    }
+
+    /// The run is over in this way: its record says so.
+    pub fn ended(&mut self, how: How, why: String, samples: Vec<Sample>) -> Result<(), Diagnostic> {
+        self.log.ended = Some(Ended { at: log::now(), how, why });
+        self.log.samples = samples;
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
+        self.write_log()
+    }
+
+    fn write_log(&self) -> Result<(), Diagnostic> {
+        self.folder.write(log::FILE, self.log.text().as_bytes())
+    }
+
+    /// Everything that a step's events say.
+    fn step_events(&mut self, seen: &Seen, speed: f64) {
+        let Some(events) = &mut self.events else { return };
+        let (recipe, variable) = &self.shown.optimiser;
+        let mut all =
+            vec![("loss/step".to_string(), seen.own.loss), ("gradient/norm".to_string(), seen.own.norm)];
+        all.extend(seen.own.metrics.iter().map(|(name, v)| (format!("{name}/step"), *v)));
+        let settings = rate::arguments(recipe, variable, seen.all_steps);
+        all.extend(settings.into_iter().map(|(name, v)| (format!("optimizer/{name}"), v)));
+        all.push((format!("speed/{}_per_second", self.shown.units), speed));
+        if let Err(e) = events.scalars(seen.all_steps, &all) {
+            self.failed.get_or_insert(e);
+        }
+    }
+
+    fn epoch_events(&mut self, epoch: &Epoch, steps: u64, seconds: f64) -> Result<(), Diagnostic> {
+        let Some(events) = &mut self.events else { return Ok(()) };
+        let mut all = vec![("loss/epoch_training".to_string(), epoch.train_loss)];
+        all.extend(epoch.train_metrics.iter().map(|(name, v)| (format!("{name}/epoch_training"), *v)));
+        all.extend(epoch.held_out_loss.map(|v| (format!("loss/epoch_{}", self.shown.watched), v)));
+        let part = self.shown.watched;
+        all.extend(epoch.held_out_metrics.iter().map(|(name, v)| (format!("{name}/epoch_{part}"), *v)));
+        all.push(("gradient/epoch_mean_norm".into(), epoch.norms.mean()));
+        all.push(("speed/epoch_seconds".into(), seconds));
+        events.scalars(steps, &all)?;
+        events.flush()
+    }
+
+    fn draw_curves(&mut self, history: &[Epoch], now: Instant) {
+        let Some(curves) = &mut self.curves else { return };
+        if curves.drawn.is_none_or(|at| now.duration_since(at) >= BETWEEN_CURVES) {
+            curves.drawn = Some(now);
+            curves.draw(&curve::charts(&self.log, history, self.shown.watched));
         }
     }
 
@@ -127,6 +243,9 @@ impl<'a> Keeper<'a> {
     }
 
     pub fn finish(&self) {
+        if let Some(curves) = &self.curves {
+            curves.finish();
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -156,6 +275,7 @@ impl<'a> Keeper<'a> {
             "data": r.about.data,
             "vocabulary": r.about.vocabulary,
             "steps": r.progress.steps,
+            "watched": self.shown.watched,
             "best": r.progress.best,
             "test": self.tested,
             "epochs": r.progress.history,
@@ -172,6 +292,10 @@ impl Observer for Keeper<'_> {
         let seconds = now.duration_since(since).as_secs_f64().max(1e-9);
         let speed = done / seconds;
         self.last = Some(Seconds { units_per_second: speed });
+        self.log.steps_per_epoch = seen.steps;
+        self.log.steps.add(seen);
+        self.step_events(seen, speed);
+        self.draw_curves(seen.history, now);
         let due = self.drawn.is_none_or(|at| now.duration_since(at) >= BETWEEN_DRAWINGS);
         if let (Some(bar), true) = (&self.bar, due) {
             self.drawn = Some(now);
@@ -190,7 +314,7 @@ impl Observer for Keeper<'_> {
                 self.shown.units,
             ));
         }
-        if self.signals.code().is_some() {
+        if self.signals.code().is_some() || self.failed.is_some() {
             return Control::Stop;
         }
         if now.duration_since(self.kept) >= BETWEEN_CHECKPOINTS {
@@ -200,9 +324,15 @@ impl Observer for Keeper<'_> {
         Control::Go
     }
 
-    fn epoch(&mut self, epoch: &Epoch, _progress: &Progress) -> Result<(), Diagnostic> {
+    fn epoch(&mut self, epoch: &Epoch, progress: &Progress) -> Result<(), Diagnostic> {
         let speed = self.last.as_ref().map_or(0.0, |s| s.units_per_second);
-        self.counted_from = Some((Instant::now(), 0));
+        let now = Instant::now();
+        self.counted_from = Some((now, 0));
+        let seconds = now.duration_since(self.epoch_began).as_secs_f64();
+        self.epoch_began = now;
+        self.log.epochs.push(Spent { epoch: epoch.epoch, seconds, units_per_second: speed });
+        self.epoch_events(epoch, progress.steps, seconds)?;
+        self.draw_curves(&progress.history, now);
         let train = Self::numbers(epoch.train_loss, epoch.train_metrics.clone().into_iter());
         let held_out = match epoch.held_out_loss {
             Some(loss) => {
@@ -226,7 +356,10 @@ impl Observer for Keeper<'_> {
         if !history.is_empty() {
             self.folder.write(rundir::PICTURE, plot::losses(&self.shown.model, history)?.as_bytes())?;
         }
-        self.record(checkpoint)
+        self.write_log()?;
+        self.record(checkpoint)?;
+        // What cannot be written ends the run, with a checkpoint.
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn best(&mut self, checkpoint: &Checkpoint) -> Result<(), Diagnostic> {

@@ -2,14 +2,18 @@
 
 use super::arrays;
 use super::compile::{Compiler, Instructions};
-use super::errors;
+use super::errors::{self, NOT_FINITE};
 use super::files;
+use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session};
 use super::threads;
+use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
-use crate::eqn::{Source, SourceKind, eval};
+use crate::eqn::eval::Batch;
+use crate::eqn::{Graph, Source, SourceKind, eval};
+use crate::sanitize::{self, Digits, Fault, Verdict};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;
 use crate::train::draw;
@@ -26,29 +30,33 @@ use std::path::PathBuf;
 /// NAME_adj of outputs that the file gives.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc run my.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz\n  rnnc run my.rnn --model MyModel --in in.npz --out out.npz --grad --f64"
+    after_help = "Examples:\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --f64\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --sanitize"
 )]
 pub struct Run {
     #[command(flatten)]
     selected: Selected,
     /// The arrays to read
-    #[arg(long = "in", value_name = "NPZ")]
+    #[arg(long = "in", value_name = "NPZ", help_heading = help::DATA)]
     input: PathBuf,
     /// Where to write the results
-    #[arg(long = "out", value_name = "NPZ")]
+    #[arg(long = "out", value_name = "NPZ", help_heading = help::OUTPUT)]
     output: PathBuf,
     /// Differentiate too
     #[arg(long)]
     grad: bool,
     /// Evaluate with the reference interpreter, in double precision
-    #[arg(long, conflicts_with = "reproducible")]
+    #[arg(long, conflicts_with = "reproducible", help_heading = help::MACHINE)]
     f64: bool,
     /// Interpret the kernels instead of compiling them
-    #[arg(long, conflicts_with_all = ["f64", "reproducible"])]
+    #[arg(long, conflicts_with_all = ["f64", "reproducible"], help_heading = help::MACHINE)]
     interpret: bool,
+    /// If a result is NaN or infinite, say which equation made it so: at which step or point, in which batch entry, of which
+    /// numbers. Results are the same bits
+    #[arg(long)]
+    sanitize: bool,
     /// Threads to share the work out to, as far as there is enough of it; results do not depend on them
     /// [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads::range())]
+    #[arg(long, value_name = "N", value_parser = threads::range(), help_heading = help::MACHINE)]
     threads: Option<u32>,
     /// Draw parameters that the file lacks, with this seed
     #[arg(long)]
@@ -102,12 +110,42 @@ impl Run {
             let exe = compiler.interpreting(self.interpret).expecting(expected).compile(&graph)?;
             runtime::run_batch_on(&exe, &batch, limit, &threads::team(self.threads))?
         };
+        let wrong = self.sanitize.then(|| self.look_into(&compiler, &graph, &batch, &results)).flatten();
         let mut out = Arrays::new();
         for (name, array) in results {
             let array = Array::from_f64(&sizes.grown(&graph, &name, array));
             let array = if self.f64 { array } else { Array::f32(array.shape.clone(), array.to_f32()) };
             out.insert(name, array);
         }
-        Ok(files::replace(&self.output, &npz::write(&out)?, |f| f)?)
+        files::replace(&self.output, &npz::write(&out)?, |f| f)?;
+        wrong.map_or(Ok(()), |d| Err(d.into()))
+    }
+
+    /// What is to be said of results that are not finite.
+    fn look_into(
+        &self,
+        compiler: &Compiler,
+        graph: &Graph,
+        batch: &Batch,
+        results: &eval::Arrays,
+    ) -> Option<Diagnostic> {
+        // The first in the order of outputs, those of the cell before gradients.
+        let is_wrong = |name: &str| results.get(name).is_some_and(|a| a.iter().any(|x| !x.is_finite()));
+        let shown = graph.outputs.iter().find(|o| is_wrong(&o.name))?;
+        let seen = format!("`{}` is not finite", shown.name);
+        let entries = sanitize::entries(graph, results, batch.size);
+        let verdict = match self.f64 {
+            true => sanitize::look_into(graph, batch, &entries, Digits::Double),
+            false => sanitize::look_into(&compiler.simplified(graph), batch, &entries, Digits::Single),
+        };
+        let entry = |fault: &Fault| fault.entry.map(|entry| format!("batch entry {}", entry + 1));
+        match verdict {
+            Ok(Verdict::Fault(fault)) => {
+                Some(sanitize::errors::fault(NOT_FINITE, &seen, &fault, entry(&fault).as_deref()))
+            }
+            Ok(Verdict::Meant(_)) => None,
+            Ok(Verdict::Unseen) => Some(sanitize::errors::unseen(NOT_FINITE, &seen)),
+            Err(why) => Some(sanitize::errors::blind(NOT_FINITE, &seen, &why)),
+        }
     }
 }

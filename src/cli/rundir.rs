@@ -2,7 +2,7 @@
 //!
 //! `checkpoint.safetensors` (all that is needed to go on), `checkpoint-1.safetensors` and so on (those before it), `best.safetensors` (the parameters to use: those with the
 //! best validation loss, or without a validation part those of the last whole epoch),
-//! `run.json` (for reading), `loss.svg`. Every file is replaced whole.
+//! `run.json` (for reading), `watch.json` (what a clock has to do with), `loss.svg`, `report.html`. Every file is replaced whole.
 
 use super::{errors, files};
 use crate::diag::{Diagnostic, Severity};
@@ -14,6 +14,7 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 pub const BEST: &str = "best.safetensors";
 pub const RECORD: &str = "run.json";
 pub const PICTURE: &str = "loss.svg";
+pub const REPORT: &str = "report.html";
 
 pub struct RunDir {
     pub path: PathBuf,
@@ -116,8 +117,12 @@ impl RunDir {
     }
 
     pub fn read(&self, file: &str) -> Result<Checkpoint, Diagnostic> {
-        let path = self.path.join(file);
-        Checkpoint::from_bytes(&path.display().to_string(), &files::read(&path, self.most)?)
+        Checkpoint::from_bytes(&self.path.join(file).display().to_string(), &self.bytes(file)?)
+    }
+
+    /// The content of one of its files.
+    pub fn bytes(&self, file: &str) -> Result<Vec<u8>, Diagnostic> {
+        files::read(&self.path.join(file), self.most)
     }
 
     /// The parameters to use, or those of the newest checkpoint if there are none yet.

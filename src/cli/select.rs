@@ -1,7 +1,7 @@
 //! Which program a command works on: a file, a recipe or model in it, and settings.
 
-use super::errors;
 use super::session::{Failure, Session};
+use super::{errors, help};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Model, Options};
 use crate::eqn::{Graph, print};
@@ -18,13 +18,13 @@ pub struct Selected {
     /// A file whose items are added to the standard library's
     pub file: Option<PathBuf>,
     /// The cell, as the language writes one: 'Mine(64, 64)', 'Mine(_, 32, option = word)'
-    #[arg(long, value_name = "RECIPE")]
+    #[arg(long, value_name = "RECIPE", help_heading = help::PROGRAM)]
     pub cell: Option<String>,
     /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME", conflicts_with = "cell")]
+    #[arg(long, value_name = "NAME", conflicts_with = "cell", help_heading = help::PROGRAM)]
     pub model: Option<String>,
     /// A value for a static parameter or a dimension, such as H=512
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(long = "set", value_name = "NAME=VALUE", help_heading = help::PROGRAM)]
     pub settings: Vec<String>,
 }
 

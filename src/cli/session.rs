@@ -57,9 +57,19 @@ impl Session {
         Style { colour: self.colour.on(io::stdout().is_terminal()), ..self.style }
     }
 
+    /// Whether what is written for people has colours.
+    pub fn colour(&self) -> bool {
+        self.style.colour
+    }
+
     /// Progress bars are for people: only on a terminal.
     pub fn shows_progress(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    /// Curves are drawn in colours, by moving about: only where a terminal can do both.
+    pub fn shows_curves(&self) -> bool {
+        self.style.colour
     }
 
     /// Loads the stdlib and the files, and shows what is to be said about them. Errors end the command.

@@ -2,11 +2,13 @@
 
 use super::errors;
 use super::files;
+use super::help;
 use super::limits::TextLimits;
 use super::plot;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::codegen::Target;
+use crate::dataflow::{self, dot::dot};
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, print};
 use crate::loops;
@@ -28,6 +30,10 @@ enum Stage {
     Eqn,
     /// The same with the derived adjoint beside it
     Grad,
+    /// The equations as a LaTeX formula, options decided
+    Latex,
+    /// What flows where, as Graphviz text: values, what they read, and at which point
+    Dot,
     /// Recurrences, why their points come in their order, then products, loops and kernels
     Schedule,
     /// The same with what each kernel does
@@ -51,9 +57,10 @@ enum RunsOn {
 /// Print what a stage of the compiler makes of a cell or model
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc show my.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show my.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show --stage schedule --cell 'MyGrid(4, 8)' --picture fronts.svg my.rnn\n  rnnc show my.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show my.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
+    after_help = "Examples:\n  rnnc show mine.rnn --stage eqn --cell 'Mine(I, H)'\n  rnnc show mine.rnn --stage latex --cell 'Mine(I, H)'\n  rnnc show mine.rnn --stage dot --cell 'Mine(I, H)' > mine.dot\n  rnnc show mine.rnn --stage loops --grad --cell 'Mine(64, 64)'\n  rnnc show models/digits_grid.rnn --stage schedule --set C=1 --set K=10 --picture fronts.svg\n  rnnc show mine.rnn --stage schedule --grad --cell 'Mine(64, 64)' --steps 100 --batch 32\n  rnnc show mine.rnn --stage asm --target x86_64-avx2 --cell 'Mine(I, H)' --set I=32 --set H=32"
 )]
 pub struct Show {
+    /// The stage, from text to machine code
     #[arg(long, value_enum)]
     stage: Stage,
     #[command(flatten)]
@@ -62,14 +69,14 @@ pub struct Show {
     #[arg(long)]
     grad: bool,
     /// The machine to generate code for: host, x86_64, x86_64-avx2, x86_64-avx512, aarch64
-    #[arg(long, default_value = "host")]
+    #[arg(long, default_value = "host", help_heading = help::MACHINE)]
     target: String,
     /// What it is going to be run on (stages schedule, loops, clif, asm)
-    #[arg(long, value_enum, default_value_t = RunsOn::Batches, value_name = "WHAT")]
+    #[arg(long, value_enum, default_value_t = RunsOn::Batches, value_name = "WHAT", help_heading = help::MACHINE)]
     runs_on: RunsOn,
     /// Write a picture of a schedule too: a piece of each domain with its fronts, what its points read, and what waits
     /// for what; an SVG file
-    #[arg(long, value_name = "SVG")]
+    #[arg(long, value_name = "SVG", help_heading = help::OUTPUT)]
     picture: Option<PathBuf>,
     /// Tell what a schedule is expected to cost for so many steps [default: 100]: flops, bytes and the least time of each stage on a
     /// nominal core, and the memory of a run
@@ -113,6 +120,8 @@ impl Show {
                 let joint = grad::differentiate(graph, &grad::Options::default())?;
                 print::print(&simplify::simplify(&joint))
             }
+            Stage::Latex => grad::latex::forward_latex(built.graph())?,
+            Stage::Dot => dot(&dataflow::of(built.graph())),
             Stage::Schedule => {
                 let program = self.program(graph)?;
                 let joint = if self.grad {

@@ -33,6 +33,7 @@ mod reduce;
 mod space;
 mod states;
 mod statics;
+mod survey;
 mod top;
 mod types;
 mod value;
@@ -40,6 +41,9 @@ mod whole;
 
 pub use check::{check, check_within};
 pub(crate) use errors::too_much_work;
+pub use functions::{builtin as function_name, function_names};
+pub use layouts::{Arrangement, Line, Term, arrange};
+pub use survey::{Survey, survey};
 
 use super::Graph;
 use crate::diag::Diagnostic;

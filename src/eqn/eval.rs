@@ -23,6 +23,7 @@ mod order;
 pub(crate) mod points;
 mod row;
 mod run;
+pub mod watch;
 
 use super::tree::Tree;
 use super::*;
@@ -47,6 +48,8 @@ pub struct Batch {
     /// For each extent of nodes: every example's tree.
     pub trees: BTreeMap<String, Vec<Tree>>,
     pub arrays: Arrays,
+    /// For each domain extent whose first point is not the first of all (a window of a longer chain): points before it.
+    pub start: BTreeMap<String, usize>,
 }
 
 /// What one evaluation may hold in memory, in elements of 8 bytes.
@@ -84,7 +87,16 @@ pub struct Placed<'a> {
 impl Placed<'_> {
     /// The outputs for these arrays; their extents are those of the batch.
     pub fn run<N: Number>(&self, arrays: &Arrays) -> Result<BTreeMap<String, ArrayD<N>>, String> {
-        Run::new(self.plan, &self.layout, arrays).outputs()
+        self.watched(arrays, &mut watch::Nobody)
+    }
+
+    /// [`Placed::run`], showing every value as it comes to be.
+    pub fn watched<N: Number>(
+        &self,
+        arrays: &Arrays,
+        watch: &mut impl watch::Watch<N>,
+    ) -> Result<BTreeMap<String, ArrayD<N>>, String> {
+        Run::new(self.plan, &self.layout, arrays).outputs(watch)
     }
 }
 

@@ -26,22 +26,125 @@ pub fn load_within(
     roots: &[String],
     limits: &Limits,
 ) -> (Library, Vec<Diagnostic>) {
+    let base = Base::behind(std::mem::take(sources));
+    *sources = base.sources.clone();
+    load_over(&base, sources, loader, roots, limits)
+}
+
+/// The stdlib, for any number of libraries: an item is read once for all of them, by whoever asks first.
+#[derive(Debug)]
+pub struct Base {
+    sources: Sources,
+    files: Vec<LibraryFile>,
+    items: Vec<Arc<Entry>>,
+    stand_in: Option<ItemId>,
+    /// The stdlib's names.
+    scope: Arc<Scope>,
+    texts: Sources,
+}
+
+impl Base {
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Base {
+        Base::behind(Sources::default())
+    }
+
+    /// Its files come behind those that are there.
+    fn behind(sources: Sources) -> Base {
+        let none = Arc::default();
+        let mut base = Base {
+            sources,
+            files: Vec::new(),
+            items: Vec::new(),
+            stand_in: None,
+            scope: none,
+            texts: Sources::default(),
+        };
+        base.scope = Arc::new(base.stdlib());
+        base.texts = base.sources.clone();
+        for file in &mut base.files {
+            file.scope = base.scope.clone();
+        }
+        base.stand_in();
+        base
+    }
+
+    /// The texts that every library over it begins with.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Reads every item, so that nobody waits for it later.
+    pub fn read_all(&self) {
+        for entry in &self.items {
+            entry.get(&self.texts);
+        }
+    }
+
+    /// Adds the stdlib's items without reading them; what their names mean.
+    fn stdlib(&mut self) -> Scope {
+        let mut scope = Scope::new();
+        for (path, text) in stdlib::FILES {
+            let file = self.sources.add(*path, *text);
+            let mut items = Vec::new();
+            for (number, heading) in syntax::outline(text).into_iter().enumerate() {
+                let id = ItemId(self.items.len() as u32);
+                self.items.push(Arc::new(Entry::unread(&heading, (file, number))));
+                scope.extend(heading.name.map(|name| (name, Some(id))));
+                items.push(id);
+            }
+            let path = (*path).to_string();
+            let none = Arc::default();
+            self.files.push(LibraryFile {
+                file,
+                path,
+                origin: Origin::Stdlib,
+                items,
+                tokens: 0,
+                scope: none,
+            });
+        }
+        scope
+    }
+
+    fn stand_in(&mut self) {
+        let file = self.sources.add("<any cell>", STAND_IN_TEXT);
+        let (tree, _) = syntax::parse(&self.sources, file);
+        if let Some(item) = tree.items.into_iter().next() {
+            self.stand_in = Some(ItemId(self.items.len() as u32));
+            self.items.push(Arc::new(Entry::read(item, (file, 0))));
+        }
+    }
+}
+
+/// [`load_within`] over a base; `sources` begins with its texts.
+pub fn load_over(
+    base: &Base,
+    sources: &mut Sources,
+    loader: &dyn Loader,
+    roots: &[String],
+    limits: &Limits,
+) -> (Library, Vec<Diagnostic>) {
+    let library = Library {
+        files: base.files.clone(),
+        items: base.items.clone(),
+        stand_in: base.stand_in,
+        scope: Arc::default(),
+        texts: base.texts.clone(),
+        limits: *limits,
+    };
     let mut loading = Loading {
         sources,
         loader,
-        library: Library { limits: *limits, ..Library::default() },
+        library,
         diagnostics: Vec::new(),
         loaded: BTreeMap::new(),
         stack: Vec::new(),
     };
-    let stdlib = Arc::new(loading.stdlib());
-    loading.stand_in();
-    let mut scope = (*stdlib).clone();
-    for index in 0..loading.library.files.len() {
-        loading.library.files[index].scope = stdlib.clone();
-    }
+    let stdlib = &*base.scope;
+    let mut scope = stdlib.clone();
     for root in roots {
-        if let Some(index) = loading.file(root, &folder(&normal(root)), None, Origin::Root, &stdlib) {
+        if let Some(index) = loading.file(root, &folder(&normal(root)), None, Origin::Root, stdlib) {
             let own = (*loading.library.files[index].scope).clone();
             // A later root does not hide an earlier one.
             for (name, id) in own {
@@ -71,35 +174,6 @@ struct Loading<'a> {
 const STAND_IN_TEXT: &str = "cell Identity { in x : [..]; y = x; out y }";
 
 impl Loading<'_> {
-    /// Adds the stdlib's items without reading them; what their names mean.
-    fn stdlib(&mut self) -> Scope {
-        let mut scope = Scope::new();
-        for (path, text) in stdlib::FILES {
-            let file = self.sources.add(*path, *text);
-            let mut items = Vec::new();
-            for (number, heading) in syntax::outline(text).into_iter().enumerate() {
-                let id = ItemId(self.library.items.len() as u32);
-                self.library.items.push(Entry::unread(&heading, (file, number)));
-                scope.extend(heading.name.map(|name| (name, Some(id))));
-                items.push(id);
-            }
-            let path = (*path).to_string();
-            let none = Arc::default();
-            self.library.files.push(LibraryFile { file, path, origin: Origin::Stdlib, items, scope: none });
-        }
-        self.library.texts = self.sources.clone();
-        scope
-    }
-
-    fn stand_in(&mut self) {
-        let file = self.sources.add("<any cell>", STAND_IN_TEXT);
-        let (tree, _) = syntax::parse(self.sources, file);
-        if let Some(item) = tree.items.into_iter().next() {
-            self.library.stand_in = Some(ItemId(self.library.items.len() as u32));
-            self.library.items.push(Entry::read(item, (file, 0)));
-        }
-    }
-
     /// Adds a file's items to the library; its scope has only what could not be read.
     fn parse(&mut self, path: String, text: &str, origin: Origin) -> usize {
         let file = self.sources.add(path.clone(), text);
@@ -108,10 +182,11 @@ impl Loading<'_> {
         let mut items = Vec::new();
         for (number, item) in tree.items.into_iter().enumerate() {
             items.push(ItemId(self.library.items.len() as u32));
-            self.library.items.push(Entry::read(item, (file, number)));
+            self.library.items.push(Arc::new(Entry::read(item, (file, number))));
         }
+        let tokens = syntax::count_tokens(text);
         let scope = Arc::new(tree.unread.into_iter().map(|name| (name, None)).collect());
-        self.library.files.push(LibraryFile { file, path, origin, items, scope });
+        self.library.files.push(LibraryFile { file, path, origin, items, tokens, scope });
         self.library.files.len() - 1
     }
 
@@ -232,7 +307,7 @@ fn join(folder: &str, path: &str) -> String {
 }
 
 /// Without `.`, and with `..` carried out as far as the path tells.
-fn normal(path: &str) -> String {
+pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

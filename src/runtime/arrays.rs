@@ -3,6 +3,7 @@
 use super::workspace::place_of;
 use super::{Executable, Team, Workspace, errors};
 use crate::diag::Fallible;
+use crate::eqn::DomainKind;
 use crate::eqn::eval::Batch;
 use crate::loops::{InputKind, Place, Program};
 use ndarray::{ArrayD, IxDyn};
@@ -103,15 +104,46 @@ fn load_one(
     }
 }
 
+/// What a workspace was given, with its sizes: the batch that its next run is on.
+pub fn given(workspace: &Workspace) -> Fallible<Batch> {
+    let program = workspace.executable().program();
+    let mut batch = Batch { size: workspace.batch(), ..Batch::default() };
+    for (i, domain) in program.domains.iter().enumerate() {
+        match domain.kind {
+            DomainKind::Chain { .. } => {
+                batch.lengths.insert(domain.extent.to_string(), workspace.lengths[i].clone());
+                let start = usize::try_from(workspace.start[i]).unwrap_or(usize::MAX);
+                batch.start.insert(domain.extent.to_string(), start);
+            }
+            DomainKind::Tree { .. } => {
+                batch.trees.insert(domain.extent.to_string(), workspace.trees[i].clone());
+            }
+            DomainKind::Derived(_) | DomainKind::Children { .. } | DomainKind::Product(_) => {}
+        }
+    }
+    for input in &program.inputs {
+        let Some(values) = workspace.input(&input.name)? else { continue };
+        let values = values.into_iter().map(f64::from).collect();
+        batch.arrays.insert(
+            input.name.to_string(),
+            array(&input.name, &workspace.input_shape(&input.name)?, values)?,
+        );
+    }
+    Ok(batch)
+}
+
+fn array(name: &str, shape: &[usize], values: Vec<f64>) -> Fallible<ArrayD<f64>> {
+    ArrayD::from_shape_vec(IxDyn(shape), values)
+        .map_err(|e| vec![errors::internal(&format!("array `{name}`: {e}"))])
+}
+
 /// All outputs by name.
 pub fn outputs(workspace: &Workspace) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
     let mut all = BTreeMap::new();
     for output in &workspace.executable().program().outputs {
         let shape = workspace.output_shape(&output.name)?;
         let values = workspace.output(&output.name)?.into_iter().map(f64::from).collect();
-        let array = ArrayD::from_shape_vec(IxDyn(&shape), values)
-            .map_err(|e| vec![errors::internal(&format!("output `{}`: {e}", output.name))])?;
-        all.insert(output.name.to_string(), array);
+        all.insert(output.name.to_string(), array(&output.name, &shape, values)?);
     }
     Ok(all)
 }

@@ -623,14 +623,30 @@ impl Workspace {
     /// Copies an output, `[T, B, ..]`, 0 beyond an example's length. Ids become numbers.
     pub fn output_into(&self, name: &str, to: &mut [f32]) -> Fallible<()> {
         let info = &self.exe.program.outputs[self.output_index(name)?];
-        let expected: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        self.copy_into(name, &info.at, &info.shape, to)
+    }
+
+    /// Copies an input as it is now, likewise; none if it has no value.
+    pub fn input(&self, name: &str) -> Fallible<Option<Vec<f32>>> {
+        let index = self.input_index(name)?;
+        let info = &self.exe.program.inputs[index];
+        if !self.given[index] {
+            return Ok(None);
+        }
+        let mut to = vec![0.0; self.shape_at(&info.at, &info.shape).iter().product()];
+        self.copy_into(name, &info.at, &info.shape, &mut to)?;
+        Ok(Some(to))
+    }
+
+    fn copy_into(&self, name: &str, at: &Operand, shape: &[usize], to: &mut [f32]) -> Fallible<()> {
+        let expected: usize = self.shape_at(at, shape).iter().product();
         if to.len() != expected {
             return Err(vec![errors::wrong_count(name, expected, to.len())]);
         }
-        let width: usize = info.shape.iter().product();
-        let buffer = &self.exe.program.buffers[info.at.buffer.index()];
-        let buf = &self.bufs[info.at.buffer.index()];
-        let (all, stride) = self.rows(&info.at);
+        let width: usize = shape.iter().product();
+        let buffer = &self.exe.program.buffers[at.buffer.index()];
+        let buf = &self.bufs[at.buffer.index()];
+        let (all, stride) = self.rows(at);
         for (place, to) in to.chunks_mut(width.max(1)).enumerate() {
             let Some(row) = self.row_of(buffer.place, place) else {
                 to.fill(0.0);

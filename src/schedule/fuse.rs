@@ -357,6 +357,7 @@ impl Planner<'_> {
     fn recompute(&mut self) {
         let mut soft = std::mem::take(&mut self.soft);
         soft.sort();
+        let leaving = self.leaving(&soft);
         let mut cost: BTreeMap<Val, u32> = BTreeMap::new();
         let most = if self.keep == Keep::Least { MOST_AGAIN } else { MAX_AGAIN };
         let mut at = 0;
@@ -364,9 +365,7 @@ impl Planner<'_> {
             let o = soft[at].0;
             let end = at + soft[at..].iter().take_while(|(x, _)| *x == o).count();
             let readers = &soft[at..end];
-            let own = self.order.kernel[o.index()];
-            let inside = readers.iter().all(|(_, v)| self.order.kernel[v.index()] == own);
-            let price = self.price(o, inside, &cost);
+            let price = self.price(o, !leaving.contains(&o), &cost);
             if !self.p.in_memory[o.index()] && price.is_some_and(|c| c <= most) {
                 cost.insert(o, price.unwrap_or(1));
                 self.p.again[o.index()] = true;
@@ -382,7 +381,21 @@ impl Planner<'_> {
         }
     }
 
-    /// Operations to compute `o` again from what is in memory, if that can be done.
+    /// Values that may be computed again in other kernels than their own: for a reader there, or for one that is itself
+    /// computed again there.
+    fn leaving(&self, soft: &[(Val, Val)]) -> BTreeSet<Val> {
+        let mut leaving = BTreeSet::new();
+        // Readers have greater ids, so they come first.
+        for (o, v) in soft.iter().rev() {
+            if self.order.kernel[o.index()] != self.order.kernel[v.index()] || leaving.contains(o) {
+                leaving.insert(*o);
+                leaving.extend(self.flow.op(*o).operands());
+            }
+        }
+        leaving
+    }
+
+    /// Operations to compute `o` again from what is in memory, if that can be done; in its own kernel scalars are at hand too.
     fn price(&self, o: Val, inside: bool, cost: &BTreeMap<Val, u32>) -> Option<u32> {
         let mut sum = 1u32;
         for x in self.flow.op(o).operands() {

@@ -129,8 +129,25 @@ pub struct Test {
 /// `check grad C(dims), steps = n`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
+    pub kind: CheckKind,
     pub recipe: Expr,
     pub settings: Vec<Setting>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CheckKind {
+    Grad,
+    /// `check snapshot C(dims), eqn, clif for "x86_64"`.
+    Snapshot(Vec<View>),
+    /// `check weights LAYOUT for C(dims), file = "w.npz"`.
+    Weights(Ident),
+}
+
+/// A stage that a snapshot keeps, and the machine that it is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub stage: Ident,
+    pub target: Option<(String, Span)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -85,6 +85,8 @@ fn is_punctuation(rule: Rule) -> bool {
             | k_test
             | k_check
             | k_grad
+            | k_snapshot
+            | k_weights
             | k_for
             | k_over
             | k_of
@@ -171,16 +173,33 @@ impl Convert<'_> {
                 let title = kids.next()?;
                 ItemKind::Test(Test { title: self.string(&title), body: self.body(kids.next()?)? })
             }
-            Rule::check => {
-                let mut kids = Kids::of(inner);
-                ItemKind::Check(Check {
-                    recipe: self.expr(kids.next()?)?,
-                    settings: kids.rest().map(|n| self.setting(n)).collect::<Option<_>>()?,
-                })
-            }
+            Rule::check => ItemKind::Check(self.check(Kids::of(inner).next()?)?),
             _ => return None,
         };
         Some(Item { docs, kind, span })
+    }
+
+    fn check(&mut self, node: Node) -> Option<Check> {
+        let rule = node.as_rule();
+        let mut kids = Kids::of(node);
+        let kind = match rule {
+            Rule::weights => CheckKind::Weights(self.ident(&kids.next()?)),
+            _ => CheckKind::Grad,
+        };
+        let recipe = self.expr(kids.next()?)?;
+        if rule == Rule::snapshot {
+            let views = kids.rest().map(|n| self.view(n)).collect::<Option<_>>()?;
+            return Some(Check { kind: CheckKind::Snapshot(views), recipe, settings: Vec::new() });
+        }
+        let settings = kids.rest().map(|n| self.setting(n)).collect::<Option<_>>()?;
+        Some(Check { kind, recipe, settings })
+    }
+
+    fn view(&mut self, node: Node) -> Option<View> {
+        let mut kids = Kids::of(node);
+        let stage = self.ident(&kids.next()?);
+        let target = kids.next().map(|n| (self.string(&n), self.span(&n)));
+        Some(View { stage, target })
     }
 
     fn cell(&mut self, node: Node) -> Option<Cell> {
@@ -407,7 +426,8 @@ impl Convert<'_> {
     fn docs(&mut self, kids: &mut Kids) -> Vec<String> {
         let mut docs = Vec::new();
         while let Some(doc) = kids.take(Rule::doc) {
-            let line = doc.as_str().trim_start_matches("##");
+            let line = doc.as_str();
+            let line = line.strip_prefix("##").unwrap_or(line);
             docs.push(line.strip_prefix(' ').unwrap_or(line).trim_end().to_string());
         }
         docs

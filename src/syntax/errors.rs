@@ -19,6 +19,14 @@ pub fn unread(span: Span) -> Diagnostic {
     Diagnostic::error("E0101", "this cannot be read").at(span, "here")
 }
 
+/// The formatter contradicts the parser.
+pub fn unfaithful(file: Span, what: &str) -> Diagnostic {
+    Diagnostic::error("E0601", "this file cannot be formatted")
+        .at(file, "the file stays as it is")
+        .with_note(what)
+        .help("this is a mistake in rnnc, not in your file: please report it with the file")
+}
+
 pub fn nothing_here(span: Span) -> Diagnostic {
     Diagnostic::error("E0101", "there is nothing to read").at(span, "expected an expression")
 }
@@ -390,6 +398,14 @@ pub fn file_too_large(span: Span, limit: usize) -> Diagnostic {
     Diagnostic::error("E0901", format!("the file has more than {limit} of text, which is the limit"))
         .at(span, "in this file")
         .help(format!("split it into files that `use` each other; {}", limits::raise(limits::SOURCE)))
+}
+
+pub fn too_many_tokens(span: Span, limit: usize) -> Diagnostic {
+    let message =
+        format!("the file has more than {limit} words, numbers, operators and brackets, which is the limit");
+    Diagnostic::error("E0905", message)
+        .at(span, "read up to here")
+        .help(format!("split it into files that `use` each other; {}", limits::raise(limits::TOKENS)))
 }
 
 pub fn too_deep(span: Span, limit: usize) -> Diagnostic {

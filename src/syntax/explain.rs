@@ -405,7 +405,12 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         | expect | equation | doc | k_in | k_mem | k_state | k_param | k_noise | k_dim | k_part | k_at
         | k_out | k_loss | k_metric | k_generate | k_data | k_train | k_set | k_expect => "a statement",
         body | p_lbrace => "`{`",
-        name | target | targets | input | static_ | binder | axis | setting | source | arg_name => "a name",
+        gradient | k_grad => "`grad`",
+        snapshot | k_snapshot => "`snapshot`",
+        weights | k_weights => "`weights`",
+        name | view | target | targets | input | static_ | binder | axis | setting | source | arg_name => {
+            "a name"
+        }
         number => "a number",
         string => "a string",
         type_ | domain | any_shape | array | k_seq | k_grid | k_tree | k_id | k_bool | k_chain => {
@@ -437,7 +442,6 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         k_with => "`with`",
         k_for | for_ => "`for`",
         k_leaf => "`leaf`",
-        k_grad => "`grad`",
         star => "`*`",
         p_about | about => "`≈`",
         infix | sum_op | term_op | p_pipe | mark | p_plus => return ("an operator", true),

@@ -78,14 +78,20 @@ pub const STATEMENT: [&str; 18] = [
 pub const ITEM: [&str; 8] = ["use", "cell", "layer", "model", "fn", "layout", "test", "check"];
 
 /// Longest first.
-const OPS: [&str; 34] = [
+pub const OPS: [&str; 34] = [
     "+/-", "==", "!=", "<=", ">=", "~=", "|>", "++", "..", "^T", "+", "-", "−", "*", "⊙", "/", "@", "·", "^",
     "ᵀ", "²", "³", "=", "<", ">", "≠", "≤", "≥", "≈", "~", "±", "∈", "∑", "∏",
 ];
 
-const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
+/// What stands between operands and is no operator.
+pub const PUNCTUATION: [&str; 5] = [",", ";", ":", ".", "|"];
 
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
+    scan(text, &mut |_, _| {})
+}
+
+/// [`tokens`]; `comment` is told of each comment where it begins and what it is, without the end of its line.
+pub fn scan<'t>(text: &'t str, comment: &mut dyn FnMut(usize, &'t str)) -> Vec<Token<'t>> {
     let mut out = Vec::new();
     let mut first_on_line = true;
     let mut at = 0;
@@ -97,10 +103,15 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
             continue;
         }
         if c == '#' && !rest.starts_with("##") {
+            comment(at, line(rest).trim_end());
             at += line(rest).len();
             continue;
         }
-        let (kind, len) = if c == '#' { (Kind::Doc, line(rest).trim_end().len()) } else { one(rest) };
+        let (kind, len) = match c {
+            '#' => (Kind::Doc, line(rest).trim_end().len()),
+            '{' if is_block(rest, out.last()) => (Kind::Open, 1),
+            _ => one(rest),
+        };
         out.push(Token { kind, text: &rest[..len], start: at, first_on_line });
         first_on_line = false;
         at += len;
@@ -188,6 +199,21 @@ fn group(rest: &str) -> Option<usize> {
     let good =
         inner[end..].starts_with('}') && inner[..end].split(' ').filter(|w| !w.is_empty()).count() >= 2;
     good.then_some(end + 2)
+}
+
+/// Words of a statement that may be nothing but words.
+const BARE: [&str; 5] = ["out", "loss", "metric", "expect", "generate"];
+
+/// Whether `{ out a }` is a block and not the brace group of a name, which it looks like.
+fn is_block(rest: &str, before: Option<&Token>) -> bool {
+    let Some(end) = group(rest) else { return false };
+    let word = rest[1..end].trim_start().split([' ', '}']).next().unwrap_or("");
+    let after = rest[end..].trim_start_matches(' ');
+    let goes_on = rest[end..].starts_with(|c| is_char(c) || c == '{')
+        || (after.starts_with('=') && !after.starts_with("=="));
+    // Operands and arguments stand behind operators and brackets, blocks do not.
+    let is_operand = before.is_none_or(|t| matches!(t.kind, Kind::Op | Kind::Open));
+    BARE.contains(&word) && !goes_on && !is_operand
 }
 
 fn number(rest: &str) -> usize {

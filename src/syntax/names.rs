@@ -36,6 +36,11 @@ const GREEK: [(&str, char); 24] = [
 
 const MARKS: [(&str, char); 3] = [("hat", '\u{302}'), ("tilde", '\u{303}'), ("bar", '\u{304}')];
 
+/// The letters with their Latin names.
+pub fn greek() -> impl Iterator<Item = (&'static str, char)> {
+    GREEK.iter().copied()
+}
+
 /// The canonical spelling of a name without brace groups.
 pub fn canonical(name: &str) -> String {
     if name == "sigmoid" { "σ".to_string() } else { canonical_piece(name) }

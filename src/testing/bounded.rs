@@ -127,7 +127,8 @@ impl Bounded {
 
     fn over(self, other: Bounded) -> Bounded {
         let value = self.value / other.value;
-        if self.is_exact() && other.is_exact() {
+        // The sign of a zero is that of no number: sums in another order may have the other one.
+        if self.is_exact() && other.is_exact() && other.value != 0.0 {
             return Bounded::rounded(value, 0.0);
         }
         let least = other.value.abs() - other.error;

@@ -177,3 +177,71 @@ pub fn no_kernels(at: Span, name: &str) -> Diagnostic {
         .at(at, "of this")
         .with_note("this is a mistake in rnnc; please report it with the file")
 }
+
+pub fn weights_setting(name: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("`{name}` cannot be this")).at(at, "here").help(
+        "`file` names the arrays, `tolerance` is a number; what the file calls an array is a string, `x = \"input\"`, and what stands for \
+         a word in braces a whole number, `n = 1`",
+    )
+}
+
+pub fn no_weights_file(at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", "this check names no file")
+        .at(at, "against which arrays?")
+        .help("add `file = \"weights.npz\"`, with the weights, what the layer was given and what came out")
+}
+
+pub fn no_weights(file: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("`{file}` was not read")).at(at, "this file")
+}
+
+pub fn open_weights(cell: &str, open: &[std::sync::Arc<str>], at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("`{cell}` has no sizes yet: {} open", open.join(", ")))
+        .at(at, "this recipe")
+        .help("write numbers for dimensions")
+}
+
+pub fn weights_left_open(cell: &str, open: &[String], at: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E1018",
+        format!("with these options the layout leaves open {} of `{cell}`", open.join(", ")),
+    )
+    .at(at, "this recipe")
+    .help("name the options for which the layout is written")
+}
+
+pub fn weights_unread(array: &str, file: &str, place: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("the layout reads a part of `{array}` of `{file}` only"))
+        .at(at, format!("{place} and what follows is read by no line"))
+        .help("each element of a foreign array belongs to a line: add one, or widen a range")
+}
+
+pub fn weights_name(name: &str, cell: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("`{cell}` has no input or output `{name}`")).at(at, "named here")
+}
+
+pub fn no_tree_weights(extent: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E1018", format!("this cell lives on a tree (`{extent}`)"))
+        .at(at, "this recipe")
+        .help("weights are checked on chains and grids; a tree's results can be expected in a `test`")
+}
+
+pub fn nothing_compared<'a>(file: &str, ours: impl Iterator<Item = &'a String>, at: Span) -> Diagnostic {
+    let ours: Vec<String> = ours.map(|n| format!("`{n}`")).collect();
+    Diagnostic::error("E1018", format!("`{file}` has no output to compare with"))
+        .at(at, format!("it gives {}", ours.join(", ")))
+        .help("say what the file calls one of them: `h = \"output\"`")
+}
+
+pub fn other_numbers(
+    name: &str,
+    place: &str,
+    ours: f64,
+    theirs: f64,
+    tolerance: f64,
+    at: Span,
+) -> Diagnostic {
+    Diagnostic::error("E1019", format!("with these weights `{name}` is another value"))
+        .at(at, format!("at {place}: {ours:.7} here, {theirs:.7} in the file, allowed {tolerance:.0e}"))
+        .help("a gate in another order, or an option of the cell that is another one, gives other numbers")
+}

@@ -145,6 +145,26 @@ impl<'a> Batches<'a> {
         }
     }
 
+    /// An entry of a step's batch in words, counted from 1.
+    pub fn entry(&self, step: usize, entry: usize) -> String {
+        let number = entry + 1;
+        match &self.plan {
+            Plan::Lanes(lanes) => match lanes.all.get(entry) {
+                Some(lane) => {
+                    let first = self.data.fields.first().map_or(0, |f| f.range(0).start);
+                    let rows = lanes.rows(lane, step);
+                    let from = (rows.start + 1).saturating_sub(first);
+                    format!("batch entry {number} (its t = 1 is position {from} of the data)")
+                }
+                None => format!("batch entry {number}"),
+            },
+            Plan::Examples { order, batch } => match order.get(step * batch + entry) {
+                Some(example) => format!("batch entry {number} (example {} of the data)", example + 1),
+                None => format!("batch entry {number}"),
+            },
+        }
+    }
+
     /// Gives a workspace what lies between the begin of the window before and the begin of a step's, if the two overlap: the
     /// states at its end are those that the step's window begins with.
     pub fn load_between(&self, step: usize, workspace: &mut Workspace) -> Fallible<bool> {

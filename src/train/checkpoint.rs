@@ -82,6 +82,35 @@ pub struct Sums {
     pub loss: f64,
     #[serde(with = "number::list")]
     pub metrics: Vec<f64>,
+    /// Of the norms of gradients.
+    #[serde(default, skip_serializing_if = "Norms::is_none")]
+    pub norms: Norms,
+}
+
+/// The norms of some steps' gradients, each that of all parameters as one vector, before clipping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Norms {
+    pub steps: u64,
+    #[serde(with = "number::one")]
+    pub sum: f64,
+    #[serde(with = "number::one")]
+    pub greatest: f64,
+}
+
+impl Norms {
+    pub fn is_none(&self) -> bool {
+        self.steps == 0
+    }
+
+    pub fn add(&mut self, norm: f64) {
+        self.steps += 1;
+        self.sum += norm;
+        self.greatest = self.greatest.max(norm);
+    }
+
+    pub fn mean(&self) -> f64 {
+        self.sum / self.steps.max(1) as f64
+    }
 }
 
 impl Sums {
@@ -106,6 +135,9 @@ pub struct Epoch {
     pub held_out_loss: Option<f64>,
     #[serde(with = "number::map")]
     pub held_out_metrics: BTreeMap<String, f64>,
+    /// Of its gradients; none in records of older versions.
+    #[serde(default, skip_serializing_if = "Norms::is_none")]
+    pub norms: Norms,
 }
 
 /// The epoch whose parameters are in use, and the loss it was measured with: the least of the validation part, or
@@ -217,6 +249,7 @@ mod tests {
             train_metrics: metrics.clone(),
             held_out_loss,
             held_out_metrics: metrics,
+            norms: Norms::default(),
         });
         let Record { about, progress, .. } = whole.record;
         let bytes = Checkpoint::new(whole.arrays, about, progress).to_bytes().unwrap();

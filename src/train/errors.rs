@@ -338,8 +338,19 @@ pub fn no_optimiser(span: Span, why: &str) -> Diagnostic {
 
 // ---- while training --------------------------------------------------------------------------
 
+/// The code of a number that training cannot go on with.
+pub const NOT_FINITE: &str = "E0810";
+
+/// A parameter that an update made so.
+pub fn bad_parameter(name: &str, bad: usize, of: usize, steps: u64) -> Diagnostic {
+    let message =
+        format!("{bad} of the {of} numbers of the parameter `{name}` are not finite after {steps} steps");
+    Diagnostic::error(NOT_FINITE, message)
+        .help("an update made them so; `--sanitize` names the equation of the optimiser and the step")
+}
+
 pub fn not_finite(epoch: u64, step: u64) -> Diagnostic {
-    Diagnostic::error("E0810", format!("the loss is no finite number in epoch {epoch}, step {step}"))
+    Diagnostic::error(NOT_FINITE, format!("the loss is no finite number in epoch {epoch}, step {step}"))
         .help("a smaller learning rate or `clip = 1` often helps; the last good checkpoint was kept")
 }
 

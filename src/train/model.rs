@@ -31,16 +31,30 @@ pub fn parameters(graph: &Graph) -> Vec<String> {
     params.map(|s| s.name.to_string()).collect()
 }
 
+/// What is run, and the equations that it was made of.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub graph: Graph,
+    pub exe: Arc<Executable>,
+}
+
+impl Made {
+    fn of(graph: Graph, compile: &Compile) -> Fallible<Made> {
+        let exe = compile(&graph)?;
+        Ok(Made { graph, exe })
+    }
+}
+
 /// Forward and backward: loss, metrics, last states, and the gradient of every parameter.
-pub fn training(graph: &Graph, compile: &Compile) -> Fallible<Arc<Executable>> {
+pub fn training(graph: &Graph, compile: &Compile) -> Fallible<Made> {
     let graph = only(graph, is_measure);
     let options = grad::Options { wrt: Some(parameters(&graph)), from: Some(vec!["loss".into()]) };
-    compile(&grad::differentiate(&graph, &options)?)
+    Made::of(grad::differentiate(&graph, &options)?, compile)
 }
 
 /// Forward only: loss, metrics, last states.
-pub fn evaluation(graph: &Graph, compile: &Compile) -> Fallible<Arc<Executable>> {
-    compile(&only(graph, is_measure))
+pub fn evaluation(graph: &Graph, compile: &Compile) -> Fallible<Made> {
+    Made::of(only(graph, is_measure), compile)
 }
 
 /// Forward only: one output, last states.

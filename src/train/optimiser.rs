@@ -8,13 +8,16 @@ use super::batches::{is_example_input, is_input};
 use super::errors;
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Options};
+use crate::eqn::eval::Batch;
 use crate::eqn::{Graph, Level, SourceKind, Ty};
 use crate::loops::InputKind;
 use crate::resolve::Library;
 use crate::runtime::{Executable, Workspace};
 use crate::shape::Dim;
+use crate::simplify::simplify;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
+use ndarray::{ArrayD, IxDyn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,6 +80,18 @@ pub struct Rule {
     names: Names,
     /// Carried states beside the parameter: names of the initial and of the last value, and shapes.
     states: Vec<(String, String, Vec<usize>)>,
+    /// What it was made of, if that is known.
+    graph: Option<Graph>,
+}
+
+/// What one update of a parameter begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// From 0.
+    pub step: u64,
+    pub gradient: Vec<f32>,
+    pub parameter: Vec<f32>,
+    pub states: Vec<Vec<f32>>,
 }
 
 impl Rule {
@@ -92,7 +107,36 @@ impl Rule {
                 states.push((initial, last, shape));
             }
         }
-        Ok(Rule { exe: exe.clone(), names: names.clone(), states })
+        Ok(Rule { exe: exe.clone(), names: names.clone(), states, graph: None })
+    }
+
+    /// With the equations that it was made of.
+    pub fn of(self, graph: Graph) -> Rule {
+        Rule { graph: Some(graph), ..self }
+    }
+
+    /// One update as an evaluation of the rule's equations.
+    pub fn again(&self, given: &Given) -> Option<(Graph, Batch)> {
+        let graph = simplify(self.graph.as_ref()?);
+        let mut batch = Batch { size: 1, ..Batch::default() };
+        batch.lengths.insert(self.names.extent.clone(), vec![1]);
+        batch.start.insert(self.names.extent.clone(), usize::try_from(given.step).ok()?);
+        let initial = format!("{}0", self.names.parameter);
+        let start = [if given.step == 0 { 1.0 } else { 0.0 }];
+        let states =
+            self.states.iter().zip(&given.states).map(|((name, ..), values)| (name.as_str(), &values[..]));
+        let all =
+            [(&*self.names.gradient, &given.gradient[..]), (&*initial, &given.parameter), ("start", &start)];
+        for (name, values) in all.into_iter().chain(states) {
+            let Some(source) = graph.find_source(name).map(|id| &graph.sources[id.index()]) else { continue };
+            let own = source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());
+            // One step of one example.
+            let points = vec![1; graph.axes_of(source.level).len()];
+            let shape: Vec<usize> = points.into_iter().chain([1]).chain(own).collect();
+            let values = values.iter().map(|x| f64::from(*x)).collect();
+            batch.arrays.insert(name.to_string(), ArrayD::from_shape_vec(IxDyn(&shape), values).ok()?);
+        }
+        Some((graph, batch))
     }
 
     /// Names of the carried states beside the parameter, as checkpoints call them, and their shapes.

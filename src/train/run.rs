@@ -10,14 +10,15 @@ use super::data::Dataset;
 use super::data::split::{Part, Parts};
 use super::draw;
 use super::errors;
+use super::faults::{self, Wrong};
 use super::fit::Feed;
-use super::model::Carrying;
-use super::optimiser::Rule;
+use super::model::{Carrying, Made};
+use super::optimiser::{Given, Rule};
 use super::settings::Settings;
 use super::update::{Update, Updates};
 use crate::diag::{Diagnostic, Fallible};
 use crate::loops::InputKind;
-use crate::runtime::{Executable, Team, Workspace};
+use crate::runtime::{Team, Workspace};
 use crate::weights::{Array, Arrays, Finder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,6 +72,20 @@ pub struct Seen<'a> {
     /// Means of this epoch so far.
     pub loss: f64,
     pub metrics: &'a [(String, f64)],
+    /// Of this step alone.
+    pub own: &'a Own,
+    /// All steps of the run that are over, and all epochs.
+    pub all_steps: u64,
+    pub history: &'a [Epoch],
+}
+
+/// The numbers of one step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Own {
+    pub loss: f64,
+    pub metrics: Vec<(String, f64)>,
+    /// Of the gradient of all parameters as one vector, before clipping.
+    pub norm: f64,
 }
 
 /// Everything a run is made of.
@@ -82,8 +97,8 @@ pub struct Plan<'a> {
     pub about: About,
     /// Names of the metrics, without `metric.`.
     pub metrics: Vec<String>,
-    pub training: Arc<Executable>,
-    pub evaluation: Arc<Executable>,
+    pub training: Made,
+    pub evaluation: Made,
     /// The threads that steps are shared out to.
     pub team: &'a Arc<Team>,
 }
@@ -96,6 +111,8 @@ pub struct Trainer<'a> {
     rules: Vec<Rule>,
     updates: Updates,
     progress: Progress,
+    /// Look at more numbers than those that training cannot go on without.
+    sanitizes: bool,
 }
 
 /// One trained array.
@@ -113,15 +130,15 @@ impl<'a> Trainer<'a> {
     /// `rule` gives the compiled optimiser for a shape; it is asked once for each.
     pub fn new(plan: Plan<'a>, mut rule: impl FnMut(&[usize]) -> Fallible<Rule>) -> Fallible<Trainer<'a>> {
         let carry = plan.data.is_stream();
-        let mut training = Carrying::new(&plan.training, carry)?;
+        let mut training = Carrying::new(&plan.training.exe, carry)?;
         draw::parameters(&mut training.workspace, plan.settings.seed)?;
-        let mut evaluation = Carrying::new(&plan.evaluation, carry)?;
+        let mut evaluation = Carrying::new(&plan.evaluation.exe, carry)?;
         training.workspace.work_with(plan.team)?;
         evaluation.workspace.work_with(plan.team)?;
         let mut shapes: Vec<Vec<usize>> = Vec::new();
         let mut rules = Vec::new();
         let mut params = Vec::new();
-        for input in &plan.training.program().inputs {
+        for input in &plan.training.exe.program().inputs {
             let InputKind::Param(info) = &input.kind else { continue };
             let at = match shapes.iter().position(|s| *s == input.shape) {
                 Some(at) => at,
@@ -143,7 +160,26 @@ impl<'a> Trainer<'a> {
         let sizes: Vec<(usize, usize)> = params.iter().map(|p| (p.shape.iter().product(), p.rule)).collect();
         let updates = Updates::new(plan.team, &rules, &sizes)?;
         let progress = Progress::default();
-        Ok(Trainer { plan, training, evaluation, params, rules, updates, progress })
+        Ok(Trainer { plan, training, evaluation, params, rules, updates, progress, sanitizes: false })
+    }
+
+    /// Looks also at states, metrics, updates and evaluations, and ends at the first number that is not finite. Changes
+    /// no bit.
+    pub fn sanitize(&mut self) {
+        self.sanitizes = true;
+    }
+
+    /// Begins with the parameters of another run of the same equations.
+    pub fn begin_with(&mut self, file: &str, checkpoint: &Checkpoint) -> Fallible<()> {
+        let finder = Finder { file, arrays: &checkpoint.arrays };
+        let mut misfits = Vec::new();
+        for p in &self.params {
+            match finder.required(&p.name, &p.shape) {
+                Ok(array) => self.training.workspace.set_input(&p.name, &array.to_f32())?,
+                Err(e) => misfits.push(e),
+            }
+        }
+        finder.refusal(&misfits).map_or(Ok(()), |refusal| Err(vec![refusal]))
     }
 
     /// Goes on from a checkpoint of the same program, data and settings.
@@ -201,6 +237,11 @@ impl<'a> Trainer<'a> {
         differs.map_or(Ok(()), |key| Err(errors::other_settings(key)))
     }
 
+    /// Names and shapes of all trained arrays.
+    pub fn parameters_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        self.params.iter().map(|p| (p.name.clone(), p.shape.clone())).collect()
+    }
+
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -235,7 +276,7 @@ impl<'a> Trainer<'a> {
             self.progress.sums = Sums { metrics: vec![0.0; names.len()], ..Sums::default() };
         }
         while (self.progress.step as usize) < batches.len() {
-            self.step(&batches)?;
+            let own = self.step(&batches)?;
             let sums = &self.progress.sums;
             let metrics: Vec<(String, f64)> = names.iter().cloned().zip(sums.metrics()).collect();
             let seen = Seen {
@@ -247,6 +288,9 @@ impl<'a> Trainer<'a> {
                 units_in_all: batches.units() as u64,
                 loss: sums.loss(),
                 metrics: &metrics,
+                own: &own,
+                all_steps: self.progress.steps,
+                history: &self.progress.history,
             };
             match observer.step(&seen) {
                 Control::Go => {}
@@ -261,10 +305,12 @@ impl<'a> Trainer<'a> {
     }
 
     fn keep(&self, observer: &mut dyn Observer) -> Fallible<()> {
+        self.good()?;
         observer.checkpoint(&self.checkpoint()?).map_err(|e| vec![e])
     }
 
     fn close_epoch(&mut self, observer: &mut dyn Observer) -> Fallible<Ended> {
+        self.good()?;
         let part = self.plan.parts.watched();
         let held_out = if part.is_empty() {
             None
@@ -288,6 +334,7 @@ impl<'a> Trainer<'a> {
             train_metrics: named(&p.sums),
             held_out_loss: held_out.as_ref().map(Sums::loss),
             held_out_metrics: held_out.as_ref().map_or_else(BTreeMap::new, named),
+            norms: p.sums.norms,
         };
         let loss = epoch.held_out_loss.unwrap_or(epoch.train_loss);
         p.history.push(epoch.clone());
@@ -306,7 +353,7 @@ impl<'a> Trainer<'a> {
         Ok(Ended::Complete)
     }
 
-    fn step(&mut self, batches: &Batches) -> Fallible<()> {
+    fn step(&mut self, batches: &Batches) -> Fallible<Own> {
         let seed = self.plan.settings.seed;
         let at = self.progress.step as usize;
         let carries = self.plan.settings.every.is_none();
@@ -331,18 +378,71 @@ impl<'a> Trainer<'a> {
         }
         let measured = measure(&self.training.workspace, &loaded.weights, &self.plan.metrics)?;
         let norm = self.gradient_norm()?;
-        if !measured.0.is_finite() || !norm.is_finite() {
-            return Err(vec![errors::not_finite(self.progress.epoch + 1, self.progress.step + 1)]);
+        if let Some(seen) = self.seen_wrong(&measured, norm)? {
+            let (made, workspace) = (&self.plan.training, &self.training.workspace);
+            let is_needed = !measured.0.is_finite() || !norm.is_finite();
+            let wrong = Wrong { made, workspace, batches, step: at, weights: &loaded.weights, seen };
+            match faults::find(&wrong)? {
+                Some(found) => return Err(vec![found]),
+                // Nothing can be learnt from it, wherever it comes from.
+                None if is_needed => {
+                    return Err(vec![errors::not_finite(self.progress.epoch + 1, self.progress.step + 1)]);
+                }
+                None => {}
+            }
         }
         let scale = match self.plan.settings.clip {
             Some(clip) if norm > clip => (clip / norm) as f32,
             _ => 1.0,
         };
         self.update(scale)?;
+        let metrics = self.plan.metrics.iter().cloned().zip(measured.1.iter().copied()).collect();
+        let own = Own { loss: measured.0, metrics, norm };
         let p = &mut self.progress;
         p.step += 1;
         p.steps += 1;
         add(&mut p.sums, measured, loaded.units);
+        p.sums.norms.add(norm);
+        Ok(own)
+    }
+
+    /// What of a step is not finite, if anything that counts.
+    fn seen_wrong(&self, (loss, metrics): &(f64, Vec<f64>), norm: f64) -> Fallible<Option<String>> {
+        let at = format!("of epoch {}, step {}", self.progress.epoch + 1, self.progress.step + 1);
+        let what = |x: f64| if x.is_nan() { "is NaN" } else { "is infinite" };
+        if !loss.is_finite() {
+            return Ok(Some(format!("the loss {at} {}", what(*loss))));
+        }
+        if !norm.is_finite() {
+            return Ok(Some(format!("the gradient {at} {}", what(norm))));
+        }
+        if !self.sanitizes {
+            return Ok(None);
+        }
+        let bad = self.plan.metrics.iter().zip(metrics).find(|(_, value)| value.is_nan());
+        if let Some((name, value)) = bad {
+            return Ok(Some(format!("the metric `{name}` {at} {}", what(*value))));
+        }
+        // States that the next window begins with. An infinity in one may be meant.
+        for output in &self.plan.training.exe.program().outputs {
+            if output.name.ends_with("_last")
+                && self.training.workspace.output(&output.name)?.iter().any(|x| x.is_nan())
+            {
+                return Ok(Some(format!("`{}` {at} is NaN", output.name)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses to hand out parameters that are not finite.
+    fn good(&self) -> Fallible<()> {
+        for p in &self.params {
+            let values = self.training.workspace.param(&p.name)?;
+            let bad = values.iter().filter(|x| !x.is_finite()).count();
+            if bad > 0 {
+                return Err(vec![errors::bad_parameter(&p.name, bad, values.len(), self.progress.steps)]);
+            }
+        }
         Ok(())
     }
 
@@ -354,13 +454,37 @@ impl<'a> Trainer<'a> {
     }
 
     fn update(&mut self, scale: f32) -> Fallible<()> {
+        let before = if self.sanitizes { self.before_update(scale)? } else { Vec::new() };
         let names: Vec<(&str, &str)> = self.params.iter().map(|p| (&*p.name, &*p.gradient)).collect();
         let pairs = self.training.workspace.params_with(&names)?;
         let mut wanted = Vec::with_capacity(pairs.len());
         for ((values, gradient), p) in pairs.into_iter().zip(&mut self.params) {
             wanted.push(Update { gradient, values, states: &mut p.states, within: p.within });
         }
-        self.updates.apply(self.progress.steps, scale, wanted)
+        self.updates.apply(self.progress.steps, scale, wanted)?;
+        for (p, given) in self.params.iter().zip(&before) {
+            if self.training.workspace.param(&p.name)?.iter().any(|x| !x.is_finite()) {
+                let (epoch, step) = (self.progress.epoch + 1, self.progress.step + 1);
+                let seen =
+                    format!("`{}` is not finite after the update of epoch {epoch}, step {step}", p.name);
+                return Err(vec![faults::of_update(&self.rules[p.rule], given, &seen)]);
+            }
+        }
+        Ok(())
+    }
+
+    /// What each update begins with.
+    fn before_update(&self, scale: f32) -> Fallible<Vec<Given>> {
+        let w = &self.training.workspace;
+        let given = |p: &Param| {
+            Ok(Given {
+                step: self.progress.steps,
+                gradient: w.shared_output(&p.gradient)?.iter().map(|g| g * scale).collect(),
+                parameter: w.param(&p.name)?.to_vec(),
+                states: p.states.clone(),
+            })
+        };
+        self.params.iter().map(given).collect()
     }
 
     /// Loss and metrics of the test part with the parameters in use, `best` as the observer was given them. `None` if
@@ -424,7 +548,8 @@ impl<'a> Trainer<'a> {
             whole = goes_on();
             whole
         };
-        let sums = evaluate(&mut self.evaluation, &batches, &self.plan.metrics, &mut goes_on)?;
+        let looks = if self.sanitizes { Some(&self.plan.evaluation) } else { None };
+        let sums = evaluate_looking(&mut self.evaluation, &batches, &self.plan.metrics, &mut goes_on, looks)?;
         Ok(whole.then_some(sums))
     }
 
@@ -485,6 +610,17 @@ pub fn evaluate(
     metrics: &[String],
     goes_on: &mut dyn FnMut() -> bool,
 ) -> Fallible<Sums> {
+    evaluate_looking(program, batches, metrics, goes_on, None)
+}
+
+/// [`evaluate`], ending at the first loss or metric that is not finite if it knows what the program was made of.
+pub fn evaluate_looking(
+    program: &mut Carrying,
+    batches: &Batches,
+    metrics: &[String],
+    goes_on: &mut dyn FnMut() -> bool,
+    made: Option<&Made>,
+) -> Fallible<Sums> {
     program.restart();
     let mut sums = Sums { metrics: vec![0.0; metrics.len()], ..Sums::default() };
     for step in 0..batches.len() {
@@ -495,7 +631,17 @@ pub fn evaluate(
         program.begin()?;
         program.workspace.run()?;
         program.end()?;
-        add(&mut sums, measure(&program.workspace, &loaded.weights, metrics)?, loaded.units);
+        let measured = measure(&program.workspace, &loaded.weights, metrics)?;
+        let is_wrong = !measured.0.is_finite() || measured.1.iter().any(|m| m.is_nan());
+        if let (Some(made), true) = (made, is_wrong) {
+            let seen = format!("a loss or metric of batch {} of the evaluation is not finite", step + 1);
+            let workspace = &program.workspace;
+            let wrong = Wrong { made, workspace, batches, step, weights: &loaded.weights, seen };
+            if let Some(found) = faults::find(&wrong)? {
+                return Err(vec![found]);
+            }
+        }
+        add(&mut sums, measured, loaded.units);
     }
     Ok(sums)
 }

@@ -1,7 +1,7 @@
 //! A program with all that its checks depend on, as text: `# soak: seed = 7, training, check = kernels` and then a file that
 //! `rnnc test` runs too.
 
-use rnnc::syntax::ast::{self, ExprKind, ItemKind};
+use rnnc::syntax::ast::{self, CheckKind, ExprKind, ItemKind};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
@@ -70,7 +70,7 @@ pub struct Asked<'f> {
 
 pub fn asked(file: &ast::File) -> Option<Asked<'_>> {
     let check = file.items.iter().find_map(|item| match &item.kind {
-        ItemKind::Check(check) => Some(check),
+        ItemKind::Check(check) if check.kind == CheckKind::Grad => Some(check),
         _ => None,
     })?;
     let setting = |name: &str| {

@@ -7,8 +7,6 @@
 mod text;
 mod ways;
 
-pub use text::bare;
-
 use super::case::Case;
 use super::subject::{Refused, Subject};
 use super::values::{self, Padding};

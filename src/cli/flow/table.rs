@@ -1,7 +1,8 @@
 //! Norms of gradients and Jacobians as lines of text.
 
 use super::maps;
-use crate::flow::{Flow, Step};
+use crate::flow::{Fate, Flow, Step};
+use crate::source::Span;
 use crate::train::look::outline;
 use std::fmt::Write;
 
@@ -23,6 +24,57 @@ pub fn table(title: &str, flow: &Flow) -> String {
     };
     if let Err(why) = &flow.jacobians {
         let _ = writeln!(text, "\nThere is no Jacobian of one step: {why}.");
+    }
+    text
+}
+
+pub fn word(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Vanishes => "vanishes",
+        Fate::Explodes => "explodes",
+        Fate::Arrives => "arrives",
+    }
+}
+
+/// What becomes of each gradient in words, with the place of the equation that carries it.
+pub fn fates(flow: &Flow, place: &dyn Fn(Span) -> String) -> String {
+    let mut text = String::from("\n");
+    let mut seen = Vec::new();
+    for state in &flow.states {
+        let at = state.span.map_or(String::new(), |span| format!(" ({})", place(span)));
+        let Some(travel) = state.travel else { continue };
+        let (name, factor, steps) = (&state.name, travel.factor(), travel.steps);
+        let half = (0.5f64.ln() / factor.ln()).abs();
+        let fate = travel.fate();
+        let _ = match fate {
+            _ if travel.to == 0.0 => {
+                writeln!(text, "The gradient of `{name}`{at} vanishes: nothing is left after {steps} steps.")
+            }
+            Fate::Vanishes => writeln!(
+                text,
+                "The gradient of `{name}`{at} vanishes: a step multiplies by {factor:.4}, half of it is gone every {half:.1} steps; \
+                 {:.1e} of it is left after {steps}.",
+                travel.to / travel.from
+            ),
+            Fate::Explodes => writeln!(
+                text,
+                "The gradient of `{name}`{at} explodes: a step multiplies by {factor:.4}, it doubles every {half:.1} steps; \
+                 after {steps} it is {:.1e} times as great.",
+                travel.to / travel.from
+            ),
+            Fate::Arrives => {
+                writeln!(text, "The gradient of `{name}`{at} arrives: a step multiplies by {factor:.4}.")
+            }
+        };
+        seen.push(fate);
+    }
+    if seen.contains(&Fate::Vanishes) {
+        text += "Against vanishing help a state that is added to (`c = f ⊙ c[t-1] + …`, with f near 1 at the start) and an orthogonal \
+                 or identity start of the recurrent matrix.\n";
+    }
+    if seen.contains(&Fate::Explodes) {
+        text += "Against exploding help `clip` in the `train` block, a smaller start of the recurrent matrix, a bounded \
+                 function such as tanh.\n";
     }
     text
 }

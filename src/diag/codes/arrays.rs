@@ -135,7 +135,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0735",
         title: "no such run",
-        text: "`rnnc train` writes a folder with checkpoint.safetensors, best.safetensors, run.json and loss.svg. Name it with \
+        text: "`rnnc train` writes a folder with checkpoint.safetensors, best.safetensors, run.json and report.html. Name it with \
                `--run DIR`; without it the latest of runs/NAME-1, runs/NAME-2, ... is taken.",
     },
     Entry {
@@ -206,5 +206,21 @@ pub const ENTRIES: &[Entry] = &[
         text: "`rnnc show --stage schedule --picture fronts.svg` draws in which order the points of a recurrence are computed. \
                Other stages have no picture, and where nothing is carried all points are computed at once. \
                What a run costs (`--steps`, `--batch`) is told of a schedule too, and of no other stage.",
+    },
+    Entry {
+        code: "E0760",
+        title: "no place for a project",
+        text: "`rnnc new my-cell` makes a folder with a cell `MyCell`; `--cell Name` calls the cell otherwise. A project is named with \
+               letters, digits, `-` and `_`, a cell with letters, digits and `_`; what is there already stays, and a cell of \
+               the standard library is hidden by none of yours unawares.",
+    },
+    Entry {
+        code: "E0761",
+        title: "a result that is NaN or infinite",
+        text: "With `--sanitize` a run whose results are not finite is evaluated again, equation by equation. The message names the \
+               first operation whose result is not finite although all that it read was: its equation, the step or point, \
+               the entry of the batch, and the numbers there. NaN always counts; an infinity does unless it was written (`inf` in a \
+               mask, the greatest of nothing, the start of a state), and neither does where no result depends on it. Padding \
+               never counts.",
     },
 ];

@@ -27,6 +27,11 @@ pub const ENTRIES: &[Entry] = &[
         "item too costly",
         "Reading this item took more steps than any sensible item needs. Split it.",
     ),
+    entry(
+        "E0905",
+        "file with too many words",
+        "A `.rnn` file has at most 300,000 words, numbers, operators and brackets. `--max-tokens N` raises the limit.",
+    ),
     Entry {
         code: "E0911",
         title: "a run that needs too much memory",
@@ -98,7 +103,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0927",
         title: "a file that takes too much work to check",
-        text: "`rnnc check` counts its work: expressions it evaluates, equations it makes, definitions it looks at, for every item of a \
+        text: "`rnnc check` counts its work: three steps for each word, number, operator and bracket of the file, expressions it evaluates, equations it makes, definitions it looks at, for every item of a \
                file and every option. Beyond the limit it ends, so that it ends soon for any file; items from the one \
                shown on were not checked. `--max-work N` raises the limit.",
     },

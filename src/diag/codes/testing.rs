@@ -70,4 +70,41 @@ pub const ENTRIES: &[Entry] = &[
          is derived: a bound of the error of f32 is followed through every operation, state and sum (running error \
          analysis), and each element of each output is held to its own.",
     ),
+    entry(
+        "E1014",
+        "what a snapshot keeps",
+        "`check snapshot C(4, 4), eqn, grad, loops, clif for \"x86_64\"` keeps the equations, the gradient, the loops and the code \
+         of a cell for a named machine, with `grad` those of both passes. Also `schedule` and `asm`; without a list it is `eqn`, \
+         `grad` and `loops`. All but `eqn` and `grad` want numbers for dimensions.",
+    ),
+    entry(
+        "E1015",
+        "no snapshot yet",
+        "What the compiler makes of the cell is not stored beside the file. Look at it (`rnnc show`), then store it: \
+         `rnnc test FILE --update`. In CI (where the variable CI is set) nothing is stored.",
+    ),
+    entry(
+        "E1016",
+        "a snapshot differs",
+        "What the compiler makes of the cell is not what is stored beside the file. If the change is meant, \
+         `rnnc test FILE --update` stores what there is now; if not, something that the cell reads has changed.",
+    ),
+    entry(
+        "E1017",
+        "a snapshot of nothing",
+        "The file of snapshots holds a text that no `check snapshot` asks for any more. `rnnc test FILE --update` removes it.",
+    ),
+    entry(
+        "E1018",
+        "weights that do not fit",
+        "`check weights torch for C(4, 5), file = \"c.npz\", x = \"input\", h = \"output\"` reads weights by a layout's lines and \
+         what the layer was given and gave, by our names or those that are set. Every line finds its arrays, every element of \
+         those is read, and at least one output is there.",
+    ),
+    entry(
+        "E1019",
+        "other numbers with the same weights",
+        "With the weights of the file, in the order that the layout says, the cell gives other numbers than the file has: \
+         the layout or the options of the recipe are not those of the layer that wrote it.",
+    ),
 ];

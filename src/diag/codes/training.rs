@@ -47,7 +47,12 @@ pub const ENTRIES: &[Entry] = &[
         code: "E0810",
         title: "the loss is no finite number",
         text: "The loss or a gradient became infinite or NaN. Training stopped; the last checkpoint was written before that and \
-               is good. A smaller learning rate or `clip = 1` often helps.",
+               is good. The batch is evaluated again, equation by equation, and the message names the first operation whose result \
+               is not finite although all that it read was: the equation, the step or point, the entry of the batch, the \
+               numbers there. An infinity that was written, such as `inf` in a mask, is none of these until it makes NaN.\n\n    p \
+               = exp(s) / (sum k in 1..H: exp(s[k]))    # wrong: exp of 89 is infinite\n    p = softmax(s)                            \
+               # right\n\nA smaller learning rate or `clip = 1` often helps. `--sanitize` looks also at states, metrics, \
+               updates and evaluations; `--from DIR` begins anew with the parameters that a run has reached.",
     },
     Entry {
         code: "E0811",

@@ -9,6 +9,7 @@ use super::errors::{self, Reported};
 use super::lookup::Lookup;
 use super::names::{AppNames, Callee, Ident2, name_apps};
 use super::space::Step;
+use super::survey::Seen;
 use super::value::*;
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
@@ -99,6 +100,8 @@ pub struct Builder<'l> {
     pub here: (FrameId, Rc<[DomainId]>),
     /// The outermost instance, once its inputs are there.
     pub outermost: Option<FrameId>,
+    /// What expressions of the outermost instance are, if that is asked for.
+    pub seen: Option<Seen<'l>>,
 }
 
 impl<'l> Builder<'l> {
@@ -146,6 +149,7 @@ impl<'l> Builder<'l> {
             lengths_known: Vec::new(),
             here: (FrameId(0), Rc::from([])),
             outermost: None,
+            seen: None,
         }
     }
 

@@ -6,6 +6,7 @@
 use super::builder::Builder;
 use super::define::strip;
 use super::mend::single_statements;
+use super::survey::{Seen, Survey};
 use super::value::*;
 use super::{Options, errors, last_pass, on_large_stack};
 use crate::diag::{Diagnostic, Label};
@@ -23,6 +24,8 @@ const MAX_COMBINATIONS: usize = 64;
 const MAX_ROUNDS: usize = 8;
 /// Of more combinations so many options at most are tried alone.
 const MOST_ALONE: usize = 256;
+/// And so that no more arguments than these are written for all of them.
+const MOST_ARGUMENTS: usize = 1 << 14;
 /// After so many mistakes no further item is looked at.
 const MOST_ERRORS: usize = 100;
 /// What an item costs beside its equations.
@@ -198,7 +201,9 @@ fn hidden_states(library: &Library, id: ItemId) -> Vec<Diagnostic> {
 
 /// What the builds of one item have shown.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
+    /// What names and expressions are, if that is asked for.
+    pub survey: Option<Survey>,
     diagnostics: Vec<Diagnostic>,
     said: HashSet<Diagnostic>,
     read: BTreeSet<Name>,
@@ -206,7 +211,15 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, builder: Builder<'_>) {
+    /// That asks what names and expressions are.
+    pub(super) fn surveying() -> Found {
+        Found { survey: Some(Survey::default()), ..Found::default() }
+    }
+
+    fn add(&mut self, mut builder: Builder<'_>) {
+        if let Some(survey) = &mut self.survey {
+            survey.add(&mut builder);
+        }
         self.failed |= builder.is_partial;
         for d in builder.diagnostics {
             self.failed |= d.is_error();
@@ -272,7 +285,7 @@ impl Found {
 
 /// What is built to find mistakes.
 #[derive(Clone, Copy)]
-enum Target<'a> {
+pub(super) enum Target<'a> {
     Recipe(&'a Expr),
     Model(ItemId, &'a Model),
     /// A cell and a layout for it; what that leaves open is added to the list.
@@ -280,7 +293,13 @@ enum Target<'a> {
 }
 
 /// Builds a target and evaluates all equations of its item, with numbers for dimensions that need one.
-fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut Found, work: &mut u64) {
+pub(super) fn run(
+    library: &Library,
+    target: Target<'_>,
+    mut options: Options,
+    found: &mut Found,
+    work: &mut u64,
+) {
     let mut invented = false;
     // What is left over is said once, by whoever counts.
     if *work == 0 {
@@ -289,13 +308,15 @@ fn run(library: &Library, target: Target<'_>, mut options: Options, found: &mut 
     }
     for round in 1..=MAX_ROUNDS {
         options.work = Some(*work);
+        let looks = found.survey.is_some();
         let (_, builder) = last_pass(library, &options, |b| {
+            b.seen = looks.then(Seen::new);
             let built = match target {
                 Target::Recipe(recipe) => b.build_recipe(recipe).map(|_| ()),
                 Target::Model(id, model) => b.build_model_item(id, model).map(|_| ()),
                 Target::Layout(recipe, layout, missing) => {
                     let graph = b.build_recipe(recipe)?;
-                    let open = b.layout(b.outermost?, layout, &graph);
+                    let (_, open) = b.layout(b.outermost?, layout, &graph);
                     missing.borrow_mut().push(open);
                     return Some(());
                 }
@@ -372,10 +393,10 @@ impl<'l> Builder<'l> {
 
 // Recipes to try.
 
-type Variant<'a> = Vec<(&'a Ident, Expr)>;
+pub(super) type Variant<'a> = Vec<(&'a Ident, Expr)>;
 
 /// Arguments for all combinations of options; whether these are all.
-fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
+pub(super) fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     let mut choices: Vec<(&Ident, Vec<Expr>)> = Vec::new();
     let mut fixed: Variant<'_> = Vec::new();
     for s in statics {
@@ -398,7 +419,8 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     }
     let total = choices.iter().try_fold(1usize, |n, (_, values)| n.checked_mul(values.len()));
     let mut out: Vec<Variant<'_>> = vec![fixed.clone()];
-    if total.is_some_and(|n| n <= MAX_COMBINATIONS) {
+    let few = |n: usize| n <= MAX_COMBINATIONS && n.saturating_mul(statics.len()) <= MOST_ARGUMENTS;
+    if total.is_some_and(few) {
         for (name, values) in &choices {
             out = out
                 .iter()
@@ -417,7 +439,8 @@ fn variants(statics: &[Static]) -> (Vec<Variant<'_>>, bool) {
     let lacking: HashSet<&Name> =
         statics.iter().filter(|s| s.default.is_none()).map(|s| &s.name.name).collect();
     let alone = choices.iter().flat_map(|(name, values)| values.iter().map(move |value| (*name, value)));
-    for (name, value) in alone.take(MOST_ALONE) {
+    let most = (MOST_ARGUMENTS / statics.len().max(1)).clamp(1, MOST_ALONE);
+    for (name, value) in alone.take(most) {
         let mut v = fixed.clone();
         for (other, others) in choices.iter().filter(|(o, _)| o.name != name.name) {
             if let (true, Some(first)) = (lacking.contains(&other.name), others.first()) {
@@ -435,7 +458,7 @@ fn booleans(span: Span) -> Vec<Expr> {
     [false, true].map(|b| Expr { kind: ExprKind::Bool(b), span }).to_vec()
 }
 
-fn number(value: f64, span: Span) -> Expr {
+pub(super) fn number(value: f64, span: Span) -> Expr {
     Expr { kind: ExprKind::Number(value, value.to_string().into()), span }
 }
 
@@ -448,12 +471,12 @@ fn word_expr(word: &str, span: Span) -> Expr {
     Expr { kind: ExprKind::Name(Pattern { pieces, written: word.into(), span }), span }
 }
 
-fn argument(name: &Ident, value: Expr) -> Arg {
+pub(super) fn argument(name: &Ident, value: Expr) -> Arg {
     let name_ = ArgName { prev: false, path: vec![name.clone()], span: name.span };
     Arg { name: Some(name_), span: value.span, value }
 }
 
-fn call(name: &Ident, args: Vec<Arg>) -> Expr {
+pub(super) fn call(name: &Ident, args: Vec<Arg>) -> Expr {
     let callee = Box::new(named(name, name.span));
     Expr { kind: ExprKind::Call { callee, args }, span: name.span }
 }

@@ -20,6 +20,9 @@ impl<'l> Builder<'l> {
         let before = std::mem::replace(&mut self.here, (env.frame, env.open.clone()));
         let result = self.nested(e.span, |b| b.eval_here(e, env));
         self.here = before;
+        if self.seen.is_some() {
+            self.note_seen(e, env, &result);
+        }
         result
     }
 

@@ -62,11 +62,15 @@ const OTHERS: &[&str] = &[
     "size",
 ];
 
+/// All functions, in their canonical spelling.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    ELEMENTWISE.iter().map(|(n, ..)| *n).chain(OTHERS.iter().copied())
+}
+
 /// The function a name means, in its canonical spelling.
 pub fn builtin(name: &str) -> Option<&'static str> {
     let name = if matches!(name, "sigmoid" | "sigma") { "σ" } else { name };
-    let simple = ELEMENTWISE.iter().map(|(n, ..)| *n);
-    simple.chain(OTHERS.iter().copied()).find(|n| *n == name)
+    function_names().find(|n| *n == name)
 }
 
 /// The names of all builtin functions.

@@ -2,29 +2,79 @@
 //!
 //! In: a cell that has been built and the lines of a layout for it. Out: the arrays that no line determines.
 //! A line arranges whole arrays or members of families and computes nothing; its foreign ranges are as long as
-//! what they fill; no array is determined twice.
+//! what they fill; no array is determined twice. [`arrange`] gives the lines with their values, for those that
+//! translate arrays.
 
 use super::builder::Builder;
-use super::errors;
 use super::value::*;
+use super::{Options, errors, last_pass, on_large_stack};
+use crate::diag::Diagnostic;
 use crate::eqn::{Graph, NodeId, Op, SourceKind};
+use crate::resolve::Library;
 use crate::shape::Dim;
 use crate::source::Span;
-use crate::syntax::ast::{Foreign, Layout, Place};
+use crate::syntax::ast::{Expr, Foreign, Layout, Place};
 use std::collections::BTreeMap;
 
 /// An array, or the part of it that a slice takes.
 type Part = (String, Option<String>);
 
+/// A cell with the lines of a layout for it.
+#[derive(Clone, Debug)]
+pub struct Arrangement {
+    pub cell: Graph,
+    /// In which the values of the lines are: parameters that are joined, cut and transposed.
+    pub values: Graph,
+    pub lines: Vec<Line>,
+    /// Parameters that no line determines.
+    pub open: Vec<String>,
+}
+
+/// Foreign arrays whose sum is one value.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub terms: Vec<Term>,
+    pub value: NodeId,
+    pub span: Span,
+}
+
+/// A foreign array, or rows of it from 1.
+#[derive(Clone, Debug)]
+pub struct Term {
+    pub name: String,
+    pub rows: Option<(Dim, Dim)>,
+    pub span: Span,
+}
+
+/// The arrays of a recipe as the lines of a layout for its cell arrange them.
+pub fn arrange(
+    library: &Library,
+    recipe: &Expr,
+    layout: &Layout,
+    options: &Options,
+) -> (Option<Arrangement>, Vec<Diagnostic>) {
+    on_large_stack(|| {
+        let (result, builder) = last_pass(library, options, |b| {
+            let cell = b.build_recipe(recipe)?;
+            let (lines, open) = b.layout(b.outermost?, layout, &cell);
+            Some(Arrangement { cell, values: b.graph.clone(), lines, open })
+        });
+        (result, builder.diagnostics)
+    })
+}
+
 impl<'l> Builder<'l> {
-    /// The parameters of `graph` that no line determines; mistakes of the lines are reported.
-    pub fn layout(&mut self, frame: FrameId, layout: &'l Layout, graph: &Graph) -> Vec<String> {
+    /// The lines, and the parameters of `graph` that no line determines; mistakes of the lines are reported.
+    pub fn layout(&mut self, frame: FrameId, layout: &'l Layout, graph: &Graph) -> (Vec<Line>, Vec<String>) {
+        let mut lines = Vec::new();
         let mut determined: BTreeMap<Part, Span> = BTreeMap::new();
         let top = self.frame(frame).text.layers.len().saturating_sub(1);
         let env = Env::new(frame, top);
         for line in &layout.lines {
             let found = self.layout_line(line, &env);
-            for part in self.caught(found).unwrap_or_default() {
+            let Some((line_of, parts)) = self.caught(found) else { continue };
+            lines.push(line_of);
+            for part in parts {
                 let clash = determined.iter().find(|((name, slice), _)| {
                     *name == part.0 && (slice.is_none() || part.1.is_none() || *slice == part.1)
                 });
@@ -37,14 +87,17 @@ impl<'l> Builder<'l> {
         }
         let params = graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_)));
         let is_missing = |name: &str| !determined.keys().any(|part| part.0 == name);
-        params.map(|s| s.name.to_string()).filter(|name| is_missing(name)).collect()
+        let open = params.map(|s| s.name.to_string()).filter(|name| is_missing(name)).collect();
+        (lines, open)
     }
 
-    fn layout_line(&mut self, line: &'l Foreign, env: &Env) -> R<Vec<Part>> {
+    fn layout_line(&mut self, line: &'l Foreign, env: &Env) -> R<(Line, Vec<Part>)> {
         let span = line.ours.span;
         let val = self.eval(&line.ours, env)?;
         let node = self.force_node(val, span)?;
-        for (_, places, at) in &line.terms {
+        let mut terms = Vec::new();
+        for (name, places, at) in &line.terms {
+            terms.push(Term { name: name.clone(), rows: None, span: *at });
             let Some([Place::At(set), ..]) = places.as_deref() else { continue };
             let Some(hi) = &set.hi else { continue };
             let (lo, hi) = (self.eval_dim(&set.lo, env)?, self.eval_dim(hi, env)?);
@@ -55,6 +108,9 @@ impl<'l> Builder<'l> {
             let shape = self.graph.shape(node).clone();
             if shape.first() != Some(&len) {
                 return self.fail(errors::foreign_range(&len, &shape, *at, span));
+            }
+            if let Some(term) = terms.last_mut() {
+                term.rows = Some((lo, hi));
             }
         }
         let mut parts = Vec::new();
@@ -79,6 +135,6 @@ impl<'l> Builder<'l> {
                 _ => return self.fail(errors::layout_computes(span)),
             }
         }
-        Ok(parts)
+        Ok((Line { terms, value: node, span }, parts))
     }
 }

@@ -131,7 +131,7 @@ impl Layout {
     }
 
     /// Calls `f` with everything that is read to compute a row of a node.
-    fn each(&self, graph: &Graph, id: NodeId, row: usize, f: &mut dyn FnMut(NodeId, usize)) {
+    pub fn each(&self, graph: &Graph, id: NodeId, row: usize, f: &mut dyn FnMut(NodeId, usize)) {
         let level = graph.level(id);
         let mut here = |x: NodeId| f(x, self.project(level, graph.level(x), row));
         match &graph.node(id).op {
@@ -289,7 +289,7 @@ impl Maker<'_, '_> {
                 parts.iter().try_for_each(|part| self.map(level, graph.level(*part)))?;
                 self.number(level, |p| points.position(level, p, *axis))?
             }
-            Op::Position(axis) => self.number(level, |p| points.position(level, p, *axis))?,
+            Op::Position(axis) => self.number(level, |p| points.numbered(level, p, *axis))?,
             Op::Length(axis) => self.number(level, |p| points.length(*axis, level, p))?,
             op => {
                 for x in op.operands() {

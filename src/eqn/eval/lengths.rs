@@ -24,7 +24,8 @@ pub(super) fn points<'a>(plan: &Evaluator<'a>, batch: &'a Batch) -> Result<Point
         });
     }
     let extents = plan.given_extents(batch);
-    Ok(Points::new(&graph.domains, batch.size, lengths, trees, &extents))
+    let start = graph.domains.iter().map(|d| batch.start.get(&*d.extent).copied().unwrap_or(0));
+    Ok(Points::new(&graph.domains, batch.size, lengths, trees, &extents).starting(start.collect()))
 }
 
 fn find_trees<'a>(

@@ -33,6 +33,8 @@ pub(crate) struct Points<'a> {
     trees: Vec<&'a [Tree]>,
     /// Of each axis, the greatest length.
     greatest: Vec<usize>,
+    /// Of each axis, points before the first one; empty if there are none.
+    start: Vec<usize>,
 }
 
 impl<'a> Points<'a> {
@@ -58,7 +60,17 @@ impl<'a> Points<'a> {
                 greatest[i] = trees[tree.index()].iter().map(most).fold(extents[i], usize::max);
             }
         }
-        Points { domains, size, axes, lengths, trees, greatest }
+        Points { domains, size, axes, lengths, trees, greatest, start: Vec::new() }
+    }
+
+    /// The points of windows of longer chains.
+    pub fn starting(self, start: Vec<usize>) -> Self {
+        Points { start, ..self }
+    }
+
+    /// The position from 0 that an axis has for its reader.
+    pub fn numbered(&self, level: Level, p: Place, axis: DomainId) -> usize {
+        self.position(level, p, axis) + self.start.get(axis.index()).copied().unwrap_or(0)
     }
 
     pub fn axes(&self, level: Level) -> &[DomainId] {

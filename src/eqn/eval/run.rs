@@ -3,6 +3,7 @@
 use super::layout::Layout;
 use super::number::Number;
 use super::order::Step;
+use super::watch::{Here, Watch};
 use super::{Arrays, Evaluator, MAX_MEMORY};
 use crate::eqn::{Graph, Level, NodeId, Op, SourceId, SourceKind, Ty};
 use ndarray::{ArrayD, IxDyn};
@@ -24,9 +25,9 @@ impl<'a, N: Number> Run<'a, N> {
         Run { plan, graph: plan.graph, layout, arrays, values, memory: 0 }
     }
 
-    pub fn outputs(mut self) -> Result<BTreeMap<String, ArrayD<N>>, String> {
+    pub fn outputs(mut self, watch: &mut impl Watch<N>) -> Result<BTreeMap<String, ArrayD<N>>, String> {
         for (k, (step, done)) in self.plan.steps.iter().zip(&self.plan.done).enumerate() {
-            self.step(k, step)?;
+            self.step(k, step, watch)?;
             for id in done {
                 self.memory -= std::mem::take(&mut self.values[id.index()]).len();
             }
@@ -47,7 +48,7 @@ impl<'a, N: Number> Run<'a, N> {
         shape
     }
 
-    fn step(&mut self, k: usize, step: &Step) -> Result<(), String> {
+    fn step(&mut self, k: usize, step: &Step, watch: &mut impl Watch<N>) -> Result<(), String> {
         for id in step.nodes() {
             self.allocate(id)?;
         }
@@ -55,12 +56,16 @@ impl<'a, N: Number> Run<'a, N> {
         match step {
             Step::Node(id) if self.plan.streamed[id.index()] => Ok(()),
             Step::Node(id) => match self.graph.node(*id).op {
-                Op::Source(source) => self.load(*id, source),
-                _ => self.rows(*id, layout.present(self.graph.level(*id))),
+                Op::Source(source) => {
+                    self.load(*id, source)?;
+                    self.seen(*id, watch);
+                    Ok(())
+                }
+                _ => self.rows(*id, layout.present(self.graph.level(*id)), watch),
             },
             Step::Recurrence(_) => {
                 for (id, row) in layout.order(k) {
-                    self.rows(*id, std::slice::from_ref(row))?;
+                    self.rows(*id, std::slice::from_ref(row), watch)?;
                 }
                 Ok(())
             }
@@ -81,11 +86,28 @@ impl<'a, N: Number> Run<'a, N> {
     }
 
     /// Computes rows of a node.
-    fn rows(&mut self, id: NodeId, rows: &[u32]) -> Result<(), String> {
+    fn rows(&mut self, id: NodeId, rows: &[u32], watch: &mut impl Watch<N>) -> Result<(), String> {
+        let elements = self.plan.elements(id);
         let mut all = std::mem::take(&mut self.values[id.index()]);
-        let result = rows.iter().try_for_each(|row| self.row(id, *row as usize, &mut all));
+        let result = rows.iter().try_for_each(|row| {
+            let row = *row as usize;
+            self.row(id, row, &mut all)?;
+            watch.computed(&Here { run: self, id, row }, &mut all[row * elements..][..elements]);
+            Ok(())
+        });
         self.values[id.index()] = all;
         result
+    }
+
+    /// Shows the rows of a source that is loaded.
+    fn seen(&mut self, id: NodeId, watch: &mut impl Watch<N>) {
+        let elements = self.plan.elements(id);
+        let mut all = std::mem::take(&mut self.values[id.index()]);
+        for row in self.layout.present(self.graph.level(id)) {
+            let row = *row as usize;
+            watch.computed(&Here { run: self, id, row }, &mut all[row * elements..][..elements]);
+        }
+        self.values[id.index()] = all;
     }
 
     /// Fills a source's value from the given array, or with its default.
@@ -149,7 +171,7 @@ impl<'a, N: Number> Run<'a, N> {
 }
 
 /// The indices of a row.
-fn unravel(mut row: usize, extents: &[usize]) -> Vec<usize> {
+pub(super) fn unravel(mut row: usize, extents: &[usize]) -> Vec<usize> {
     let mut at = vec![0; extents.len()];
     for (x, n) in at.iter_mut().zip(extents).rev() {
         *x = row % n;

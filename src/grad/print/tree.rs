@@ -71,6 +71,11 @@ pub fn index(base: Expr, lo: Expr, hi: Option<Expr>) -> Expr {
     expr(ExprKind::Index { base: Box::new(base), places: vec![Place::At(set(lo, hi))] })
 }
 
+/// `base[p, q]`
+pub fn indexed(base: Expr, places: Vec<Place>) -> Expr {
+    expr(ExprKind::Index { base: Box::new(base), places })
+}
+
 pub fn cond(condition: Expr, then: Expr, else_: Expr) -> Expr {
     expr(ExprKind::Cond { cond: Box::new(condition), then: Box::new(then), else_: Box::new(else_) })
 }
@@ -78,6 +83,13 @@ pub fn cond(condition: Expr, then: Expr, else_: Expr) -> Expr {
 pub fn reduce(fold: Fold, variable: &str, over: Set, body: Expr) -> Expr {
     let binder = Binder { name: ident(variable), set: over, span: NOWHERE };
     expr(ExprKind::Reduce { fold, binders: vec![binder], where_: None, body: Box::new(body) })
+}
+
+/// Over all combinations of several variables.
+pub fn reduce_all(fold: Fold, over: Vec<(String, Set)>, body: Expr) -> Expr {
+    let binders =
+        over.into_iter().map(|(variable, set)| Binder { name: ident(&variable), set, span: NOWHERE });
+    expr(ExprKind::Reduce { fold, binders: binders.collect(), where_: None, body: Box::new(body) })
 }
 
 /// `base + by`, with `base` 0 or a name.

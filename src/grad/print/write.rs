@@ -1,38 +1,17 @@
 //! One derived value as an expression, down to the values that have names.
 
+use super::place::{Axis, Place, Pos};
 use super::tree;
 use crate::diag::Diagnostic;
-use crate::eqn::{Binary, DomainId, Fold, Graph, Level, NodeId, Op, Point, SourceKind, Ty, Unary};
+use crate::eqn::{
+    Binary, DomainId, DomainKind, Fold, Graph, Level, NodeId, Offset, Op, Point, SourceKind, Ty, Unary,
+};
 use crate::grad::errors;
 use crate::shape::{Dim, Shape};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Fold as TreeFold, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Written<T> = Result<T, Box<Diagnostic>>;
-
-/// Where a value over the domain is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// This many points from here.
-    Here(i64),
-    /// This many points from the variable of a sum.
-    Sum(i64),
-    /// At this position from 1.
-    Start(i64),
-    /// This many points from the last.
-    End(i64),
-}
-
-impl Place {
-    fn moved(self, by: i64) -> Place {
-        match self {
-            Place::Here(k) => Place::Here(k + by),
-            Place::Sum(k) => Place::Sum(k + by),
-            Place::Start(k) => Place::Start(k + by),
-            Place::End(k) => Place::End(k + by),
-        }
-    }
-}
 
 /// Factors of a product with whether they divide, its number and its sign.
 struct Factors {
@@ -61,10 +40,16 @@ pub struct Writer<'a> {
     pub forward: usize,
     pub states: usize,
     pub domain: Option<DomainId>,
-    pub variable: String,
+    /// The axes of the cell's own domain; values have them without saying so.
+    pub own: Vec<DomainId>,
+    /// Names of axes, where they are not the graph's.
+    pub axes: BTreeMap<DomainId, Axis>,
     pub summed: String,
     pub member: String,
-    pub extent: String,
+    /// Not as a cell of the language, but to read: what the language has no word for is written as a call.
+    pub for_reading: bool,
+    /// Operations that have been written.
+    pub written: BTreeSet<NodeId>,
     pub names: BTreeMap<NodeId, String>,
     pub state_names: BTreeMap<usize, String>,
     /// Values with an equation of their own.
@@ -81,8 +66,9 @@ pub struct Writer<'a> {
 
 impl Writer<'_> {
     /// The value of a node, its own name aside.
-    pub fn definition(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+    pub fn definition(&mut self, id: NodeId, at: &Place) -> Written<Expr> {
         self.depth += 1;
+        self.written.insert(id);
         if self.depth > DEPTH {
             return Err(Box::new(errors::unprintable(self.graph, id, "an expression is too deep")));
         }
@@ -92,14 +78,14 @@ impl Writer<'_> {
     }
 
     /// A node by its name, or its value.
-    pub fn expr(&mut self, id: NodeId, at: Place) -> Written<Expr> {
-        match self.names.get(&id) {
+    pub fn expr(&mut self, id: NodeId, at: &Place) -> Written<Expr> {
+        match self.names.get(&id).filter(|_| !self.for_reading || self.graph.as_const(id).is_none()) {
             Some(name) => {
                 let base = tree::name(name);
                 let is_given = id.index() < self.forward || matches!(self.graph.node(id).op, Op::Source(_));
                 if is_given && !self.defined.contains(&id) {
                     self.used.insert(id);
-                } else if at == Place::Here(0) || !matches!(at, Place::Here(_)) {
+                } else if at.is_at_own_point() {
                     self.mentioned.insert(id);
                 }
                 Ok(self.at(base, id, at))
@@ -108,35 +94,11 @@ impl Writer<'_> {
         }
     }
 
-    /// The bracket behind a name.
-    fn at(&self, base: Expr, id: NodeId, at: Place) -> Expr {
-        match self.graph.level(id) {
-            Level::Over(_) => self.index(base, at),
-            _ => base,
-        }
-    }
-
-    fn index(&self, base: Expr, at: Place) -> Expr {
-        match at {
-            Place::Here(0) => base,
-            _ => tree::index(base, self.position(at), None),
-        }
-    }
-
-    fn position(&self, at: Place) -> Expr {
-        match at {
-            Place::Here(k) => tree::shifted(tree::name(&self.variable), k),
-            Place::Sum(k) => tree::shifted(tree::name(&self.summed), k),
-            Place::Start(k) => tree::number(k as f64),
-            Place::End(k) => tree::shifted(tree::name(&self.extent), k),
-        }
-    }
-
     fn refuse<T>(&self, id: NodeId, why: &str) -> Written<T> {
         Err(Box::new(errors::unprintable(self.graph, id, why)))
     }
 
-    fn op(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+    fn op(&mut self, id: NodeId, at: &Place) -> Written<Expr> {
         let graph = self.graph;
         let shape = graph.shape(id);
         match &graph.node(id).op {
@@ -144,11 +106,12 @@ impl Writer<'_> {
             Op::DimValue(d) => Ok(tree::dim(d)),
             Op::Source(_) => self.refuse(id, "an array has no name"),
             Op::Literal(values) => self.literal(id, values),
-            Op::Position(_) => Ok(self.position(at)),
-            Op::Length(_) => Ok(tree::name(&self.extent)),
+            Op::Position(axis) => Ok(self.position(*axis, at)),
+            Op::Length(axis) => Ok(tree::name(&self.axis(*axis).extent)),
             Op::Lag { state, offset } => match offset.along_chain() {
-                Some(k) => self.lag(state.index(), k, at),
-                None => self.refuse(id, "a value is read at another point than of a chain"),
+                Some(k) if !self.for_reading => self.lag(state.index(), k, at),
+                _ if self.for_reading => self.read(state.index(), *offset, at),
+                _ => self.refuse(id, "a value is read at another point than of a chain"),
             },
             Op::Unary(Unary::Neg, _) | Op::Binary(Binary::Add | Binary::Sub, ..) => self.sum(id, at),
             Op::Binary(Binary::Mul | Binary::MulZero | Binary::Div, ..) => {
@@ -163,6 +126,7 @@ impl Writer<'_> {
                 let a = self.expr(*a, at)?;
                 Ok(tree::cond(a, tree::number(1.0), tree::number(0.0)))
             }
+            Op::Unary(Unary::ToReal, a) if self.for_reading => self.expr(*a, at),
             Op::Unary(Unary::ToReal, _) => self.refuse(id, "a symbol is used as a number"),
             Op::Unary(kind, a) => {
                 let word = if *kind == Unary::Sigmoid { "σ" } else { kind.word() };
@@ -250,6 +214,7 @@ impl Writer<'_> {
                     (0, Some(1.0)) => Ok(row),
                     (0, _) => Ok(tree::binary(BinaryOp::Mul, self.expr(*value, at)?, row)),
                     (1, _) => Ok(tree::call("outer", vec![row, self.expr(*value, at)?])),
+                    _ if self.for_reading => Ok(tree::call("outer", vec![row, self.expr(*value, at)?])),
                     _ => self.refuse(id, "the language has no word for an array with one block filled"),
                 }
             }
@@ -261,33 +226,85 @@ impl Writer<'_> {
             Op::SumOver(a) => match graph.level(*a) {
                 // Every rule of the language speaks of one example.
                 Level::Shared | Level::Example => self.expr(*a, at),
-                Level::Over(_) => {
-                    if matches!(at, Place::Sum(_)) {
+                Level::Over(_) if self.for_reading => self.over(TreeFold::Sum, id, *a, at),
+                Level::Over(domain) => {
+                    if at.is_summed() {
                         return self.refuse(id, "one sum stands within another");
                     }
-                    let body = self.expr(*a, Place::Sum(0))?;
-                    let points = tree::set(tree::number(1.0), Some(tree::name(&self.extent)));
+                    let there = Place::here().with(domain, Pos::Bound(self.summed.clone(), 0));
+                    let body = self.expr(*a, &there)?;
+                    let points = tree::set(tree::number(1.0), Some(tree::name(&self.axis(domain).extent)));
                     Ok(tree::reduce(TreeFold::Sum, &self.summed, points, body))
                 }
             },
-            Op::At { arg, point, .. } => {
-                let at = match point {
-                    Point::First => Place::Start(1),
-                    Point::Last => Place::End(0),
-                    Point::Fixed(k) => Place::Start(i64::from(*k)),
+            Op::At { arg, axis, point, .. } => {
+                let pos = match point {
+                    Point::First => Pos::Start(1),
+                    Point::Last => Pos::End(0),
+                    Point::Fixed(k) => Pos::Start(i64::from(*k)),
                 };
-                self.expr(*arg, at)
+                self.expr(*arg, &at.clone().with(*axis, pos))
             }
             // It has an equation of its own, so at other places it is read by its name.
-            op @ Op::Remap { .. } => match self.graph.as_reverse(op) {
-                Some((a, _)) if at == Place::Here(0) => Ok(tree::call("reverse", vec![self.expr(a, at)?])),
+            op @ Op::Remap { arg, maps } => match self.graph.as_reverse(op) {
+                Some((a, _)) if at.is_here() => Ok(tree::call("reverse", vec![self.expr(a, at)?])),
+                _ if self.for_reading => {
+                    let there = self.mapped(at, maps);
+                    self.expr(*arg, &there)
+                }
                 Some(_) => self.refuse(id, "a chain that is turned round is read at another point"),
                 None => self.refuse(id, "other points are read than those of a chain"),
             },
+            Op::FoldOver { fold, arg } if self.for_reading => self.over(fold_word(*fold), id, *arg, at),
+            Op::Points { parts, .. } if self.for_reading => {
+                let parts = parts.iter().map(|p| self.expr(*p, at)).collect::<Written<Vec<_>>>()?;
+                Ok(tree::expr(ExprKind::List(parts)))
+            }
+            Op::Flatten { arg, back, .. } if self.for_reading => {
+                let word = if *back { "unflatten" } else { "flatten" };
+                Ok(tree::call(word, vec![self.expr(*arg, &Place::here())?]))
+            }
             Op::FoldOver { .. } | Op::Points { .. } | Op::Flatten { .. } => {
                 self.refuse(id, "other points are read than those of a chain")
             }
         }
+    }
+
+    /// A fold over the axes that the result no longer has.
+    fn over(&mut self, fold: TreeFold, id: NodeId, arg: NodeId, at: &Place) -> Written<Expr> {
+        let kept = self.graph.axes_of(self.graph.level(id));
+        let summed: Vec<DomainId> =
+            self.graph.axes_of(self.graph.level(arg)).into_iter().filter(|a| !kept.contains(a)).collect();
+        let body = self.expr(arg, &at.clone().without(&summed))?;
+        let binders = summed.iter().map(|axis| {
+            let names = self.axis(*axis);
+            let points = match self.graph.domains[axis.index()].kind {
+                DomainKind::Tree { .. } => tree::set(tree::name("nodes"), None),
+                DomainKind::Children { .. } => tree::set(tree::name("children"), None),
+                _ => tree::set(tree::number(1.0), Some(tree::name(&names.extent))),
+            };
+            (names.variable, points)
+        });
+        Ok(tree::reduce_all(fold, binders.collect(), body))
+    }
+
+    /// A state at an offset, to read. What it is outside the domain is said elsewhere.
+    fn read(&mut self, state: usize, offset: Offset, at: &Place) -> Written<Expr> {
+        let of = &self.graph.states[state];
+        let there = self.there(at, of.domain, offset);
+        if state >= self.states {
+            let Some(def) = of.def else { return Ok(tree::number(0.0)) };
+            return match (self.names.get(&def), self.graph.level(def)) {
+                // The same at all points, but not outside of them.
+                (Some(name), Level::Shared | Level::Example) => {
+                    Ok(self.placed(tree::name(name), Level::Over(of.domain), &there))
+                }
+                _ => self.expr(def, &there),
+            };
+        }
+        self.used_states.insert(state);
+        let name = self.state_names.get(&state).cloned().unwrap_or_else(|| of.name.to_string());
+        Ok(self.placed(tree::name(&name), Level::Over(of.domain), &there))
     }
 
     /// The rows of an array that is put together from rows.
@@ -314,12 +331,12 @@ impl Writer<'_> {
     /// One row of an array at this point.
     pub fn written_row(&mut self, row: &Row) -> Written<Expr> {
         match row {
-            Row::Value(id) => self.expr(*id, Place::Here(0)),
-            Row::Filled(scalar, shape) => self.filled(*scalar, shape, Place::Here(0)),
+            Row::Value(id) => self.expr(*id, &Place::here()),
+            Row::Filled(scalar, shape) => self.filled(*scalar, shape, &Place::here()),
         }
     }
 
-    fn filled(&mut self, scalar: NodeId, shape: &[Dim], at: Place) -> Written<Expr> {
+    fn filled(&mut self, scalar: NodeId, shape: &[Dim], at: &Place) -> Written<Expr> {
         let of_shape = |word| tree::call(word, shape.iter().map(tree::dim).collect());
         match self.graph.as_const(scalar) {
             _ if shape.is_empty() => self.expr(scalar, at),
@@ -341,13 +358,19 @@ impl Writer<'_> {
     }
 
     /// Rows become arrays and the other way round; other reshapes have no word.
-    fn reshape(&mut self, id: NodeId, a: NodeId, at: Place) -> Written<Expr> {
+    fn reshape(&mut self, id: NodeId, a: NodeId, at: &Place) -> Written<Expr> {
         if let Some(row) = self.row(id) {
             let row = self.expr(row, at)?;
             return Ok(tree::expr(ExprKind::List(vec![row])));
         }
         let (inner, outer) = (self.graph.shape(a), self.graph.shape(id));
         if inner.len() != outer.len() + 1 || !inner.ends_with(outer) {
+            if self.for_reading {
+                if let Some(written) = self.lone_rows(id, a, at) {
+                    return written;
+                }
+                return Ok(tree::call("reshape", vec![self.expr(a, at)?]));
+            }
             return self.refuse(id, "the language has no word for another shape of the same elements");
         }
         match &self.graph.node(a).op {
@@ -361,15 +384,34 @@ impl Writer<'_> {
         }
     }
 
+    /// An array that is the only row of the only row of another, or the other way round.
+    fn lone_rows(&mut self, id: NodeId, a: NodeId, at: &Place) -> Option<Written<Expr>> {
+        let (inner, outer) = (self.graph.shape(a), self.graph.shape(id));
+        let one = Dim::constant(1);
+        let (more, fewer) = if inner.len() > outer.len() { (inner, outer) } else { (outer, inner) };
+        let extra = more.len() - fewer.len();
+        if extra == 0 || !more.ends_with(fewer) || more[..extra].iter().any(|d| *d != one) {
+            return None;
+        }
+        let is_deeper = outer.len() > inner.len();
+        Some(self.expr(a, at).map(|value| {
+            (0..extra).fold(value, |value, _| match is_deeper {
+                true => tree::expr(ExprKind::List(vec![value])),
+                false => tree::index(value, tree::number(1.0), None),
+            })
+        }))
+    }
+
     /// One component. The first number after a value over the domain would be a position, so the place stands
     /// before it.
-    fn component(&mut self, id: NodeId, index: Expr, at: Place) -> Written<Expr> {
+    fn component(&mut self, id: NodeId, index: Expr, at: &Place) -> Written<Expr> {
         let base = self.expr(id, at)?;
         let base = match (&base.kind, self.graph.level(id)) {
-            (ExprKind::Name(_), Level::Over(_)) => {
-                let variable = tree::name(&self.variable);
+            (ExprKind::Name(_), Level::Over(domain)) if !self.for_reading => {
+                let variable = tree::name(&self.axis(domain).variable);
                 tree::index(base, variable, None)
             }
+            _ if self.for_reading => base,
             (ExprKind::Index { .. }, _) | (_, Level::Shared | Level::Example) => base,
             _ => return self.refuse(id, "a component is read of a value without a name"),
         };
@@ -378,18 +420,18 @@ impl Writer<'_> {
 
     /// A state at an offset. A derived state is 0 outside the domain; one of the forward pass has its own
     /// initial values.
-    fn lag(&mut self, state: usize, offset: i32, at: Place) -> Written<Expr> {
+    fn lag(&mut self, state: usize, offset: i32, at: &Place) -> Written<Expr> {
         let graph = self.graph;
         let of = &graph.states[state];
-        let there = at.moved(i64::from(offset));
+        let there = at.clone().moved(of.domain, i64::from(offset));
         if state >= self.states {
             let Some(def) = of.def else { return Ok(tree::number(0.0)) };
-            return self.expr(def, there);
+            return self.expr(def, &there);
         }
         // What lies outside for sure is the initial value itself.
-        let distance = match there {
-            Place::Start(k) if k < 1 => Some(1 - k),
-            Place::End(k) if k > 0 => Some(k),
+        let distance = match there.pos(of.domain) {
+            Some(Pos::Start(k)) if *k < 1 => Some(1 - k),
+            Some(Pos::End(k)) if *k > 0 => Some(*k),
             _ => None,
         };
         let init = |k: i64| {
@@ -401,8 +443,11 @@ impl Writer<'_> {
         }
         self.used_states.insert(state);
         let name = self.state_names.get(&state).cloned().unwrap_or_else(|| of.name.to_string());
-        let inside = self.index(tree::name(&name), there);
-        if of.init.len() < 2 || offset.unsigned_abs() == 1 || matches!(at, Place::Start(_) | Place::End(_)) {
+        let inside = self.placed(tree::name(&name), Level::Over(of.domain), &there);
+        if of.init.len() < 2
+            || offset.unsigned_abs() == 1
+            || matches!(at.pos(of.domain), Some(Pos::Start(_) | Pos::End(_)))
+        {
             return Ok(inside);
         }
         // Different initial values for different distances: chosen by the position. The nearest one is what
@@ -412,7 +457,7 @@ impl Writer<'_> {
             let Some(init) = init(k) else { break };
             let edge = match offset < 0 {
                 true => tree::number(i64::from(offset.unsigned_abs()) as f64 - k as f64 + 1.0),
-                false => tree::shifted(tree::name(&self.extent), k - i64::from(offset)),
+                false => tree::shifted(tree::name(&self.axis(of.domain).extent), k - i64::from(offset)),
             };
             let is_last = k as usize == of.init.len();
             let op = match (is_last, offset < 0) {
@@ -420,7 +465,7 @@ impl Writer<'_> {
                 (true, true) => BinaryOp::Le,
                 (true, false) => BinaryOp::Ge,
             };
-            let condition = tree::binary(op, self.position(at), edge);
+            let condition = tree::binary(op, self.position(of.domain, at), edge);
             let init = self.expr(init, at)?;
             value = tree::cond(condition, init, value);
         }
@@ -429,7 +474,7 @@ impl Writer<'_> {
 
     /// Terms with their signs: what arrives from outside first, then what comes from this point, then
     /// from other points, each in the order of the author's equations.
-    fn sum(&mut self, id: NodeId, at: Place) -> Written<Expr> {
+    fn sum(&mut self, id: NodeId, at: &Place) -> Written<Expr> {
         let terms = self.terms(id);
         let any_wide = terms.iter().any(|(t, _)| self.is_wide(*t));
         let mut written = Vec::new();
@@ -519,7 +564,7 @@ impl Writer<'_> {
     }
 
     /// Factors in their order, numbers in front. The sign is returned apart.
-    fn product(&mut self, id: NodeId, at: Place) -> Written<(bool, Expr)> {
+    fn product(&mut self, id: NodeId, at: &Place) -> Written<(bool, Expr)> {
         let mut found = Factors { all: Vec::new(), number: 1.0, negative: false };
         self.factors(id, false, &mut found);
         let any_wide = found.all.iter().any(|f| self.is_wide(f.0));
@@ -593,14 +638,14 @@ impl Writer<'_> {
     }
 
     /// A scalar spread over an array is written as the scalar, if another operand has the shape.
-    fn narrow(&mut self, id: NodeId, at: Place, beside_wide: bool) -> Written<Expr> {
+    fn narrow(&mut self, id: NodeId, at: &Place, beside_wide: bool) -> Written<Expr> {
         match self.graph.node(id).op {
             Op::Spread(a) if beside_wide && !self.names.contains_key(&id) => self.expr(a, at),
             _ => self.expr(id, at),
         }
     }
 
-    fn reduce(&mut self, id: NodeId, fold: Fold, arg: NodeId, axis: u32, at: Place) -> Written<Expr> {
+    fn reduce(&mut self, id: NodeId, fold: Fold, arg: NodeId, axis: u32, at: &Place) -> Written<Expr> {
         let shape = self.graph.shape(arg).clone();
         if fold == Fold::Sum {
             let ones = |at: usize| tree::call("ones", vec![tree::dim(&shape[at])]);
@@ -626,18 +671,21 @@ impl Writer<'_> {
                     let value = self.expr(arg, at)?;
                     Ok(tree::binary(BinaryOp::MatMul, value, ones(1)))
                 }
+                _ if self.for_reading => {
+                    let axis = tree::number(f64::from(axis) + 1.0);
+                    Ok(tree::call("sum_along", vec![axis, self.expr(arg, at)?]))
+                }
                 _ => self.refuse(id, "a block is summed along one axis"),
             };
         }
-        if shape.len() != 1 || matches!(at, Place::Sum(_)) {
+        let word = fold_word(fold);
+        if self.for_reading && shape.len() != 1 {
+            let axis = tree::number(f64::from(axis) + 1.0);
+            return Ok(tree::call("fold_along", vec![axis, self.expr(arg, at)?]));
+        }
+        if shape.len() != 1 || (at.is_summed() && !self.for_reading) {
             return self.refuse(id, "an array is reduced along one axis");
         }
-        let word = match fold {
-            Fold::Prod => TreeFold::Prod,
-            Fold::Max => TreeFold::Max,
-            Fold::Min => TreeFold::Min,
-            Fold::Sum => TreeFold::Sum,
-        };
         let value = self.expr(arg, at)?;
         let element = tree::index(value, tree::name(&self.summed), None);
         Ok(tree::reduce(word, &self.summed, tree::set(tree::dim(&shape[0]), None), element))
@@ -658,6 +706,15 @@ impl Writer<'_> {
             }
         }
         Ok(nested(values, &shape))
+    }
+}
+
+fn fold_word(fold: Fold) -> TreeFold {
+    match fold {
+        Fold::Prod => TreeFold::Prod,
+        Fold::Max => TreeFold::Max,
+        Fold::Min => TreeFold::Min,
+        Fold::Sum => TreeFold::Sum,
     }
 }
 

@@ -103,14 +103,7 @@ impl Convert<'_> {
         let span = self.span(&node);
         let inner = Kids::of(node).next()?;
         let kind = match inner.as_rule() {
-            Rule::number => {
-                let digits = inner.as_str();
-                let value: f64 = digits.parse().ok()?;
-                if !value.is_finite() {
-                    self.errors.push(errors::number_too_great(span, digits));
-                }
-                ExprKind::Number(value, digits.into())
-            }
+            Rule::number => ExprKind::Number(self.number(&inner)?, inner.as_str().into()),
             Rule::string => ExprKind::Str(self.string(&inner)),
             Rule::k_true => ExprKind::Bool(true),
             Rule::k_false => ExprKind::Bool(false),
@@ -124,6 +117,15 @@ impl Convert<'_> {
             _ => return None,
         };
         Some(Expr { kind, span })
+    }
+
+    pub fn number(&mut self, node: &Node) -> Option<f64> {
+        let digits = node.as_str();
+        let value: f64 = digits.parse().ok()?;
+        if !value.is_finite() {
+            self.errors.push(errors::number_too_great(self.span(node), digits));
+        }
+        Some(value)
     }
 
     fn reduce(&mut self, node: Node) -> Option<ExprKind> {

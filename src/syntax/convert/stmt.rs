@@ -41,7 +41,8 @@ impl Convert<'_> {
                     Side::Leaf
                 } else {
                     let axis = self.ident(&kids.next()?);
-                    Side::Axis { axis, at: kids.next()?.as_str().parse().ok()? }
+                    let number = kids.next()?;
+                    Side::Axis { axis, at: self.number(&number)? }
                 };
                 let equations = kids.rest().map(|n| self.equation(n)).collect::<Option<_>>()?;
                 StmtKind::At { side, equations }

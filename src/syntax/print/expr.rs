@@ -1,6 +1,6 @@
-//! Expressions: parentheses by precedence, lines broken before `+`, `else` and inside brackets.
+//! Expressions: parentheses by precedence, lines broken before operators and `else` and inside brackets.
 
-use super::Printer;
+use super::{Printer, Source};
 use crate::syntax::ast::*;
 use crate::syntax::names;
 
@@ -20,28 +20,30 @@ const POW: u8 = 12;
 pub const POSTFIX: u8 = 13;
 const PRIMARY: u8 = 14;
 
-impl Printer {
-    /// An expression where one of `level` or tighter is wanted. `tight` leaves out the spaces
-    /// around operators, as in `[t-1]` and `[2*H]`.
+impl<'p> Printer<'p> {
+    /// An expression where one of `level` or tighter is wanted. `tight` leaves out the spaces around operators, as in `[t-1]`
+    /// and `[2*H]`, unless the author has them.
     pub fn expr(&mut self, expr: &Expr, level: u8, tight: bool) {
-        if self.style.width != usize::MAX {
+        self.settle();
+        if !self.is_flat() {
             let flat = self.flat(|p| p.expr(expr, level, tight));
             if self.fits(&flat) {
-                self.put(&flat);
-                return;
+                return self.adopt(flat);
             }
         }
-        if self.level(expr) < level {
-            self.put("(");
-            self.bare(expr, tight);
-            self.put(")");
+        // In ASCII a power that an index follows would want parentheses that the text does not have.
+        let as_mark = self.is_written_mark(expr) && level > POW;
+        if self.level(expr) < level && !as_mark {
+            self.raw("(");
+            self.reserving(self.reserve + 1, |p| p.aligned(|p| p.bare(expr, tight, false)));
+            self.raw(")");
         } else {
-            self.bare(expr, tight);
+            self.bare(expr, tight, as_mark);
         }
     }
 
     /// Without parentheses of its own.
-    fn bare(&mut self, expr: &Expr, tight: bool) {
+    fn bare(&mut self, expr: &Expr, tight: bool, as_mark: bool) {
         match &expr.kind {
             ExprKind::Number(_, digits) => self.put(digits),
             ExprKind::Str(text) => self.string(text),
@@ -49,13 +51,12 @@ impl Printer {
             ExprKind::Hole => self.put("_"),
             ExprKind::Name(pattern) => self.pattern(pattern),
             ExprKind::List(items) => {
-                self.put("[");
-                self.list(items, |p, item| p.expr(item, LOOSEST, tight));
-                self.put("]");
+                let is_table = items.iter().all(|i| matches!(i.kind, ExprKind::List(_)));
+                self.bracketed(["[", "]"], items, is_table, |p, item| p.expr(item, LOOSEST, tight));
             }
             ExprKind::Paren(inner) => {
                 self.put("(");
-                self.expr(inner, LOOSEST, tight);
+                self.reserving(self.reserve + 1, |p| p.aligned(|p| p.expr(inner, LOOSEST, tight)));
                 self.put(")");
             }
             ExprKind::Neg(inner) => {
@@ -70,22 +71,27 @@ impl Printer {
                 self.put("not ");
                 self.expr(inner, NOT, tight);
             }
-            ExprKind::Binary { op, left, right, .. } => self.binary(expr, *op, left, right, tight),
-            ExprKind::Cond { cond, then, else_ } => {
-                let room = self.has_room(0, |p| p.cond(cond, then, else_, None, tight));
-                let start = self.column;
-                self.cond(cond, then, else_, (!room).then_some(start), tight);
+            ExprKind::Binary { op: BinaryOp::Pow, op_span, left, right } => {
+                self.base(left, tight);
+                self.power(*op_span == right.span, right, as_mark, tight);
             }
+            ExprKind::Binary { op, .. } => self.joined(expr, op_level(*op), tight),
+            ExprKind::Cond { .. } => self.aligned(|p| p.cond(expr, p.align, tight)),
             ExprKind::Pipe { value, into } => {
-                self.expr(value, PIPE, tight);
-                self.put(" |> ");
-                self.expr(into, POSTFIX, tight);
+                let (start, reserve) = (self.column, self.reserve);
+                self.aligned(|p| {
+                    p.reserving(0, |p| p.expr(value, PIPE, tight));
+                    p.reserving(reserve, |p| {
+                        p.operand(true, start, |p| {
+                            p.put(" |> ");
+                            p.expr(into, POSTFIX, tight);
+                        });
+                    });
+                });
             }
             ExprKind::Call { callee, args } => {
                 self.base(callee, tight);
-                self.put("(");
-                self.list(args, |p, arg| p.arg(arg, tight));
-                self.put(")");
+                self.bracketed(["(", ")"], args, false, |p, arg| p.arg(arg, tight));
             }
             ExprKind::Index { base, places } => {
                 self.base(base, tight);
@@ -105,29 +111,68 @@ impl Printer {
                 }
             }
             ExprKind::Reduce { fold, binders, where_, body } => {
+                let start = self.column;
                 self.fold(*fold);
-                self.list(binders, |p, binder| p.binder(binder));
+                self.reserving(1, |p| p.list(binders, false, |p, binder| p.binder(binder)));
                 if let Some(where_) = where_ {
                     self.put(" where ");
-                    self.expr(where_, OR, tight);
+                    self.reserving(1, |p| p.expr(where_, OR, tight));
                 }
-                self.put(": ");
-                self.expr(body, MUL, tight);
+                self.put(":");
+                self.reduced(body, start + 2, tight);
             }
         }
     }
 
-    fn cond(&mut self, cond: &Expr, then: &Expr, else_: &Expr, broken_at: Option<usize>, tight: bool) {
-        self.put("if ");
-        self.expr(cond, OR, tight);
-        self.put(" then ");
-        self.expr(then, LOOSEST, tight);
-        match broken_at {
-            Some(start) => self.new_line(start),
-            None => self.put(" "),
+    /// The body of a reduction, on the same line or on one of its own.
+    fn reduced(&mut self, body: &Expr, below: usize, tight: bool) {
+        let is_below = self.is_broken_here();
+        let outer = std::mem::replace(&mut self.align, below);
+        if self.settle() {
+        } else if self.is_flat() {
+            self.is_broken |= is_below;
+            self.raw(" ");
+        } else {
+            let flat = self.flat(|p| p.expr(body, MUL, tight));
+            let fits =
+                |column: usize| !flat.is_broken && column + flat.column + self.reserve <= self.style.width;
+            if is_below || (!fits(self.column + 1) && fits(below)) {
+                self.new_line(below);
+            } else {
+                self.raw(" ");
+            }
         }
-        self.put("else ");
-        self.expr(else_, LOOSEST, tight);
+        self.align = outer;
+        self.expr(body, MUL, tight);
+    }
+
+    /// `else` begins a line if the whole does not fit on one, or the author has it so.
+    fn cond(&mut self, mut expr: &Expr, start: usize, tight: bool) {
+        let reserve = std::mem::take(&mut self.reserve);
+        while let ExprKind::Cond { cond, then, else_ } = &expr.kind {
+            self.put("if ");
+            self.expr(cond, OR, tight);
+            self.put(" then ");
+            self.expr(then, LOOSEST, tight);
+            if self.is_flat() {
+                self.is_broken |= self.is_broken_here();
+                self.put(" else ");
+                return self.expr(else_, LOOSEST, tight);
+            }
+            if !self.settle() {
+                self.new_line(start);
+            }
+            self.put("else ");
+            self.reserve = reserve;
+            self.settle();
+            expr = else_;
+            let flat = self.flat(|p| p.expr(else_, LOOSEST, tight));
+            if self.fits(&flat) {
+                return self.adopt(flat);
+            }
+        }
+        self.reserve = reserve;
+        self.expr(expr, LOOSEST, tight);
     }
 
     /// What a call, index, field or mark stands behind.
@@ -136,59 +181,87 @@ impl Printer {
         self.expr(base, level, tight);
     }
 
-    fn binary(&mut self, whole: &Expr, op: BinaryOp, left: &Expr, right: &Expr, tight: bool) {
-        let level = op_level(op);
-        if op == BinaryOp::Pow {
-            self.base(left, tight);
-            match (power_mark(right), self.style.ascii) {
-                (Some(mark), false) => self.put(mark),
-                _ => self.exponent(right, tight),
-            }
-            return;
-        }
-        if matches!(op, BinaryOp::Add | BinaryOp::Sub) {
-            return self.sum(whole, tight);
-        }
+    /// Operands joined by operators of one level; one that no longer fits begins a line with its operator.
+    fn joined(&mut self, whole: &Expr, level: u8, tight: bool) {
         // The body of a reduction takes every product that follows it.
-        let open = level >= MUL && ends_open(left);
-        let left_level = match op {
-            _ if open => PRIMARY + 1,
-            _ if level == COMPARE => level + 1,
-            BinaryOp::MatMul => MATMUL,
-            _ => level,
-        };
-        self.expr(left, left_level, tight);
-        self.operator(op, left, right, tight);
-        self.expr(right, level + 1, tight);
-    }
-
-    /// Terms joined by `+` and `−`; one that no longer fits begins a line.
-    fn sum(&mut self, whole: &Expr, tight: bool) {
-        let mut terms: Vec<(BinaryOp, &Expr)> = Vec::new();
+        let is_open = |left: &Expr| level >= MUL && ends_open(left);
+        let mut rest = Vec::new();
         let mut first = whole;
-        while let ExprKind::Binary { op: op @ (BinaryOp::Add | BinaryOp::Sub), left, right, .. } = &first.kind
+        while let ExprKind::Binary { op, left, right, .. } = &first.kind
+            && op_level(*op) == level
+            && (rest.is_empty() || (level != COMPARE && !is_open(first)))
         {
-            terms.push((*op, right));
+            rest.push((*op, &**left, &**right));
             first = left;
         }
-        let start = self.column;
-        self.expr(first, ADD, tight);
-        for (op, term) in terms.into_iter().rev() {
-            let sign = match op {
-                BinaryOp::Add => "+",
-                _ if tight || self.style.ascii => "-",
-                _ => "−",
-            };
-            if tight {
-                self.put(sign);
-            } else if self.has_room(3, |p| p.expr(term, MUL, tight)) {
-                self.put(&format!(" {sign} "));
-            } else {
-                self.new_line(start);
-                self.put(&format!("{sign} "));
+        let first_level = match level {
+            _ if is_open(first) => PRIMARY + 1,
+            COMPARE => level + 1,
+            _ => level,
+        };
+        let (start, reserve) = (self.column, self.reserve);
+        self.aligned(|p| {
+            p.reserve = 0;
+            p.expr(first, first_level, tight);
+            while let Some((op, left, right)) = rest.pop() {
+                p.reserve = if rest.is_empty() { reserve } else { 0 };
+                let write = |p: &mut Printer<'p>| {
+                    p.operator(op, left, right, tight);
+                    p.expr(right, level + 1, tight);
+                };
+                match tight || p.is_closed(op, left, right, tight) {
+                    true => write(p),
+                    // Terms of a sum stand where the author put them.
+                    false => p.operand(level == ADD, start, write),
+                }
             }
-            self.expr(term, MUL, tight);
+        });
+        self.reserve = reserve;
+    }
+
+    /// An operator and its operand, on a line of their own if they do not fit or, where `keeps` says so, if the author has
+    /// them so.
+    fn operand(&mut self, keeps: bool, start: usize, write: impl Fn(&mut Printer<'p>)) {
+        if !self.settle_operator() {
+            let at = self.peek();
+            let begins = |at| self.source.is_some_and(|s| s.trivia.begins_line(at));
+            let written = keeps && (begins(at) || begins(at + 1));
+            if self.is_flat() {
+                self.is_broken |= written;
+            } else if written || !self.has_room(&write) {
+                self.new_line(start);
+            }
         }
+        write(self);
+    }
+
+    /// What follows the base of a power. `was_mark`: the text has `²` or `³`; in ASCII it stays `as_mark` says so.
+    fn power(&mut self, was_mark: bool, exponent: &Expr, as_mark: bool, tight: bool) {
+        let is_mark = as_mark || self.is_mark(was_mark);
+        match (power_mark(exponent), self.source.is_some()) {
+            (Some((mark, _)), true) if was_mark && is_mark => self.instead(mark, 1),
+            (Some((_, plain)), true) if was_mark => self.instead(plain, 1),
+            (Some((mark, _)), true) if is_mark => self.instead(mark, 2),
+            (Some((mark, _)), false) if is_mark => self.raw(mark),
+            _ => self.exponent(exponent, tight),
+        }
+    }
+
+    /// Whether a square or cube is written with a mark.
+    fn is_mark(&self, was_mark: bool) -> bool {
+        match self.source {
+            Some(Source { written: true, .. }) => was_mark,
+            _ => !self.style.ascii,
+        }
+    }
+
+    /// A power that the text has as a mark.
+    fn is_written_mark(&self, expr: &Expr) -> bool {
+        let is = |e: &Expr| {
+            matches!(&e.kind, ExprKind::Binary { op: BinaryOp::Pow, op_span, right, .. }
+            if *op_span == right.span && power_mark(right).is_some())
+        };
+        self.source.is_some() && is(expr)
     }
 
     fn exponent(&mut self, exponent: &Expr, tight: bool) {
@@ -201,7 +274,10 @@ impl Printer {
             _ => exponent,
         };
         // `^T` alone is the transpose.
-        self.expr(inner, if begins_with_t(inner) { PRIMARY + 1 } else { POW }, tight);
+        if begins_with_t(inner) {
+            self.raw(" ");
+        }
+        self.expr(inner, POW, tight);
     }
 
     fn operator(&mut self, op: BinaryOp, left: &Expr, right: &Expr, tight: bool) {
@@ -225,9 +301,27 @@ impl Printer {
             BinaryOp::MatMul => ("@", "@"),
             BinaryOp::Pow => ("^", "^"),
         };
-        let closed = tight && matches!(op, BinaryOp::Mul | BinaryOp::Div);
-        let text = if self.style.ascii { ascii } else { unicode };
-        self.put(&if closed { text.to_string() } else { format!(" {text} ") });
+        let is_closed = self.is_closed(op, left, right, tight);
+        let text = if self.style.ascii || is_closed { ascii } else { unicode };
+        if is_closed {
+            self.put(text);
+        } else {
+            self.put(&format!(" {text} "));
+        }
+    }
+
+    /// Whether an operator has no spaces around it.
+    fn is_closed(&self, op: BinaryOp, left: &Expr, right: &Expr, tight: bool) -> bool {
+        match op {
+            BinaryOp::Add | BinaryOp::Sub if tight => !self.is_spaced(true),
+            BinaryOp::Mul | BinaryOp::Div if tight => !self.is_spaced(true),
+            // Sizes are products that are no product of the equation: `zeros(2*H)`. Nor is a fraction.
+            BinaryOp::Mul | BinaryOp::Div => {
+                let plain = self.in_args || (is_number(left) && is_number(right));
+                plain && !self.is_spaced(false) && !self.is_next("⊙")
+            }
+            _ => false,
+        }
     }
 
     fn arg(&mut self, arg: &Arg, tight: bool) {
@@ -243,12 +337,13 @@ impl Printer {
             }
             self.put(" = ");
         }
+        let outer = std::mem::replace(&mut self.in_args, true);
         self.expr(&arg.value, LOOSEST, tight);
+        self.in_args = outer;
     }
 
     pub fn places(&mut self, places: &[Place]) {
-        self.put("[");
-        self.list(places, |p, place| match place {
+        self.bracketed(["[", "]"], places, false, |p, place| match place {
             Place::Prev(edge) => {
                 p.put("prev ");
                 p.ident(edge);
@@ -259,7 +354,6 @@ impl Printer {
             }
             Place::At(set) => p.set(set),
         });
-        self.put("]");
     }
 
     fn fold(&mut self, fold: Fold) {
@@ -285,7 +379,8 @@ impl Printer {
     pub fn set(&mut self, set: &Set) {
         self.expr(&set.lo, ADD, true);
         if let Some(hi) = &set.hi {
-            self.put("..");
+            let is_spaced = self.source.is_some() && self.is_spaced(true);
+            self.put(if is_spaced { " .. " } else { ".." });
             self.expr(hi, ADD, true);
         }
     }
@@ -332,8 +427,8 @@ impl Printer {
             ExprKind::Not(_) => NOT,
             ExprKind::Neg(_) => NEG,
             ExprKind::Number(_, digits) if digits.starts_with('-') => NEG,
-            ExprKind::Binary { op: BinaryOp::Pow, right, .. }
-                if !self.style.ascii && power_mark(right).is_some() =>
+            ExprKind::Binary { op: BinaryOp::Pow, right, op_span, .. }
+                if self.is_mark(*op_span == right.span) && power_mark(right).is_some() =>
             {
                 POSTFIX
             }
@@ -394,11 +489,11 @@ fn is_number(expr: &Expr) -> bool {
     }
 }
 
-/// `²` or `³` for the literals 2 and 3.
-fn power_mark(exponent: &Expr) -> Option<&'static str> {
+/// `²` or `³` for the literals 2 and 3, and without a mark.
+fn power_mark(exponent: &Expr) -> Option<(&'static str, &'static str)> {
     match &exponent.kind {
-        ExprKind::Number(_, digits) if **digits == *"2" => Some("²"),
-        ExprKind::Number(_, digits) if **digits == *"3" => Some("³"),
+        ExprKind::Number(_, digits) if **digits == *"2" => Some(("²", "^2")),
+        ExprKind::Number(_, digits) if **digits == *"3" => Some(("³", "^3")),
         _ => None,
     }
 }

@@ -1,15 +1,17 @@
 //! Texts: of a file and of equations, printed and parsed again.
 
+use super::super::rng::Rng;
 use super::{Checked, Checker, fail};
 use rnnc::source::Sources;
-use rnnc::syntax::ast::File;
-use rnnc::syntax::{parse, print};
+use rnnc::syntax::ast::{Check, CheckKind, File, Ident, Item, ItemKind, View};
+use rnnc::syntax::{Format, Spelling, bare, format as format_text, parse, print, tokens};
 
 impl Checker<'_> {
     pub(super) fn text(&mut self) -> Checked {
-        let tree = bare(&self.subject.file);
+        let file = with_other_checks(&self.subject.file);
+        let tree = bare(&file);
         for style in [print::Style::UNICODE, print::Style::ASCII, print::Style { ascii: false, width: 40 }] {
-            let printed = print::print_file(&self.subject.file, style);
+            let printed = print::print_file(&file, style);
             let again = match parsed(&printed) {
                 Ok(again) => again,
                 Err(e) => return fail("printed", format!("{style:?}: {e}\n{printed}")),
@@ -22,7 +24,36 @@ impl Checker<'_> {
             }
         }
         self.did("printed");
+        self.comments(&tree)?;
         self.did("formatted");
+        Ok(())
+    }
+
+    /// Its text with comments in it keeps them and its tree, in every spelling.
+    fn comments(&self, tree: &str) -> Checked {
+        let mut rng = Rng::new(self.case.seed);
+        let printed = print::print_file(&self.subject.file, print::Style::UNICODE);
+        let text = commented(&printed, &mut rng);
+        let wrong = |how: Format, what: &str| fail("formatted", format!("{how:?}: {what}:\n{text}"));
+        for spelling in [Spelling::AsWritten, Spelling::Unicode, Spelling::Ascii] {
+            let how = Format { spelling, width: *rng.pick(&[110, 60, 30]) };
+            let mut sources = Sources::default();
+            let file = sources.add("commented.rnn", text.as_str());
+            let once = match format_text(&sources, file, how) {
+                Ok(once) => once,
+                Err(found) => return wrong(how, &format!("{found:?}")),
+            };
+            if comments(&once) != comments(&text) {
+                return wrong(how, "other comments");
+            }
+            if !parsed(&once).is_ok_and(|again| bare(&again) == tree) {
+                return wrong(how, "another tree");
+            }
+            let file = sources.add("formatted.rnn", once.as_str());
+            if !format_text(&sources, file, how).is_ok_and(|twice| twice == once) {
+                return wrong(how, "formatted again it is another text");
+            }
+        }
         Ok(())
     }
 
@@ -46,6 +77,22 @@ impl Checker<'_> {
     }
 }
 
+/// Beside each `check grad` the same of its other kinds.
+fn with_other_checks(file: &File) -> File {
+    let mut all = file.clone();
+    for item in &file.items {
+        let ItemKind::Check(check) = &item.kind else { continue };
+        let word = |text: &str| Ident { name: text.into(), written: text.into(), span: item.span };
+        let plain = View { stage: word("eqn"), target: None };
+        let aimed = View { stage: word("clif"), target: Some(("x86_64-avx2".into(), item.span)) };
+        let snapshot =
+            Check { kind: CheckKind::Snapshot(vec![plain, aimed]), settings: Vec::new(), ..check.clone() };
+        let weights = Check { kind: CheckKind::Weights(word("torch")), ..check.clone() };
+        all.items.extend([snapshot, weights].map(|c| Item { kind: ItemKind::Check(c), ..item.clone() }));
+    }
+    all
+}
+
 /// Without the places in a file, which the text of equations does not have.
 fn unplaced(graph: &mut rnnc::eqn::Graph) {
     graph.nodes.iter_mut().for_each(|n| n.span = None);
@@ -63,18 +110,26 @@ fn parsed(text: &str) -> Result<File, String> {
     }
 }
 
-/// The tree without places and spellings.
-pub fn bare(tree: &File) -> String {
-    let mut text = format!("{tree:?}");
-    for (from, to) in [("Span {", "}"), ("written: ", ",")] {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text.as_str();
-        while let Some((before, after)) = rest.split_once(from) {
-            out.push_str(before);
-            rest = after.split_once(to).map_or("", |(_, tail)| tail);
+/// A text with comments before some of its tokens, at random, on the line of the token before or on their own.
+fn commented(text: &str, rng: &mut Rng) -> String {
+    let mut out = String::new();
+    let mut end = 0;
+    for (i, token) in tokens(text).into_iter().enumerate() {
+        let gap = &text[end..token.start];
+        out += gap;
+        if rng.one_in(4) {
+            // What stands in column one stays there, and documentation stands alone.
+            let begins = token.start == 0 || text[..token.start].ends_with('\n');
+            let alone = rng.one_in(2) && !begins;
+            out += &format!("{}# {i}\n{}", if alone { "\n  " } else { " " }, if begins { "" } else { "   " });
         }
-        out.push_str(rest);
-        text = out;
+        out += &text[token.clone()];
+        end = token.end;
     }
-    text
+    out + &text[end..]
+}
+
+/// Those that [`commented`] put in, in order.
+fn comments(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| Some(line[line.find("# ")?..].trim_end())).collect()
 }

@@ -1,0 +1,12 @@
+//! Pages to read in a browser: the gradient of a cell beside its equations, and a site of the items of any files.
+//!
+//! In: a [`Reading`](crate::grad::print::reading::Reading), or a library. Out: whole pages as text; nothing is written here.
+//! Pages need no network and no script to be read: formulas are MathML, pictures inline SVG. Scripts only mark names and
+//! search. The same input gives the same bytes.
+//! Invariant: text of the author reaches a page only through `maud`, which escapes it, or through [`crate::typeset::mathml`].
+
+mod formula;
+mod frame;
+mod gradient;
+
+pub use gradient::gradient_page;

@@ -216,24 +216,24 @@ fn the_adjoint_reads_as_on_paper() {
     let text = "\
 ## The adjoint of LSTM. Names without _adj are values of the forward pass. Runs from t = T to 1.
 cell LSTM_adj(I, H) over chain(t in 1..T) {
-  in x : [I]
-  in f, i, r, o, h_out_adj : [H]
-  in h : [H] = h0
-  in c : [H] = c0
-  mem h0, c0 : [H]
-  mem W_{f i r o} : [H, I]
-  mem U_{f i r o} : [H, H]
+  in    x                     : [I]
+  in    f, i, r, o, h_out_adj : [H]
+  in    h : [H] = h0
+  in    c : [H] = c0
+  mem   h0, c0      : [H]
+  mem   W_{f i r o} : [H, I]
+  mem   U_{f i r o} : [H, H]
   state c_adj, {f i r o}_pre_adj : [H] = 0
-  h_adj = h_out_adj + U_fᵀ @ f_pre_adj[t+1] + U_iᵀ @ i_pre_adj[t+1] + U_rᵀ @ r_pre_adj[t+1]
-          + U_oᵀ @ o_pre_adj[t+1]
-  c_adj = h_adj ⊙ o ⊙ (1 − tanh(c)²) + c_adj[t+1] ⊙ f[t+1]
-  o_pre_adj = h_adj ⊙ tanh(c) ⊙ o ⊙ (1 − o)
-  f_pre_adj = c_adj ⊙ c[t-1] ⊙ f ⊙ (1 − f)
-  i_pre_adj = c_adj ⊙ r ⊙ i ⊙ (1 − i)
-  r_pre_adj = c_adj ⊙ i ⊙ (1 − r²)
-  x_adj = W_fᵀ @ f_pre_adj + W_iᵀ @ i_pre_adj + W_rᵀ @ r_pre_adj + W_oᵀ @ o_pre_adj
-  h0_adj = U_fᵀ @ f_pre_adj[1] + U_iᵀ @ i_pre_adj[1] + U_rᵀ @ r_pre_adj[1] + U_oᵀ @ o_pre_adj[1]
-  c0_adj = c_adj[1] ⊙ f[1]
+  h_adj           = h_out_adj + U_fᵀ @ f_pre_adj[t+1] + U_iᵀ @ i_pre_adj[t+1] + U_rᵀ @ r_pre_adj[t+1]
+                    + U_oᵀ @ o_pre_adj[t+1]
+  c_adj           = h_adj ⊙ o ⊙ (1 − tanh(c)²) + c_adj[t+1] ⊙ f[t+1]
+  o_pre_adj       = h_adj ⊙ tanh(c) ⊙ o ⊙ (1 − o)
+  f_pre_adj       = c_adj ⊙ c[t-1] ⊙ f ⊙ (1 − f)
+  i_pre_adj       = c_adj ⊙ r ⊙ i ⊙ (1 − i)
+  r_pre_adj       = c_adj ⊙ i ⊙ (1 − r²)
+  x_adj           = W_fᵀ @ f_pre_adj + W_iᵀ @ i_pre_adj + W_rᵀ @ r_pre_adj + W_oᵀ @ o_pre_adj
+  h0_adj          = U_fᵀ @ f_pre_adj[1] + U_iᵀ @ i_pre_adj[1] + U_rᵀ @ r_pre_adj[1] + U_oᵀ @ o_pre_adj[1]
+  c0_adj          = c_adj[1] ⊙ f[1]
   W_{f i r o}_adj = ∑ s in 1..T: outer({f i r o}_pre_adj[s], x[s])
   U_{f i r o}_adj = ∑ s in 1..T: outer({f i r o}_pre_adj[s], h[s-1])
   b_{f i r o}_adj = ∑ s in 1..T: {f i r o}_pre_adj[s]
@@ -244,12 +244,12 @@ cell LSTM_adj(I, H) over chain(t in 1..T) {
     let text = "\
 ## The adjoint of GRU. Names without _adj are values of the forward pass. Runs from t = T to 1.
 cell GRU_adj(I, H) over chain(t in 1..T) {
-  in x : [I]
-  in z, r, h̃, h_out_adj : [H]
-  in h : [H] = h0
-  mem h0 : [H]
-  mem W_{z r h} : [H, I]
-  mem U_{z r h} : [H, H]
+  in    x                  : [I]
+  in    z, r, h̃, h_out_adj : [H]
+  in    h                  : [H] = h0
+  mem   h0        : [H]
+  mem   W_{z r h} : [H, I]
+  mem   U_{z r h} : [H, H]
   state h_adj, {z r h̃}_pre_adj : [H] = 0
   h_adj = h_out_adj + U_zᵀ @ z_pre_adj[t+1] + U_rᵀ @ r_pre_adj[t+1] + (U_hᵀ @ h̃_pre_adj[t+1]) ⊙ r[t+1]
           + h_adj[t+1] ⊙ (1 − z[t+1])

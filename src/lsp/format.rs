@@ -1,30 +1,13 @@
 //! The canonical form of a text that is being edited.
 
 use crate::source::Sources;
-use crate::syntax::lex::{self, Kind};
-use crate::syntax::print::{Style, print_file};
-use crate::syntax::{ast, parse};
+use crate::syntax::{self, Format};
 
-/// A text in canonical form; `None` if it cannot be read, or has comments, which the printer of trees does not keep.
+/// A text in canonical form, with its comments; `None` if it cannot be read.
 pub fn formatted(text: &str) -> Option<String> {
     let mut sources = Sources::default();
     let file = sources.add("text.rnn", text);
-    let (tree, diagnostics): (ast::File, _) = parse(&sources, file);
-    if diagnostics.iter().any(|d| d.is_error()) || has_comments(text) {
-        return None;
-    }
-    Some(print_file(&tree, Style::UNICODE))
-}
-
-/// Whether a text has comments beside its documentation.
-fn has_comments(text: &str) -> bool {
-    let tokens = lex::tokens(text);
-    let ends = std::iter::once(0).chain(tokens.iter().map(|t| t.end()));
-    let starts = tokens.iter().map(|t| t.start).chain([text.len()]);
-    let between = ends.zip(starts).any(|(a, b)| text.get(a..b).is_some_and(|gap| gap.contains('#')));
-    // Documentation inside a statement is kept by no tree.
-    let after = tokens.iter().any(|t| t.kind == Kind::Doc && !t.first_on_line);
-    between || after
+    syntax::format(&sources, file, Format::default()).ok()
 }
 
 /// The part of a text that differs, and what it becomes: bytes of `old`, and the new text for them.
@@ -67,9 +50,9 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_is_never_lost() {
-        assert!(formatted("cell A(I) { in x : [I]; out x }\n").is_some());
-        assert_eq!(formatted("cell A(I) { in x : [I]; out x } # why\n"), None);
+    fn comments_are_kept() {
+        let text = formatted("cell A(I) { in x : [I]; out x } # why\n");
+        assert!(text.is_some_and(|t| t.contains("# why")));
         assert_eq!(formatted("cell A(I) { in x : [I\n"), None);
     }
 }

@@ -282,7 +282,7 @@ impl Planner<'_> {
             self.keep_for_all(flow.view(*v).base);
         }
         for state in flow.states.iter().filter(|s| s.is_read()) {
-            self.keep_for_all(state.base);
+            self.keep_for_all(flow.view(state.base).base);
             for v in state.boundary() {
                 self.keep_for_all(flow.view(v).base);
             }

@@ -426,7 +426,7 @@ impl Order {
         }
         for state in &flow.states {
             if state.is_read() {
-                kept[state.base.index()] = true;
+                kept[flow.view(state.base).base.index()] = true;
                 for v in state.boundary() {
                     kept[flow.view(v).base.index()] = true;
                 }

@@ -145,8 +145,11 @@ impl Packer<'_> {
 
     /// The kernel that alone reads an accumulator, element by element.
     fn dies_in(&self, z: Val) -> Option<KernelKey> {
-        let kept = self.flow.outputs.iter().any(|(_, v)| self.flow.view(*v).base == z)
-            || self.flow.states.iter().any(|s| s.base == z || s.boundary().any(|v| v == z));
+        let kept =
+            self.flow.outputs.iter().any(|(_, v)| self.flow.view(*v).base == z)
+                || self.flow.states.iter().any(|s| {
+                    std::iter::once(s.base).chain(s.boundary()).any(|v| self.flow.view(v).base == z)
+                });
         let mut key = None;
         for r in &self.order.readers[z.index()] {
             let own = self.order.kernel[r.index()]?;

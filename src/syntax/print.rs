@@ -231,6 +231,7 @@ impl<'p> Printer<'p> {
 
     fn new_line(&mut self, indent: usize) {
         self.is_broken = true;
+        self.out.truncate(self.out.trim_end_matches(' ').len());
         self.out.push('\n');
         self.line += 1;
         self.column = indent;

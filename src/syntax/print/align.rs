@@ -108,9 +108,10 @@ impl<'p> Printer<'p> {
     fn end(&mut self, is_empty: bool) {
         let at = self.find("}");
         self.indent += 2;
-        let none = self.comments(at, self.indent, true, is_empty);
+        let said = self.said;
+        self.comments(at, self.indent, true, is_empty);
         self.indent -= 2;
-        if is_empty && none {
+        if is_empty && said == self.said {
             return self.put("}");
         }
         self.new_line(self.indent);

@@ -22,7 +22,7 @@ impl<'p> Printer<'p> {
     /// author's blank lines stay, one of each; `is_first`: but for one right here.
     pub(super) fn begin(&mut self, blanks: bool, is_first: bool) {
         let at = self.peek();
-        let is_first = self.comments(at, self.indent, blanks, is_first) && is_first;
+        let is_first = self.comments(at, self.indent, blanks, is_first);
         let blank = blanks && !is_first && self.source.is_some_and(|s| s.trivia.is_behind_blank(at));
         self.start_line(self.indent, blank);
     }
@@ -69,10 +69,10 @@ impl<'p> Printer<'p> {
         self.comments(usize::MAX, 0, true, is_first);
     }
 
-    /// Writes the comments before a token that were not written yet. Says whether there was none.
+    /// Writes the comments before a token that were not written yet. Says whether what follows is first in its block: if it
+    /// was, and no comment stands on a line of its own.
     pub(super) fn comments(&mut self, at: usize, indent: usize, blanks: bool, mut is_first: bool) -> bool {
-        let Some(source) = self.source else { return true };
-        let before = self.said;
+        let Some(source) = self.source else { return is_first };
         while let Some(comment) = source.trivia.comments.get(self.said).filter(|c| c.before <= at) {
             self.said += 1;
             self.is_broken = true;
@@ -85,12 +85,12 @@ impl<'p> Printer<'p> {
                 _ => {
                     self.start_line(indent, blanks && comment.blank && !is_first);
                     self.raw(comment.text);
+                    is_first = false;
                 }
             }
-            is_first = false;
             self.is_ended = true;
         }
-        self.said == before
+        is_first
     }
 
     fn comment_behind(&mut self, text: &str, is_under: bool) {

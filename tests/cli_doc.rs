@@ -131,8 +131,10 @@ fn the_gallery_of_the_stdlib() {
     for (path, text) in rnnc::stdlib::FILES {
         for heading in rnnc::syntax::outline(text) {
             let Some(name) = heading.name else { continue };
-            let link = index.descendants().find(|n| n.has_tag_name("a") && n.text().is_none() && {
-                n.first_element_child().and_then(|c| c.text()) == Some(&*name)
+            let link = index.descendants().find(|n| {
+                n.has_tag_name("a") && n.text().is_none() && {
+                    n.first_element_child().and_then(|c| c.text()) == Some(&*name)
+                }
             });
             let url = link.and_then(|n| n.attribute("href")).unwrap_or_else(|| panic!("{path}: {name}"));
             let xml = as_xml(pages.page(url));
@@ -178,11 +180,14 @@ fn a_file_of_ones_own() {
         "<h2 id=\"used-by\">",
         "<h2 id=\"gradient\">",
     ] {
-        assert!(leak.contains(part), "{part} is missing in\n{leak}");
+        assert!(leak.contains(part), "{part} is missing");
     }
-    assert!(!leak.contains("<b>"), "{leak}");
+    assert!(!leak.contains("<b>"));
     let squashed = pages.page("own.Squashed.html");
-    assert!(squashed.contains("What it changes") && squashed.contains("href=\"own.Leak.html\""), "{squashed}");
+    assert!(
+        squashed.contains("What it changes") && squashed.contains("href=\"own.Leak.html\""),
+        "{squashed}"
+    );
     // A cell parameter has no name that could be left open, and nothing checks this layer.
     assert!(pages.page("own.Twice.html").contains("cannot be built by itself"));
     assert!(pages.page("own.less.html").contains("<h2 id=\"equations\">"));
@@ -226,7 +231,9 @@ fn what_cannot_be_shown_is_refused() {
 #[test]
 fn gradients_as_pages() {
     let place = Place::new();
-    for (i, recipe) in ["LSTM(I, H)", "MDLSTM(I, H, D = 2)", "TreeLSTM(I, H)", "MatchLSTM(D, H)"].iter().enumerate() {
+    for (i, recipe) in
+        ["LSTM(I, H)", "MDLSTM(I, H, D = 2)", "TreeLSTM(I, H)", "MatchLSTM(D, H)"].iter().enumerate()
+    {
         let file = format!("pages/{i}.html");
         std::fs::create_dir_all(place.path("pages")).expect("a folder");
         place.good(&["grad", "--cell", recipe, "--html", &file]);
@@ -243,7 +250,7 @@ fn gradients_as_pages() {
     // Formulas are right without a script, and nothing is loaded.
     assert!(has(page.root(), "math") && links(&page).count() == 0);
     let only = pages.page("only.html");
-    assert!(only.contains("U_f_adj") && !only.contains("W_f_adj") && !only.contains("x_adj\""), "{only}");
+    assert!(only.contains("U_f_adj") && !only.contains("W_f_adj") && !only.contains("x_adj\""));
     // Beside the equation of f stand the adjoint of its inside and the gradients of its parameters.
     let pair = page.descendants().find(|n| n.attribute("class") == Some("pair")).expect("a pair");
     let derived = pair.descendants().find(|n| n.attribute("class") == Some("derived")).expect("derived");

@@ -11,10 +11,8 @@ fn math(text: &str) -> rnnc::typeset::Math {
     let mut sources = Sources::default();
     let file = sources.add("<formula>", text);
     let e = syntax::parse_expr(&sources, file).unwrap_or_else(|e| panic!("{text}: {}", e[0].message));
-    let notation = Notation {
-        over: [("h".to_string(), "t".to_string())].into(),
-        chains: ["t".to_string()].into(),
-    };
+    let notation =
+        Notation { over: [("h".to_string(), "t".to_string())].into(), chains: ["t".to_string()].into() };
     notation.expr(&e)
 }
 
@@ -72,7 +70,8 @@ const ALL: [&str; 48] = [
 
 #[test]
 fn every_construct_in_latex() {
-    let lines: Vec<String> = ALL.iter().map(|text| format!("{text:48} {}", latex::latex(&math(text)))).collect();
+    let lines: Vec<String> =
+        ALL.iter().map(|text| format!("{text:48} {}", latex::latex(&math(text)))).collect();
     insta::assert_snapshot!("latex", lines.join("\n"));
 }
 
@@ -98,7 +97,8 @@ fn every_construct_in_mathml_is_well_formed() {
 #[test]
 fn mathml_as_it_is_written() {
     let some = ["f ⊙ c[t-1] + a < b", "∑ k in 1..n: W_h̃ @ x[k]", "if a > 0 then b else 0", "sqrt(a / b)ᵀ"];
-    let lines: Vec<String> = some.iter().map(|text| format!("{text}\n  {}", mathml::inline(&math(text)))).collect();
+    let lines: Vec<String> =
+        some.iter().map(|text| format!("{text}\n  {}", mathml::inline(&math(text)))).collect();
     insta::assert_snapshot!("mathml", lines.join("\n"));
 }
 

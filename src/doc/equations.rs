@@ -2,6 +2,8 @@
 
 use super::formula::{self, formula};
 use super::site::{Entry, Site};
+use super::tables;
+use crate::resolve::Library;
 use crate::resolve::text::{self, Kind, SideKey, Text};
 use crate::syntax::ast::*;
 use crate::syntax::visit;
@@ -9,9 +11,15 @@ use crate::typeset::{Formula, Notation};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Cells that are derived from each other in a circle have been refused; here it is not followed for ever.
+const MAX_LAYERS: usize = 64;
+
 pub fn section(site: &Site, entry: &Entry, text: &Text) -> Markup {
     let notation = notation(entry.item, text);
-    let lines: Vec<Formula> = text.entries.iter().flat_map(|e| formulas(e, &notation)).collect();
+    let places = places(entry.item, text, site.input.library, MAX_LAYERS);
+    let mut entries: Vec<&text::Entry> = text.entries.iter().collect();
+    entries.sort_by_key(|e| places.get(&e.name).copied().unwrap_or((usize::MAX, 0)));
+    let lines: Vec<Formula> = entries.into_iter().flat_map(|e| formulas(e, &notation)).collect();
     let results = results(entry.item, text, &notation);
     html! {
         @if !lines.is_empty() || !results.is_empty() || text.result.is_some() {
@@ -32,6 +40,20 @@ pub fn section(site: &Site, entry: &Entry, text: &Text) -> Markup {
             p class="wrong" { "Its base is not known in " (site.files[entry.file].path) "." }
         }
     }
+}
+
+/// Where the equation of each name stands on the page; an override stands where it stands in the base.
+fn places(item: &Item, text: &Text, library: &Library, most: usize) -> BTreeMap<Name, (usize, u32)> {
+    let mut places = match tables::base(item, library) {
+        Some((base, id)) if most > 0 => self::places(library.item(id), &base, library, most - 1),
+        _ => BTreeMap::new(),
+    };
+    for e in &text.entries {
+        if let Some(q) = &e.equated {
+            places.entry(e.name.clone()).or_insert((q.layer, q.span.start));
+        }
+    }
+    places
 }
 
 /// One entry with its declaration and its equation.

@@ -5,7 +5,7 @@ use super::frame;
 use crate::dataflow::{Dataflow, svg};
 use crate::eqn::flops::{Count, Flops};
 use crate::grad::print::reading::{Head, Pair, Reading};
-use crate::typeset::{Math, latex};
+use crate::typeset::{Notation, latex};
 use maud::{Markup, PreEscaped, html};
 
 /// A page with everything in it. `text`: the derived equations as the tool prints them.
@@ -44,11 +44,16 @@ pub fn picture(flow: &Dataflow, id: &str) -> Markup {
 
 /// What the marks mean, only those that occur.
 pub fn legend(reading: &Reading) -> Markup {
-    let bar = |name: &str| formula::math(&reading.notation.name(name));
+    let shown = |name: &str| formula::math(&reading.notation.name(name));
+    let plain = |name: &&str| !name.contains("_pre_") && !name.starts_with("part") && !name.contains("_read");
+    let names = reading.adjoint.iter().filter_map(|e| e.name.strip_suffix("_adj").map(|_| e.name.as_str()));
+    let example = names.filter(plain).next().and_then(|adj| Some((adj, adj.strip_suffix("_adj")?)));
     let is_used = |what: &str| reading.adjoint.iter().any(|e| mentions(&e.equation.value, what));
     let is_tree = reading.point == "node";
     html! {
-        (bar("x_adj")) " is the derivative of the loss by " (bar("x")) ". "
+        @if let Some((adjoint, name)) = example {
+            (shown(adjoint)) " is the derivative of the loss by " (shown(name)) ". "
+        }
         @if reading.adjoint.iter().any(|e| e.name.contains("_pre")) {
             "A bar with " i { "pre" } " belongs to what stands inside the function of an equation. "
         }
@@ -82,7 +87,9 @@ pub fn costs(reading: &Reading) -> Markup {
         }
     };
     let once = |what: &str, flops: &Flops| match formula::work(&flops.once) {
-        Some(work) if !reading.point.is_empty() => html! { li { (what) ", once for an example: " (work) } },
+        Some(work) if !reading.point.is_empty() => {
+            html! { p { (what) ", once for an example: " (work) "." } }
+        }
         _ => html! {},
     };
     let (forward, backward) = match reading.point {
@@ -96,7 +103,8 @@ pub fn costs(reading: &Reading) -> Markup {
                 tbody { (row("forward", &forward)) (row("backward", &backward)) }
             }
         }
-        ul { (once("forward", &reading.forward_flops)) (once("backward", &reading.backward_flops)) }
+        (once("Forward", &reading.forward_flops))
+        (once("Backward", &reading.backward_flops))
         p class="pale" {
             "Counted as compiled, each value once: two flops for each multiply-add of a product, one for each other "
             "arithmetic operation, comparison or choice on a number. Functions (exp, tanh, σ, sqrt, …) are counted apart. "
@@ -148,14 +156,15 @@ fn starts(reading: &Reading) -> Markup {
         return html! {};
     }
     let shown = reading.starts.iter().map(|(name, value)| {
-        html! { (formula::math(&Math::row([reading.notation.name(name)]))) ": " (formula::math(&reading.notation.expr(value))) }
+        let plain = Notation::default().name(name);
+        html! { (formula::math(&plain)) " is " (formula::math(&reading.notation.expr(value))) }
     });
     let shown: Vec<Markup> = shown.collect();
     html! {
         p class="pale" {
-            "Before the first point (0 unless something is given): "
-            @for (i, one) in shown.iter().enumerate() { @if i > 0 { "; " } (one) }
-            "."
+            "Before the first point "
+            @for (i, one) in shown.iter().enumerate() { @if i > 0 { ", " } (one) }
+            "; an initial value that is not given is what its state declares."
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn page(site: &Site) -> String {
             h1 { (site.input.title) }
             form action="index.html" role="search" {
                 label for="search" { "Search " (count) (if count == 1 { " item" } else { " items" }) }
-                input id="search" name="q" type="search" autocomplete="off" autofocus;
+                input id="search" name="q" type="search" autocomplete="off";
             }
             p id="none" hidden { "Nothing has all of these words." }
             @for f in 0..site.files.len() { (file(site, f)) }

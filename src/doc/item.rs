@@ -78,7 +78,8 @@ pub fn page(site: &Site, i: usize) -> String {
     let source = &site.files[entry.file];
     let (text, _) = text_of(library, entry.id);
     let mistakes: Vec<&Diagnostic> = site.mistakes(entry.item).collect();
-    let built = match mistakes.is_empty() {
+    let is_good = mistakes.is_empty();
+    let built = match is_good {
         true => recipe::build(library, entry.id, source.id),
         false => Err(Vec::new()),
     };
@@ -101,9 +102,12 @@ pub fn page(site: &Site, i: usize) -> String {
             (tables::declarations(&text, graph, sources))
             @match &built {
                 Ok(built) => (of_graph(built)),
-                Err(why) if !why.is_empty() => {
+                Err(why) if is_good => {
                     h2 id="graph" { "As it is computed" }
                     p { "This item cannot be built by itself, so nothing is derived from it here." }
+                    @if why.is_empty() {
+                        p { "What it takes has no default; a line " code { "check grad " (entry.name) "(…)" } " in its file says with what." }
+                    }
                     (messages(site, why.iter()))
                 }
                 Err(_) => "",

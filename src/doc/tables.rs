@@ -62,8 +62,8 @@ pub fn declarations(text: &Text, graph: Option<&Graph>, sources: &Sources) -> Ma
     html! {
         (inputs(text, sources))
         @for (kind, id, title) in [
-            (Kind::In, "inputs", "Inputs, one a point"),
-            (Kind::Mem, "memories", "Inputs, the same at every point"),
+            (Kind::In, "inputs", "Inputs at each point"),
+            (Kind::Mem, "memories", "Inputs that are the same at every point"),
             (Kind::State, "states", "States"),
             (Kind::Noise, "noise", "Noise"),
             (Kind::Part, "parts", "Parts"),

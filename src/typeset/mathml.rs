@@ -75,14 +75,15 @@ fn write(math: &Math, out: &mut String) {
         Math::Fraction(a, b) => group("mfrac", &[a, b], out),
         Math::Root(inner) => group("msqrt", &[inner], out),
         Math::Cases(cases) => {
-            out.push_str("<mrow><mo form=\"prefix\">{</mo><mtable class=\"cases\">");
+            // A line in place of a brace: without a font for formulas, which many systems lack, braces do not grow.
+            out.push_str("<mtable class=\"cases\">");
             for (value, condition) in cases {
                 out.push_str("<mtr><mtd>");
                 write(value, out);
                 out.push_str("</mtd><mtd>");
                 match condition {
                     Some(condition) => {
-                        out.push_str("<mrow><mtext>if </mtext>");
+                        out.push_str("<mrow><mtext>if\u{a0}</mtext>");
                         write(condition, out);
                         out.push_str("</mrow>");
                     }
@@ -90,7 +91,7 @@ fn write(math: &Math, out: &mut String) {
                 }
                 out.push_str("</mtd></mtr>");
             }
-            out.push_str("</mtable></mrow>");
+            out.push_str("</mtable>");
         }
         Math::Reference { name, shown } => {
             let _ = write!(out, "<mrow data-n=\"{}\">", escaped(name));

@@ -279,10 +279,9 @@ impl Walk<'_> {
             _ => {}
         }
         let head = match &callee.kind {
-            ExprKind::Name(_) if name.chars().count() > 1 => {
-                let word = Math::word(name.clone());
-                Math::Reference { name, shown: Box::new(word) }
-            }
+            // A function is no value, so nothing is marked together with it.
+            ExprKind::Name(_) if name.chars().count() > 1 => Math::word(name),
+            ExprKind::Name(_) => names::name(&name, None),
             _ => self.expr(callee, ATOM),
         };
         let args = args.iter().map(|arg| {
@@ -334,7 +333,12 @@ impl Walk<'_> {
 
     fn written(&self, name: &str, place: Option<Math>) -> Math {
         let place = place.or_else(|| self.notation.over.get(name).map(|v| names::name(v, None)));
-        Math::Reference { name: name.to_string(), shown: Box::new(names::name(name, place)) }
+        let shown = names::name(name, place);
+        // Nor is it with a variable.
+        match self.notation.chains.contains(name) {
+            true => shown,
+            false => Math::Reference { name: name.to_string(), shown: Box::new(shown) },
+        }
     }
 }
 

@@ -509,15 +509,20 @@ impl Writer<'_> {
         Ok(sum.unwrap_or_else(|| tree::number(0.0)))
     }
 
-    fn terms(&self, root: NodeId) -> Vec<(NodeId, bool)> {
+    fn terms(&mut self, root: NodeId) -> Vec<(NodeId, bool)> {
         let (mut open, mut terms) = (vec![(root, false)], Vec::new());
         while let Some((id, negative)) = open.pop() {
             let is_open = id == root || !self.names.contains_key(&id);
+            // What is dissolved into the sum is done, too.
+            let known = terms.len();
             match self.graph.node(id).op {
                 Op::Binary(Binary::Add, a, b) if is_open => open.extend([(b, negative), (a, negative)]),
                 Op::Binary(Binary::Sub, a, b) if is_open => open.extend([(b, !negative), (a, negative)]),
                 Op::Unary(Unary::Neg, a) if is_open => open.push((a, !negative)),
                 _ => terms.push((id, negative)),
+            }
+            if terms.len() == known {
+                self.written.insert(id);
             }
         }
         terms
@@ -612,10 +617,11 @@ impl Writer<'_> {
         Ok((negative, product.unwrap_or_else(|| tree::number(number))))
     }
 
-    fn factors(&self, root: NodeId, divides: bool, found: &mut Factors) {
+    fn factors(&mut self, root: NodeId, divides: bool, found: &mut Factors) {
         let mut open = vec![(root, divides)];
         while let Some((id, divides)) = open.pop() {
             let is_open = id == root || !self.names.contains_key(&id);
+            let known = found.all.len();
             match self.graph.node(id).op {
                 Op::Binary(Binary::Mul | Binary::MulZero, a, b) if is_open => {
                     open.extend([(b, divides), (a, divides)]);
@@ -627,6 +633,9 @@ impl Writer<'_> {
                 }
                 Op::Const(c) if c.is_finite() && !divides => found.number *= c,
                 _ => found.all.push((id, divides)),
+            }
+            if found.all.len() == known {
+                self.written.insert(id);
             }
         }
     }

@@ -13,7 +13,9 @@ use crate::source::FileId;
 use crate::weights::errors::unreadable;
 use std::path::{Path, PathBuf};
 
-/// Write a site of files: a page for each cell, layer, model and function, an index with a search
+/// Write a site about files, to read in a browser
+///
+/// It has a page for each cell, layer, model and function, and an index with a search.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  rnnc doc mine.rnn -o site\n  rnnc doc . -o site --title 'Our cells'\n  rnnc doc --stdlib -o gallery\n\nOpen site/index.html in a browser; it needs no server and no network."

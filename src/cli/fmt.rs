@@ -12,13 +12,13 @@ use crate::weights::errors;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Write files in canonical form: aligned, lines broken, comments and single blank lines kept
+/// Write files in canonical form, with their comments
 ///
-/// Only spaces, line breaks and separators change: what a file means is compared before it is written. A file with
+/// Equations are aligned, long lines broken, single blank lines kept. Only spaces, line breaks and separators change: what a file means is compared before it is written. A file with
 /// mistakes in its syntax is left as it is, with a message; the others are formatted all the same.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc fmt my.rnn\n  rnnc fmt --check stdlib models\n  rnnc fmt --ascii - < my.rnn > plain.rnn"
+    after_help = "Examples:\n  rnnc fmt mine.rnn\n  rnnc fmt --check mine.rnn models\n  rnnc fmt --ascii mine.rnn"
 )]
 pub struct Fmt {
     /// Files, folders whose `.rnn` files are taken, or `-`: standard input to standard output

@@ -21,10 +21,12 @@ use server::Server;
 use std::io::BufReader;
 use std::sync::mpsc;
 
-/// Serve editors: diagnostics as you type, hover, definitions, rename, completion and more, over standard input and output
+/// Serve editors: mistakes as you type, hover, rename, completion
+///
+/// Speaks the language server protocol over standard input and output.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc lsp\n  nvim --cmd \"lua vim.lsp.start({ name = 'rnnc', cmd = { 'rnnc', 'lsp' } })\" cell.rnn\n\nAn editor starts it; editors/README.md says how for VS Code, Neovim, Helix and Emacs."
+    after_help = "Examples:\n  rnnc lsp\n\nAn editor starts it; editors/README.md says how for VS Code, Neovim, Helix and Emacs."
 )]
 pub struct Lsp {
     /// Accepted, as editors pass it: standard input and output are all there is

@@ -13,14 +13,12 @@ use crate::diag::Diagnostic;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Write a page about a training run: curves, settings, speed, samples
+/// Write a page about a training run: curves, settings, samples
 ///
 /// The page is one HTML file that needs no network. `rnnc train` writes it at the end of a run, also of one that was stopped;
 /// this command makes it from the folder of any run, such as one that goes on.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  rnnc report runs/charlm-1\n  rnnc report runs/charlm-1 --out charlm.html"
-)]
+#[command(after_help = "Examples:\n  rnnc report runs/mine\n  rnnc report runs/mine --out mine.html")]
 pub struct Report {
     /// The folder that `rnnc train` wrote
     #[arg(value_name = "DIR")]

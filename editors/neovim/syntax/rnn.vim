@@ -12,7 +12,7 @@ syntax match rnnItem /^\(use\|cell\|layer\|model\|fn\|layout\|test\|check\)\>/
 syntax match rnnStatement /\(^\s\+\|[{;]\s*\)\@<=\(in\|mem\|state\|param\|noise\|dim\|part\|at\|out\|loss\|metric\|generate\|data\|train\|set\|expect\)\>\ze\s*\([^ \t=]\|$\)/
 syntax keyword rnnWord if then else and or not in mod div
 syntax keyword rnnConstant true false
-syntax keyword rnnOther over with within where per for from until of prev next leaf grad
+syntax keyword rnnOther over with within where per for from until of prev next leaf grad snapshot weights
 syntax keyword rnnType chain grid tree seq id bool real
 syntax keyword rnnFold sum prod mean concat
 syntax match rnnOperator /[-+*/@^=<>~|⊙·−∑∏∈≤≥≠≈±²³ᵀ]/

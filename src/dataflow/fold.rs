@@ -32,14 +32,14 @@ pub fn families(flow: Dataflow) -> Dataflow {
 /// Parameters that only one node reads are said in it.
 fn absorb(mut flow: Dataflow) -> Dataflow {
     let mut gone = vec![false; flow.nodes.len()];
-    for i in 0..flow.nodes.len() {
+    for (i, gone) in gone.iter_mut().enumerate() {
         let mut readers = flow.edges.iter().filter(|e| e.from == i).map(|e| e.to);
         let (first, more) = (readers.next(), readers.next());
         if let (Kind::Param, Some(reader), None) = (flow.nodes[i].kind, first, more) {
             let names = std::iter::once(flow.nodes[i].label.clone());
             let params = names.chain(std::mem::take(&mut flow.nodes[reader].params)).collect();
             flow.nodes[reader].params = braces(params, false);
-            gone[i] = true;
+            *gone = true;
         }
     }
     let mut at = Vec::new();

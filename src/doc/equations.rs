@@ -172,7 +172,14 @@ fn results(item: &Item, text: &Text, notation: &Notation) -> Vec<(String, Markup
             Some(name) => format!("out {} =", name.written),
             None => "out".into(),
         };
-        all.push((label, formula::math(&notation.expr(&out.value))));
+        let value = formula::math(&notation.expr(&out.value));
+        let shown = match &out.for_ {
+            Some((axis, at)) => html! {
+                (value) " for " (formula::math(&notation.name(&axis.name))) " = " (formula::math(&notation.expr(at)))
+            },
+            None => value,
+        };
+        all.push((label, shown));
     }
     for stmt in &text.blocks {
         match &stmt.kind {

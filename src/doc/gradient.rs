@@ -46,8 +46,9 @@ pub fn picture(flow: &Dataflow, id: &str) -> Markup {
 pub fn legend(reading: &Reading) -> Markup {
     let shown = |name: &str| formula::math(&reading.notation.name(name));
     let plain = |name: &&str| !name.contains("_pre_") && !name.starts_with("part") && !name.contains("_read");
-    let names = reading.adjoint.iter().filter_map(|e| e.name.strip_suffix("_adj").map(|_| e.name.as_str()));
-    let example = names.filter(plain).next().and_then(|adj| Some((adj, adj.strip_suffix("_adj")?)));
+    let mut names =
+        reading.adjoint.iter().filter_map(|e| e.name.strip_suffix("_adj").map(|_| e.name.as_str()));
+    let example = names.find(plain).and_then(|adj| Some((adj, adj.strip_suffix("_adj")?)));
     let is_used = |what: &str| reading.adjoint.iter().any(|e| mentions(&e.equation.value, what));
     let is_tree = reading.point == "node";
     html! {

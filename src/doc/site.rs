@@ -52,7 +52,7 @@ pub struct Unread {
 
 pub struct SourcePage<'a> {
     pub id: FileId,
-    /// As it is shown: `lstm.rnn`.
+    /// As it is shown: `mine.rnn`.
     pub path: String,
     pub url: String,
     pub text: &'a str,
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn names_of_pages_differ_in_more_than_capitals() {
         let mut urls = Urls::default();
-        let made = ["a.LN", "a.ln", "σ", "../x", "index"].map(|n| urls.free(n));
-        assert_eq!(made, ["a.LN.html", "a.ln-2.html", "sigmoid.html", "x.html", "index-2.html"]);
+        let made = ["a.Ab", "a.ab", "σ", "../x", "index"].map(|n| urls.free(n));
+        assert_eq!(made, ["a.Ab.html", "a.ab-2.html", "sigmoid.html", "x.html", "index-2.html"]);
     }
 }

@@ -232,7 +232,7 @@ fn params(groups: &[Group], graph: Option<&Graph>, sources: &Sources) -> Markup 
                                     @if graph.is_some() {
                                         td {
                                             @match own(group) {
-                                                Some(d) if is_there(group) => (formula::dim(&d)),
+                                                Some(d) if is_there(group) => { (formula::dim(&d)) (missing(group, &counts)) }
                                                 _ => span class="pale" { "not there with these options" },
                                             }
                                         }
@@ -244,6 +244,17 @@ fn params(groups: &[Group], graph: Option<&Graph>, sources: &Sources) -> Markup 
                 }
             }
             @if let Some(total) = total.filter(|_| graph.is_some()) { p { (sum(&total, inner)) } }
+        }
+    }
+}
+
+/// Names of a group that nothing reads, so that they are not there.
+fn missing(group: &Group, counts: &BTreeMap<&str, Dim>) -> Markup {
+    let gone = group.names.iter().filter(|n| !counts.contains_key(n.as_str())).cloned();
+    let gone = braces(gone.collect());
+    html! {
+        @if !gone.is_empty() {
+            " " span class="pale" { "without " @for (i, n) in gone.iter().enumerate() { @if i > 0 { ", " } code { (n) } } }
         }
     }
 }
@@ -267,7 +278,7 @@ fn grouped(n: i64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 && out != "-" {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) && out != "-" {
             out.push('\u{202f}');
         }
         out.push(c);

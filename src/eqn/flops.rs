@@ -12,7 +12,7 @@ use crate::shape::{Bindings, Dim, DimError};
 /// `None` where a number is too large to be written.
 pub type Count = Option<Dim>;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flops {
     /// Of each point.
     pub each: Work,
@@ -29,12 +29,6 @@ pub struct Work {
 impl Default for Work {
     fn default() -> Work {
         Work { arithmetic: Some(Dim::default()), functions: Some(Dim::default()) }
-    }
-}
-
-impl Default for Flops {
-    fn default() -> Flops {
-        Flops { each: Work::default(), once: Work::default() }
     }
 }
 
@@ -85,6 +79,11 @@ fn combine(a: &Count, b: &Count, f: impl Fn(&Dim, &Dim) -> Result<Dim, DimError>
     f(a.as_ref()?, b.as_ref()?).ok()
 }
 
+/// A product that may have become too large.
+fn times(all: Dim, factor: Count) -> Count {
+    all.mul(&factor?).ok()
+}
+
 /// All operations of a graph, each counted once. `own`: the axes of its own domain.
 pub fn total(graph: &Graph, own: &[DomainId]) -> Flops {
     sum(graph, graph.node_ids(), own)
@@ -109,8 +108,7 @@ fn node(graph: &Graph, id: NodeId, own: &[DomainId]) -> Flops {
     let axes = graph.axes(domain);
     let is_own = axes.iter().any(|a| own.contains(a));
     let others = axes.iter().filter(|a| !own.contains(a));
-    let points =
-        others.fold(Some(Dim::constant(1)), |all, axis| combine(&all, &extent(graph, *axis), Dim::mul));
+    let points = others.map(|axis| extent(graph, *axis)).try_fold(Dim::constant(1), times);
     let work = work.times(&points);
     match is_own {
         true => Flops { each: work, ..Flops::default() },
@@ -126,9 +124,7 @@ fn extent(graph: &Graph, axis: DomainId) -> Count {
         DomainKind::Derived(length) => {
             let mut sum = Some(Dim::default());
             for (k, axes) in &length.0 {
-                let term = axes.iter().fold(Some(Dim::constant(*k)), |all, axis| {
-                    combine(&all, &extent(graph, *axis), Dim::mul)
-                });
+                let term = axes.iter().map(|axis| extent(graph, *axis)).try_fold(Dim::constant(*k), times);
                 sum = combine(&sum, &term, Dim::add);
             }
             sum
@@ -138,7 +134,7 @@ fn extent(graph: &Graph, axis: DomainId) -> Count {
 }
 
 fn elements(graph: &Graph, id: NodeId) -> Count {
-    graph.shape(id).iter().fold(Some(Dim::constant(1)), |all, d| combine(&all, &Some(d.clone()), Dim::mul))
+    graph.shape(id).iter().cloned().map(Some).try_fold(Dim::constant(1), times)
 }
 
 fn at_a_point(graph: &Graph, id: NodeId) -> Work {

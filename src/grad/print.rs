@@ -4,8 +4,9 @@
 //! `in` and `mem`, the adjoints that are carried against the scan as `state`, an equation for every adjoint
 //! that is used more than once, the gradients as `out`.
 //! Names are the author's; families with one form are written once, with braces.
-//! [`write`] writes one value, [`family`] joins what is alike, [`tree`] makes the nodes of the tree.
+//! [`plan`] decides what has an equation and how everything is called, [`write`] writes one value, [`family`] joins what is alike, [`tree`] makes the nodes of the tree.
 
+mod arithmetic;
 mod family;
 mod place;
 mod plan;

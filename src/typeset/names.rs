@@ -58,11 +58,7 @@ pub fn name(name: &str, place: Option<Math>) -> Math {
     }
     let boxed =
         |parts: Vec<Math>, join: fn(Vec<Math>) -> Math| (!parts.is_empty()).then(|| Box::new(join(parts)));
-    Math::Scripts {
-        base: Box::new(shown),
-        below: boxed(below, |p| Math::list(p)),
-        above: boxed(above, |p| Math::row(p)),
-    }
+    Math::Scripts { base: Box::new(shown), below: boxed(below, Math::list), above: boxed(above, Math::row) }
 }
 
 fn between(parts: Vec<Math>, sign: Symbol) -> Vec<Math> {

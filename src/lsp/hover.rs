@@ -221,7 +221,7 @@ pub fn header(view: &View, item: &Item) -> String {
     format!("{word} {own}{derived}")
 }
 
-/// `in LSTM, standard library, lstm.rnn`.
+/// `in NAME, standard library, FILE.rnn`.
 fn origin(view: &View, symbol: &Symbol, item: &Item) -> String {
     let path = view.path(item.span.file);
     let name = path.rsplit('/').next().unwrap_or(path);

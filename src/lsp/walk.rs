@@ -163,9 +163,26 @@ impl Walk<'_> {
                 self.body(&model.body);
             }
             ItemKind::Test(test) => self.body(&test.body),
-            ItemKind::Check(check) => self.recipe(&check.recipe),
+            ItemKind::Check(check) => self.check(&check.recipe),
             ItemKind::Layout(layout) => self.layout(item.span, docs, layout),
         }
+    }
+
+    /// A recipe outside of all items: a name that means nothing there is a dimension of any extent.
+    fn check(&mut self, recipe: &Expr) {
+        if let ExprKind::Call { args, .. } = &recipe.kind {
+            for arg in args.iter().filter(|a| a.name.is_none()) {
+                if let ExprKind::Name(p) = &arg.value.kind
+                    && let name = plain(p)
+                    && self.item_symbol(&name, p.span.file).is_none()
+                {
+                    let symbol = Symbol::new(self.owner(), Space::Dim, &name);
+                    self.bound.push((name, symbol));
+                }
+            }
+        }
+        self.recipe(recipe);
+        self.bound.clear();
     }
 
     fn header(&mut self, span: Span, docs: &[String], word: &'static str, name: &Ident, statics: &[Static]) {

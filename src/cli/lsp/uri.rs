@@ -81,6 +81,6 @@ mod tests {
         assert_eq!(of("file://localhost/a.rnn"), "/a.rnn");
         assert_eq!(of("untitled:Untitled-1"), "untitled:Untitled-1");
         assert_eq!(uri_of("untitled:Untitled-1").unwrap().as_str(), "untitled:Untitled-1");
-        assert_eq!(uri_of("<stdlib>/lstm.rnn"), None);
+        assert_eq!(uri_of("<stdlib>/any.rnn"), None);
     }
 }

@@ -24,22 +24,22 @@ impl Checker<'_> {
             }
         }
         self.did("printed");
-        self.comments(&tree)?;
+        self.comments(&file, &tree)?;
         self.did("formatted");
         Ok(())
     }
 
     /// Its text with comments in it keeps them and its tree, in every spelling.
-    fn comments(&self, tree: &str) -> Checked {
+    fn comments(&self, file: &File, tree: &str) -> Checked {
         let mut rng = Rng::new(self.case.seed);
-        let printed = print::print_file(&self.subject.file, print::Style::UNICODE);
+        let printed = print::print_file(file, print::Style::UNICODE);
         let text = commented(&printed, &mut rng);
         let wrong = |how: Format, what: &str| fail("formatted", format!("{how:?}: {what}:\n{text}"));
         for spelling in [Spelling::AsWritten, Spelling::Unicode, Spelling::Ascii] {
             let how = Format { spelling, width: *rng.pick(&[110, 60, 30]) };
             let mut sources = Sources::default();
-            let file = sources.add("commented.rnn", text.as_str());
-            let once = match format_text(&sources, file, how) {
+            let commented = sources.add("commented.rnn", text.as_str());
+            let once = match format_text(&sources, commented, how) {
                 Ok(once) => once,
                 Err(found) => return wrong(how, &format!("{found:?}")),
             };
@@ -49,8 +49,8 @@ impl Checker<'_> {
             if !parsed(&once).is_ok_and(|again| bare(&again) == tree) {
                 return wrong(how, "another tree");
             }
-            let file = sources.add("formatted.rnn", once.as_str());
-            if !format_text(&sources, file, how).is_ok_and(|twice| twice == once) {
+            let formatted = sources.add("formatted.rnn", once.as_str());
+            if !format_text(&sources, formatted, how).is_ok_and(|twice| twice == once) {
                 return wrong(how, "formatted again it is another text");
             }
         }

@@ -59,7 +59,7 @@ fn a_missing_snapshot_fails_until_it_is_accepted() {
     for title in ["=== Leak(4): eqn\n", "=== Leak(4): grad\n", "=== Leak(4): loops with grad\n"] {
         assert_eq!(text.matches(title).count(), 1, "{text}");
     }
-    assert!(text.contains("  x_adj = h_adj + x_adj[t+1] ⊙ a\n"), "{text}");
+    assert!(text.contains("  x_adj  = h_adj + x_adj[t+1] ⊙ a\n"), "{text}");
     let ran = run(&place, &["test", "leak.rnn"]);
     assert_eq!(
         (ran.code, ran.out.contains("ok    leak.rnn: snapshot Leak(4): 3 stages")),

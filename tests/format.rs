@@ -275,3 +275,20 @@ fn spelling_and_spaces_of_sizes_stay() {
         "  h = rows(W_{a b})\n",
     );
 }
+
+#[test]
+fn documentation_stays_as_it_is() {
+    body(
+        "  ####  two more marks\n  ##\n  ##   indented\n  h = x\n",
+        "  ## ##  two more marks\n  ##\n  ##   indented\n  h = x\n",
+    );
+    body("  ##close\n  h = x\n", "  ## close\n  h = x\n");
+}
+
+#[test]
+fn a_side_at_a_number_that_is_too_great_is_refused() {
+    let mut sources = Sources::default();
+    let file = sources.add("side.rnn", "cell A(I) {\n  at t = 1e999 { h = x }\n}\n");
+    let found = syntax::format(&sources, file, Format::default()).expect_err("it is no number");
+    assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), ["E0119"]);
+}

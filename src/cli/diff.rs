@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn a_group_has_its_line_and_its_neighbours() {
-        let old = "a\nb\nc  \nd\ne\nf\r\ng";
-        let new = "a\nb\nc\nd\ne\nf\ng\n";
-        let expected = "  line 2\n  b\n- c··\n+ c\n  d\n  e\n- f␍\n- g⏎ missing\n+ f\n+ g\n";
+        let old = "a\nb\nc  \nd\nd\ne\nf\r\ng";
+        let new = "a\nb\nc\nd\nd\ne\nf\ng\n";
+        let expected = "  line 2\n  b\n- c··\n+ c\n  d\n  line 6\n  e\n- f␍\n- g⏎ missing\n+ f\n+ g\n";
         assert_eq!(lines(old, new), expected);
         assert!(lines(&"a\n".repeat(200), "").ends_with("  … 141 more lines\n"));
     }

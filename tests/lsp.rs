@@ -442,7 +442,7 @@ fn a_text_is_formatted_with_its_comments() {
     let uri = c.open("b.rnn", "cell A(I){in x:[I] # why\n  y=x*x\n  out y}\n");
     let ask = json!({ "textDocument": { "uri": uri }, "options": { "tabSize": 2, "insertSpaces": true } });
     let edits = c.request("textDocument/formatting", ask).unwrap();
-    assert!(apply(c.text(&uri), &edits).contains("  in x : [I] # why\n"));
+    assert!(apply(c.text(&uri), &edits).contains("  in x : [I]  # why\n"));
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn training_that_comes_to_nan_says_where_and_keeps_what_was_good() {
     let again = place.run(&["train", "m.rnn", "--out", "a", "--resume", "--set", wild]);
     let headline = |text: &str| words(text).split(':').next().unwrap_or("").to_string();
     assert!(
-        again.code == 1 && headline(&again.err) != "" && place.read("a/best.safetensors") == best,
+        again.code == 1 && !headline(&again.err).is_empty() && place.read("a/best.safetensors") == best,
         "{}",
         again.err
     );

@@ -148,7 +148,6 @@ impl<'a> Keeper<'a> {
         signals: &'a Signals,
         progress: &Progress,
         log: Log,
-        events: Option<Events>,
     ) -> Keeper<'a> {
         let bar = session.shows_progress().then(|| {
             let bar = ProgressBar::new(1);
@@ -174,7 +173,7 @@ impl<'a> Keeper<'a> {
             bar,
             curves,
             log,
-            events,
+            events: None,
             started: now,
             counted_from: None,
             kept: now,
@@ -184,6 +183,11 @@ impl<'a> Keeper<'a> {
             tested: None,
             failed: None,
         }
+    }
+
+    /// Steps and epochs are told to a reader of event files too.
+    pub fn with_events(self, events: Option<Events>) -> Keeper<'a> {
+        Keeper { events, ..self }
     }
 
     /// The run is over in this way: its record says so.

@@ -159,7 +159,8 @@ impl Train {
         let events = self.events(&folder, trainer.progress())?;
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
         let mut keeper =
-            Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log, events);
+            Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log)
+                .with_events(events);
         if !self.resume {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;

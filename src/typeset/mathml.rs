@@ -68,7 +68,8 @@ fn write(math: &Math, out: &mut String) {
                 Accent::Hat => "^",
                 Accent::Tilde => "~",
             };
-            out.push_str("<mover accent=\"true\">");
+            // As an accent it would run into the letter where the font has no measures for mathematics.
+            out.push_str("<mover>");
             write(inner, out);
             let _ = write!(out, "<mo stretchy=\"false\">{mark}</mo></mover>");
         }

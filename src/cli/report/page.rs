@@ -415,7 +415,7 @@ fn escape(text: &str) -> String {
 fn short(v: f64) -> String {
     match v.abs() {
         x if !v.is_finite() || x == 0.0 => v.to_string(),
-        x if x >= 1000.0 && x < 1e7 => format!("{v:.0}"),
+        x if (1000.0..1e7).contains(&x) => format!("{v:.0}"),
         x if (0.001..1000.0).contains(&x) => format!("{v:.4}"),
         _ => format!("{v:.2e}"),
     }

@@ -5,7 +5,7 @@
 //!
 //! The file is normalised ([`text`]), cut into items ([`cut`]), each is bounded ([`nesting`]), read by
 //! the grammar (`grammar/rnn.pest`), made into a tree ([`convert`]) and checked ([`check`]). Where the
-//! grammar fails, [`explain`] finds the sentence that helps. [`format`] is the way back: text to text in canonical form,
+//! grammar fails, [`explain`] finds the sentence that helps. [`format()`] is the way back: text to text in canonical form,
 //! by the printer of trees, with what the tree leaves out ([`trivia`]).
 
 pub mod ast;

@@ -40,7 +40,7 @@ pub fn format(sources: &Sources, file: FileId, format: Format) -> Fallible<Strin
     format_within(sources, file, format, &Limits::DEFAULT)
 }
 
-/// [`format`], for a file of at most `limits.source` bytes.
+/// [`format()`], for a file of at most so many bytes and tokens as `limits` allow.
 pub fn format_within(sources: &Sources, file: FileId, format: Format, limits: &Limits) -> Fallible<String> {
     on_large_stack(|| formatted(sources, file, format, limits))
 }

@@ -39,7 +39,7 @@ pub fn file(check: &Check) -> Option<&str> {
     })
 }
 
-/// `arrays` are those of [`file`], or why there are none.
+/// `arrays` are those of [`file()`], or why there are none.
 pub fn run(
     library: &Library,
     check: &Check,

@@ -245,3 +245,11 @@ fn every_mutation_is_refused_or_read_and_nothing_panics() {
     );
     assert!(found.failed.is_empty(), "{} failed:\n{}", found.failed.len(), found.failed.join("\n"));
 }
+
+/// Files are read in the form of their characters that joins a letter and its accent: no comment is lost by that.
+#[test]
+fn a_comment_with_an_accent_of_its_own_is_kept() {
+    source::run(
+        "cell A(I) {  # de\u{301}ja\u{300} vu\n  in x : [I]\n  out x  # m\u{302} = \u{301}3\n}\n".as_bytes(),
+    );
+}

@@ -5,6 +5,7 @@ use rnnc::diag::{Diagnostic, Fix, Style, render};
 use rnnc::source::{Loader, Sources};
 use rnnc::syntax::{Format, Spelling, format, parse, print};
 use rnnc::{pipeline, resolve};
+use unicode_normalization::UnicodeNormalization;
 
 struct One<'a>(&'a str);
 
@@ -105,7 +106,7 @@ fn formatted(text: &str) {
     }
 }
 
-/// Of a text that can be read; characters that have two forms left out.
+/// Of a text that can be read, in the form of its characters that files are read in.
 fn comments(text: &str) -> Vec<String> {
     let of_line = |line: &str| {
         let (mut in_string, mut escaped) = (false, false);
@@ -114,8 +115,7 @@ fn comments(text: &str) -> Vec<String> {
                 '"' if !escaped => in_string = !in_string,
                 '#' if !in_string => {
                     let comment = line[i..].trim_end();
-                    return Some(comment.chars().filter(char::is_ascii).collect())
-                        .filter(|_| !comment.starts_with("##"));
+                    return Some(comment.nfc().collect()).filter(|_| !comment.starts_with("##"));
                 }
                 _ => {}
             }

@@ -225,6 +225,8 @@ fn what_cannot_be_shown_is_refused() {
     place.write("own.rnn", CELLS).write("taken", "a file");
     place.bad(&["doc", "own.rnn", "-o", "taken"], &["taken"]);
     assert_eq!(place.run(&["doc", "-o", "site"]).code, 2);
+    place.bad(&["doc", "missing.rnn", "-o", "nowhere"], &["E0202", "missing.rnn"]);
+    assert!(!place.path("nowhere").exists());
 }
 
 /// On one chain, on a grid, on a tree; with a part of the gradients alone.

@@ -55,6 +55,10 @@ impl Doc {
             Origin::Used => false,
         });
         let files: Vec<FileId> = shown.map(|f| f.file).collect();
+        if files.is_empty() {
+            // Nothing could be read: a site of nothing would only hide that.
+            return Err(mistakes.into());
+        }
         let pages = doc::site(&Input {
             title: &self.title(),
             library: &library,

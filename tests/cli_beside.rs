@@ -20,16 +20,6 @@ fn cell(checks: &str) -> String {
     format!("{CELL}{checks}\n")
 }
 
-/// Without the variable that says that nobody watches.
-fn run(place: &Place, args: &[&str]) -> Ran {
-    let output = place.command(args).env_remove("CI").output().expect("the tool runs");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).expect("text"),
-        err: String::from_utf8(output.stderr).expect("text"),
-    }
-}
-
 fn snap(place: &Place) -> String {
     String::from_utf8(place.read("leak.snap")).expect("text")
 }
@@ -38,7 +28,7 @@ fn snap(place: &Place) -> String {
 fn stored(checks: &str) -> Place {
     let place = Place::new();
     place.write("leak.rnn", cell(checks));
-    let ran = run(&place, &["test", "leak.rnn", "--update"]);
+    let ran = place.run(&["test", "leak.rnn", "--update"]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     place
 }
@@ -47,12 +37,12 @@ fn stored(checks: &str) -> Place {
 fn a_missing_snapshot_fails_until_it_is_accepted() {
     let place = Place::new();
     place.write("leak.rnn", cell("check snapshot Leak(4)"));
-    let ran = run(&place, &["test", "leak.rnn"]);
+    let ran = place.run(&["test", "leak.rnn"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("eqn, grad, loops with grad are not stored yet"), "{}", ran.err);
     assert!(ran.err.contains("`rnnc test leak.rnn --update`"), "{}", ran.err);
     assert!(!place.path("leak.snap").exists());
-    let ran = run(&place, &["test", "leak.rnn", "--update"]);
+    let ran = place.run(&["test", "leak.rnn", "--update"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.contains("3 stages, stored eqn, grad, loops with grad"), "{}", ran.out);
     let text = snap(&place);
@@ -60,7 +50,7 @@ fn a_missing_snapshot_fails_until_it_is_accepted() {
         assert_eq!(text.matches(title).count(), 1, "{text}");
     }
     assert!(text.contains("  x_adj  = h_adj + x_adj[t+1] ⊙ a\n"), "{text}");
-    let ran = run(&place, &["test", "leak.rnn"]);
+    let ran = place.run(&["test", "leak.rnn"]);
     assert_eq!(
         (ran.code, ran.out.contains("ok    leak.rnn: snapshot Leak(4): 3 stages")),
         (0, true),
@@ -95,7 +85,7 @@ fn every_stage_can_be_kept_for_a_named_machine() {
     // Whatever this machine can do.
     for more in [&["--interpret"][..], &["--threads"][..]] {
         let args = [&["test", "leak.rnn"], more].concat();
-        let ran = run(&place, &args);
+        let ran = place.run(&args);
         assert_eq!(ran.code, if more[0] == "--interpret" { 0 } else { 2 }, "{}", ran.err);
     }
 }
@@ -109,7 +99,7 @@ fn a_changed_equation_shows_what_changed_where() {
         cell("check snapshot Leak(4), eqn, grad, loops, clif for \"x86_64-avx2\"")
             .replace("+ x", "+ tanh(x)"),
     );
-    let ran = run(&place, &["test", "leak.rnn"]);
+    let ran = place.run(&["test", "leak.rnn"]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.starts_with("FAIL  leak.rnn: snapshot Leak(4)\n"), "{}", ran.out);
     assert_eq!(snap(&place), before);
@@ -117,26 +107,26 @@ fn a_changed_equation_shows_what_changed_where() {
     insta::assert_snapshot!("difference", &ran.err[..kernels]);
     assert!(!ran.err.contains('\x1b'), "no colours where nobody looks");
 
-    let ran = run(&place, &["test", "leak.rnn", "--update"]);
+    let ran = place.run(&["test", "leak.rnn", "--update"]);
     assert_eq!(ran.code, 0);
     assert!(snap(&place).contains("tanh"));
-    assert_eq!(run(&place, &["test", "leak.rnn"]).code, 0);
+    assert_eq!(place.run(&["test", "leak.rnn"]).code, 0);
 }
 
 #[test]
 fn what_nobody_asks_for_is_told_and_removed() {
     let place = stored("check snapshot Leak(4), eqn\ncheck snapshot Leak(3), eqn");
     place.write("leak.rnn", cell("check snapshot Leak(4), eqn"));
-    let ran = run(&place, &["test", "leak.rnn"]);
+    let ran = place.run(&["test", "leak.rnn"]);
     assert_eq!(ran.code, 0);
     assert!(ran.out.contains("old   leak.rnn: Leak(3): eqn: no check asks for this snapshot"), "{}", ran.out);
-    let ran = run(&place, &["test", "leak.rnn", "--update", "--filter", "nothing has this name"]);
+    let ran = place.run(&["test", "leak.rnn", "--update", "--filter", "nothing has this name"]);
     assert!(ran.out.contains("gone  leak.rnn: Leak(3): eqn"), "{}", ran.out);
     let text = snap(&place);
     assert!(text.contains("=== Leak(4): eqn") && !text.contains("Leak(3)"), "{text}");
     // With the last one the file goes.
     place.write("leak.rnn", CELL);
-    assert_eq!(run(&place, &["test", "leak.rnn", "--update"]).code, 0);
+    assert_eq!(place.run(&["test", "leak.rnn", "--update"]).code, 0);
     assert!(!place.path("leak.snap").exists());
 }
 
@@ -150,7 +140,7 @@ fn a_file_with_a_mistake_loses_no_snapshot() {
         cell("check snapshot Leak(4), eqn").replace("a ⊙", "a ⊙ ⊙"),
     ] {
         place.write("leak.rnn", wrong);
-        assert_eq!(run(&place, &["test", "leak.rnn", "--update"]).code, 1);
+        assert_eq!(place.run(&["test", "leak.rnn", "--update"]).code, 1);
         assert_eq!(snap(&place), text);
     }
 }
@@ -170,7 +160,7 @@ fn nothing_is_accepted_where_nobody_watches() {
 fn programs_read_what_became_of_snapshots() {
     let place = stored("check snapshot Leak(4), eqn, loops\ncheck snapshot Leak(3), eqn");
     place.write("leak.rnn", cell("check snapshot Leak(4), eqn, loops, grad").replace("+ x", "+ x + 1"));
-    let ran = run(&place, &["test", "leak.rnn", "--json"]);
+    let ran = place.run(&["test", "leak.rnn", "--json"]);
     let lines: Vec<serde_json::Value> =
         ran.out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
     assert_eq!(lines[0]["outcome"], "failed");
@@ -245,7 +235,7 @@ fn weighed(text: &str, check: &str) -> (Place, String) {
     let place = Place::new();
     place.write("two.rnn", format!("{text}check weights {check}\n"));
     place.write("two.npz", npz::write(&foreign()).expect("an archive"));
-    let ran = run(&place, &["test", "two.rnn"]);
+    let ran = place.run(&["test", "two.rnn"]);
     let words = format!("{} {}", ran.out, ran.err);
     (place, words.split_whitespace().filter(|w| *w != "│").collect::<Vec<_>>().join(" "))
 }
@@ -258,7 +248,7 @@ fn weights_of_another_library_give_its_results() {
         said.starts_with("ok two.rnn: weights other for Two(2, 3): 1 output, worst difference"),
         "{said}"
     );
-    let json = run(&place, &["test", "two.rnn", "--json"]).out;
+    let json = place.run(&["test", "two.rnn", "--json"]).out;
     let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&line["outcome"], &line["details"]["outputs"]), (&"passed".into(), &1.into()), "{json}");
 

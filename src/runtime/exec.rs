@@ -8,6 +8,7 @@
 
 mod indexed;
 mod map;
+mod outer;
 mod shares;
 mod tally;
 mod zeros;
@@ -421,49 +422,6 @@ impl Execution<'_> {
     fn view(&self, at: &Operand, width: usize) -> memory::Rows {
         let rows = self.rows(at);
         memory::Rows { buffer: rows.buffer, first: rows.first, stride: rows.stride, width }
-    }
-
-    /// The first of `stages`, and those behind it with the same left side, which is read once for all. Returns their
-    /// number.
-    fn outer(&mut self, stages: &[Stage]) -> usize {
-        let mut left: Option<(Operand, memory::Rows)> = None;
-        let mut rows = 0;
-        let none = memory::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
-        let mut rights = [memory::Right { b: none, out: none, accumulate: true }; memory::RIGHTS];
-        let mut found = 0;
-        for stage in stages.iter().take(memory::RIGHTS) {
-            let Stage::Outer { a, m, b, n, rows: own, out, out_stride, accumulate } = stage else { break };
-            let count = own.unwrap_or(self.rows(b).count);
-            let (from, view) = *left.get_or_insert_with(|| {
-                let mut view = self.view(a, *m);
-                if self.place(a.buffer) == Place::Shared {
-                    // Every row reads the only one, unless it is a matrix.
-                    view.stride = if own.is_some() { *m } else { 0 };
-                }
-                rows = count;
-                (*a, view)
-            });
-            let out = memory::Rows { stride: *out_stride, ..self.view(out, *n) };
-            let stride = if own.is_some() { *m } else { view.stride };
-            let same = count == rows && stride == view.stride;
-            let mut b = self.view(b, *n);
-            if own.is_some() {
-                b.stride = *n;
-            }
-            let apart = |other: &memory::Right| {
-                other.out.buffer != out.buffer && other.out.buffer != b.buffer && other.b.buffer != out.buffer
-            };
-            if !same || (from, view.width) != (*a, *m) || !rights[..found].iter().all(apart) {
-                break;
-            }
-            rights[found] = memory::Right { b, out, accumulate: *accumulate };
-            found += 1;
-        }
-        if let Some((_, mut view)) = left {
-            self.cut_outer(&mut view, &mut rights[..found]);
-            self.memory.outer(self.isa, rows, view, &rights[..found]);
-        }
-        found.max(1)
     }
 
     fn fill(&mut self, out: &Operand, width: usize, value: f32) {

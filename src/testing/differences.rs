@@ -15,8 +15,9 @@
 //! less says nothing of the gradient.
 //!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
-//! differ, a kink lies within the step; likewise where a shorter step measures another slope. A wrong adjoint is off by much more than they differ, so it is never taken
-//! for a kink.
+//! differ, a kink lies within the step; likewise where a shorter step measures another slope, or one so short that the
+//! derived slope would be a straight line measures that. A wrong adjoint is off by much more than they differ, and is
+//! confirmed by no step, so it is never taken for a kink.
 
 use super::draws;
 pub use super::errors::Wrong;
@@ -31,6 +32,8 @@ const SHARE: f64 = 1e-2;
 const STEP: f64 = 2e-3;
 /// Roundings, one after another, that a term of the function has behind it.
 const ROUNDINGS: f64 = 64.0;
+/// The least share of a number that a step may be: below it, steps are rounded.
+const SHORTEST: f64 = 1e-11;
 
 /// How many slopes of one array are measured.
 #[derive(Clone, Copy, Debug)]
@@ -191,9 +194,10 @@ impl Subject<'_> {
         let size = (old.iter().map(|x| x * x).sum::<f64>() / old.len() as f64).sqrt();
         let h = STEP * size.max(0.5);
         let (coarse, _) = self.difference(name, direction, &old, h)?;
-        let (fine, rounding) = self.difference(name, direction, &old, h / 2.0)?;
+        let (fine, mass) = self.difference(name, direction, &old, h / 2.0)?;
         self.set(name, direction, &old, 0.0);
         let measured = (4.0 * fine - coarse) / 3.0;
+        let rounding = rounding(mass, h / 2.0);
         if !measured.is_finite() {
             return Ok(Slope::NotFinite);
         }
@@ -214,14 +218,25 @@ impl Subject<'_> {
         // A slope that other steps do not confirm is none: a jump within a step, or waves shorter than one.
         for shorter in [2.0, 32.0] {
             let (coarse, _) = self.difference(name, direction, &old, h / shorter)?;
-            let (fine, rounding) = self.difference(name, direction, &old, h / (2.0 * shorter))?;
+            let (fine, mass) = self.difference(name, direction, &old, h / (2.0 * shorter))?;
             self.set(name, direction, &old, 0.0);
+            let rounding = self::rounding(mass, h / (2.0 * shorter));
             let again = (4.0 * fine - coarse) / 3.0;
             let apart = (again - measured).abs();
             let size = again.abs().max(measured.abs());
             // Waves far shorter than the steps measure slopes that differ as much as they are great, however great the true one.
             let is_none = apart > size / 10.0 && apart > error / 1000.0;
             if apart.is_nan() || (apart > 8.0 * rounding && (apart > error / 10.0 || is_none)) {
+                return Ok(Slope::Kink);
+            }
+        }
+        // Waves that all these steps are far too long for: in a step so short that the derived slope moves the sum by a
+        // hundredth of what it is made of, they would be straight.
+        let short = mass / derived.abs() / 100.0;
+        if short < h / 64.0 && short > size * SHORTEST {
+            let (slope, _) = self.difference(name, direction, &old, short)?;
+            self.set(name, direction, &old, 0.0);
+            if (slope - derived).abs() < derived.abs() / 10.0 {
                 return Ok(Slope::Kink);
             }
         }
@@ -232,14 +247,14 @@ impl Subject<'_> {
         Ok(Slope::Differs(Wrong { array: name.into(), index, derived, measured, relative }))
     }
 
-    /// The central difference, and how far off rounding may make it.
+    /// The central difference, and the magnitudes that the objective is a sum of.
     fn difference(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) -> Fallible<(f64, f64)> {
         self.set(name, direction, old, h);
         let above = (self.objective)(&self.arrays)?;
         self.set(name, direction, old, -h);
         let below = (self.objective)(&self.arrays)?;
         let mass = above.mass.max(below.mass);
-        Ok(((above.sum - below.sum) / (2.0 * h), ROUNDINGS * f64::EPSILON * mass / h))
+        Ok(((above.sum - below.sum) / (2.0 * h), mass))
     }
 
     fn set(&mut self, name: &str, direction: &Direction, old: &[f64], h: f64) {
@@ -261,6 +276,11 @@ impl Subject<'_> {
         }
         Ok(Comparison::Differ(Box::new(worst)))
     }
+}
+
+/// How far off rounding may make a central difference.
+fn rounding(mass: f64, h: f64) -> f64 {
+    ROUNDINGS * f64::EPSILON * mass / h
 }
 
 /// The indices of an element, row-major.

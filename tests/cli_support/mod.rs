@@ -37,7 +37,12 @@ impl Place {
     /// The tool as a user at a terminal has it: that a program runs the tests is nothing it is to know.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_rnnc")));
-        command.args(args).current_dir(self.folder.path()).env("NO_COLOR", "1").env_remove("CI").stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .env_remove("CI")
+            .stdin(Stdio::null());
         command
     }
 

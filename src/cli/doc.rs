@@ -55,8 +55,8 @@ impl Doc {
             Origin::Used => false,
         });
         let files: Vec<FileId> = shown.map(|f| f.file).collect();
-        if files.is_empty() {
-            // Nothing could be read: a site of nothing would only hide that.
+        if library.roots().count() < found.len() {
+            // What could not be read has no page that could say so.
             return Err(mistakes.into());
         }
         let pages = doc::site(&Input {
@@ -69,7 +69,9 @@ impl Doc {
         });
         write(&self.out, &pages)?;
         let index = self.out.join("index.html");
-        complain(&format!("{} pages; begin with {}\n", pages.len() - 2, index.display()));
+        let count = pages.iter().filter(|p| p.path.ends_with(".html")).count();
+        let what = if count == 1 { "page" } else { "pages" };
+        complain(&format!("{count} {what}; begin with {}\n", index.display()));
         match mistakes.iter().any(Diagnostic::is_error) {
             // The pages say so, too.
             true => Err(mistakes.into()),

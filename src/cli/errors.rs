@@ -204,6 +204,11 @@ pub fn no_update_in_ci() -> Diagnostic {
         .help("leave `--update` out, or unset CI")
 }
 
+pub fn no_such_test(text: &str) -> Diagnostic {
+    Diagnostic::error("E1020", format!("no test has `{text}` in its name"))
+        .help("without `--filter` all tests run, and their names are printed")
+}
+
 pub fn no_snapshot(stages: &[&str], path: &str, at: Span) -> Diagnostic {
     let verb = if stages.len() == 1 { "is" } else { "are" };
     Diagnostic::error("E1015", format!("{} {verb} not stored yet", stages.join(", ")))

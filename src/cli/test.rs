@@ -66,6 +66,9 @@ impl Test {
         for file in &found {
             broken |= self.file(session, file, &mut options, &mut total)?;
         }
+        if let (Some(text), true, false) = (&self.filter, total.is_none(), broken) {
+            return Err(super::errors::no_such_test(text).into());
+        }
         if !self.json {
             say(&total.shown(found.len()))?;
         }

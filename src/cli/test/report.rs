@@ -215,6 +215,10 @@ pub struct Total {
 }
 
 impl Total {
+    pub fn is_none(&self) -> bool {
+        self.passed + self.failed == 0
+    }
+
     /// `update`: snapshots are accepted as they are.
     pub fn add(&mut self, report: &TestReport, name: &str, update: bool) {
         let is_kept = matches!(report.outcome, Outcome::Kept(_));

@@ -107,4 +107,10 @@ pub const ENTRIES: &[Entry] = &[
         "With the weights of the file, in the order that the layout says, the cell gives other numbers than the file has: \
          the layout or the options of the recipe are not those of the layer that wrote it.",
     ),
+    entry(
+        "E1020",
+        "no such test",
+        "`--filter` takes the tests whose name contains its text, and there is none. A name is what `rnnc test` prints: \
+         the words of a `test`, or a check as it is written, such as `grad LSTM(3, 4)`.",
+    ),
 ];

@@ -353,22 +353,19 @@ impl<'l> Builder<'l> {
             }
             Lt | Le | Gt | Ge => self.eval_comparison(op, left, right, env, span),
             Cat => {
-                let a = self.eval(left, env)?;
+                let (a, b) = self.eval_both(left, right, env)?;
                 let a = self.force(a, left.span)?;
-                let b = self.eval(right, env)?;
                 let b = self.force(b, right.span)?;
                 self.concat(&[(a, left.span), (b, right.span)], span).map(Val::Arr)
             }
             MatMul => {
-                let a = self.eval(left, env)?;
+                let (a, b) = self.eval_both(left, right, env)?;
                 let a = self.real(a, left.span)?;
-                let b = self.eval(right, env)?;
                 let b = self.real(b, right.span)?;
                 self.matmul((a, left.span), (b, right.span), written, span).map(Val::Arr)
             }
             Add | Sub | Mul | Div | Mod | IntDiv | Pow => {
-                let a = self.eval(left, env)?;
-                let b = self.eval(right, env)?;
+                let (a, b) = self.eval_both(left, right, env)?;
                 if let Some(val) = self.static_arithmetic(op, &a, &b, span)? {
                     return Ok(val);
                 }
@@ -396,6 +393,17 @@ impl<'l> Builder<'l> {
                 }
             }
         }
+    }
+
+    /// Both operands: the right one's mistakes are shown whatever is wrong with the left one.
+    fn eval_both(&mut self, left: &'l Expr, right: &'l Expr, env: &Env) -> R<(Val<'l>, Val<'l>)> {
+        let a = self.eval(left, env);
+        if let Err(Stop::NoAlong(at)) = a {
+            // The whole is about to be built another way.
+            return Err(Stop::NoAlong(at));
+        }
+        let b = self.eval(right, env);
+        Ok((a?, b?))
     }
 
     /// Arithmetic of numbers and dimensions.
@@ -485,8 +493,7 @@ impl<'l> Builder<'l> {
         span: Span,
     ) -> R<Val<'l>> {
         use BinaryOp::*;
-        let a = self.eval(left, env)?;
-        let b = self.eval(right, env)?;
+        let (a, b) = self.eval_both(left, right, env)?;
         match (&a, &b) {
             (Val::Num(x), Val::Num(y)) => {
                 return Ok(Val::Bool(match op {

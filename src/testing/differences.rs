@@ -15,9 +15,9 @@
 //! less says nothing of the gradient.
 //!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
-//! differ, a kink lies within the step; likewise where a shorter step measures another slope, or one so short that the
-//! derived slope would be a straight line measures that. A wrong adjoint is off by much more than they differ, and is
-//! confirmed by no step, so it is never taken for a kink.
+//! differ, a kink lies within the step. A slope that is off by more is measured with ever shorter steps: where no two
+//! of them, one after another, measure alike, the function has waves shorter than all, and no slope that can be measured; where two do,
+//! theirs is the slope. A wrong adjoint is off by much more than those two differ, so it is never taken for a kink.
 
 use super::draws;
 pub use super::errors::Wrong;
@@ -32,8 +32,6 @@ const SHARE: f64 = 1e-2;
 const STEP: f64 = 2e-3;
 /// Roundings, one after another, that a term of the function has behind it.
 const ROUNDINGS: f64 = 64.0;
-/// The least share of a number that a step may be: below it, steps are rounded.
-const SHORTEST: f64 = 1e-11;
 
 /// How many slopes of one array are measured.
 #[derive(Clone, Copy, Debug)]
@@ -215,30 +213,24 @@ impl Subject<'_> {
         if error < 2.0 * (coarse - fine).abs() {
             return Ok(Slope::Kink);
         }
-        // A slope that other steps do not confirm is none: a jump within a step, or waves shorter than one.
-        for shorter in [2.0, 32.0] {
+        // A slope that no other step confirms is none: a jump within a step, or waves shorter than one.
+        let mut before = measured;
+        let mut confirmed = None;
+        for shorter in [2.0, 32.0, 1024.0] {
             let (coarse, _) = self.difference(name, direction, &old, h / shorter)?;
             let (fine, mass) = self.difference(name, direction, &old, h / (2.0 * shorter))?;
             self.set(name, direction, &old, 0.0);
-            let rounding = self::rounding(mass, h / (2.0 * shorter));
+            let rounding = 8.0 * self::rounding(mass, h / (2.0 * shorter));
             let again = (4.0 * fine - coarse) / 3.0;
-            let apart = (again - measured).abs();
-            let size = again.abs().max(measured.abs());
-            // Waves far shorter than the steps measure slopes that differ as much as they are great, however great the true one.
-            let is_none = apart > size / 10.0 && apart > error / 1000.0;
-            if apart.is_nan() || (apart > 8.0 * rounding && (apart > error / 10.0 || is_none)) {
-                return Ok(Slope::Kink);
+            let apart = (again - before).abs();
+            if apart <= again.abs().max(before.abs()) / 100.0 + rounding {
+                confirmed = Some((again, 10.0 * apart + rounding));
             }
+            before = again;
         }
-        // Waves that all these steps are far too long for: in a step so short that the derived slope moves the sum by a
-        // hundredth of what it is made of, they would be straight.
-        let short = mass / derived.abs() / 100.0;
-        if short < h / 64.0 && short > size * SHORTEST {
-            let (slope, _) = self.difference(name, direction, &old, short)?;
-            self.set(name, direction, &old, 0.0);
-            if (slope - derived).abs() < derived.abs() / 10.0 {
-                return Ok(Slope::Kink);
-            }
+        match confirmed {
+            Some((slope, bound)) if (slope - derived).abs() > bound => {}
+            _ => return Ok(Slope::Kink),
         }
         let index = match direction.as_slice() {
             [(element, _)] => Some(unravel(*element, shape)),

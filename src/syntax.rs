@@ -83,7 +83,15 @@ fn file_of(sources: &Sources, file: FileId, limits: &Limits) -> (ast::File, Vec<
         return (tree, vec![errors::file_too_large(text.span(0, 0), limits.source)]);
     }
     let tokens = lex::tokens(&text.text);
-    if let Some(beyond) = tokens.get(limits.tokens) {
+    let mut left = limits.tokens;
+    let beyond = tokens.iter().find(|t| match left.checked_sub(t.weight()) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    });
+    if let Some(beyond) = beyond {
         return (tree, vec![errors::too_many_tokens(text.span(beyond.start, beyond.start), limits.tokens)]);
     }
     let mut errors = Vec::new();
@@ -123,9 +131,9 @@ fn item_of<'t>(
     }
 }
 
-/// How many words, numbers, operators and brackets a text has.
+/// How many words, numbers, operators and brackets a text has, each name in braces counted.
 pub fn count_tokens(text: &str) -> usize {
-    lex::tokens(&Text::new(FileId(0), text).text).len()
+    lex::tokens(&Text::new(FileId(0), text).text).iter().map(lex::Token::weight).sum()
 }
 
 /// Where the tokens of a text stand, documentation among them. What is no token is one too.

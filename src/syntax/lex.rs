@@ -40,6 +40,14 @@ impl Token<'_> {
         self.start + self.text.len()
     }
 
+    /// As how many tokens it counts: each name that braces stand for is one.
+    pub fn weight(&self) -> usize {
+        match self.text.contains('{') && self.kind == Kind::Word {
+            true => self.text.split_whitespace().count(),
+            false => 1,
+        }
+    }
+
     pub fn is(&self, text: &str) -> bool {
         self.text == text && !matches!(self.kind, Kind::Str | Kind::Doc)
     }

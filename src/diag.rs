@@ -296,7 +296,9 @@ impl miette::SourceCode for Named {
         if page.end_of(own.1) - page.starts[own.1] > LONGEST_LINE {
             to = page.floor((end + AROUND).min(page.end_of(own.1)));
         }
-        let column = from - page.starts[first];
+        // Of characters, as it is counted everywhere else.
+        let before = page.text.get(page.starts[first]..from).unwrap_or_default();
+        let column = before.chars().count();
         let lines = page.line_of(to.max(1) - 1) - first + 1;
         let data = &page.text.as_bytes()[from..to];
         let contents = miette::MietteSpanContents::new_named(

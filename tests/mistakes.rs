@@ -118,6 +118,13 @@ fn each_mistake_has_its_messages_at_the_marked_places() {
         for d in found.iter().filter(|d| d.help.is_none() && d.fixes.is_empty()) {
             wrong.push(format!("{file}: {} has no mend", d.code));
         }
+        for d in found {
+            let (line, column, ..) = mark(&sources, d.labels[0].span, d.code);
+            let (drawn, head) = (render(&sources, d, Style::default()), format!("[{file}:{line}:{column}]"));
+            if !drawn.contains(&head) {
+                wrong.push(format!("not drawn at {head}:\n{drawn}"));
+            }
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

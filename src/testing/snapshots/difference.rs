@@ -87,12 +87,19 @@ fn rows(old: &[&str], new: &[&str]) -> Vec<Row> {
     for op in ops {
         let (tag, a, b) = op.as_tag_tuple();
         if tag != DiffTag::Equal {
+            let lines = old[a.clone()].iter().chain(&new[b.clone()]);
+            if let Some(start) = lines.filter_map(|l| Start::of(l)).max() {
+                pairs.begin(start);
+            }
             rows.extend(a.clone().map(|i| Row { mark: Mark::Old, old: i, new: b.start }));
             rows.extend(b.map(|j| Row { mark: Mark::New, old: a.end, new: j }));
             continue;
         }
         for (i, j) in a.zip(b) {
             let both = old.get(i).zip(new.get(j));
+            if let Some(start) = both.and_then(|(x, _)| Start::of(x)) {
+                pairs.begin(start);
+            }
             // The same text stays the same: what its numbers stand for shows where they are defined.
             if both.is_some_and(|(x, y)| pairs.agree(&masked(x).1, &masked(y).1) || x == y) {
                 rows.push(Row { mark: Mark::Same, old: i, new: j });
@@ -129,7 +136,35 @@ struct Pairs {
     to_old: BTreeMap<String, String>,
 }
 
+/// What begins, in which values are numbered anew. A kernel is more than a nest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Start {
+    Nest,
+    Kernel,
+}
+
+impl Start {
+    fn of(line: &str) -> Option<Start> {
+        let text = line.trim_start();
+        match (text.starts_with("kernel ") || line.starts_with("; k"), text.starts_with('[')) {
+            (true, _) => Some(Start::Kernel),
+            (_, true) => Some(Start::Nest),
+            _ => None,
+        }
+    }
+}
+
 impl Pairs {
+    fn begin(&mut self, start: Start) {
+        let is_local = |word: &str| match numbered(word) {
+            Some("v") => true,
+            Some("s" | "ss" | "block") => start == Start::Kernel,
+            _ => false,
+        };
+        self.to_new.retain(|word, _| !is_local(word));
+        self.to_old.retain(|word, _| !is_local(word));
+    }
+
     /// Whether these numbers can stand for each other. Then they do, from here on.
     fn agree(&mut self, old: &[String], new: &[String]) -> bool {
         let fits = |map: &BTreeMap<String, String>, a: &String, b: &String| map.get(a).is_none_or(|x| x == b);
@@ -225,7 +260,8 @@ fn equation(line: &str) -> Option<String> {
 /// `  c_adj = …` in a printed adjoint.
 fn adjoint(line: &str) -> Option<String> {
     let body = line.strip_prefix("  ").filter(|l| !l.starts_with(' '))?;
-    let (name, _) = body.split_once(" = ")?;
+    // Equals signs are aligned.
+    let name = body.split_once(" = ")?.0.trim_end();
     let is_one = !name.contains(' ') || name.contains('{');
     (is_one && !name.contains(" : ")).then(|| format!("`{name}`"))
 }
@@ -272,6 +308,19 @@ mod tests {
     fn nothing_but_numbers() {
         let d = Difference::new(Stage::Loops, "v1 = b0 add b1\n", "v3 = b0 add b4\n");
         assert_eq!((d.changed.len(), d.hunks.len()), (0, 0));
+    }
+
+    #[test]
+    fn values_are_numbered_anew_in_each_kernel() {
+        let old = "    kernel k0 over n: a\n      [4]\n        v1 = b0 add b1\n    kernel k1 over n: h\n      [4]\n        v1 = b2 add b3\n";
+        let new = "    kernel k0 over n: a\n      [4]\n        v1 = b0 add b1\n    kernel k1 over n: h\n      [4]\n        v2 = b2 add b3\n";
+        assert_eq!(Difference::new(Stage::Loops, old, new).hunks.len(), 0);
+    }
+
+    #[test]
+    fn an_aligned_equation_of_an_adjoint_is_named() {
+        let lines = ["cell A {", "  x_adj     = y", "  a_pre_adj = x"];
+        assert_eq!(place(Stage::Grad, &lines, 1), "`x_adj`");
     }
 
     #[test]

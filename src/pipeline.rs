@@ -23,6 +23,7 @@ use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, CheckKind, ItemKind, Layout, StmtKind};
+use crate::train::declared;
 use std::sync::Arc;
 
 /// A step on the way; reported when it is done, so that a caller with a clock can say what takes long.
@@ -143,12 +144,15 @@ pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
     let mut work = library.limits().work.saturating_sub(reading);
     let mut found = build::check_within(library, file, &mut work);
     found.extend(library.items(file).flat_map(|item| mistakes_of_check(library, &item.kind)));
-    if found.iter().any(Diagnostic::is_error) {
-        return found;
-    }
+    let is_wrong = found.iter().any(Diagnostic::is_error);
     for id in library.file(file).map_or(&[][..], |f| &f.items) {
         let ItemKind::Model(model) = &library.item(*id).kind else { continue };
+        if is_wrong {
+            found.extend(declared::mistakes(library, model, None));
+            continue;
+        }
         let (built, _) = build::build_model_item(library, *id, &build::Options::default());
+        found.extend(declared::mistakes(library, model, built.as_ref().map(|m| &m.graph)));
         let Some(graph) = built.map(|m| m.graph).filter(|g| g.find_output("loss").is_some()) else {
             continue;
         };

@@ -7,6 +7,7 @@
 pub mod batches;
 pub mod checkpoint;
 pub mod data;
+pub mod declared;
 pub mod decode;
 pub mod draw;
 pub mod errors;

@@ -2,7 +2,7 @@
 
 mod cli_support;
 
-use cli_support::{Place, Ran};
+use cli_support::Place;
 use rnnc::weights::{Array, Arrays, npz};
 use std::process::Command;
 

@@ -87,7 +87,7 @@ impl Train {
         let opened = Opened::new(session, &self.file, self.model.as_deref(), &self.settings)?;
         let settings = Settings::parse(&opened.name, &opened.model.train, &opened.settings.train)?;
         if !opened.model.graph.outputs.iter().any(|o| &*o.name == "loss") {
-            return Err(errors::no_loss(&opened.name).into());
+            return Err(errors::no_loss(&opened.name, None).into());
         }
         let ahead = Ahead::new(session);
         ahead.says("reading the data");

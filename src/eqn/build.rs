@@ -43,6 +43,7 @@ pub use check::{check, check_within};
 pub(crate) use errors::too_much_work;
 pub use functions::{builtin as function_name, function_names};
 pub use layouts::{Arrangement, Line, Term, arrange};
+pub use model::{data_lines, train_lines};
 pub use survey::{Survey, survey};
 
 use super::Graph;
@@ -96,7 +97,7 @@ pub struct Model {
     /// Lines of the `data` block: names, and the source as written.
     pub data: Vec<(Vec<Arc<str>>, ast::Expr)>,
     /// Lines of the `train` block.
-    pub train: Vec<(Arc<str>, ast::Expr)>,
+    pub train: Vec<ast::Setting>,
 }
 
 /// Builds the graph of a recipe (`CELL(I, H)`, `LAYER(2, CELL(_, 64))`), or of a function with the

@@ -60,7 +60,7 @@ impl Parts {
         let place = match &stage {
             Stage::Product { a, out, .. } => (is_over(a), is_over(out)),
             Stage::Map { kernel, over, args } => {
-                if self.uses_length(&stage) {
+                if self.uses_length(program, &stage) {
                     return Err(LENGTH);
                 }
                 let is_written = |i: usize| program.kernels[kernel.index()].args[i].written;
@@ -103,7 +103,7 @@ impl Parts {
 
     /// A stage that is done at each step.
     fn place_in(&mut self, program: &Program, stage: Stage) -> Result<(), &'static str> {
-        if self.uses_length(&stage) {
+        if self.uses_length(program, &stage) {
             return Err(LENGTH);
         }
         let mut ahead = false;
@@ -121,9 +121,10 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether a stage uses how many steps there will have been.
-    fn uses_length(&self, stage: &Stage) -> bool {
-        let is_own = |arg: &Arg| matches!(arg, Arg::Length(domain) if *domain == self.domain);
+    /// Whether a stage uses how many steps there will have been. Whatever length is not fixed follows from that one.
+    fn uses_length(&self, program: &Program, stage: &Stage) -> bool {
+        let is_own =
+            |arg: &Arg| matches!(arg, Arg::Length(d) if program.domains[d.index()].fixed().is_none());
         matches!(stage, Stage::Map { args, .. } if args.iter().any(is_own))
     }
 

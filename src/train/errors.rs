@@ -24,7 +24,7 @@ pub fn no_source(span: Span, readers: &[&str]) -> Diagnostic {
 pub fn unknown_source(span: Span, name: &str, readers: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0821", format!("there is no data source `{name}`")).at(span, "not known");
     match nearest(name, readers.iter().copied()) {
-        Some(near) => d.help(format!("did you mean `{near}`?")),
+        Some(near) => d.fix(format!("did you mean `{near}`?"), span, near),
         None => d.help(format!("sources are {}", readers.join(", "))),
     }
 }
@@ -287,13 +287,22 @@ pub fn missing_key(key: &str, example: &str) -> Diagnostic {
 pub fn unknown_key(span: Span, key: &str, known: &[&str]) -> Diagnostic {
     let d = Diagnostic::error("E0802", format!("`train` has no key `{key}`")).at(span, "set here");
     match nearest(key, known.iter().copied()) {
-        Some(near) => d.help(format!("did you mean `{near}`?")),
+        Some(near) => d.fix(format!("did you mean `{near}`?"), span, near),
         None => d.help(format!("its keys are {}", known.join(", "))),
     }
 }
 
+pub fn set_twice(key: &str, first: Span, second: Span) -> Diagnostic {
+    Diagnostic::error("E0808", format!("`{key}` is set twice"))
+        .at(second, "set again here")
+        .at(first, "set here")
+        .help("leave one of the two out")
+}
+
 pub fn bad_value(span: Span, key: &str, wants: &str) -> Diagnostic {
-    Diagnostic::error("E0803", format!("`{key}` wants {wants}")).at(span, "this is none")
+    Diagnostic::error("E0803", format!("`{key}` wants {wants}"))
+        .at(span, "this is none")
+        .help(format!("write one, or leave `{key}` out: it has a usual value"))
 }
 
 pub fn decay(span: Span) -> Diagnostic {
@@ -316,8 +325,9 @@ pub fn window_wants_stream() -> Diagnostic {
         .help("leave `window` out: each example is trained on as a whole")
 }
 
-pub fn no_loss(model: &str) -> Diagnostic {
+pub fn no_loss(model: &str, at: Option<Span>) -> Diagnostic {
     Diagnostic::error("E0805", format!("the model `{model}` has no `loss`"))
+        .at_some(at, "this model")
         .help("write `loss …`, such as `loss (y - x)^2`")
 }
 

@@ -54,6 +54,12 @@ pub fn declared(graph: &Graph) -> Vec<Declared> {
     each.collect()
 }
 
+/// The inputs that data of these names say nothing about.
+pub fn without_data(graph: &Graph, names: &[String]) -> Vec<Diagnostic> {
+    let open = inputs(graph).filter(|s| !names.iter().any(|n| **n == *s.name));
+    open.map(|s| errors::input_without_data(s.span, &s.name, names)).collect()
+}
+
 pub fn fit(graph: &Graph, data: &Dataset) -> Result<Fit, Vec<Diagnostic>> {
     fit_some(graph, data, |_| true)
 }

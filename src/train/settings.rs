@@ -4,9 +4,9 @@ use super::data::source::Constant;
 use super::errors;
 use crate::diag::Diagnostic;
 use crate::runtime::threads::MOST_THREADS;
-use crate::syntax::ast::Expr;
+use crate::source::Span;
+use crate::syntax::ast::{Expr, Setting};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,11 @@ pub struct Settings {
 const KEYS: &[&str] =
     &["batch", "clip", "epochs", "every", "optimizer", "patience", "seed", "threads", "window"];
 
+/// The recipe of the update rule, among the lines of a block.
+pub fn optimizer(lines: &[Setting]) -> Option<&Expr> {
+    lines.iter().find(|s| &*s.name.name == "optimizer").map(|s| &s.value)
+}
+
 impl Settings {
     /// Points of all windows of a step together; 0 where examples have lengths of their own.
     pub fn points(&self) -> usize {
@@ -41,19 +46,25 @@ impl Settings {
     /// `changes` come from the command line and win.
     pub fn parse(
         model: &str,
-        lines: &[(Arc<str>, Expr)],
+        lines: &[Setting],
         changes: &BTreeMap<String, Expr>,
     ) -> Result<Settings, Vec<Diagnostic>> {
-        let mut values: BTreeMap<&str, &Expr> = lines.iter().map(|(k, e)| (&**k, e)).collect();
+        let mut values: BTreeMap<&str, &Expr> = lines.iter().map(|s| (&*s.name.name, &s.value)).collect();
         values.extend(changes.iter().map(|(k, e)| (k.as_str(), e)));
         if values.is_empty() {
             return Err(vec![errors::no_train(model)]);
         }
         let mut wrong = Vec::new();
         for (key, e) in &values {
+            let places: Vec<Span> =
+                lines.iter().filter(|s| *s.name.name == **key).map(|s| s.name.span).collect();
+            if let [first, second, ..] = places[..] {
+                wrong.push(errors::set_twice(key, first, second));
+            }
+            let at = places.first().filter(|_| !changes.contains_key(*key)).copied().unwrap_or(e.span);
             match *key {
-                "decay" => wrong.push(errors::decay(e.span)),
-                key if !KEYS.contains(&key) => wrong.push(errors::unknown_key(e.span, key, KEYS)),
+                "decay" => wrong.push(errors::decay(at)),
+                key if !KEYS.contains(&key) => wrong.push(errors::unknown_key(at, key, KEYS)),
                 _ => {}
             }
         }
@@ -101,16 +112,18 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{FileId, Span};
-    use crate::syntax::ast::ExprKind;
+    use crate::source::FileId;
+    use crate::syntax::ast::{ExprKind, Ident};
 
     fn number(v: f64) -> Expr {
         let span = Span { file: FileId(0), start: 0, end: 1 };
         Expr { kind: ExprKind::Number(v, v.to_string().into()), span }
     }
 
-    fn line(key: &str, v: f64) -> (Arc<str>, Expr) {
-        (key.into(), number(v))
+    fn line(key: &str, v: f64) -> Setting {
+        let span = Span { file: FileId(0), start: 0, end: 1 };
+        let name = Ident { name: key.into(), written: key.into(), span };
+        Setting { name, value: number(v), span }
     }
 
     #[test]
@@ -127,7 +140,7 @@ mod tests {
         let wrong = Settings::parse("M", &lines, &BTreeMap::new()).unwrap_err();
         let codes: Vec<&str> = wrong.iter().map(|d| d.code).collect();
         assert_eq!(codes, ["E0802", "E0803", "E0803", "E0803", "E0801"]);
-        assert_eq!(wrong[0].help.as_deref(), Some("did you mean `optimizer`?"));
+        assert_eq!(wrong[0].fixes[0].edits[0].text, "optimizer");
         assert_eq!(Settings::parse("M", &[], &BTreeMap::new()).unwrap_err()[0].code, "E0801");
     }
 }

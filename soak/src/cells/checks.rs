@@ -212,9 +212,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Simplification regroups nothing but structural zeros.
+    /// Simplification regroups nothing but structural zeros: 0 times what is no number is 0 too. So where an output is no
+    /// number, a gradient that is one depends on which of both was compared on the way.
     fn same(&self, derived: &Arrays, simplified: &Arrays) -> Checked {
-        for (name, array) in derived {
+        let is_number =
+            derived.iter().all(|(name, a)| name.ends_with("_adj") || a.iter().all(|x| !x.is_nan()));
+        for (name, array) in derived.iter().filter(|(name, _)| is_number || !name.ends_with("_adj")) {
             let Some(other) = simplified.get(name) else { return fail("simplified", format!("no `{name}`")) };
             let greatest = array.iter().fold(1e-6f64, |m, x| m.max(x.abs()));
             let error = array.iter().zip(other).fold(0.0f64, |m, (a, b)| m.max((a - b).abs())) / greatest;

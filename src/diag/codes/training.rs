@@ -44,6 +44,12 @@ pub const ENTRIES: &[Entry] = &[
                chain(k) {\n      in    g : [..]\n      state w : [..]\n      w = w[k-1] - lr * g\n      out w\n    }",
     },
     Entry {
+        code: "E0808",
+        title: "a setting given twice",
+        text: "Each key of `train`, each name of `data` and `split` is given once, wherever its block stands. `--set \
+               train.KEY=VALUE` changes one for a run.",
+    },
+    Entry {
         code: "E0810",
         title: "the loss is no finite number",
         text: "The loss or a gradient became infinite or NaN. Training stopped; the last checkpoint was written before that and \

@@ -446,7 +446,7 @@ impl<'l> Builder<'l> {
                 (Bound::Named(_), None) => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    return self.fail(errors::no_chain(&title, at, axis.span));
+                    return self.no_chain(&title, at, axis.span);
                 }
                 _ => {}
             }

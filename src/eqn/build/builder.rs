@@ -283,6 +283,16 @@ impl<'l> Builder<'l> {
         }
     }
 
+    /// A step is read where there are none; unless that follows from an input that is missing in the same application.
+    pub fn no_chain<T>(&mut self, title: &str, at: Option<Span>, read: Span) -> R<T> {
+        let missing =
+            |d: &Diagnostic| d.code == errors::INPUT_NOT_GIVEN && d.labels.first().map(|l| l.span) == at;
+        match self.diagnostics.iter().find(|d| at.is_some() && missing(d)) {
+            Some(reason) => Err(Stop::Reported(Reported::new(reason))),
+            None => self.fail(errors::no_chain(title, at, read)),
+        }
+    }
+
     /// Counts steps of work, and refuses more than there may be.
     pub fn spend(&mut self, steps: usize, span: Span) -> R<()> {
         self.work = self.work.saturating_add(steps as u64);

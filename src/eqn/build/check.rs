@@ -122,7 +122,18 @@ fn check_item(library: &Library, id: ItemId, work: &mut u64) -> Vec<Diagnostic> 
             None if library.is_unread(l.cell.span.file, &l.cell.name) => Vec::new(),
             None => vec![errors::unknown_item(&l.cell.written, None, l.cell.span)],
         },
-        ItemKind::Use { .. } | ItemKind::Test(_) => Vec::new(),
+        ItemKind::Test(test) => {
+            // What a test says of its parts is found when it runs; here, whether there are such parts.
+            let mut found = Found::default();
+            for stmt in &test.body.stmts {
+                if let StmtKind::Part { recipe, .. } = &stmt.kind {
+                    run(library, Target::Recipe(recipe), Options::default(), &mut found, work);
+                }
+            }
+            found.diagnostics.retain(Diagnostic::is_error);
+            found.diagnostics
+        }
+        ItemKind::Use { .. } => Vec::new(),
     }
 }
 

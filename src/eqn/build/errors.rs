@@ -388,8 +388,10 @@ pub fn input_twice(name: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0233", format!("`{name}` is given twice")).at(at, "again here")
 }
 
+pub const INPUT_NOT_GIVEN: &str = "E0243";
+
 pub fn input_not_given(name: &str, title: &str, at: Span, declared: Span) -> Diagnostic {
-    Diagnostic::error("E0243", format!("{title} reads its input `{name}`, which is not given"))
+    Diagnostic::error(INPUT_NOT_GIVEN, format!("{title} reads its input `{name}`, which is not given"))
         .at(at, "in this application")
         .at(declared, "the input")
 }

@@ -235,7 +235,7 @@ impl<'l> Builder<'l> {
                 None => {
                     let title = self.frame(frame).title.clone();
                     let at = self.frame(frame).span;
-                    self.fail(errors::no_chain(&title, at, span))
+                    self.no_chain(&title, at, span)
                 }
             };
         }

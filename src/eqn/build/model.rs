@@ -12,6 +12,25 @@ use crate::source::Span;
 use crate::syntax::ast::*;
 use std::sync::Arc;
 
+/// The lines of a model's `data` blocks: names, and the source as written.
+pub fn data_lines(model: &ModelTree) -> Vec<(Vec<Name>, Expr)> {
+    let blocks = model.body.stmts.iter().filter_map(|s| match &s.kind {
+        StmtKind::Data(lines) => Some(lines),
+        _ => None,
+    });
+    let names = |all: &[Ident]| all.iter().map(|n| n.name.clone()).collect();
+    blocks.flatten().map(|(all, source)| (names(all), source.clone())).collect()
+}
+
+/// The lines of a model's `train` blocks.
+pub fn train_lines(model: &ModelTree) -> Vec<Setting> {
+    let blocks = model.body.stmts.iter().filter_map(|s| match &s.kind {
+        StmtKind::Train(settings) => Some(settings),
+        _ => None,
+    });
+    blocks.flatten().cloned().collect()
+}
+
 /// What a model's blocks give, before the graph is pruned.
 #[derive(Default)]
 pub(super) struct Blocks {
@@ -20,8 +39,6 @@ pub(super) struct Blocks {
     /// Values of `loss` and `metric` lines with their places.
     goals: Vec<(NodeId, Span)>,
     generate: Option<(Name, Name, Option<u32>, Span)>,
-    data: Vec<(Vec<Name>, Expr)>,
-    train: Vec<(Name, Expr)>,
 }
 
 impl<'l> Builder<'l> {
@@ -61,8 +78,8 @@ impl<'l> Builder<'l> {
             metrics,
             statics,
             generate,
-            data: blocks.data,
-            train: blocks.train,
+            data: data_lines(model),
+            train: train_lines(model),
         })
     }
 
@@ -207,17 +224,6 @@ impl<'l> Builder<'l> {
                     return self.fail(errors::generate_wants_in(&name.written, name.span));
                 }
                 blocks.generate = Some((name.name.clone(), plain(p), stop, stmt.span));
-            }
-            StmtKind::Data(lines) => {
-                for (names, source) in lines {
-                    let names = names.iter().map(|n| n.name.clone()).collect();
-                    blocks.data.push((names, source.clone()));
-                }
-            }
-            StmtKind::Train(settings) => {
-                for s in settings {
-                    blocks.train.push((s.name.name.clone(), s.value.clone()));
-                }
             }
             _ => {}
         }

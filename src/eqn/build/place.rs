@@ -223,7 +223,7 @@ impl<'l> Builder<'l> {
         let Some(domain) = domain else {
             let title = self.frame(env.frame).title.clone();
             let at = self.frame(env.frame).span;
-            return self.fail(errors::no_chain(&title, at, span));
+            return self.no_chain(&title, at, span);
         };
         // The offset is what is left when the variable is 0; it must move with the variable.
         let at = |b: &mut Self, n: i64| {
@@ -318,7 +318,7 @@ impl<'l> Builder<'l> {
             (Some(None), _) => {
                 let title = self.frame(env.frame).title.clone();
                 let applied = self.frame(env.frame).span;
-                self.fail(errors::no_chain(&title, applied, span))
+                self.no_chain(&title, applied, span)
             }
             (None, None) => match self.header_kind(env.frame) {
                 OverKind::Chain => {

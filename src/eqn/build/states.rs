@@ -95,7 +95,7 @@ impl<'l> Builder<'l> {
                 let is_state = self.frame(frame).text.get(name).and_then(|e| e.declared.as_ref());
                 match is_state.is_some_and(|d| d.kind == Kind::State) {
                     true => self.fail(errors::prev_missing(name, &title, at, span)),
-                    false => self.fail(errors::no_chain(&title, Some(at), span)),
+                    false => self.no_chain(&title, Some(at), span),
                 }
             }
         }
@@ -107,7 +107,7 @@ impl<'l> Builder<'l> {
         if own.is_empty() {
             let title = self.frame(frame).title.clone();
             let at = self.frame(frame).span;
-            return self.fail(errors::no_chain(&title, at, span));
+            return self.no_chain(&title, at, span);
         }
         let is_tree = own.iter().any(|a| self.is_tree(*a));
         let other = match step {

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Piece};
 use crate::train::errors;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `x, y = ts("a.ts", test = "b.ts")`
@@ -81,14 +82,27 @@ pub fn name_of(e: &Expr) -> Option<String> {
 /// Calls of readers, and the shares of `split` if they are given.
 pub type Lines = (Vec<Call>, Option<Vec<f64>>);
 
+/// The names that the lines of a `data` block give values for.
+pub fn names(lines: &[(Vec<Arc<str>>, Expr)]) -> impl Iterator<Item = &Arc<str>> {
+    lines.iter().flat_map(|(names, _)| names).filter(|name| &***name != SPLIT)
+}
+
+const SPLIT: &str = "split";
+
 /// Separates the lines of a `data` block into calls of readers and the shares of `split`.
 pub fn parse(lines: &[(Vec<Arc<str>>, Expr)]) -> Result<Lines, Vec<Diagnostic>> {
     let mut calls = Vec::new();
     let mut shares = None;
     let mut wrong = Vec::new();
+    let mut places = BTreeMap::new();
     for (names, e) in lines {
+        for name in names {
+            if let Some(first) = places.insert(name, e.span) {
+                wrong.push(errors::set_twice(name, first, e.span));
+            }
+        }
         let result = match names.as_slice() {
-            [only] if &**only == "split" => super::split::shares(e).map(|s| shares = Some(s)),
+            [only] if &**only == SPLIT => super::split::shares(e).map(|s| shares = Some(s)),
             _ => Call::parse(names.iter().map(|n| n.to_string()).collect(), e).map(|c| calls.push(c)),
         };
         wrong.extend(result.err());

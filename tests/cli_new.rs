@@ -29,13 +29,15 @@ fn a_project_is_tested_and_trained_at_once() {
     // Every command of its README is one.
     let readme = String::from_utf8(place.read("my-cell/README.md")).expect("text");
     assert!(!readme.contains("{{"), "{readme}");
-    let commands: Vec<&str> = readme.lines().filter_map(|l| l.strip_prefix("rnnc ")).collect();
+    let commands: Vec<&str> =
+        readme.lines().filter_map(|l| l.strip_prefix("| `rnnc ")?.split('`').next()).collect();
     assert!(commands.len() >= 8, "{readme}");
     for command in commands {
         let name = command.split(' ').next().expect("a command");
         assert!(place.run(&[name, "--help"]).code == 0, "{command}");
         assert!(command.contains("my-cell.rnn"), "{command}");
     }
+    place.good(&["fmt", "--check", "my-cell"]);
     for name in [".gitignore", "my-cell.snap"] {
         assert!(!place.read(&format!("my-cell/{name}")).is_empty());
     }

@@ -3,6 +3,7 @@
 use super::files;
 use super::help;
 use super::limits::CheckLimits;
+use super::programs::programs;
 use super::session::{Failure, Session, complain, say};
 use crate::diag::{Diagnostic, Drawing, Style, mend};
 use crate::pipeline;
@@ -12,12 +13,12 @@ use std::path::{Path, PathBuf};
 /// Find the mistakes of files, all at once, each with its mend
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc check mine.rnn\n  rnnc check models/*.rnn\n  rnnc check --json mine.rnn\n  rnnc check --fix mine.rnn"
+    after_help = "Examples:\n  rnnc check mine.rnn\n  rnnc check models\n  rnnc check --json mine.rnn\n  rnnc check --fix mine.rnn"
 )]
 pub struct Check {
-    /// The files
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// Files, and folders whose `.rnn` files are taken
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     /// Change the files as their messages suggest, as far as that is sure, and check again
     #[arg(long)]
     fix: bool,
@@ -34,14 +35,15 @@ const MOST_ROUNDS: usize = 50;
 impl Check {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
-        let mut diagnostics = self.mistakes(session);
+        let files = programs(&self.paths)?;
+        let mut diagnostics = mistakes(session, &files);
         if self.fix {
             for _ in 0..MOST_ROUNDS {
                 if !mend_files(session, &diagnostics)? {
                     break;
                 }
                 session.sources = Sources::default();
-                diagnostics = self.mistakes(session);
+                diagnostics = mistakes(session, &files);
             }
         }
         let failed = diagnostics.iter().any(|d| d.is_error());
@@ -52,14 +54,14 @@ impl Check {
         }
         if failed { Err(Failure::Said) } else { Ok(()) }
     }
+}
 
-    fn mistakes(&self, session: &mut Session) -> Vec<Diagnostic> {
-        let (library, mut diagnostics) = session.load_quietly(&self.files);
-        for root in library.roots() {
-            diagnostics.extend(pipeline::mistakes(&library, root.file));
-        }
-        diagnostics
+fn mistakes(session: &mut Session, files: &[PathBuf]) -> Vec<Diagnostic> {
+    let (library, mut diagnostics) = session.load_quietly(files);
+    for root in library.roots() {
+        diagnostics.extend(pipeline::mistakes(&library, root.file));
     }
+    diagnostics
 }
 
 /// Applies what can be applied at once, and says so; false if there is nothing.

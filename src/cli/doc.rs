@@ -10,7 +10,6 @@ use crate::doc::{self, Input};
 use crate::pipeline;
 use crate::resolve::Origin;
 use crate::source::FileId;
-use crate::weights::errors::unreadable;
 use std::path::{Path, PathBuf};
 
 /// Write a site about files, to read in a browser
@@ -41,10 +40,6 @@ impl Doc {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
         let found = programs(&self.paths)?;
-        if found.is_empty() && !self.stdlib {
-            let paths: Vec<String> = self.paths.iter().map(|p| p.display().to_string()).collect();
-            return Err(unreadable(&paths.join(", "), "there is no .rnn file").into());
-        }
         let (library, mut mistakes) = session.load_quietly(&found);
         for root in library.roots() {
             mistakes.extend(pipeline::mistakes(&library, root.file));

@@ -235,7 +235,7 @@ pub fn project_exists(path: &str) -> Diagnostic {
 
 pub fn bad_cell_name(name: &str) -> Diagnostic {
     Diagnostic::error("E0760", format!("`{name}` cannot name a cell"))
-        .help("a cell is named with letters, digits and `_`, a letter first: `--cell MyCell`")
+        .help("a cell is named with letters, digits and `_`, a letter first, and not as a word or function of the language: `--cell MyCell`")
 }
 
 pub fn cell_name_taken(name: &str) -> Diagnostic {

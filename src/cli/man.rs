@@ -16,7 +16,7 @@ pub struct ManCommand {
 
 impl ManCommand {
     pub fn run(self, _session: &mut Session) -> Result<(), Failure> {
-        let mut command = super::command();
+        let mut command = super::command().disable_help_subcommand(true);
         command.build();
         let Some(folder) = self.folder else {
             return say(&String::from_utf8_lossy(&page(command)?));
@@ -40,5 +40,9 @@ fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     let command = command.version(env!("CARGO_PKG_VERSION"));
     Man::new(command).render(&mut text).map_err(Failure::Output)?;
-    Ok(text)
+    // What stands behind the options of a command is its examples.
+    let text = String::from_utf8_lossy(&text)
+        .replace(".SH EXTRA\nExamples:", ".SH EXAMPLES")
+        .replace(".SH EXTRA", ".SH EXAMPLES");
+    Ok(text.into_bytes())
 }

@@ -3,6 +3,7 @@
 use super::session::{Failure, Session, say};
 use super::{errors, files};
 use crate::resolve::Library;
+use crate::syntax::{Format, format_within};
 use crate::testing::snapshots::{self, Section, Stored};
 use crate::testing::{self, Options, Outcome, TestReport};
 use std::path::{Path, PathBuf};
@@ -43,10 +44,18 @@ impl New {
         let filled = |text: &str| text.replace("{{Cell}}", &cell).replace("{{file}}", &file);
         let rnn = made.path().join(format!("{file}.rnn"));
         let write = |path: &Path, text: &str| files::replace(path, text.as_bytes(), |f| f);
-        write(&rnn, &filled(CELL))?;
+        let named = |_| Failure::from(errors::bad_cell_name(&cell));
+        let id = session.sources.add(format!("{file}.rnn"), filled(CELL));
+        // Its lines are as long as its names.
+        let text = format_within(&session.sources, id, Format::default(), &session.limits).map_err(named)?;
+        write(&rnn, &text)?;
         write(&made.path().join("README.md"), &filled(README))?;
         write(&made.path().join(".gitignore"), IGNORED)?;
-        let kept = kept(session, &rnn)?;
+        // The template has no mistakes, so a name makes them.
+        let kept = kept(session, &rnn).map_err(|failure| match failure {
+            Failure::Refused(_) => Failure::from(errors::bad_cell_name(&cell)),
+            other => other,
+        })?;
         write(&rnn.with_extension("snap"), &kept.print(&format!("{file}.rnn")))?;
         files::publish_folder(made, &self.path)?;
         say(&format!(

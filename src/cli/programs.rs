@@ -8,11 +8,16 @@ use std::path::{Path, PathBuf};
 /// Folders nest at most this deep.
 const MAX_DEPTH: usize = 32;
 
-/// Files as they are; of folders all `.rnn` files below them, in order.
+/// Files as they are; of folders all `.rnn` files below them, in order. A folder without any is hardly the one that is
+/// meant.
 pub fn programs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut found = Vec::new();
     for path in paths {
+        let before = found.len();
         collect(path, 0, &mut found)?;
+        if found.len() == before {
+            return Err(errors::unreadable(&path.display().to_string(), "there is no .rnn file in it"));
+        }
     }
     Ok(found)
 }

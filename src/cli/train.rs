@@ -158,6 +158,7 @@ impl Train {
         );
         let events = self.events(&folder, trainer.progress())?;
         let signals = Signals::watch().map_err(|e| Failure::Internal(format!("signals: {e}")))?;
+        ahead.is_over();
         let mut keeper =
             Keeper::new(session, &folder, self.keep - 1, shown, &signals, trainer.progress(), log)
                 .with_events(events);
@@ -165,7 +166,6 @@ impl Train {
             // A run that is killed before its first epoch is over can be gone on with too.
             keeper.checkpoint(&trainer.checkpoint()?)?;
         }
-        ahead.is_over();
         let ended = trainer.run(&mut keeper);
         keeper.finish();
         let ended = match ended {
@@ -175,7 +175,7 @@ impl Train {
                 let why: Vec<String> = wrong.iter().map(|d| render(&session.sources, d, style)).collect();
                 keeper.ended(How::WentWrong, why.join("\n"), Vec::new())?;
                 report::write(&folder)?;
-                return Err(self.went_wrong(session, &folder, wrong));
+                return Err(self.went_wrong(session, &folder, settings.clip, wrong));
             }
         };
         let mut tested = None;
@@ -258,7 +258,13 @@ impl Train {
     }
 
     /// Training cannot go on: what happened, what is kept, what helps.
-    fn went_wrong(&self, session: &Session, folder: &RunDir, wrong: Vec<Diagnostic>) -> Failure {
+    fn went_wrong(
+        &self,
+        session: &Session,
+        folder: &RunDir,
+        clip: Option<f64>,
+        wrong: Vec<Diagnostic>,
+    ) -> Failure {
         if !wrong.iter().any(|d| d.code == errors::NOT_FINITE) {
             return wrong.into();
         }
@@ -275,8 +281,7 @@ impl Train {
             }
             Err(_) => String::new(),
         };
-        let clip =
-            if self.settings.iter().any(|s| s.starts_with("train.clip")) { "a smaller one" } else { "1" };
+        let clip = clip.map_or("1".into(), |now| format!("below {now}"));
         complain(&format!(
             "{kept}What may help: a clipped gradient (`--set train.clip=…`, {clip}), a smaller rate of the optimiser; `rnnc flow` \
              shows which gradients grow. `--from {path}` begins a new run with the parameters reached so far and such \

@@ -10,11 +10,12 @@ use super::scope::Members;
 use super::sketch::{Sketch, sketch};
 use super::view::View;
 use super::{hover, signature};
+use crate::pipeline::views::Stage;
 use crate::resolve::{ItemId, item_statics};
 use crate::source::Span;
 use crate::syntax::ast::{ItemKind, Name};
 use crate::syntax::lex::{ITEM, Kind, Token};
-use crate::syntax::names::canonical;
+use crate::syntax::names::{self, canonical};
 use std::collections::BTreeSet;
 
 /// What kind of thing is offered.
@@ -83,6 +84,11 @@ pub fn complete(view: &View, offset: usize) -> Vec<Item> {
     let replace = at(context.word_start);
     let mut out = Offers { view, text, replace, context: &context, around, items: Vec::new() };
     out.fill();
+    // Who types a name in ASCII goes on so.
+    let typed = text.get(context.word_start..offset).unwrap_or_default();
+    if !typed.is_empty() && typed.is_ascii() {
+        out.items.iter_mut().filter(|i| i.insert == i.label).for_each(|i| i.insert = names::ascii(&i.insert));
+    }
     let mut seen = BTreeSet::new();
     out.items.retain(|item| seen.insert((item.label.clone(), item.insert.clone())));
     out.items
@@ -158,7 +164,11 @@ impl Offers<'_> {
             return self.words(&["chain(", "grid(", "tree("], 0);
         }
         if is("check") {
-            return self.words(&["grad"], 0);
+            return self.words(&["grad", "snapshot", "weights"], 0);
+        }
+        if context.opens.is_empty() && is(",") && self.is_snapshot() {
+            let stages: Vec<&str> = Stage::names().collect();
+            return self.words(&stages, 0);
         }
         match context.block() {
             Some("train") if self.begins_statement() => {
@@ -190,6 +200,13 @@ impl Offers<'_> {
         self.builtins(builtins::FUNCTIONS, Of::Function, 2);
         self.builtins(builtins::CONSTANTS, Of::Value, 3);
         self.library();
+    }
+
+    /// Whether this is the list of a `check snapshot`.
+    fn is_snapshot(&self) -> bool {
+        let tokens = &self.context.tokens;
+        let check = tokens.iter().rposition(|t| t.is("check"));
+        check.and_then(|at| tokens.get(at + 1)).is_some_and(|t| t.is("snapshot"))
     }
 
     /// Whether a statement may begin here.

@@ -41,6 +41,10 @@ impl Stage {
     /// What is kept where nothing is named.
     const USUAL: [Stage; 3] = [Stage::Eqn, Stage::Grad, Stage::Loops];
 
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Stage::ALL.iter().map(|(name, _)| *name)
+    }
+
     pub fn name(self) -> &'static str {
         Stage::ALL.iter().find(|(_, stage)| *stage == self).map_or("", |(name, _)| name)
     }

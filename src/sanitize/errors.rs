@@ -96,7 +96,7 @@ fn range(range: &Range) -> String {
     let numbers = match (finite, range.least == range.greatest) {
         (0, _) => None,
         (1, _) => Some(format!("1 number, {}", shown(range.least))),
-        (n, true) => Some(format!("{n} numbers, all {}", shown(range.least))),
+        (n, true) => Some(format!("{n} times {}", shown(range.least))),
         (n, false) => Some(format!("{n} numbers from {} to {}", shown(range.least), shown(range.greatest))),
     };
     let count = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));

@@ -148,7 +148,8 @@ impl Wire<'_> {
             detail: Some(item.detail.clone()).filter(|d| !d.is_empty()),
             documentation: docs.map(Documentation::MarkupContent),
             sort_text: Some(format!("{}{}", item.rank, item.label)),
-            filter_text: Some(item.label.clone()),
+            // What is put in is what was begun to be typed; signs are typed as they are called.
+            filter_text: Some(if item.of == Of::Sign { item.label.clone() } else { item.insert.clone() }),
             text_edit: Some(CompletionTextEdit::Edit(TextEdit {
                 range: ruler.range(item.replace),
                 new_text: item.insert.clone(),

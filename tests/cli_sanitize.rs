@@ -117,7 +117,7 @@ fn an_array_that_is_not_finite_is_named_and_padding_is_not() {
     file(&place, vec![("x", input([5, 3, 2], &[])), ("W", wrong)]);
     let said = told(&place, "Shares(2, 4)", &[]);
     assert!(
-        said.contains("the parameter `W` holds infinite") && said.contains("7 numbers, all 1, 1 infinite"),
+        said.contains("the parameter `W` holds infinite") && said.contains("7 times 1, 1 infinite"),
         "{said}"
     );
 }

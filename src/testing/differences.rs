@@ -16,8 +16,8 @@
 //!
 //! Kinks. Where the function is smooth, D(h) and D(h/2) agree to order h². Where a slope is off by no more than the two
 //! differ, a kink lies within the step. A slope that is off by more is measured with ever shorter steps: where no two
-//! of them, one after another, measure alike, the function has waves shorter than all, and no slope that can be measured; where two do,
-//! theirs is the slope. A wrong adjoint is off by much more than those two differ, so it is never taken for a kink.
+//! of them, one after another, measure alike, or only the longer ones do, the function has waves shorter than these, and no slope that
+//! can be measured; else theirs is the slope. A wrong adjoint is off by much more than those two differ, so it is never taken for a kink.
 
 use super::draws;
 pub use super::errors::Wrong;
@@ -215,7 +215,7 @@ impl Subject<'_> {
         }
         // A slope that no other step confirms is none: a jump within a step, or waves shorter than one.
         let mut before = measured;
-        let mut confirmed = None;
+        let mut confirmed: Option<(f64, f64)> = None;
         for shorter in [2.0, 32.0, 1024.0] {
             let (coarse, _) = self.difference(name, direction, &old, h / shorter)?;
             let (fine, mass) = self.difference(name, direction, &old, h / (2.0 * shorter))?;
@@ -223,8 +223,12 @@ impl Subject<'_> {
             let rounding = 8.0 * self::rounding(mass, h / (2.0 * shorter));
             let again = (4.0 * fine - coarse) / 3.0;
             let apart = (again - before).abs();
-            if apart <= again.abs().max(before.abs()) / 100.0 + rounding {
-                confirmed = Some((again, 10.0 * apart + rounding));
+            let bound = 10.0 * apart + rounding;
+            if apart.is_nan() || apart > again.abs().max(before.abs()) / 100.0 + rounding {
+                // What longer steps agreed on was a mean over waves.
+                confirmed = None;
+            } else if confirmed.is_none_or(|(_, other)| bound < other) {
+                confirmed = Some((again, bound));
             }
             before = again;
         }

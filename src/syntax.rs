@@ -22,11 +22,13 @@ mod mend;
 pub mod names;
 mod nesting;
 pub mod print;
+mod removal;
 pub(crate) mod text;
 mod trivia;
 pub mod visit;
 
 pub use format::{Format, Spelling, bare, format, format_within};
+pub use removal::removal;
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;

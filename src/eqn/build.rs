@@ -35,6 +35,7 @@ mod states;
 mod statics;
 mod survey;
 mod top;
+mod trace;
 mod types;
 mod value;
 mod whole;

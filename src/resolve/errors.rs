@@ -1,6 +1,6 @@
 //! Everything `resolve` can say.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
@@ -118,12 +118,12 @@ pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {
 }
 
 /// `alone`: what leaves it out.
-pub fn changes_nothing(name: &str, at: Span, old: Option<Span>, alone: Option<Span>) -> Diagnostic {
+pub fn changes_nothing(name: &str, at: Span, old: Option<Span>, alone: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
         .at(at, "equal to what it replaces")
         .at_some(old, "the equation of the base");
     match alone {
-        Some(alone) => d.fix("leave it out", alone, ""),
+        Some(alone) => d.maybe_all("leave it out", vec![alone]),
         None => d.help("leave the line out"),
     }
 }

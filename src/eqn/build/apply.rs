@@ -283,6 +283,7 @@ impl<'l> Builder<'l> {
             path: format!("{path}."),
             param_path: format!("{param_path}."),
             span,
+            written: Some(recipe.span),
             top: false,
             may_lack: false,
         })?;

@@ -115,6 +115,30 @@ impl<'l> Builder<'l> {
         Some((title, Edit { span, text: "_, ".into() }))
     }
 
+    /// [`Self::missing_dimension`] for all of a recipe that is written without any: the first by its input, the others by what
+    /// is called so there.
+    pub(super) fn missing_dimensions(
+        &self,
+        title: &Ident,
+        statics: &[Static],
+        env: &Env,
+        at: Span,
+    ) -> Option<(String, Edit)> {
+        let wanted = statics.iter().filter(|s| s.default.is_none());
+        let mut dims = Vec::new();
+        for (i, s) in wanted.enumerate() {
+            let is_known = self.find_static(env.frame, env.layer, &s.name.name).is_some();
+            match i {
+                _ if !s.kind.is_empty() => return None,
+                0 => dims.push("_"),
+                _ if is_known => dims.push(&s.name.written),
+                _ => return None,
+            }
+        }
+        let text = format!("{}({})", title.written, dims.join(", "));
+        Some((format!("write `{text}`: the input decides what stands for `_`"), Edit { span: at, text }))
+    }
+
     /// What ends the group of static parameters behind an input of a layer: in the place of the comma, if one follows.
     pub(super) fn group_behind(&self, frame: FrameId, k: usize) -> Option<Edit> {
         let inputs = self.frame(frame).text.inputs;
@@ -210,7 +234,8 @@ pub(super) fn end_of_statics(last: &InputDecl) -> Edit {
     Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
 }
 
-/// The statements that define one name and nothing else, by the place of that name.
+/// The statements that define one name and nothing else, by the place of that name. An input is no such: it belongs to what
+/// others see of an item.
 pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     let body = match &item.kind {
         ItemKind::Cell(Cell { def: CellDef::Body(body), .. })
@@ -221,7 +246,7 @@ pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     };
     let single = body.stmts.iter().filter_map(|stmt| {
         let targets = match &stmt.kind {
-            StmtKind::Decl(decl) => &decl.targets,
+            StmtKind::Decl(decl) if decl.kind != DeclKind::In => &decl.targets,
             StmtKind::Noise { targets, .. } => targets,
             StmtKind::Equation(equation) => &equation.targets,
             _ => return None,

@@ -259,7 +259,7 @@ impl<'l> Builder<'l> {
         match &self.library.item(item).kind {
             ItemKind::Cell(_) | ItemKind::Layer(_) => {
                 let env = Env { dims_first: false, ..env.clone() };
-                Ok(Val::Recipe(std::rc::Rc::new(Recipe { item, args, env })))
+                Ok(Val::Recipe(std::rc::Rc::new(Recipe { item, args, env, span })))
             }
             ItemKind::Fn(_) => self.fail(errors::not_a_recipe("function", span)),
             ItemKind::Model(_) => self.fail(errors::not_a_recipe("model", span)),

@@ -1,6 +1,6 @@
 //! Families and their members, limits of a program, names of arrays, layouts, what nothing reads.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::shape::{Dim, show_shape};
 use crate::source::Span;
@@ -224,18 +224,15 @@ pub fn layout_computes(at: Span) -> Diagnostic {
 
 // What nothing reads.
 
-/// `statement`: what defines it and nothing else.
-pub fn unread(name: &str, at: Span, statement: Option<Span>) -> Diagnostic {
+/// `removal`: of what defines it and nothing else.
+pub fn unread(name: &str, at: Span, removal: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::warning(
         "E0260",
         format!("`{name}` is read by nothing for any option; it does not exist"),
     )
     .at(at, "here")
     .help("remove it, or use it");
-    match statement {
-        Some(statement) => d.fix("remove it", statement, ""),
-        None => d,
-    }
+    d.maybe_all("remove it", removal.into_iter().collect())
 }
 
 pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> Diagnostic {

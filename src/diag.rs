@@ -114,6 +114,14 @@ impl Diagnostic {
         self.fix_all(title, vec![Edit { span, text: text.into() }])
     }
 
+    /// A name in the place of another, and why. It is sure where the other can hardly be anything but a slip.
+    pub fn did_you_mean(mut self, written: &str, near: &str, at: Span) -> Self {
+        let is = near::look_alike(written, near).map(|c| format!("this is U+{:04X}; ", c as u32));
+        let title = format!("{}did you mean `{near}`?", is.unwrap_or_default());
+        self.push_fix(title, vec![Edit { span: at, text: near.into() }], near::is_sure(written, near));
+        self
+    }
+
     /// A way to mend it that changes several places; without any there is none.
     pub fn fix_all(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
         self.push_fix(title.into(), edits, true);

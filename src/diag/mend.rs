@@ -16,12 +16,14 @@ pub struct Mended {
 }
 
 /// Applies the first fix of each diagnostic, if it is sure and its edits keep apart from those of the diagnostics
-/// before it. Of a fix all edits are made or none; none changes the standard library.
+/// before it. Of a fix all edits are made or none; none changes what is no file.
 pub fn mend(sources: &Sources, diagnostics: &[Diagnostic]) -> Mended {
     let mut taken: Taken = BTreeMap::new();
     let mut applied = Vec::new();
     for (i, d) in diagnostics.iter().enumerate() {
-        let Some(fix) = d.fixes.first().filter(|fix| fix.is_sure && is_of_author(sources, fix)) else { continue };
+        let Some(fix) = d.fixes.first().filter(|fix| fix.is_sure && is_of_files(sources, fix)) else {
+            continue;
+        };
         // Two mistakes may ask for the same change: made once, it mends both.
         let new: Vec<&Edit> = fix.edits.iter().filter(|e| taken.get(&e.span) != Some(e)).collect();
         if new.iter().all(|edit| is_apart(&taken, edit.span)) {
@@ -44,8 +46,14 @@ pub fn apply(text: &str, fix: &Fix, file: FileId) -> String {
     applied_to(text, 0, &edits)
 }
 
-/// Whether a fix leaves the standard library as it is.
+/// Whether a fix changes nothing but what its reader has written: files, or the recipe of a command.
 pub fn is_of_author(sources: &Sources, fix: &Fix) -> bool {
+    let is_library = |path: &str| path.starts_with("<stdlib>/") || path == crate::source::STAND_IN;
+    fix.edits.iter().all(|e| !is_library(&sources.get(e.span.file).path))
+}
+
+/// Whether what a fix changes can be written again: a file can, the recipe of a command is gone.
+fn is_of_files(sources: &Sources, fix: &Fix) -> bool {
     fix.edits.iter().all(|e| !sources.get(e.span.file).path.starts_with('<'))
 }
 

@@ -16,6 +16,7 @@ mod define;
 mod errors;
 mod expr;
 mod finish;
+mod foreign;
 mod frames;
 mod functions;
 mod layouts;

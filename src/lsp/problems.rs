@@ -62,5 +62,8 @@ pub fn mends(problems: &[Problem], range: Span) -> Vec<(&Problem, &Fix, bool)> {
     let near = problems
         .iter()
         .filter(|p| p.span.file == range.file && p.span.start <= range.end && range.start <= p.span.end);
-    near.flat_map(|p| p.diagnostic.fixes.iter().enumerate().map(move |(i, fix)| (p, fix, i == 0 && fix.is_sure))).collect()
+    near.flat_map(|p| {
+        p.diagnostic.fixes.iter().enumerate().map(move |(i, fix)| (p, fix, i == 0 && fix.is_sure))
+    })
+    .collect()
 }

@@ -100,7 +100,7 @@ pub fn over_axes_of_no_input(at: Span) -> Diagnostic {
 pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
     let d = Diagnostic::error("E0211", format!("no cell `{name}` to derive from")).at(at, "unknown");
     match near {
-        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &**near),
+        Some(near) => d.did_you_mean(name, near, at),
         None => d.help("the text after `=` must be a cell with its arguments, such as `A(I, H)`"),
     }
 }

@@ -109,7 +109,7 @@ impl Base {
     }
 
     fn stand_in(&mut self) {
-        let file = self.sources.add("<any cell>", STAND_IN_TEXT);
+        let file = self.sources.add(crate::source::STAND_IN, STAND_IN_TEXT);
         let (tree, _) = syntax::parse(&self.sources, file);
         if let Some(item) = tree.items.into_iter().next() {
             self.stand_in = Some(ItemId(self.items.len() as u32));

@@ -115,9 +115,7 @@ fn cell_text<'a>(
         collect(&mut block, body, index, Holder::Cell, diagnostics);
         // What leaves an equation out: the whole block, if it has nothing else.
         let leave_out = |equation: Span| match (body.stmts.len(), body.span) {
-            (1, Some(block)) => {
-                Edit { span: Span { start: base.span.end, ..block }, text: String::new() }
-            }
+            (1, Some(block)) => Edit { span: Span { start: base.span.end, ..block }, text: String::new() },
             _ => removal(library.file(equation.file).map_or("", |f| &f.text), equation),
         };
         merge(&mut text, block, &leave_out, diagnostics);

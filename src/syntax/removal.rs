@@ -14,7 +14,9 @@ pub fn removal(text: &str, statement: Span) -> Edit {
         text: new.into(),
     };
     let (start, end) = (statement.start as usize, statement.end as usize);
-    let (Some(above), Some(below)) = (text.get(..start), text.get(end..)) else { return place(start, end, "") };
+    let (Some(above), Some(below)) = (text.get(..start), text.get(end..)) else {
+        return place(start, end, "");
+    };
     let line = above.rfind('\n').map_or(0, |i| i + 1);
     let before = &above[line..];
     let after = below.split('\n').next().unwrap_or(below);

@@ -160,7 +160,8 @@ impl<'l> Builder<'l> {
             };
             let words: &'l [Ident] = if kind == StaticKind::Choice { &s.kind } else { &[] };
             let over = s.over_set.as_ref();
-            out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span });
+            let written = given.get(&s.name.name).map(|e| e.span);
+            out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span, written });
         }
         Ok(out)
     }

@@ -6,6 +6,7 @@
 
 use super::builder::Builder;
 use super::names::children;
+use super::value::{Frame, FrameId};
 use crate::diag::{Diagnostic, Label};
 use crate::resolve::text::{Brace, Equated, Text, pick};
 use crate::resolve::{Library, Origin};
@@ -20,7 +21,10 @@ impl<'l> Builder<'l> {
             return d;
         }
         let home = self.home();
-        let mut at = Some(self.here.0);
+        // What is evaluated around the outermost instance, such as its shapes, is of that instance.
+        let inside = self.frames.get(self.here.0.0 as usize).is_some_and(|f| f.span.is_some());
+        let outermost = || self.frames.iter().position(|f| f.span.is_some()).map(|i| FrameId(i as u32));
+        let mut at = if inside { Some(self.here.0) } else { outermost() };
         while let Some(frame) = at.and_then(|id| self.frames.get(id.0 as usize)) {
             if let Some(place) = overridden(&frame.text, &d.labels) {
                 d = d.at(place, "overridden here");
@@ -33,7 +37,11 @@ impl<'l> Builder<'l> {
                 && !is_stdlib(self.library, span.file)
                 && !is_told(span.file)
             {
-                d = d.at(span, if frame.parent.is_some() { "applied here" } else { "asked for here" });
+                let text = if frame.parent.is_some() { "applied here" } else { "asked for here" };
+                d = match self.argument(frame, d.labels.first()).filter(|at| at.file == span.file) {
+                    Some(argument) => d.at(argument, "given here"),
+                    None => d.at(span, text),
+                };
             } else if let Some(layer) = frame.text.layers.last()
                 && frame.text.layers.len() > 1
                 && home == Some(layer.base_span.file)
@@ -43,6 +51,13 @@ impl<'l> Builder<'l> {
             at = frame.parent;
         }
         d
+    }
+
+    /// The argument that gives what a label is about, if that is a static parameter.
+    fn argument(&self, frame: &Frame<'l>, label: Option<&Label>) -> Option<Span> {
+        let span = label?.span;
+        let name = self.library.file(span.file)?.text.get(span.start as usize..span.end as usize)?;
+        frame.statics.iter().find_map(|s| s.get(name)?.written)
     }
 
     /// The file of the outermost text, or of the recipe that asks for it.

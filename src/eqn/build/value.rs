@@ -229,6 +229,8 @@ pub struct StaticVal<'l> {
     /// Of a list, the set its entries are numbered by.
     pub over: Option<&'l Ident>,
     pub span: Span,
+    /// The argument that gives it.
+    pub written: Option<Span>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

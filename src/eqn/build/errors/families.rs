@@ -20,6 +20,18 @@ pub fn index_count(name: &str, want: usize, got: usize, at: Span, other: Span) -
         .at(other, "the other place")
 }
 
+/// `further`: what shifts all steps of the equation; nothing to be shifted if it is at this step.
+pub fn step_on_the_left(name: &str, at: Span, left: Edit, further: Option<Vec<Edit>>) -> Diagnostic {
+    let d = Diagnostic::error("E0251", format!("the left side `{name}` has no step"))
+        .at(at, "an equation gives the value at this step");
+    let title = format!("write `{name} = …`");
+    match further {
+        Some(edits) if edits.is_empty() => d.fix_all(title, vec![left]),
+        Some(edits) => d.maybe_all(format!("{title}, with all steps as far from this one"), edits),
+        None => d.help(format!("{title}, and read earlier steps on the right: `{name}[t-1]`")),
+    }
+}
+
 pub fn member_indices(name: &str, want: usize, got: usize, at: Span) -> Diagnostic {
     Diagnostic::error("E0251", format!("`{name}` is indexed by {want} indices, {got} given"))
         .at(at, "here")
@@ -240,7 +252,7 @@ pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> D
         .at(at, "here")
         .help(format!("{base} defines {}", equations.join(", ")));
     match crate::diag::near::nearest(name, equations.iter().copied()) {
-        Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
+        Some(near) => d.did_you_mean(name, near, at),
         None => d,
     }
 }

@@ -34,12 +34,16 @@ pub struct Edit {
 }
 
 /// A change of the author's text that mends the mistake: with it the message is gone.
+///
+/// It is sure if what it changes could hardly have been meant otherwise. What is not, such as taking away what somebody has
+/// written, is shown and offered, and made only by who chooses it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fix {
     /// What it does, as a command: "write `W @ x`".
     pub title: String,
     /// Apart from each other; of any files.
     pub edits: Vec<Edit>,
+    pub is_sure: bool,
 }
 
 /// One message. Built by one small function per mistake, in the error file of its stage.
@@ -110,12 +114,35 @@ impl Diagnostic {
         self.fix_all(title, vec![Edit { span, text: text.into() }])
     }
 
+    /// A name in the place of another, and why. It is sure where the other can hardly be anything but a slip.
+    pub fn did_you_mean(mut self, written: &str, near: &str, at: Span) -> Self {
+        let is = near::look_alike(written, near).map(|c| format!("this is U+{:04X}; ", c as u32));
+        let title = format!("{}did you mean `{near}`?", is.unwrap_or_default());
+        self.push_fix(title, vec![Edit { span: at, text: near.into() }], near::is_sure(written, near));
+        self
+    }
+
     /// A way to mend it that changes several places; without any there is none.
     pub fn fix_all(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
-        if !edits.is_empty() {
-            self.fixes.push(Fix { title: title.into(), edits });
-        }
+        self.push_fix(title.into(), edits, true);
         self
+    }
+
+    /// Like [`Diagnostic::fix`], for what is not sure.
+    pub fn maybe(self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        self.maybe_all(title, vec![Edit { span, text: text.into() }])
+    }
+
+    /// Like [`Diagnostic::fix_all`], for what is not sure.
+    pub fn maybe_all(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.push_fix(title.into(), edits, false);
+        self
+    }
+
+    fn push_fix(&mut self, title: String, edits: Vec<Edit>, is_sure: bool) {
+        if !edits.is_empty() {
+            self.fixes.push(Fix { title, edits, is_sure });
+        }
     }
 
     pub fn is_error(&self) -> bool {

@@ -44,6 +44,7 @@ pub struct LibraryFile {
     pub file: FileId,
     pub path: String,
     pub origin: Origin,
+    pub text: Arc<str>,
     /// In the order of the text.
     pub items: Vec<ItemId>,
     /// Of its text; 0 for the stdlib's files, which are read item by item.

@@ -321,9 +321,13 @@ impl fmt::Display for Dim {
                 }
                 match atom {
                     Atom::Sym(s) => write!(f, "{s}")?,
-                    Atom::Div(a, b) => write!(f, "(({a}) div ({b}))")?,
-                    Atom::Pow(a, b) if *e == 1 => write!(f, "({a})^({b})")?,
-                    Atom::Pow(a, b) => write!(f, "(({a})^({b}))")?,
+                    // `div` and `*` group to the left, so behind a factor it stands in parentheses.
+                    Atom::Div(a, b) if *e == 1 && k == 0 && size == 1 && m.len() == 1 => {
+                        write!(f, "{} div {}", a.factor(), b.operand())?
+                    }
+                    Atom::Div(a, b) => write!(f, "({} div {})", a.factor(), b.operand())?,
+                    Atom::Pow(a, b) if *e == 1 => write!(f, "{}^{}", a.operand(), b.operand())?,
+                    Atom::Pow(a, b) => write!(f, "({}^{})", a.operand(), b.operand())?,
                 }
                 if *e != 1 {
                     write!(f, "^{e}")?;
@@ -331,6 +335,24 @@ impl fmt::Display for Dim {
             }
         }
         Ok(())
+    }
+}
+
+impl Dim {
+    /// As a factor: a sum in parentheses.
+    fn factor(&self) -> String {
+        match self.terms().count() > 1 || self.terms().any(|(_, c)| c < 0) {
+            true => format!("({self})"),
+            false => self.to_string(),
+        }
+    }
+
+    /// As an operand of what binds tighter than a product: all but a number or a name in parentheses.
+    fn operand(&self) -> String {
+        match self.as_sym().is_some() || self.as_constant().is_some_and(|n| n >= 0) {
+            true => self.to_string(),
+            false => format!("({self})"),
+        }
     }
 }
 

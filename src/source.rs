@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+/// The path of the text of what stands for a cell parameter.
+pub const STAND_IN: &str = "<any cell>";
+
 /// Names one loaded text in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(pub u32);

@@ -22,11 +22,13 @@ mod mend;
 pub mod names;
 mod nesting;
 pub mod print;
+mod removal;
 pub(crate) mod text;
 mod trivia;
 pub mod visit;
 
 pub use format::{Format, Spelling, bare, format, format_within};
+pub use removal::removal;
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;
@@ -118,6 +120,7 @@ fn item_of<'t>(
     let result = match chunk.fault {
         Some(cut::Fault::NoItem(i)) => Err(explain::no_item(text, tokens, i - first)),
         Some(cut::Fault::ColumnOne(i)) => Err(explain::column_one(text, tokens, i - first)),
+        Some(cut::Fault::Brace(i)) => Err(explain::brace_alone(text, tokens, i - first)),
         Some(cut::Fault::LoneDoc(i)) => Err(explain::lone_doc(text, tokens, i - first)),
         None => read(text, tokens, Rule::one_item, |convert, node| convert.item(node)),
     };

@@ -67,6 +67,39 @@ fn fix_leaves_what_it_cannot_mend_and_says_so() {
 }
 
 #[test]
+fn fix_takes_nothing_away_that_somebody_wrote() {
+    let place = Place::new();
+    let text = "cell A(I, H) {\n  in x : [I]; state h : [H] = 0; param W : [H, I] = 0; param V : [H] = 0\n  \
+                h = tanh(W @ x) + h[t-1]; g = V; k = V  # why\n  out h\n}\n";
+    place.write("a.rnn", text);
+    let ran = place.good(&["check", "--fix", "a.rnn"]);
+    assert!(ran.err.contains("is read by nothing") && fixed(&ran.err).is_empty(), "{}", ran.err);
+    assert_eq!(place.read("a.rnn"), text.as_bytes());
+    let ran = place.good(&["check", "--json", "a.rnn"]);
+    let list: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(
+        (&list[0]["fixes"][0]["sure"], &list[0]["fixes"][0]["title"]),
+        (&false.into(), &"remove it".into())
+    );
+}
+
+#[test]
+fn a_recipe_of_the_command_line_has_its_mends() {
+    let place = Place::new();
+    for (cell, help) in [
+        ("LSMT(I, H)", "did you mean `LSTM`?"),
+        ("lstm(I, H)", "did you mean `LSTM`?"),
+        ("GRU(I, H, reset = befor)", "did you mean `before`?"),
+        ("LSTM(I H)", "the matrix product is `@`"),
+        ("LSTM(64)", "write `_` for a dimension that the input decides"),
+        ("LSTM(-1, 3)", "<--cell>:1:6: given here"),
+    ] {
+        let ran = place.run(&["grad", "--cell", cell]);
+        assert!(ran.code == 1 && ran.err.contains(help), "{cell}\n{}", ran.err);
+    }
+}
+
+#[test]
 fn fix_mends_imported_files_too() {
     let place = Place::new();
     place.write("a.rnn", "use \"part.rnn\"\nlayer L(x : seq<n> of [4]) = P(4)(x)\n");

@@ -170,7 +170,7 @@ fn numbers_that_cannot_be_are_refused() {
     assert!(bind(LEAK, &[("H", 3)]).unwrap_err().contains("`K`"));
     assert!(bind(LEAK, &[("H", -3), ("K", 5)]).unwrap_err().contains("-3"));
     assert!(bind(LEAK, &[("H", 1 << 40), ("K", 5)]).unwrap_err().contains("too large"));
-    let half = "c : [] shared = const(1.0)\nw : [(H) div (2)] shared = spread(c)";
+    let half = "c : [] shared = const(1.0)\nw : [H div 2] shared = spread(c)";
     assert!(bind(half, &[("H", 7)]).unwrap_err().contains("not divisible"));
     let part =
         "c : [] shared = const(1.0)\nw : [H] shared = spread(c)\np : [2] shared = slice(w, K)\nout p = p";

@@ -158,7 +158,7 @@ fn fix(fix: &Fix, place: &mut impl FnMut(Span) -> (String, String)) -> serde_jso
         let (from, to) = place(edit.span);
         serde_json::json!({ "from": from, "to": to, "text": edit.text })
     });
-    serde_json::json!({ "title": fix.title, "edits": edits.collect::<Vec<_>>() })
+    serde_json::json!({ "title": fix.title, "sure": fix.is_sure, "edits": edits.collect::<Vec<_>>() })
 }
 
 /// So many messages are drawn at once; the first ones are those to mend.

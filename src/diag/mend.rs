@@ -15,13 +15,15 @@ pub struct Mended {
     pub applied: Vec<usize>,
 }
 
-/// Applies the first fix of each diagnostic whose edits keep apart from those of the diagnostics before it. Of a fix all
-/// edits are made or none; none changes the standard library.
+/// Applies the first fix of each diagnostic, if it is sure and its edits keep apart from those of the diagnostics
+/// before it. Of a fix all edits are made or none; none changes what is no file.
 pub fn mend(sources: &Sources, diagnostics: &[Diagnostic]) -> Mended {
     let mut taken: Taken = BTreeMap::new();
     let mut applied = Vec::new();
     for (i, d) in diagnostics.iter().enumerate() {
-        let Some(fix) = d.fixes.first().filter(|fix| is_of_author(sources, fix)) else { continue };
+        let Some(fix) = d.fixes.first().filter(|fix| fix.is_sure && is_of_files(sources, fix)) else {
+            continue;
+        };
         // Two mistakes may ask for the same change: made once, it mends both.
         let new: Vec<&Edit> = fix.edits.iter().filter(|e| taken.get(&e.span) != Some(e)).collect();
         if new.iter().all(|edit| is_apart(&taken, edit.span)) {
@@ -44,8 +46,14 @@ pub fn apply(text: &str, fix: &Fix, file: FileId) -> String {
     applied_to(text, 0, &edits)
 }
 
-/// Whether a fix leaves the standard library as it is.
+/// Whether a fix changes nothing but what its reader has written: files, or the recipe of a command.
 pub fn is_of_author(sources: &Sources, fix: &Fix) -> bool {
+    let is_library = |path: &str| path.starts_with("<stdlib>/") || path == crate::source::STAND_IN;
+    fix.edits.iter().all(|e| !is_library(&sources.get(e.span.file).path))
+}
+
+/// Whether what a fix changes can be written again: a file can, the recipe of a command is gone.
+fn is_of_files(sources: &Sources, fix: &Fix) -> bool {
     fix.edits.iter().all(|e| !sources.get(e.span.file).path.starts_with('<'))
 }
 
@@ -167,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_sure_is_not_made() {
+        let (sources, file) = sources();
+        let unsure = |d: Diagnostic| d.maybe_all("remove it", vec![edit(file, 0, 10, "")]);
+        assert!(mend(&sources, &[unsure(with(Vec::new()))]).texts.is_empty());
+        let first_sure = unsure(with(vec![edit(file, 6, 7, "@")]));
+        assert_eq!(mend(&sources, &[first_sure]).texts[&file], "a = b @ c\nd = e\n");
+    }
+
+    #[test]
     fn the_standard_library_stays_as_it_is() {
         let (mut sources, file) = sources();
         let library = sources.add("<stdlib>/x.rnn", "a = b\n");
@@ -180,12 +197,14 @@ mod tests {
         let fix = Fix {
             title: String::new(),
             edits: vec![edit(file, 14, 15, "f"), edit(file, 4, 4, "("), edit(file, 9, 9, ")")],
+            is_sure: true,
         };
         let changed = changed_lines(&sources, &fix);
         assert_eq!(changed[0].lines, [(1, "a = (b * c)".to_string()), (2, "d = f".to_string())]);
-        let insert = Fix { title: String::new(), edits: vec![edit(file, 10, 10, "x = 1\n")] };
+        let of = |edit| Fix { title: String::new(), edits: vec![edit], is_sure: true };
+        let insert = of(edit(file, 10, 10, "x = 1\n"));
         assert_eq!(changed_lines(&sources, &insert)[0].lines[0], (2, "x = 1".to_string()));
-        let remove = Fix { title: String::new(), edits: vec![edit(file, 10, 16, "")] };
+        let remove = of(edit(file, 10, 16, ""));
         assert!(changed_lines(&sources, &remove)[0].lines.is_empty());
     }
 }

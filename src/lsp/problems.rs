@@ -56,10 +56,14 @@ fn problem(view: &View, d: &Diagnostic) -> Problem {
     }
 }
 
-/// The mends for what lies in a range of the view's own file, the likeliest of each first.
+/// The mends for what lies in a range of the view's own file, the likeliest of each first; whether it may be made without
+/// asking.
 pub fn mends(problems: &[Problem], range: Span) -> Vec<(&Problem, &Fix, bool)> {
     let near = problems
         .iter()
         .filter(|p| p.span.file == range.file && p.span.start <= range.end && range.start <= p.span.end);
-    near.flat_map(|p| p.diagnostic.fixes.iter().enumerate().map(move |(i, fix)| (p, fix, i == 0))).collect()
+    near.flat_map(|p| {
+        p.diagnostic.fixes.iter().enumerate().map(move |(i, fix)| (p, fix, i == 0 && fix.is_sure))
+    })
+    .collect()
 }

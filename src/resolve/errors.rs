@@ -1,6 +1,6 @@
 //! Everything `resolve` can say.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::source::Span;
 use crate::syntax::ast::{Ident, Name};
@@ -100,7 +100,7 @@ pub fn over_axes_of_no_input(at: Span) -> Diagnostic {
 pub fn unknown_base(name: &str, at: Span, near: Option<&Name>) -> Diagnostic {
     let d = Diagnostic::error("E0211", format!("no cell `{name}` to derive from")).at(at, "unknown");
     match near {
-        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &**near),
+        Some(near) => d.did_you_mean(name, near, at),
         None => d.help("the text after `=` must be a cell with its arguments, such as `A(I, H)`"),
     }
 }
@@ -118,12 +118,12 @@ pub fn derived_too_deep(limit: usize, at: Span) -> Diagnostic {
 }
 
 /// `alone`: what leaves it out.
-pub fn changes_nothing(name: &str, at: Span, old: Option<Span>, alone: Option<Span>) -> Diagnostic {
+pub fn changes_nothing(name: &str, at: Span, old: Option<Span>, alone: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::warning("E0213", format!("this override of `{name}` changes nothing"))
         .at(at, "equal to what it replaces")
         .at_some(old, "the equation of the base");
     match alone {
-        Some(alone) => d.fix("leave it out", alone, ""),
+        Some(alone) => d.maybe_all("leave it out", vec![alone]),
         None => d.help("leave the line out"),
     }
 }

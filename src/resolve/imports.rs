@@ -99,6 +99,7 @@ impl Base {
                 file,
                 path,
                 origin: Origin::Stdlib,
+                text: self.sources.get(file).text.clone(),
                 items,
                 tokens: 0,
                 scope: none,
@@ -108,7 +109,7 @@ impl Base {
     }
 
     fn stand_in(&mut self) {
-        let file = self.sources.add("<any cell>", STAND_IN_TEXT);
+        let file = self.sources.add(crate::source::STAND_IN, STAND_IN_TEXT);
         let (tree, _) = syntax::parse(&self.sources, file);
         if let Some(item) = tree.items.into_iter().next() {
             self.stand_in = Some(ItemId(self.items.len() as u32));
@@ -186,7 +187,8 @@ impl Loading<'_> {
         }
         let tokens = syntax::count_tokens(text);
         let scope = Arc::new(tree.unread.into_iter().map(|name| (name, None)).collect());
-        self.library.files.push(LibraryFile { file, path, origin, items, tokens, scope });
+        let text = self.sources.get(file).text.clone();
+        self.library.files.push(LibraryFile { file, path, origin, text, items, tokens, scope });
         self.library.files.len() - 1
     }
 

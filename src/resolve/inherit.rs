@@ -6,10 +6,10 @@
 
 use super::text::{self, Declared, Holder, Kind, Text, TextLayer, collect, may_have_equation};
 use super::{ItemId, Library, errors, nearest};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::source::Span;
 use crate::syntax::ast::*;
-use crate::syntax::visit;
+use crate::syntax::{removal, visit};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Cells that are derived from each other in a line: each is read within the reading of the next.
@@ -115,8 +115,8 @@ fn cell_text<'a>(
         collect(&mut block, body, index, Holder::Cell, diagnostics);
         // What leaves an equation out: the whole block, if it has nothing else.
         let leave_out = |equation: Span| match (body.stmts.len(), body.span) {
-            (1, Some(block)) => Span { start: base.span.end, ..block },
-            _ => equation,
+            (1, Some(block)) => Edit { span: Span { start: base.span.end, ..block }, text: String::new() },
+            _ => removal(library.file(equation.file).map_or("", |f| &f.text), equation),
         };
         merge(&mut text, block, &leave_out, diagnostics);
     }
@@ -127,7 +127,7 @@ fn cell_text<'a>(
 fn merge<'a>(
     text: &mut Text<'a>,
     block: Text<'a>,
-    leave_out: &dyn Fn(Span) -> Span,
+    leave_out: &dyn Fn(Span) -> Edit,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for new in block.entries {

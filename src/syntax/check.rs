@@ -4,7 +4,7 @@
 //! In: one item. Out: its mistakes.
 
 use super::ast::*;
-use super::lex::STATEMENT;
+use super::lex::{STATEMENT, VALUES};
 use super::{errors, names};
 use crate::diag::{Diagnostic, Edit};
 use crate::source::{Sources, Span};
@@ -59,6 +59,7 @@ impl Check<'_> {
                 self.targets(targets);
                 self.declared(targets, dist);
             }
+            StmtKind::Equation(equation) if self.is_value(equation) => {}
             StmtKind::Equation(equation) => self.equation(equation),
             StmtKind::At { equations, .. } => {
                 self.lines(equations.iter().map(|e| e.span));
@@ -107,12 +108,30 @@ impl Check<'_> {
         if STATEMENT.iter().take(STATEMENT.len() - 2).any(|word| *word == name) {
             let new = format!("{name}_");
             let mut edits = vec![Edit { span, text: new.clone() }];
-            let mut reads = Vec::new();
-            expressions(self.item, &mut |e| patterns(e, false, &mut reads));
-            let reads = reads.into_iter().filter(|(p, _)| &*p.written == name);
-            edits.extend(reads.map(|(p, _)| Edit { span: p.span, text: new.clone() }));
+            let reads = self.reads(name);
+            edits.extend(reads.into_iter().map(|span| Edit { span, text: new.clone() }));
             self.errors.push(errors::word_as_name(span, name, edits));
         }
+    }
+
+    /// `loss = x`: a statement with a sign that it has not, if nothing reads its word as a name.
+    fn is_value(&mut self, equation: &Equation) -> bool {
+        let [Target { name, index, span }] = equation.targets.as_slice() else { return false };
+        let word = &*name.written;
+        if !index.is_empty() || !VALUES.contains(&word) || !self.reads(word).is_empty() {
+            return false;
+        }
+        let sign = Span { start: span.end, end: equation.value.span.start, ..*span };
+        let edit = Edit { span: sign, text: " ".into() };
+        self.errors.push(errors::value_without_sign(*span, word, edit));
+        true
+    }
+
+    /// Where an expression has a name.
+    fn reads(&self, name: &str) -> Vec<Span> {
+        let mut reads = Vec::new();
+        expressions(self.item, &mut |e| patterns(e, false, &mut reads));
+        reads.into_iter().filter(|(p, _)| &*p.written == name).map(|(p, _)| p.span).collect()
     }
 
     /// Statements that share a line want `;` between them.

@@ -19,6 +19,8 @@ pub enum Fault {
     NoItem(usize),
     /// This token stands in column one inside a bracket.
     ColumnOne(usize),
+    /// This token opens the body of an item in column one.
+    Brace(usize),
     /// Documentation from this token on has nothing after it.
     LoneDoc(usize),
 }
@@ -36,6 +38,17 @@ pub fn cut(text: &str, tokens: &[Token]) -> Vec<Chunk> {
         }
         let item = token.kind == Kind::Word && ITEM.contains(&token.text);
         let closes = token.kind == Kind::Close && !chunks.is_empty();
+        if column_one
+            && token.is("{")
+            && depth == 0
+            && docs.is_none()
+            && let Some(last) = chunks.last_mut()
+            && wants_body(tokens, last.tokens.start, i)
+        {
+            last.fault = last.fault.or(Some(Fault::Brace(i)));
+            depth += 1;
+            continue;
+        }
         if chunks.is_empty() || (column_one && item) || (column_one && !closes && depth == 0) {
             let start = match docs {
                 Some(start) => start,
@@ -68,4 +81,12 @@ pub fn cut(text: &str, tokens: &[Token]) -> Vec<Chunk> {
         chunks.push(Chunk { tokens: start..tokens.len(), fault: Some(Fault::LoneDoc(start)) });
     }
     chunks
+}
+
+/// Whether an item of which these are the tokens so far has no body.
+fn wants_body(tokens: &[Token], start: usize, end: usize) -> bool {
+    let own = tokens.get(start..end).unwrap_or_default();
+    let keyword = own.iter().find(|t| t.kind != Kind::Doc).map_or("", |t| t.text);
+    let with = own.last().is_some_and(|t| t.is("with"));
+    ITEM.contains(&keyword) && !own.iter().any(|t| t.is("{")) && (with || !own.iter().any(|t| t.is("=")))
 }

@@ -35,7 +35,7 @@ pub fn no_item(span: Span, word: &str, near: Option<&str>) -> Diagnostic {
     let error = Diagnostic::error("E0102", format!("no item begins with `{word}`"))
         .at(span, "what stands in column one begins an item");
     match near {
-        Some(near) => error.fix(format!("did you mean `{near}`?"), span, near),
+        Some(near) => error.did_you_mean(word, near, span),
         None => error
             .help("an item is a `use`, `cell`, `layer`, `model`, `fn`, `layout`, `test` or `check`; indent what belongs to the item above"),
     }
@@ -50,6 +50,9 @@ pub fn foreign_item(span: Span, word: &str, here: &str, help: &str) -> Diagnosti
 
 pub fn unknown_character(span: Span, c: char, mend: Option<String>, edits: Vec<Edit>) -> Diagnostic {
     let error = match c {
+        c if c.is_whitespace() => {
+            Diagnostic::error("E0103", format!("U+{:04X} looks like a space and is none", c as u32))
+        }
         c if c.is_control() || is_invisible(c) => {
             Diagnostic::error("E0103", format!("the character U+{:04X} may not stand here", c as u32))
         }
@@ -63,6 +66,7 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>, edits: Vec<E
     let error = match edits.as_slice() {
         [] => error,
         [one] if one.text.is_empty() => error.fix_all("remove it", edits),
+        [one, ..] if one.text.trim().is_empty() => error.fix_all("write a plain space", edits),
         [one, ..] => error.fix_all(format!("write `{}`", one.text.trim()), edits),
     };
     match mend {
@@ -74,20 +78,34 @@ pub fn unknown_character(span: Span, c: char, mend: Option<String>, edits: Vec<E
     }
 }
 
-pub fn unclosed(opener: Span, text: &str, closer: Option<(Span, &str)>, edit: Option<Edit>) -> Diagnostic {
+pub fn unclosed(opener: Span, text: &str, edit: Option<Edit>) -> Diagnostic {
     let error = Diagnostic::error("E0104", format!("`{text}` is never closed")).at(opener, "opened here");
-    let partner = super::mend::partner(text);
-    let title = match text {
-        "{" => format!("add `{partner}` where the item ends"),
-        _ => format!("add `{partner}` where it ends"),
-    };
-    let error = match closer {
-        Some((span, found)) => error.at(span, format!("`{found}` does not close it")),
-        None => error,
-    };
+    let title = add_partner(text);
     match edit {
         Some(edit) => error.fix_all(title, vec![edit]),
         None => error.help(title),
+    }
+}
+
+fn add_partner(text: &str) -> String {
+    let partner = super::mend::partner(text);
+    match text {
+        "{" => format!("add `{partner}` where the item ends"),
+        _ => format!("add `{partner}` where it ends"),
+    }
+}
+
+/// `edit`: with whether all brackets then match.
+pub fn mismatch(opener: Span, text: &str, closer: (Span, &str), edit: Option<(Edit, bool)>) -> Diagnostic {
+    let (at, found) = closer;
+    let error = Diagnostic::error("E0104", format!("`{text}` is never closed"))
+        .at(opener, "opened here")
+        .at(at, format!("`{found}` does not close it"));
+    match edit {
+        Some((edit, true)) if edit.span == at => error.fix_all(format!("write `{}`", edit.text), vec![edit]),
+        Some((edit, true)) => error.fix_all(add_partner(text), vec![edit]),
+        Some((edit, false)) => error.maybe_all(add_partner(text), vec![edit]),
+        None => error.help(add_partner(text)),
     }
 }
 
@@ -179,6 +197,14 @@ pub fn foreign(span: Span, sign: &str, help: &str, edits: Vec<Edit>) -> Diagnost
         .fix_all(help, edits)
 }
 
+/// `a // 2`: a division, or a comment.
+pub fn slashes(span: Span, divide: Option<Edit>, comment: Edit) -> Diagnostic {
+    Diagnostic::error("E0124", "`//` is not written like this here")
+        .at(span, "from another language")
+        .maybe_all("a quotient without its fraction is `a div b`", divide.into_iter().collect())
+        .maybe_all("a comment begins with `#`", vec![comment])
+}
+
 pub fn bars(span: Span, norm: Vec<Edit>, abs: Vec<Edit>) -> Diagnostic {
     Diagnostic::error("E0124", "`|` is no bracket")
         .at(span, "from another language")
@@ -236,6 +262,68 @@ pub fn number_suffix(span: Span, number: &str, edits: Vec<Edit>) -> Diagnostic {
     Diagnostic::error("E0124", "a number has no letter behind it")
         .at(span, "one number")
         .fix_all(format!("write `{number}`"), edits)
+}
+
+/// `1_000`, `.5`, `1.`
+pub fn number_spelled(span: Span, right: &str, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0124", "a number has digits on both sides of its point, and nothing between them")
+        .at(span, "one number")
+        .fix_all(format!("write `{right}`"), vec![edit])
+}
+
+/// `2c`.
+pub fn number_beside_name(span: Span, number: &str, name: &str, gap: Span) -> Diagnostic {
+    Diagnostic::error("E0109", format!("no operator between `{number}` and `{name}`"))
+        .at(span, "a number and a name")
+        .fix("a number times something is `*`", gap, " * ")
+}
+
+/// `g : real = 3`.
+pub fn equation_with_type(span: Span, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0124", "an equation has no type")
+        .at(span, "from another language")
+        .help("shapes follow from the right side; what is declared begins with its word, such as `param` or `state`")
+        .fix_all("write `name = expression`", vec![edit])
+}
+
+/// A letter that looks like the sign of a reduction.
+pub fn letter_for_sign(span: Span, letter: &str, sign: &str, word: &str, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0124", format!("this `{letter}` is the letter"))
+        .at(span, "no sign of a reduction")
+        .help(format!("the sign is `{sign}`, in ASCII `{word}`"))
+        .fix_all(format!("write `{sign}`"), vec![edit])
+}
+
+pub fn no_domain(span: Span, word: &str, near: Option<&str>) -> Diagnostic {
+    let error = Diagnostic::error("E0101", format!("unexpected `{word}`"))
+        .at(span, "expected `chain`, `grid` or `tree`")
+        .help("a cell is `over chain(t)`, `over grid(i, j)` or `over tree(left, right)`");
+    match near {
+        Some(near) => error.fix(format!("did you mean `{near}`?"), span, near),
+        None => error,
+    }
+}
+
+/// `a, b = c, d`.
+pub fn several_values(span: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0124", "an equation has one right side")
+        .at(span, "a second one")
+        .help("several names on the left take the parts of one value: `a, b = split(v)`")
+        .fix_all("give each name an equation of its own", edits)
+}
+
+/// `loss = x`: a statement that takes a value.
+pub fn value_without_sign(span: Span, word: &str, edit: Edit) -> Diagnostic {
+    Diagnostic::error("E0111", format!("`{word}` takes a value without `=`"))
+        .at(span, "begins a statement")
+        .fix_all(format!("write `{word} …`"), vec![edit])
+}
+
+/// `brace`: in column one.
+pub fn brace_alone(brace: Span, edits: Vec<Edit>) -> Diagnostic {
+    Diagnostic::error("E0107", "a body begins on the line of its header")
+        .at(brace, "what stands in column one begins an item")
+        .fix_all("put `{` behind the header", edits)
 }
 
 pub fn compares_not_defines(span: Span) -> Diagnostic {

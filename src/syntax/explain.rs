@@ -48,7 +48,7 @@ pub fn column_one(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
     };
     match opener {
         Some(opener) if opener.text != "{" => {
-            errors::unclosed(span(text, opener), opener.text, None, close(text, tokens, opener.start))
+            errors::unclosed(span(text, opener), opener.text, close(text, tokens, opener.start))
         }
         opener => {
             let edits = mend::indentation(text, tokens);
@@ -62,6 +62,22 @@ fn close(text: &Text, tokens: &[Token], opener: usize) -> Option<Edit> {
     mend::closing(text, tokens, tokens.iter().position(|t| t.start == opener)?)
 }
 
+/// The `{` of a body stands in column one at `at`, and on no line with its header.
+pub fn brace_alone(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
+    if let Err(error) = characters(text, tokens) {
+        return error;
+    }
+    let (Some(brace), Some(before)) = (tokens.get(at), at.checked_sub(1).and_then(|k| tokens.get(k))) else {
+        return errors::brace_alone(place(text, tokens, at), Vec::new());
+    };
+    // Its line goes with it, if it has nothing else.
+    let rest = text.text.get(brace.end()..).unwrap_or_default();
+    let line = rest.split_inclusive('\n').next().unwrap_or_default();
+    let end = if line.trim().is_empty() { brace.end() + line.len() } else { brace.end() };
+    let edits = vec![mend::insert(text, before.end(), " {"), mend::remove(text, brace.start, end)];
+    errors::brace_alone(span(text, brace), edits)
+}
+
 pub fn lone_doc(text: &Text, tokens: &[Token], at: usize) -> Diagnostic {
     let all = tokens.iter().skip(at).filter(|t| t.kind == Kind::Doc).map(|t| span(text, t));
     errors::lone_doc(place(text, tokens, at), all.collect())
@@ -73,7 +89,7 @@ pub fn before(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
     nesting::check(tokens).map_err(|fault| match fault {
         Fault::Unclosed(i) => {
             let found = tokens.get(i).map_or("", |t| t.text);
-            errors::unclosed(place(text, tokens, i), found, None, mend::closing(text, tokens, i))
+            errors::unclosed(place(text, tokens, i), found, mend::closing(text, tokens, i))
         }
         Fault::Unopened(i) => errors::unopened(place(text, tokens, i), tokens.get(i).map_or("", |t| t.text)),
         // Only `}` is to close a block: another bracket was never opened in it.
@@ -82,8 +98,8 @@ pub fn before(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
         }
         Fault::Mismatch(i, j) => {
             let found = |k: usize| tokens.get(k).map_or("", |t| t.text);
-            let closer = Some((place(text, tokens, j), found(j)));
-            errors::unclosed(place(text, tokens, i), found(i), closer, mend::closing(text, tokens, i))
+            let closer = (place(text, tokens, j), found(j));
+            errors::mismatch(place(text, tokens, i), found(i), closer, mend::mismatch(text, tokens, i, j))
         }
         Fault::TooDeep(i) => errors::too_deep(place(text, tokens, i), MAX_NESTING),
         Fault::TooLong(i) => errors::too_long(place(text, tokens, i), MAX_LENGTH),
@@ -126,7 +142,7 @@ fn lone_group(tokens: &[Token], open: usize) -> bool {
         .checked_sub(1)
         .and_then(|i| tokens.get(i))
         .is_some_and(|t| t.kind == Kind::Word && t.end() == brace.start);
-    touches && word.kind == Kind::Word && close.is("}")
+    touches && brace.is("{") && word.kind == Kind::Word && close.is("}")
 }
 
 /// All groups of one word without their braces; what stands for this step is left out.
@@ -284,6 +300,7 @@ fn side_by_side(text: &Text, tokens: &[Token], j: usize, start: usize) -> Option
         || !right.begins_operand()
         || word_of_statement
         || ITEM.contains(&left.text)
+        || in_header(tokens, j)
         || [left, right].iter().any(|t| JOINTS.contains(&t.text))
     {
         return None;
@@ -307,6 +324,15 @@ fn side_by_side(text: &Text, tokens: &[Token], j: usize, start: usize) -> Option
     }
     let signs = mend::products(left);
     Some(errors::juxtaposed(span(text, left), left.text, span(text, right), right.text, signs))
+}
+
+/// Whether a token stands before the body of a cell, layer or model.
+fn in_header(tokens: &[Token], at: usize) -> bool {
+    let keyword = tokens.iter().find(|t| is_code(t)).map_or("", |t| t.text);
+    let own = tokens.get(..=at).unwrap_or(tokens);
+    let is_outside = tokens.get(at).is_some_and(|t| mend::outside(own, t.text) == Some(at));
+    let begins = |sign| mend::outside(own, sign).is_some();
+    is_outside && ["cell", "layer", "model"].contains(&keyword) && !begins("{") && !begins("=")
 }
 
 /// Functions of one argument that papers write without brackets.
@@ -385,6 +411,9 @@ fn expectation(rules: &[Rule]) -> String {
     if phrases.contains(&"an expression") || phrases.contains(&"a statement") {
         phrases.retain(|p| !matches!(*p, "a name" | "`(`" | "`[`" | "a number"));
     }
+    if phrases.contains(&SHAPE) {
+        phrases.retain(|p| !matches!(*p, "`grid`" | "`tree`"));
+    }
     phrases.truncate(5);
     match phrases.as_slice() {
         [] => "something else".to_string(),
@@ -392,6 +421,8 @@ fn expectation(rules: &[Rule]) -> String {
         [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
 }
+
+const SHAPE: &str = "a shape such as `[H]`";
 
 /// A rule in words, and whether it only goes on with an expression that is already complete.
 /// What says nothing to a reader is empty.
@@ -413,14 +444,15 @@ fn phrase(rule: Rule) -> (&'static str, bool) {
         }
         number => "a number",
         string => "a string",
-        type_ | domain | any_shape | array | k_seq | k_grid | k_tree | k_id | k_bool | k_chain => {
-            "a shape such as `[H]`"
-        }
+        type_ | domain | any_shape | array | k_seq | k_id | k_bool => SHAPE,
         one_expr | one_recipe | expr | cond | row | sum | term | prefix | minus | postfix | primary
         | paren | list | reduce | fold | hole | arg | place | set | extent | result | foreign
         | foreign_term | k_if | k_true | k_false | k_sum | k_prod | k_max | k_min | k_mean | k_concat => {
             "an expression"
         }
+        k_chain => "`chain`",
+        k_grid => "`grid`",
+        k_tree => "`tree`",
         kind => "a kind",
         p_eq | init => "`=`",
         p_tilde | dist => "`~`",

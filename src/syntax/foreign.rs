@@ -5,7 +5,7 @@
 
 use super::errors;
 use super::lex::{ITEM, Kind, STATEMENT, Token};
-use super::mend::{self, insert, remove, replace};
+use super::mend::{self, insert, put, remove, replace};
 use super::text::Text;
 use crate::diag::near::nearest;
 use crate::diag::{Diagnostic, Edit};
@@ -53,9 +53,12 @@ pub fn slip(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Dia
         .or_else(|| subscript(text, tokens, i))
         .or_else(|| statement(text, tokens, i, start))
         .or_else(|| condition_behind(text, tokens, i, start))
+        .or_else(|| choice(text, tokens, i, start))
+        .or_else(|| sum_sign(text, tokens, i))
         .or_else(|| header(text, tokens, i))
+        .or_else(|| number(text, tokens, i))
         .or_else(|| shape(text, tokens, i, start))
-        .or_else(|| suffix(text, tokens, i))
+        .or_else(|| several(text, tokens, i, start))
 }
 
 fn span(text: &Text, token: &Token) -> Span {
@@ -70,21 +73,24 @@ fn operators(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Di
     let both = |x: &Token, y: &Token| text.span(x.start, y.end());
     for k in [i.wrapping_sub(1), i] {
         if let Some((x, y)) = two(k, "*", "*") {
-            let edit = Edit { span: both(x, y), text: "^".into() };
+            let edit = put(text, x.start, y.end(), "^");
             return Some(errors::foreign(both(x, y), "**", "a power is `x^2`", vec![edit]));
         }
         if let Some((x, y)) = two(k, "|", "|") {
-            let edit = Edit { span: both(x, y), text: "or".into() };
-            return Some(errors::foreign(
-                both(x, y),
-                "||",
-                "the logical operators are `and`, `or`, `not`",
-                vec![edit],
-            ));
+            let is_between = k.checked_sub(1).and_then(|j| tokens.get(j)).is_some_and(|t| t.ends_operand());
+            if is_between {
+                let edit = put(text, x.start, y.end(), "or");
+                let help = "the logical operators are `and`, `or`, `not`";
+                return Some(errors::foreign(both(x, y), "||", help, vec![edit]));
+            }
+            let last = mend::expression_end(tokens, k + 1);
+            let close = (k + 2..=last).find_map(|j| two(j, "|", "|"));
+            let norm = close
+                .map(|(a, b)| vec![put(text, x.start, y.end(), "norm("), put(text, a.start, b.end(), ")")]);
+            return Some(errors::bars(both(x, y), norm.unwrap_or_default(), Vec::new()));
         }
         if let Some((x, y)) = two(k, "/", "/") {
-            let edit = Edit { span: both(x, y), text: "#".into() };
-            return Some(errors::foreign(both(x, y), "//", "a comment begins with `#`", vec![edit]));
+            return Some(slashes(text, tokens, k, text.span(x.start, y.end())));
         }
     }
     // Behind what is to be defined.
@@ -118,6 +124,13 @@ fn operators(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Di
         }
     }
     if sign.is(":") && i == start + 1 {
+        let line = tokens.get(start + 2..).unwrap_or_default().iter().take_while(|t| !t.first_on_line);
+        let defines = line.take_while(|t| !matches!(t.text, ";" | ",")).find(|t| t.is("="));
+        if let Some(defines) = defines {
+            let spaced = text.text.get(..sign.start).is_some_and(|before| before.ends_with(' '));
+            let edit = put(text, sign.start, defines.start, if spaced { "" } else { " " });
+            return Some(errors::equation_with_type(text.span(sign.start, defines.start), edit));
+        }
         let edit = replace(text, sign, " =");
         return Some(errors::foreign(
             span(text, sign),
@@ -127,6 +140,28 @@ fn operators(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Di
         ));
     }
     None
+}
+
+/// `// why` is a comment elsewhere, `a // 2` a division.
+fn slashes(text: &Text, tokens: &[Token], k: usize, at: Span) -> Diagnostic {
+    let rest = text.text.get(tokens.get(k + 1).map_or(0, |t| t.end())..).unwrap_or_default();
+    let rest = rest.split('\n').next().unwrap_or_default();
+    let behind: Vec<&Token> = tokens.iter().skip(k + 2).take_while(|t| !t.first_on_line).collect();
+    let first = tokens.get(k).is_none_or(|t| t.first_on_line);
+    let operand = k.checked_sub(1).and_then(|j| tokens.get(j)).is_some_and(|t| t.ends_operand());
+    // A space and more than one word: what nobody divides by.
+    let is_comment = rest.trim().is_empty()
+        || rest.starts_with(' ')
+            && (first || !operand || behind.iter().take(2).filter(|t| t.kind == Kind::Word).count() == 2);
+    let comment = Edit { span: at, text: "#".into() };
+    match is_comment {
+        true => errors::foreign(at, "//", "a comment begins with `#`", vec![comment]),
+        false => {
+            let divide =
+                tokens.get(k).zip(tokens.get(k + 1)).map(|(x, y)| put(text, x.start, y.end(), "div"));
+            errors::slashes(at, divide.filter(|_| operand), comment)
+        }
+    }
 }
 
 /// `x[0:3]`, `|x|`, and text as a statement.
@@ -253,7 +288,67 @@ fn condition_behind(text: &Text, tokens: &[Token], i: usize, start: usize) -> Op
     Some(errors::foreign(span(text, word), "if", "a choice is `if c then a else b`", edits))
 }
 
-/// `cell A(I, H):` or no brace at all.
+/// `if c: a else: b`, `elif`.
+fn choice(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Diagnostic> {
+    for k in [i, i.checked_sub(1)?] {
+        let Some(word) = tokens.get(k).filter(|t| ["elif", "elsif", "elseif"].contains(&t.text)) else {
+            continue;
+        };
+        if tokens[start..k].iter().any(|t| t.is("if")) {
+            let same = tokens.iter().skip(k).filter(|t| t.text == word.text);
+            let edits = same.map(|t| replace(text, t, "else if")).collect();
+            let help = "a choice of several is `if a then x else if b then y else z`";
+            return Some(errors::foreign(span(text, word), word.text, help, edits));
+        }
+    }
+    let colon = tokens.get(i).filter(|t| t.is(":"))?;
+    let last = mend::statement_end(tokens, start);
+    let is_open = |word: &str| tokens[start..i].iter().rposition(|t| t.is(word));
+    let behind_if = is_open("if").is_some_and(|k| !tokens[start + k..i].iter().any(|t| t.is("then")));
+    if !behind_if && !tokens[i.checked_sub(1)?].is("else") {
+        return None;
+    }
+    // Each colon right behind an `else`, and the first behind each `if`.
+    let mut edits = Vec::new();
+    let mut wants_then = false;
+    for k in start..=last {
+        let (Some(token), before) = (tokens.get(k), k.checked_sub(1).and_then(|j| tokens.get(j))) else {
+            continue;
+        };
+        match token.text {
+            "if" => wants_then = true,
+            "then" => wants_then = false,
+            ":" if before.is_some_and(|t| t.is("else")) => edits.push(remove(text, token.start, token.end())),
+            ":" if wants_then => {
+                edits.push(replace(text, token, " then"));
+                wants_then = false;
+            }
+            _ => {}
+        }
+    }
+    Some(errors::foreign(span(text, colon), ":", "a choice is `if c then a else b`", edits))
+}
+
+/// The Greek capitals in the place of the signs that look like them.
+fn sum_sign(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
+    for k in [i.wrapping_sub(2), i.wrapping_sub(1), i] {
+        let Some(letter) = tokens.get(k) else { continue };
+        let (sign, name) = match letter.text {
+            "Σ" => ("∑", "sum"),
+            "Π" => ("∏", "prod"),
+            _ => continue,
+        };
+        let binds = tokens.get(k + 1).is_some_and(|t| t.kind == Kind::Word)
+            && tokens.get(k + 2).is_some_and(|t| t.is("∈") || t.is("in"));
+        if binds {
+            let edit = replace(text, letter, sign);
+            return Some(errors::letter_for_sign(span(text, letter), letter.text, sign, name, edit));
+        }
+    }
+    None
+}
+
+/// `cell A(I, H):` or no brace at all, dimensions in square brackets, words of other languages.
 fn header(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let keyword = tokens.iter().find(|t| t.kind != Kind::Doc)?;
     if !["cell", "layer", "model"].contains(&keyword.text) || tokens[..i].iter().any(|t| t.is("{")) {
@@ -262,6 +357,33 @@ fn header(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     let here = tokens.get(i)?;
     let before = tokens.get(i.checked_sub(1)?)?;
     let last = tokens.last()?;
+    if let Some(slip) = derived(text, tokens, i) {
+        return Some(slip);
+    }
+    if mend::outside(&tokens[..i], "=").is_some() {
+        return None;
+    }
+    if here.is("[") && before.kind == Kind::Word {
+        let close = (i..tokens.len()).find(|k| tokens.get(*k).is_some_and(|t| t.is("]")));
+        let both =
+            close.and_then(|k| tokens.get(k)).map(|t| vec![replace(text, here, "("), replace(text, t, ")")]);
+        let help = format!("dimensions stand in parentheses: `{} {}(I, H)`", keyword.text, before.text);
+        return Some(errors::foreign(span(text, here), "[", &help, both.unwrap_or_default()));
+    }
+    if before.is("over") && here.kind == Kind::Word {
+        let near = nearest(here.text, ["chain", "grid", "tree"].into_iter());
+        let chain = ["sequence", "seq", "time", "steps", "series", "list", "line"].contains(&here.text);
+        return Some(errors::no_domain(span(text, here), here.text, near.or(chain.then_some("chain"))));
+    }
+    if here.is(":") && tokens.get(i + 1).is_some_and(|t| t.is("{")) {
+        let edit = remove(text, here.start, here.end());
+        return Some(errors::foreign(
+            span(text, here),
+            ":",
+            "a body stands between `{` and `}` alone",
+            vec![edit],
+        ));
+    }
     let is_colon = here.is(":");
     let ends_header = is_colon && tokens.get(i + 1).is_some_and(|t| t.first_on_line);
     if !ends_header && !mend::begins_statement(tokens, i) {
@@ -278,6 +400,67 @@ fn header(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
     }
     let at = if is_colon { span(text, here) } else { text.span(before.end(), before.end()) };
     Some(errors::no_body(at, keyword.text, edits))
+}
+
+/// `cell B(I, H) extends A`, `= A(I, H) { … }`, `= A(I, H) with h = c`.
+fn derived(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
+    let here = tokens.get(i)?;
+    let before = tokens.get(i.checked_sub(1)?)?;
+    let last = tokens.last()?;
+    const HELP: &str = "a cell is another one with changes by `cell B(I, H) = A(I, H) with { … }`";
+    for k in [i, i - 1] {
+        let word = tokens.get(k).filter(|t| ["extends", "inherits", "from"].contains(&t.text));
+        if let Some(word) = word.filter(|_| mend::outside(&tokens[..k], "=").is_none()) {
+            return Some(errors::foreign(span(text, word), word.text, HELP, Vec::new()));
+        }
+    }
+    let defined = mend::outside(&tokens[..i], "=")?;
+    if tokens.iter().find(|t| t.kind != Kind::Doc).is_none_or(|t| t.text != "cell") {
+        return None;
+    }
+    if here.is("{") && i > defined + 1 && before.ends_operand() {
+        return Some(errors::foreign(span(text, here), "{", HELP, vec![insert(text, here.start, "with ")]));
+    }
+    if before.is("with") {
+        let edits = vec![insert(text, here.start, "{ "), insert(text, last.end(), " }")];
+        return Some(errors::no_body(text.span(before.end(), before.end()), "`with`", edits));
+    }
+    None
+}
+
+/// `a, b = c, d`.
+fn several(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Diagnostic> {
+    let comma = tokens.get(i).filter(|t| t.is(","))?;
+    let sign = start + tokens.get(start..i)?.iter().position(|t| t.is("="))?;
+    let names: Vec<&Token> = tokens[start..sign].iter().filter(|t| t.kind == Kind::Word).collect();
+    let plain = tokens[start..sign].iter().all(|t| t.kind == Kind::Word || t.is(","));
+    if !plain || names.len() < 2 || STATEMENT.contains(&names[0].text) {
+        return None;
+    }
+    // The values: what stands between commas outside of brackets.
+    let last = mend::statement_end(tokens, start);
+    let (mut values, mut depth, mut from) = (Vec::new(), 0i64, sign + 1);
+    for k in sign + 1..=last {
+        let token = tokens.get(k)?;
+        depth += i64::from(token.kind == Kind::Open) - i64::from(token.kind == Kind::Close);
+        if depth == 0 && token.is(",") {
+            values.push((from, k.checked_sub(1)?));
+            from = k + 1;
+        }
+    }
+    values.push((from, last));
+    let values: Option<Vec<&str>> =
+        values.into_iter().map(|(a, b)| text.text.get(tokens.get(a)?.start..tokens.get(b)?.end())).collect();
+    let values = values.unwrap_or_default();
+    let edits = match values.len() == names.len() {
+        true => {
+            let each = names.iter().zip(&values).map(|(name, value)| format!("{} = {value}", name.text));
+            let new = each.collect::<Vec<_>>().join("; ");
+            vec![Edit { span: text.span(names[0].start, tokens.get(last)?.end()), text: new }]
+        }
+        false => Vec::new(),
+    };
+    Some(errors::several_values(span(text, comma), edits))
 }
 
 /// A shape in other words: `(H, I)`, `H`, `float`, `[H I]`.
@@ -305,6 +488,11 @@ fn shape(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Diagno
         return None;
     }
     let last = line().last()?;
+    let second = tokens.get(colon + 2);
+    if first.kind == Kind::Word && second.is_some_and(|t| t.is("[")) && last.is("]") {
+        let edit = put(text, first.start, second.map_or(first.end(), |t| t.start), "");
+        return Some(errors::shape_wants_brackets(span(text, first), keyword.text, vec![edit]));
+    }
     let (inner, whole) = match (first.text, last.text) {
         ("(", ")") => (text.text.get(first.end()..last.start)?, text.span(first.start, last.end())),
         _ if first.kind == Kind::Word || first.kind == Kind::Number => {
@@ -325,14 +513,62 @@ fn shape(text: &Text, tokens: &[Token], i: usize, start: usize) -> Option<Diagno
     Some(errors::shape_wants_brackets(whole, keyword.text, edits))
 }
 
-/// `1e-3f`: a letter right behind a number.
-fn suffix(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
-    for k in [i.wrapping_sub(1), i] {
-        let (Some(number), Some(word)) = (tokens.get(k), tokens.get(k.wrapping_add(1))) else { continue };
-        let touches = number.kind == Kind::Number && word.kind == Kind::Word && number.end() == word.start;
-        if touches && ["f", "F", "L", "d", "f32", "f64"].contains(&word.text) {
-            let whole = text.span(number.start, word.end());
-            return Some(errors::number_suffix(whole, number.text, vec![replace(text, word, "")]));
+/// `1e-3f`, `2c`, `1_000`, `.5`, `1.`: numbers as others write them.
+fn number(text: &Text, tokens: &[Token], i: usize) -> Option<Diagnostic> {
+    let near = i.saturating_sub(2)..=i + 1;
+    for k in near {
+        let Some(token) = tokens.get(k) else { break };
+        let before = k.checked_sub(1).and_then(|j| tokens.get(j));
+        let next = tokens.get(k + 1);
+        let joined = next.filter(|t| t.start == token.end());
+        match (token.kind, joined) {
+            (Kind::Number, Some(word)) if word.kind == Kind::Word => {
+                let whole = text.span(token.start, word.end());
+                if ["f", "F", "L", "d", "f32", "f64"].contains(&word.text) {
+                    return Some(errors::number_suffix(
+                        whole,
+                        token.text,
+                        vec![remove(text, word.start, word.end())],
+                    ));
+                }
+                let digits = word.text.replace('_', "");
+                if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {
+                    let new = format!("{}{digits}", token.text);
+                    return Some(errors::number_spelled(
+                        whole,
+                        &new,
+                        put(text, token.start, word.end(), &new),
+                    ));
+                }
+                let gap = text.span(token.end(), token.end());
+                return Some(errors::number_beside_name(whole, token.text, word.text, gap));
+            }
+            (Kind::Number, Some(dot)) if dot.is(".") => {
+                // A number behind it was one with its fraction.
+                let new = format!("{}.0", token.text);
+                let whole = text.span(token.start, dot.end());
+                let goes_on = tokens.get(k + 2).is_some_and(|t| t.start == dot.end() && t.kind == Kind::Word);
+                if !goes_on {
+                    return Some(errors::number_spelled(
+                        whole,
+                        &new,
+                        put(text, token.start, dot.end(), &new),
+                    ));
+                }
+            }
+            (Kind::Op, Some(digits)) if token.is(".") && digits.kind == Kind::Number => {
+                let stands_alone = before.is_none_or(|t| !t.ends_operand());
+                if stands_alone {
+                    let new = format!("0.{}", digits.text);
+                    let whole = text.span(token.start, digits.end());
+                    return Some(errors::number_spelled(
+                        whole,
+                        &new,
+                        put(text, token.start, digits.end(), &new),
+                    ));
+                }
+            }
+            _ => {}
         }
     }
     None

@@ -82,6 +82,9 @@ pub const STATEMENT: [&str; 18] = [
     "train", "set", "expect", "within", "per",
 ];
 
+/// Those of them that are followed by a value.
+pub const VALUES: [&str; 4] = ["out", "loss", "metric", "expect"];
+
 /// Words that begin an item.
 pub const ITEM: [&str; 8] = ["use", "cell", "layer", "model", "fn", "layout", "test", "check"];
 
@@ -105,7 +108,7 @@ pub fn scan<'t>(text: &'t str, comment: &mut dyn FnMut(usize, &'t str)) -> Vec<T
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        if c.is_whitespace() {
+        if is_space(c) {
             first_on_line |= c == '\n';
             at += c.len_utf8();
             continue;
@@ -125,6 +128,11 @@ pub fn scan<'t>(text: &'t str, comment: &mut dyn FnMut(usize, &'t str)) -> Vec<T
         at += len;
     }
     out
+}
+
+/// What the grammar takes for a space; what else looks like one is a mistake that cannot be seen.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
 fn line(rest: &str) -> &str {
@@ -263,6 +271,7 @@ pub fn mend(c: char) -> Option<String> {
         '√' => "the square root is `sqrt(x)`".to_string(),
         '∞' => "infinity is `inf`".to_string(),
         '‖' => "the length of a vector is `norm(x)`".to_string(),
+        '⊤' => "the transpose is `Wᵀ`, in ASCII `W^T`".to_string(),
         '\u{feff}' => "remove the byte order mark".to_string(),
         c => {
             let plain: String = std::iter::once(c).nfkc().collect();

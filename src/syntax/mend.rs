@@ -2,17 +2,34 @@
 //!
 //! In: the tokens, and the one the message is about. Out: edits, or nothing where the change would be a guess.
 
-use super::lex::{Kind, RESERVED, STATEMENT, Token};
+use super::lex::{self, Kind, OPS, RESERVED, STATEMENT, Token};
 use super::text::Text;
+use super::{names, nesting};
 use crate::diag::Edit;
 use unicode_normalization::UnicodeNormalization;
 
+/// Something new in the place of a part of the text. Where its words would touch those beside it and become others, a space
+/// keeps them apart.
+pub fn put(text: &Text, from: usize, to: usize, new: &str) -> Edit {
+    let before = text.text.get(..from).and_then(|t| t.chars().next_back());
+    let after = text.text.get(to..).and_then(|t| t.chars().next());
+    let glued = |a: Option<char>, b: Option<char>| a.is_some_and(lex::is_char) && b.is_some_and(lex::is_char);
+    let gap = |is_needed: bool| if is_needed { " " } else { "" };
+    let (left, right) = (glued(before, new.chars().next()), glued(new.chars().next_back(), after));
+    Edit { span: text.span(from, to), text: format!("{}{new}{}", gap(left), gap(right)) }
+}
+
 pub fn replace(text: &Text, token: &Token, new: &str) -> Edit {
-    Edit { span: text.span(token.start, token.end()), text: new.into() }
+    put(text, token.start, token.end(), new)
 }
 
 pub fn insert(text: &Text, at: usize, new: &str) -> Edit {
     Edit { span: text.span(at, at), text: new.into() }
+}
+
+/// A character of a word in the place of another, without a gap.
+fn spell(text: &Text, token: &Token, new: &str) -> Edit {
+    Edit { span: text.span(token.start, token.end()), text: new.into() }
 }
 
 pub fn remove(text: &Text, from: usize, to: usize) -> Edit {
@@ -123,14 +140,20 @@ fn plain(text: &Text, tokens: &[Token], at: usize) -> Option<Vec<Edit>> {
     let after = tokens.get(at + 1);
     let c = token.text.chars().next()?;
     let one = |new: &str| Some(vec![replace(text, token, new)]);
+    let in_word = |new: &str| Some(vec![spell(text, token, new)]);
+    let is_between = before.is_some_and(Token::ends_operand) && after.is_some_and(may_begin);
+    let operator = |new: &str| one(new).filter(|_| is_between);
     match c {
-        '×' | '∘' | '∗' | '•' | '⋅' | '⊗' => one(before.map_or("⊙", |left| products(left)[0])),
-        '÷' => one("/"),
+        '×' | '∘' | '∗' | '•' | '⋅' | '⊗' => {
+            operator(before.map_or("⊙", |left| products(left)[0]))
+        }
+        '÷' => operator("/"),
         '–' | '—' | '‐' | '‑' | '﹣' => one("-"),
+        '⊤' => before.filter(|t| t.ends_operand() && t.end() == token.start).and_then(|_| one("ᵀ")),
         '…' => one(".."),
         '∞' => one("inf"),
         '←' => one("="),
-        '%' => one("mod"),
+        '%' => operator("mod"),
         '√' => match after {
             Some(next) if next.is("(") => one("sqrt"),
             Some(next) if next.kind == Kind::Word || next.kind == Kind::Number => {
@@ -138,31 +161,67 @@ fn plain(text: &Text, tokens: &[Token], at: usize) -> Option<Vec<Edit>> {
             }
             _ => None,
         },
-        '!' => after.filter(|t| t.ends_operand() || t.is("(")).and_then(|_| one("not ")),
+        '!' => after
+            .filter(|t| may_begin(t) && before.is_some_and(|t| !t.ends_operand()))
+            .and_then(|_| one("not ")),
         '&' => match (before, after) {
             // The second of two goes with the first.
-            (Some(first), _) if first.is("&") && first.end() == token.start => one(""),
-            (_, Some(second)) if second.is("&") && second.start == token.end() => one("and"),
-            _ => one("and"),
+            (Some(first), _) if first.is("&") && first.end() == token.start => Some(Vec::new()),
+            (Some(left), Some(second)) if second.is("&") && second.start == token.end() => {
+                left.ends_operand().then(|| vec![put(text, token.start, second.end(), "and")])
+            }
+            _ => operator("and"),
         },
-        '‘' | '’' | '′' | '`' => before.filter(|t| t.end() == token.start).and_then(|_| one("'")),
+        '‘' | '’' | '′' | '`' => before.filter(|t| t.end() == token.start).and_then(|_| in_word("'")),
         '“' | '”' | '„' | '‟' | '«' | '»' | '\'' => quotes(text, token),
-        '\\' => after.filter(|t| t.start == token.end() && t.kind == Kind::Word).map(|word| {
-            let sign = TEX.iter().find(|(name, _)| *name == word.text).map_or(word.text, |(_, sign)| sign);
-            vec![Edit { span: text.span(token.start, word.end()), text: sign.into() }]
+        '\\' => after.filter(|t| t.start == token.end() && t.kind == Kind::Word).and_then(|word| {
+            let sign = tex(word.text)?;
+            let is_operator = OPS.contains(&sign) && !matches!(sign, "∑" | "∏");
+            let behind = tokens.get(at + 2).is_some_and(may_begin);
+            let fits = !is_operator || (before.is_some_and(Token::ends_operand) && behind);
+            fits.then(|| vec![put(text, token.start, word.end(), sign)])
         }),
-        '\u{feff}' => one(""),
-        c if crate::diag::is_invisible(c) => one(""),
+        '\u{feff}' => in_word(""),
+        c if c.is_whitespace() => one(" "),
+        c if crate::diag::is_invisible(c) => in_word(""),
         c => {
             let plain: String = std::iter::once(c).nfkc().collect();
             let digit = plain.chars().next().is_some_and(|d| d.is_ascii_digit());
             match digit && before.is_some_and(|t| t.end() == token.start) {
-                true if "⁰¹⁴⁵⁶⁷⁸⁹".contains(c) => one(&format!("^{plain}")),
-                true => one(&plain),
+                true if "⁰¹⁴⁵⁶⁷⁸⁹".contains(c) => in_word(&format!("^{plain}")),
+                true => in_word(&plain),
                 false => None,
             }
         }
     }
+}
+
+/// The first of some tokens that is a sign and stands outside of all brackets.
+pub fn outside(tokens: &[Token], sign: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    tokens.iter().position(|t| {
+        if t.kind == Kind::Close {
+            depth = depth.saturating_sub(1);
+        }
+        let found = depth == 0 && t.is(sign);
+        depth += usize::from(t.kind == Kind::Open);
+        found
+    })
+}
+
+/// Whether an operand may begin with a token.
+pub fn may_begin(token: &Token) -> bool {
+    token.begins_operand()
+        || token.is("(")
+        || token.is("[")
+        || matches!(token.text, "-" | "−" | "\\" | "√" | "not")
+}
+
+/// What a command of TeX is here: a sign, or a name that is spelled like it.
+fn tex(word: &str) -> Option<&str> {
+    let own = ["tanh", "exp", "log", "max", "min", "cos", "sin", "sqrt"];
+    let known = TEX.iter().find(|(name, _)| *name == word).map(|(_, sign)| *sign);
+    known.or_else(|| (own.contains(&word) || names::greek().any(|(name, _)| name == word)).then_some(word))
 }
 
 /// Commands of TeX that are not called like what they show.
@@ -233,6 +292,29 @@ pub fn closing(text: &Text, tokens: &[Token], opener: usize) -> Option<Edit> {
     }
     let last = tokens.get(statement_end(tokens, opener))?;
     Some(insert(text, last.end(), partner(open.text)))
+}
+
+/// What mends a bracket that one of another kind seems to close: the missing one before it, or its partner in that one's
+/// place, whichever lets all brackets of the item match; and whether one does.
+pub fn mismatch(text: &Text, tokens: &[Token], opener: usize, closer: usize) -> Option<(Edit, bool)> {
+    let (open, close) = (tokens.get(opener)?, tokens.get(closer)?);
+    let right = Token { text: partner(open.text), ..*close };
+    let matches = |tokens: &[Token]| {
+        use nesting::Fault::{Mismatch, Unclosed, Unopened};
+        !matches!(nesting::check(tokens), Err(Mismatch(..) | Unclosed(_) | Unopened(_)))
+    };
+    let mut other = tokens.to_vec();
+    other.insert(statement_end(tokens, opener) + 1, right);
+    let insertion = closing(text, tokens, opener)?;
+    if matches(&other) {
+        return Some((insertion, true));
+    }
+    other = tokens.to_vec();
+    *other.get_mut(closer)? = right;
+    match matches(&other) {
+        true => Some((replace(text, close, right.text), true)),
+        false => Some((insertion, false)),
+    }
 }
 
 /// Another name for something, wherever the item has it, but for places where it begins a statement.

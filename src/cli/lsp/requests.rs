@@ -348,13 +348,13 @@ fn actions(server: &mut Server, params: CodeActionParams) -> Answer {
     let ruler = ruler(server, &view);
     let range = ruler.span(view.root, params.range);
     let wire = server.wire();
-    let actions = problems::mends(&found, range).into_iter().filter_map(|(problem, fix, is_first)| {
+    let actions = problems::mends(&found, range).into_iter().filter_map(|(problem, fix, is_sure)| {
         Some(CodeActionOrCommand::CodeAction(CodeAction {
             title: fix.title.clone(),
             kind: Some(CodeActionKind::QUICKFIX),
             diagnostics: Some(vec![wire.diagnostic(&view, &ruler, problem)]),
             edit: Some(wire.workspace_edit(&view, &fix.edits)?),
-            is_preferred: Some(is_first),
+            is_preferred: Some(is_sure),
             ..CodeAction::default()
         }))
     });

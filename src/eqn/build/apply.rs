@@ -37,6 +37,11 @@ impl<'l> Builder<'l> {
         env: &Env,
         span: Span,
     ) -> R<Val<'l>> {
+        if let ExprKind::Field { base, field } = &strip(callee).kind
+            && let Some(d) = self.foreign_method((base, field), args, env, span)
+        {
+            return self.fail(d);
+        }
         let ExprKind::Name(p) = &strip(callee).kind else {
             let val = self.eval(callee, env)?;
             return self.call_value(val, callee, args, piped, env, span);
@@ -92,14 +97,13 @@ impl<'l> Builder<'l> {
             }
             return self.fail(errors::not_a_function(&p.written, callee.span));
         }
-        if let Some((_, sign)) = mend::OPERATORS.iter().find(|(word, _)| *word == &*p.written) {
-            let edits = mend::as_operator(sign, args, span);
-            return self.fail(errors::operator_as_function(&p.written, sign, callee.span, edits));
+        if let Some(d) = self.foreign_call(&p.written, callee.span, args, env, span) {
+            return self.fail(d);
         }
         if let Some(edit) = self.drawn_by_equals(&name, env, span) {
             return self.fail(errors::distribution_as_function(&p.written, callee.span, edit));
         }
-        let builtins: Vec<Name> = super::functions::builtins().collect();
+        let builtins: Vec<Name> = super::functions::builtins().chain(["sigmoid".into()]).collect();
         let near = nearest(&name, self.library.names(callee.span.file).chain(&builtins)).cloned();
         self.fail(errors::unknown_item(&p.written, near, callee.span))
     }
@@ -283,6 +287,7 @@ impl<'l> Builder<'l> {
             path: format!("{path}."),
             param_path: format!("{param_path}."),
             span,
+            written: Some(recipe.span),
             top: false,
             may_lack: false,
         })?;

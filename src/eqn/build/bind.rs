@@ -635,6 +635,7 @@ impl<'l> Builder<'l> {
             path,
             param_path,
             span,
+            written: None,
             top: false,
             may_lack: false,
         })?;

@@ -10,6 +10,7 @@ use super::lookup::Lookup;
 use super::names::{AppNames, Callee, Ident2, name_apps};
 use super::space::Step;
 use super::survey::Seen;
+use super::trace::is_stdlib;
 use super::value::*;
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
@@ -50,7 +51,7 @@ pub struct Builder<'l> {
     pub options: &'l Options,
     pub graph: Graph,
     pub diagnostics: Vec<Diagnostic>,
-    /// The same, for looking up.
+    /// What tells them apart, for looking up.
     said: HashSet<Diagnostic>,
     pub frames: Vec<Frame<'l>>,
     pub texts: BTreeMap<ItemId, (Rc<Text<'l>>, Rc<AppNames>)>,
@@ -171,8 +172,11 @@ impl<'l> Builder<'l> {
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
         self.work = self.work.saturating_add(MESSAGE_WORK);
-        if self.said.insert(diagnostic.clone()) {
-            self.diagnostics.push(diagnostic);
+        let traced = self.traced(diagnostic.clone());
+        // A mistake of an author's own text is one, wherever that is applied; what is wrong in the stdlib is each use of it.
+        let is_own = diagnostic.labels.first().is_none_or(|l| !is_stdlib(self.library, l.span.file));
+        if self.said.insert(if is_own { diagnostic } else { traced.clone() }) {
+            self.diagnostics.push(traced);
         }
     }
 

@@ -8,13 +8,14 @@ use super::define::strip;
 use super::mend::single_statements;
 use super::survey::{Seen, Survey};
 use super::value::*;
-use super::{Options, errors, last_pass, on_large_stack};
+use super::{Options, errors, last_pass, on_large_stack, trace};
 use crate::diag::{Diagnostic, Label};
 use crate::resolve::inherit::text_of;
 use crate::resolve::text::{Kind, Text, expand, pick};
 use crate::resolve::{ItemId, Library, STAND_IN, item_name, item_span, item_statics};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::*;
+use crate::syntax::removal;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
@@ -59,7 +60,7 @@ pub fn check_within(library: &Library, file: FileId, work: &mut u64) -> Vec<Diag
             }
             let found = found.into_iter().filter(|d| !errors::is_too_much_work(d)).chain(ends);
             for d in found {
-                let place = d.labels.first().map(|l| (d.code, l.span));
+                let place = trace::place(library, file, &d).map(|span| (d.code, span));
                 if said.insert(d.clone()) && place.is_none_or(|p| places.insert(p)) {
                     out.push(d);
                 }
@@ -260,6 +261,7 @@ impl Found {
             places.collect()
         };
         let statements = single_statements(library.item(id));
+        let written = library.file(item_span(library.item(id)).file).map_or("", |f| &f.text);
         let mut fallen = Vec::new();
         for (name, layer, span) in unread(&text, &self.read) {
             if layer < top {
@@ -277,7 +279,8 @@ impl Found {
                     .collect();
                 self.diagnostics.push(errors::new_and_unread(&name, base, &gates, span));
             } else {
-                self.diagnostics.push(errors::unread(&name, span, statements.get(&span).copied()));
+                let removal = statements.get(&span).map(|s| removal(written, *s));
+                self.diagnostics.push(errors::unread(&name, span, removal));
             }
         }
         // Only what the base itself reads has fallen away.

@@ -334,6 +334,11 @@ impl<'l> Builder<'l> {
         if let Some(d) = &entry.declared
             && d.index.len() != written
         {
+            if d.index.is_empty()
+                && let Some(d) = self.step_on_the_left(frame, name)
+            {
+                return self.fail(d);
+            }
             return self.fail(errors::index_count(name, d.index.len(), written, equated.span, d.span));
         }
         if let [FamilySet::Symbolic(extent)] = sets {

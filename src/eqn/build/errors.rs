@@ -30,18 +30,18 @@ impl Reported {
     }
 }
 
-/// What may be meant in the place of `at`.
-fn mean(d: Diagnostic, near: Option<Name>, at: Span) -> Diagnostic {
+/// What may be meant by a name in the place of `at`.
+fn mean(d: Diagnostic, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     match near {
-        Some(near) => d.fix(format!("did you mean `{near}`?"), at, &*near),
+        Some(near) => d.did_you_mean(name, &near, at),
         None => d,
     }
 }
 
 /// [`mean`]; if nothing is near, what makes the name known.
-fn mean_or(d: Diagnostic, near: Option<Name>, at: Span, mend: &str) -> Diagnostic {
+fn mean_or(d: Diagnostic, name: &str, near: Option<Name>, at: Span, mend: &str) -> Diagnostic {
     match near {
-        Some(near) => mean(d, Some(near), at),
+        Some(near) => mean(d, name, Some(near), at),
         None => d.help(mend),
     }
 }
@@ -53,7 +53,7 @@ const DEFINE_ITEM: &str = "an item is found in this file, in those it `use`s and
 
 pub fn unknown_name(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0220", format!("no name `{name}` here")).at(at, "unknown");
-    mean_or(d, near, at, DEFINE_NAME)
+    mean_or(d, name, near, at, DEFINE_NAME)
 }
 
 /// A name whose spelling tells what is meant; `right` is how that is written here.
@@ -84,14 +84,19 @@ pub fn foreign_prefix(name: &str, at: Span, prefix: Span) -> Diagnostic {
 
 pub fn unknown_item(name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown");
-    mean_or(d, near, at, DEFINE_ITEM)
+    mean_or(d, name, near, at, DEFINE_ITEM)
 }
 
-/// A function that is an operator here.
-pub fn operator_as_function(name: &str, sign: &str, at: Span, edits: Vec<Edit>) -> Diagnostic {
-    Diagnostic::error("E0221", format!("no cell, layer or function `{name}`"))
-        .at(at, format!("it is the operator `{sign}`"))
-        .fix_all(format!("write `a {sign} b`"), edits)
+/// A function that is written otherwise here.
+pub fn function_from_elsewhere(name: &str, said: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0221", format!("no cell, layer or function `{name}`")).at(at, "unknown").help(said)
+}
+
+/// `W.matmul(x)`.
+pub fn method_from_elsewhere(name: &str, said: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0246", format!("a value has no `{name}`"))
+        .at(at, "a dot belongs after an application")
+        .help(said)
 }
 
 pub fn distribution_as_function(name: &str, at: Span, edit: Edit) -> Diagnostic {
@@ -180,7 +185,7 @@ pub fn not_a_choice(name: &str, words: &[Ident], at: Span, written: Option<&str>
         crate::resolve::nearest(w, names.iter()).cloned()
     });
     match near {
-        Some(_) => mean(d, near, at),
+        Some(_) => mean(d, written.unwrap_or_default(), near, at),
         None => d.help("write one of these words"),
     }
 }
@@ -225,14 +230,14 @@ pub fn unknown_kind(word: &str, at: Span, mark: Span) -> Diagnostic {
     };
     let kinds = "kinds are real, bool, cell, fn, or a choice `a | b`; a dimension has no mark";
     match near {
-        Some(near) => d.help(kinds).fix(format!("did you mean `{near}`?"), at, near),
+        Some(near) => d.help(kinds).did_you_mean(word, near, at),
         None => d.help(kinds),
     }
 }
 
 pub fn unknown_static(title: &str, name: &str, near: Option<Name>, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0231", format!("{title} has no parameter `{name}`")).at(at, "unknown");
-    mean(d, near, at)
+    mean(d, name, near, at)
 }
 
 pub fn too_many_statics(title: &str, signature: &str, at: Span) -> Diagnostic {
@@ -301,11 +306,19 @@ pub fn static_input_missing(name: &str, in_layer: bool, at: Span, groups: Option
 }
 
 pub fn not_a_known_number(kind: &str, at: Span) -> Diagnostic {
+    unknown_number(kind, at).help(
+        "numbers, dimensions and static parameters are; a computed start is an equation or an `at` block",
+    )
+}
+
+fn unknown_number(kind: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0237", format!("a {kind} stands where a number known beforehand is wanted"))
         .at(at, "not known before the program runs")
-        .help(
-            "numbers, dimensions and static parameters are; a computed start is an equation or an `at` block",
-        )
+}
+
+/// `param b : [H] = zeros(H)`.
+pub fn number_fills(number: &str, at: Span) -> Diagnostic {
+    unknown_number("value", at).fix(format!("a number fills the shape: write `{number}`"), at, number)
 }
 
 pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
@@ -313,20 +326,37 @@ pub fn unknown_distribution(name: &str, at: Span) -> Diagnostic {
         "gaussian" | "Gaussian" | "randn" | "gauss" => Some("normal"),
         "rand" => Some("uniform"),
         "glorot" | "xavier_uniform" => Some("xavier"),
-        name => crate::diag::near::nearest(name, super::mend::DISTRIBUTIONS.into_iter()),
+        _ => None,
     };
     let d = Diagnostic::error("E0238", format!("no distribution `{name}`")).at(at, "unknown").help(
         "uniform(a), uniform(a, b), normal(s), bernoulli(p); for a param also xavier, orthogonal, identity, chrono(T)",
     );
     match near {
         Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
-        None => d,
+        None => match crate::diag::near::nearest(name, super::mend::DISTRIBUTIONS.into_iter()) {
+            Some(near) => d.did_you_mean(name, near, at),
+            None => d,
+        },
     }
 }
 
-pub fn distribution_arity(name: &str, want: &RangeInclusive<usize>, got: usize, at: Span) -> Diagnostic {
-    Diagnostic::error("E0238", format!("`{name}` takes {} arguments, got {got}", span_of(want)))
-        .at(at, "here")
+/// `mean`: of a distribution around 0, where that is given.
+pub fn distribution_arity(
+    name: &str,
+    want: &RangeInclusive<usize>,
+    got: usize,
+    at: Span,
+    mean: Option<(Span, bool)>,
+) -> Diagnostic {
+    let d = Diagnostic::error("E0238", format!("`{name}` takes {} arguments, got {got}", span_of(want)))
+        .at(at, "here");
+    match mean {
+        Some((mean, true)) => d.fix(format!("`{name}(s)` is around 0: leave the mean out"), mean, ""),
+        Some((_, false)) => {
+            d.help(format!("`{name}(s)` is around 0; what is around another number is an equation"))
+        }
+        None => d,
+    }
 }
 
 pub fn noise_distribution(name: &str, at: Span) -> Diagnostic {
@@ -379,7 +409,7 @@ pub fn unknown_argument(
     );
     let d = d.at(own.unwrap_or(at), "given here");
     match own {
-        Some(own) => mean(d, near, own),
+        Some(own) => mean(d, name, near, own),
         None => d,
     }
 }
@@ -442,7 +472,7 @@ pub fn field_of_value(name: &str, kind: &str, base: Span, at: Span) -> Diagnosti
 /// `own`: the name behind the dot.
 pub fn no_field(name: &str, title: &str, near: Option<Name>, own: Span, at: Span) -> Diagnostic {
     let d = Diagnostic::error("E0246", format!("{title} offers no `{name}`")).at(at, "unknown");
-    mean_or(d, near, own, "an application offers its outputs and equations, and `NAME_last`")
+    mean_or(d, name, near, own, "an application offers its outputs and equations, and `NAME_last`")
 }
 
 /// `add`: the statement, where there is something to give.

@@ -18,6 +18,8 @@ pub struct Origin<'l, 'e> {
     pub path: String,
     pub param_path: String,
     pub span: Span,
+    /// Where the item with its arguments is written, if that is another place.
+    pub written: Option<Span>,
     pub top: bool,
     /// Static parameters that are not given become open (a bare name on the command line).
     pub may_lack: bool,
@@ -49,6 +51,7 @@ impl<'l> Builder<'l> {
         frame.param_path = origin.param_path;
         frame.top = origin.top;
         frame.span = Some(origin.span);
+        frame.parent = (!origin.top).then_some(self.here.0).filter(|p| (p.0 as usize) < self.frames.len());
         frame.pointwise = kind == FrameKind::Cell;
         let layers = text.layers.clone();
         frame.text = text;
@@ -72,6 +75,7 @@ impl<'l> Builder<'l> {
                 &span,
                 origin.may_lack,
                 open_set.as_ref(),
+                origin.written.filter(|_| l + 1 == layers.len()),
             )?;
             self.frame_mut(id).statics[l] = bound;
         }
@@ -91,6 +95,7 @@ impl<'l> Builder<'l> {
         span: &Span,
         may_lack: bool,
         open_set: Option<&Name>,
+        written: Option<Span>,
     ) -> R<BTreeMap<Name, StaticVal<'l>>> {
         let names: Vec<Name> = statics.iter().map(|s| s.name.name.clone()).collect();
         let known: BTreeSet<&Name> = names.iter().collect();
@@ -146,13 +151,17 @@ impl<'l> Builder<'l> {
                 (None, None) => {
                     let list = signature(statics);
                     let fix = self.missing_dimension(s, statics, args, env);
+                    let bare = written.filter(|w| args.is_empty() && *w != *span);
+                    let fix = fix.or(bare.and_then(|at| self.missing_dimensions(title, statics, env, at)));
                     let (title, name) = (&title.written, &s.name.written);
-                    return self.fail(errors::static_missing(title, &list, name, kind.word(), *span, fix));
+                    let d = errors::static_missing(title, &list, name, kind.word(), *span, fix);
+                    return self.fail(d.at_some(bare, "given here, without its arguments"));
                 }
             };
             let words: &'l [Ident] = if kind == StaticKind::Choice { &s.kind } else { &[] };
             let over = s.over_set.as_ref();
-            out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span });
+            let written = given.get(&s.name.name).map(|e| e.span);
+            out.insert(s.name.name.clone(), StaticVal { slot, kind, words, over, span: s.span, written });
         }
         Ok(out)
     }
@@ -214,6 +223,7 @@ pub fn empty_frame<'l>(kind: FrameKind, title: Name) -> Frame<'l> {
         nesting: 0,
         order: Vec::new(),
         span: None,
+        parent: None,
         memo: BTreeMap::new(),
         side_memo: BTreeMap::new(),
         sets: BTreeMap::new(),

@@ -185,6 +185,7 @@ impl<'l> Builder<'l> {
             path: format!("{}.", part.path),
             param_path: format!("{}.", part.path),
             span: base,
+            written: Some(part.recipe.span),
             top: false,
             may_lack: false,
         })?;

@@ -115,6 +115,62 @@ impl<'l> Builder<'l> {
         Some((title, Edit { span, text: "_, ".into() }))
     }
 
+    /// [`Self::missing_dimension`] for all of a recipe that is written without any: the first by its input, the others by what
+    /// is called so there.
+    pub(super) fn missing_dimensions(
+        &self,
+        title: &Ident,
+        statics: &[Static],
+        env: &Env,
+        at: Span,
+    ) -> Option<(String, Edit)> {
+        let wanted = statics.iter().filter(|s| s.default.is_none());
+        let mut dims = Vec::new();
+        for (i, s) in wanted.enumerate() {
+            let is_known = self.find_static(env.frame, env.layer, &s.name.name).is_some();
+            match i {
+                _ if !s.kind.is_empty() => return None,
+                0 => dims.push("_"),
+                _ if is_known => dims.push(&s.name.written),
+                _ => return None,
+            }
+        }
+        let text = format!("{}({})", title.written, dims.join(", "));
+        Some((format!("write `{text}`: the input decides what stands for `_`"), Edit { span: at, text }))
+    }
+
+    /// `h[t] = …`: a step on the left side, which an equation has no need of. Where it is another step than this one, all
+    /// steps of the equation are so many further.
+    pub(super) fn step_on_the_left(&self, frame: FrameId, name: &Name) -> Option<Diagnostic> {
+        let equated = self.frame(frame).text.get(name)?.equated.as_ref()?;
+        let target = equated.equation.targets.get(equated.target)?;
+        let axes: Vec<Name> = match self.header(frame) {
+            Some(over) => over.axes.iter().filter(|a| !a.rest).map(|a| a.name.name.clone()).collect(),
+            None => vec!["t".into()],
+        };
+        let steps: Option<Vec<i64>> = target
+            .index
+            .iter()
+            .map(|index| match index {
+                TargetIndex::Expr(e) => axes.iter().find_map(|axis| step_from(e, axis)),
+                TargetIndex::Binder(_) => None,
+            })
+            .collect();
+        let steps = steps.filter(|s| !s.is_empty())?;
+        let bracket = Span { start: target.name.span.end, ..target.span };
+        let left = Edit { span: bracket, text: String::new() };
+        let further = match (steps.as_slice(), axes.as_slice()) {
+            _ if steps.iter().all(|k| *k == 0) => Some(Vec::new()),
+            ([k], [axis]) => {
+                let mut edits = vec![left.clone()];
+                steps_further(&equated.equation.value, axis, -k, &mut edits);
+                Some(edits).filter(|e| e.len() > 1)
+            }
+            _ => None,
+        };
+        Some(errors::step_on_the_left(&target.name.written, target.span, left, further))
+    }
+
     /// What ends the group of static parameters behind an input of a layer: in the place of the comma, if one follows.
     pub(super) fn group_behind(&self, frame: FrameId, k: usize) -> Option<Edit> {
         let inputs = self.frame(frame).text.inputs;
@@ -140,7 +196,7 @@ impl<'l> Builder<'l> {
             written.strip_prefix(before)?.strip_suffix(after).filter(|stem| is_state(stem))
         });
         let old = old.and_then(|stem| Some(format!("{stem}[{}-1]", self.var_name(env.frame)?)));
-        let transposed = written.strip_suffix('\'').filter(|stem| f.text.get(stem).is_some());
+        let transposed = written.strip_suffix(['\'', 'ᵗ']).filter(|stem| f.text.get(stem).is_some());
         if let Some(right) = right.or(old).or(transposed.map(|stem| format!("{stem}ᵀ"))) {
             return Some(errors::name_from_elsewhere(written, &right, at));
         }
@@ -155,6 +211,35 @@ impl<'l> Builder<'l> {
             errors::unknown_dimension(written, header, at)
         })
     }
+}
+
+/// How far from an axis' own point an expression is: of `t-1` it is -1.
+fn step_from(e: &Expr, axis: &Name) -> Option<i64> {
+    let is_axis = |e: &Expr| matches!(&e.kind, ExprKind::Name(p) if pick(p, 0) == *axis);
+    match &e.kind {
+        _ if is_axis(e) => Some(0),
+        ExprKind::Binary { op: op @ (BinaryOp::Add | BinaryOp::Sub), left, right, .. } if is_axis(left) => {
+            let ExprKind::Number(x, _) = right.kind else { return None };
+            let whole = x.fract() == 0.0 && x.abs() < 1e6;
+            whole.then_some(if *op == BinaryOp::Add { x as i64 } else { -(x as i64) })
+        }
+        _ => None,
+    }
+}
+
+/// Reads of an axis so many steps further.
+fn steps_further(e: &Expr, axis: &Name, by: i64, out: &mut Vec<Edit>) {
+    if let ExprKind::Index { places, .. } = &e.kind
+        && let [Place::At(Set { lo, hi: None, .. })] = places.as_slice()
+        && let Some(step) = step_from(lo, axis)
+    {
+        let text = match step + by {
+            0 => axis.to_string(),
+            k => format!("{axis}{k:+}"),
+        };
+        out.push(Edit { span: lo.span, text });
+    }
+    children(e).into_iter().for_each(|c| steps_further(c, axis, by, out));
 }
 
 /// The argument of a call of one, if the call stands at a place.
@@ -210,7 +295,8 @@ pub(super) fn end_of_statics(last: &InputDecl) -> Edit {
     Edit { span: Span { start: last.span.end, ..last.span }, text: ")(".into() }
 }
 
-/// The statements that define one name and nothing else, by the place of that name.
+/// The statements that define one name and nothing else, by the place of that name. An input is no such: it belongs to what
+/// others see of an item.
 pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     let body = match &item.kind {
         ItemKind::Cell(Cell { def: CellDef::Body(body), .. })
@@ -221,7 +307,7 @@ pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     };
     let single = body.stmts.iter().filter_map(|stmt| {
         let targets = match &stmt.kind {
-            StmtKind::Decl(decl) => &decl.targets,
+            StmtKind::Decl(decl) if decl.kind != DeclKind::In => &decl.targets,
             StmtKind::Noise { targets, .. } => targets,
             StmtKind::Equation(equation) => &equation.targets,
             _ => return None,
@@ -234,29 +320,9 @@ pub(super) fn single_statements(item: &Item) -> BTreeMap<Span, Span> {
     single.collect()
 }
 
-/// Functions of other libraries that are operators here.
-pub(super) const OPERATORS: [(&str, &str); 12] = [
-    ("matmul", "@"),
-    ("mm", "@"),
-    ("mv", "@"),
-    ("dot", "@"),
-    ("mul", "⊙"),
-    ("multiply", "⊙"),
-    ("hadamard", "⊙"),
-    ("add", "+"),
-    ("sub", "−"),
-    ("pow", "^"),
-    ("cat", "++"),
-    ("concatenate", "++"),
-];
-
-/// `f(a, b)` as `a sign b`.
-pub(super) fn as_operator(sign: &str, args: &[Arg], span: Span) -> Vec<Edit> {
-    let values: Vec<&Expr> = match args {
-        [Arg { value: Expr { kind: ExprKind::List(items), .. }, .. }, ..] => items.iter().collect(),
-        args => args.iter().map(|a| &a.value).collect(),
-    };
-    let [a, b] = values.as_slice() else { return Vec::new() };
+/// Two values with a sign between them in the place of a call.
+pub(super) fn as_operator(sign: &str, values: &[&Expr], span: Span) -> Vec<Edit> {
+    let [a, b] = values else { return Vec::new() };
     let is_atom = |e: &Expr| {
         !matches!(
             e.kind,

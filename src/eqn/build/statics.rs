@@ -259,7 +259,7 @@ impl<'l> Builder<'l> {
         match &self.library.item(item).kind {
             ItemKind::Cell(_) | ItemKind::Layer(_) => {
                 let env = Env { dims_first: false, ..env.clone() };
-                Ok(Val::Recipe(std::rc::Rc::new(Recipe { item, args, env })))
+                Ok(Val::Recipe(std::rc::Rc::new(Recipe { item, args, env, span })))
             }
             ItemKind::Fn(_) => self.fail(errors::not_a_recipe("function", span)),
             ItemKind::Model(_) => self.fail(errors::not_a_recipe("model", span)),
@@ -497,7 +497,8 @@ impl<'l> Builder<'l> {
                     TargetIndex::Expr(e) => e.span,
                     TargetIndex::Binder(b) => b.span,
                 };
-                return self.fail(errors::family_wants_binder(name, span));
+                let d = self.step_on_the_left(frame, name);
+                return self.fail(d.unwrap_or_else(|| errors::family_wants_binder(name, span)));
             };
             match self.eval_set(&binder.set, env)? {
                 SetVal::Range(a, b) => {
@@ -605,7 +606,10 @@ impl<'l> Builder<'l> {
         match self.eval(expr, &env.of_dims())? {
             Val::Num(x) => Ok(Scalar::Num(x)),
             Val::Dim(d) => Ok(Scalar::Dim(d)),
-            val => self.fail(errors::not_a_known_number(val.kind(), expr.span)),
+            val => match super::foreign::filled_with(expr) {
+                Some(number) => self.fail(errors::number_fills(number, expr.span)),
+                None => self.fail(errors::not_a_known_number(val.kind(), expr.span)),
+            },
         }
     }
 
@@ -625,7 +629,17 @@ impl<'l> Builder<'l> {
             _ => return self.fail(errors::unknown_distribution(&name, callee.span)),
         };
         if !arity.contains(&args.len()) {
-            return self.fail(errors::distribution_arity(&name, &arity, args.len(), expr.span));
+            // Elsewhere a distribution has its mean first.
+            let mean = match args {
+                [mean, deviation] if &*name == "normal" => {
+                    let place = Span { end: deviation.span.start, ..mean.span };
+                    let is_zero =
+                        matches!(self.eval_scalar(&mean.value, env), Ok(Scalar::Num(x)) if x == 0.0);
+                    Some((place, is_zero))
+                }
+                _ => None,
+            };
+            return self.fail(errors::distribution_arity(&name, &arity, args.len(), expr.span, mean));
         }
         let args = args.iter().map(|a| self.eval_scalar(&a.value, env)).collect::<R<Vec<_>>>()?;
         Ok(Dist { name, args })

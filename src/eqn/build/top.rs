@@ -88,6 +88,7 @@ impl<'l> Builder<'l> {
             path: String::new(),
             param_path: String::new(),
             span,
+            written: None,
             top: true,
             may_lack: bare,
         })?;
@@ -436,6 +437,7 @@ impl<'l> Builder<'l> {
             path: String::new(),
             param_path: String::new(),
             span,
+            written: None,
             top: true,
             may_lack: false,
         })?;

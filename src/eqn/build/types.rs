@@ -167,7 +167,8 @@ impl<'l> Builder<'l> {
         };
         if found_ty != Ty::Real || dims.len() != found.len() {
             // A scalar fills a shape that is known.
-            if found_ty == Ty::Real && found.is_empty() && arr.along == 0 && g.family == 0 {
+            let is_open = dims.iter().any(|e| self.open_expr(frame, g.layer, e).is_some());
+            if found_ty == Ty::Real && found.is_empty() && arr.along == 0 && g.family == 0 && !is_open {
                 let shape = dims.iter().map(|e| self.eval_dim(e, &env)).collect::<R<Vec<_>>>()?;
                 let node = self.spread(arr.node, &shape, g.span)?;
                 return Ok(Arr { node, along: 0 });

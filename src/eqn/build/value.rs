@@ -128,6 +128,8 @@ pub struct Recipe<'l> {
     pub item: ItemId,
     pub args: &'l [Arg],
     pub env: Env,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// `part NAME = RECIPE`: all its applications have the parameters under `path`.
@@ -227,6 +229,8 @@ pub struct StaticVal<'l> {
     /// Of a list, the set its entries are numbered by.
     pub over: Option<&'l Ident>,
     pub span: Span,
+    /// The argument that gives it.
+    pub written: Option<Span>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,8 +305,9 @@ pub struct Frame<'l> {
     pub nesting: usize,
     /// Where it stands among all instances, for the order of sources: places in the text, outermost first.
     pub order: Vec<i64>,
-    /// Where it is applied.
+    /// Where it is applied, and in whose text.
     pub span: Option<Span>,
+    pub parent: Option<FrameId>,
     pub memo: BTreeMap<(Name, Vec<i64>), Memo<'l>>,
     pub side_memo: BTreeMap<(SideKey, Name, Vec<i64>), Memo<'l>>,
     pub sets: BTreeMap<Name, Rc<Vec<FamilySet>>>,

@@ -1,6 +1,6 @@
 //! Families and their members, limits of a program, names of arrays, layouts, what nothing reads.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Edit};
 use crate::limits;
 use crate::shape::{Dim, show_shape};
 use crate::source::Span;
@@ -18,6 +18,18 @@ pub fn index_count(name: &str, want: usize, got: usize, at: Span, other: Span) -
     Diagnostic::error("E0251", format!("`{name}` has {want} indices, here {got} are given"))
         .at(at, "here")
         .at(other, "the other place")
+}
+
+/// `further`: what shifts all steps of the equation; nothing to be shifted if it is at this step.
+pub fn step_on_the_left(name: &str, at: Span, left: Edit, further: Option<Vec<Edit>>) -> Diagnostic {
+    let d = Diagnostic::error("E0251", format!("the left side `{name}` has no step"))
+        .at(at, "an equation gives the value at this step");
+    let title = format!("write `{name} = …`");
+    match further {
+        Some(edits) if edits.is_empty() => d.fix_all(title, vec![left]),
+        Some(edits) => d.maybe_all(format!("{title}, with all steps as far from this one"), edits),
+        None => d.help(format!("{title}, and read earlier steps on the right: `{name}[t-1]`")),
+    }
 }
 
 pub fn member_indices(name: &str, want: usize, got: usize, at: Span) -> Diagnostic {
@@ -224,18 +236,15 @@ pub fn layout_computes(at: Span) -> Diagnostic {
 
 // What nothing reads.
 
-/// `statement`: what defines it and nothing else.
-pub fn unread(name: &str, at: Span, statement: Option<Span>) -> Diagnostic {
+/// `removal`: of what defines it and nothing else.
+pub fn unread(name: &str, at: Span, removal: Option<Edit>) -> Diagnostic {
     let d = Diagnostic::warning(
         "E0260",
         format!("`{name}` is read by nothing for any option; it does not exist"),
     )
     .at(at, "here")
     .help("remove it, or use it");
-    match statement {
-        Some(statement) => d.fix("remove it", statement, ""),
-        None => d,
-    }
+    d.maybe_all("remove it", removal.into_iter().collect())
 }
 
 pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> Diagnostic {
@@ -243,7 +252,7 @@ pub fn new_and_unread(name: &str, base: &str, equations: &[&str], at: Span) -> D
         .at(at, "here")
         .help(format!("{base} defines {}", equations.join(", ")));
     match crate::diag::near::nearest(name, equations.iter().copied()) {
-        Some(near) => d.fix(format!("did you mean `{near}`?"), at, near),
+        Some(near) => d.did_you_mean(name, near, at),
         None => d,
     }
 }

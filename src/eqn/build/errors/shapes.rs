@@ -5,7 +5,7 @@ use crate::eqn::typing::{Fault, TypeError, show_dim_error, show_ty};
 use crate::eqn::{Graph, Op, Ty};
 use crate::shape::{Dim, DimError, show_shape};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::ast::{Expr, ExprKind, Mark};
 
 /// An operator as the author wrote it.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +28,11 @@ impl<'a> From<&'a str> for Sign<'a> {
     }
 }
 
-/// What transposes an expression.
+/// What transposes an expression; what is transposed goes back.
 fn transposed(expr: &Expr) -> Vec<Edit> {
+    if let ExprKind::Mark { base, mark: Mark::Transpose } = &expr.kind {
+        return vec![Edit { span: Span { start: base.span.end, ..expr.span }, text: String::new() }];
+    }
     let at = |at: u32, text: &str| Edit { span: Span { start: at, end: at, ..expr.span }, text: text.into() };
     match expr.kind {
         ExprKind::Name(_) | ExprKind::Index { .. } | ExprKind::Field { .. } | ExprKind::Paren(_) => {
@@ -139,6 +142,9 @@ pub fn argument_type(
         .at(declared, format!("declared {w}"));
     match (want.1, got.1) {
         (Ty::Real, Ty::Id(_)) => d.help("an id is a symbol; put an embedding (a table read by it) before it"),
+        _ if got.0.is_empty() && !want.0.is_empty() => {
+            d.help("a scalar fills a shape that is known, and here the argument is to decide it")
+        }
         _ => d,
     }
 }

@@ -72,7 +72,9 @@ fn mend_files(session: &Session, diagnostics: &[Diagnostic]) -> Result<bool, Fai
         files::replace(Path::new(&session.sources.get(*file).path), text.as_bytes(), |f| f)?;
     }
     for d in mended.applied.iter().filter_map(|i| diagnostics.get(*i)) {
-        let place = d.labels.first().map(|l| drawing.place(l.span)).unwrap_or_default();
+        // Where the change was made; the message may begin in a file of others.
+        let edit = d.fixes.first().and_then(|f| f.edits.first());
+        let place = edit.map(|e| drawing.place(e.span)).unwrap_or_default();
         let title = d.fixes.first().map_or("", |f| &f.title);
         complain(&format!("fixed {place}: {} [{}]; {title}\n", d.message, d.code));
     }

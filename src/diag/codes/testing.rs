@@ -111,6 +111,6 @@ pub const ENTRIES: &[Entry] = &[
         "E1020",
         "no such test",
         "`--filter` takes the tests whose name contains its text, and there is none. A name is what `rnnc test` prints: \
-         the words of a `test`, or a check as it is written, such as `grad LSTM(3, 4)`.",
+         the words of a `test`, or a check as it is written, such as `grad Mine(3, 4)`.",
     ),
 ];

@@ -18,7 +18,7 @@ mod sweep;
 pub(crate) mod traits;
 
 use crate::diag::Fallible;
-use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, Ty};
+use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, StateId, Ty};
 use errors::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,12 +36,27 @@ pub struct Options {
 /// the output's shape and level, for each chosen source an output `NAME_adj`. Gradients of Shared
 /// sources are summed over points and examples.
 pub fn differentiate(graph: &Graph, options: &Options) -> Fallible<Graph> {
-    joint(graph, options, false)
+    joint(graph, options, false, &[])
+}
+
+/// The same, and for each state an output of the given name: the gradient of what the state is at each point. There is
+/// none for a state that no gradient reaches.
+pub fn differentiate_states(
+    graph: &Graph,
+    options: &Options,
+    states: &[(StateId, Arc<str>)],
+) -> Fallible<Graph> {
+    joint(graph, options, false, states)
 }
 
 /// `for_reading`: equations as on paper, even if a product then stands in two places.
-fn joint(graph: &Graph, options: &Options, for_reading: bool) -> Fallible<Graph> {
-    let joint = run(graph, options, for_reading).map_err(|stop| vec![*stop.0])?;
+fn joint(
+    graph: &Graph,
+    options: &Options,
+    for_reading: bool,
+    states: &[(StateId, Arc<str>)],
+) -> Fallible<Graph> {
+    let joint = run(graph, options, for_reading, states).map_err(|stop| vec![*stop.0])?;
     #[cfg(debug_assertions)]
     if let Err(what) = crate::eqn::verify::verify(&joint) {
         return Err(vec![errors::internal(&what)]);
@@ -49,7 +64,7 @@ fn joint(graph: &Graph, options: &Options, for_reading: bool) -> Fallible<Graph>
     Ok(joint)
 }
 
-fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
+fn run(graph: &Graph, options: &Options, for_reading: bool, states: &[(StateId, Arc<str>)]) -> Step<Graph> {
     let wrt = chosen_sources(graph, options)?;
     let from = chosen_outputs(graph, options)?;
     let roots: Vec<_> = from.iter().map(|i| graph.outputs[*i].node).collect();
@@ -106,6 +121,14 @@ fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
         let total = sweep.lift(total, source.level)?;
         sweep.name(total, name.to_string());
         outputs.push((name, total));
+    }
+    for (state, name) in states {
+        // By its definition, whatever that is called: it may be the plain name of another value.
+        let def = graph.states.get(state.index()).and_then(|s| s.def);
+        let Some((def, adjoint)) = def.and_then(|d| Some((d, sweep.adjoint(d)?))) else { continue };
+        if !sweep.is_zero(adjoint) {
+            outputs.push((name.clone(), sweep.lift(adjoint, graph.level(def))?));
+        }
     }
     mirror::finish(&sweep.into_tape(), &outputs, graph.states.len(), for_reading)
 }

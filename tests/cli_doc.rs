@@ -156,7 +156,7 @@ fn the_gallery_of_the_stdlib() {
     assert!(cells > 60, "{cells}");
 }
 
-const CELLS: &str = "## A leak <b>with html</b> & `code`; $k^2$ (Nobody 1999).\n\
+const CELLS: &str = "## A leak <b>with html</b> & `code`; $k^2$ (Nobody 1999), $0 < k$ and $\\operatorname{<img src=x onerror=y()>}$.\n\
 cell Leak(H) {\n  in    x : [H]\n  state h : [H] = 0\n  param k : [H] = 0.5\n  h = k ⊙ h[t-1] + x\n  out h\n}\n\
 ## Squashed.\ncell Squashed(H) = Leak(H) with { h = tanh(k ⊙ h[t-1] + x) }\n\
 layer Twice(C : cell)(x) = C(C(x))\n\
@@ -176,13 +176,15 @@ fn a_file_of_ones_own() {
     for part in [
         "A leak &lt;b&gt;with html&lt;/b&gt; &amp; <code>code</code>",
         "a &lt; b &amp; c",
+        "<mo>&lt;</mo>",
+        "&lt;img src=x",
         "href=\"own.Squashed.html\"",
         "<h2 id=\"used-by\">",
         "<h2 id=\"gradient\">",
     ] {
         assert!(leak.contains(part), "{part} is missing");
     }
-    assert!(!leak.contains("<b>"));
+    assert!(!leak.contains("<b>") && !leak.contains("<img"));
     let squashed = pages.page("own.Squashed.html");
     assert!(
         squashed.contains("What it changes") && squashed.contains("href=\"own.Leak.html\""),

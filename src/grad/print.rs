@@ -44,7 +44,7 @@ pub(super) fn derive(graph: &Graph, options: &Options) -> Fallible<Derived> {
     let graph = simplify(graph);
     let from = options.from.clone().unwrap_or_else(|| outs(&graph));
     let wrt = options.wrt.clone();
-    let joint = joint(&graph, &Options { wrt, from: Some(from) }, true)?;
+    let joint = joint(&graph, &Options { wrt, from: Some(from) }, true, &[])?;
     cell(&graph, &joint).map_err(|d| vec![*d])
 }
 

@@ -123,7 +123,7 @@ fn notation(item: &Item, text: &Text) -> Notation {
         }
         over.extend(known.into_iter().map(|name| (name.to_string(), variable.clone())));
     }
-    Notation { over, chains }
+    Notation { over, chains, ..Notation::default() }
 }
 
 /// A cell without a state maps over any domain, so its values have no place.

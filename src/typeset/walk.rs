@@ -15,6 +15,8 @@ pub struct Notation {
     pub over: BTreeMap<String, String>,
     /// Variables of chains: `[prev t]` is `t − 1`.
     pub chains: BTreeSet<String>,
+    /// Names of values before the first point, with the state that each is of: it is that state at 0.
+    pub starts: BTreeMap<String, String>,
 }
 
 /// One equation.
@@ -333,7 +335,14 @@ impl Walk<'_> {
 
     fn written(&self, name: &str, place: Option<Math>) -> Math {
         let place = place.or_else(|| self.notation.over.get(name).map(|v| names::name(v, None)));
-        let shown = names::name(name, place);
+        let (bare, end) = name.strip_suffix("_adj").map_or((name, ""), |bare| (bare, "_adj"));
+        let shown = match self.notation.starts.get(bare) {
+            Some(state) => {
+                let place = Math::list([Math::number("0")].into_iter().chain(place));
+                names::name(&format!("{state}{end}"), Some(place))
+            }
+            None => names::name(name, place),
+        };
         // Nor is it with a variable.
         match self.notation.chains.contains(name) {
             true => shown,

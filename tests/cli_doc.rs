@@ -195,6 +195,55 @@ fn a_file_of_ones_own() {
     assert!(pages.page("own.less.html").contains("<h2 id=\"equations\">"));
 }
 
+const SAID: &str = "## # Heading\n##\n## The café of [Koutník](../x.html), Child-Sum.\n\
+cell Said(H) {\n  in    x : [H]\n  state h : [H] = 0\n  ## Kept a step.\n  param k : [H] = 0.5\n  h = k ⊙ h[t-1] + x\n  out h\n}\n\
+cell Faster(H) = Said(H) with { h = k ⊙ h[t-1] + 2 * x }\n\
+model M(C = _, K = _, H = 4) {\n  in x : seq<n> of [C]\n  in who : id(K)\n  s = LSTM(C, H)(x)\n  \
+y = Dense(H, K)(last(s))\n  out y\n  loss cross_entropy(y, who)\n}\n\
+cell Broken(H) {\n  in x : [H\n  out x\n}\n";
+
+/// What is said of a parameter, what a model takes, what the index finds.
+#[test]
+fn what_the_author_says_is_on_the_pages() {
+    let place = Place::new();
+    place.write("own.rnn", SAID);
+    place.bad(&["doc", "own.rnn", "-o", "site"], &["own.rnn"]);
+    let pages = Pages::of(&place, "site");
+    pages.check();
+    let said = pages.page("own.Said.html");
+    assert!(said.contains("Kept a step.") && !said.contains("href=\"../x.html\""), "{said}");
+    // Both equations of the change have the step below their names.
+    let faster = pages.page("own.Faster.html");
+    let changes = &faster
+        [faster.find("id=\"changes\"").expect("changes")..faster.find("id=\"inputs\"").expect("inputs")];
+    assert_eq!(changes.matches("<msub><mi>h</mi><mi>t</mi></msub>").count(), 2, "{changes}");
+    let model = pages.page("own.M.html");
+    assert!(model.contains(">Inputs<") && !model.contains("Inputs at each point"), "{model}");
+    assert!(
+        model.contains("a dimension")
+            && model.contains("from the data")
+            && model.contains("with C = K = 128"),
+        "{model}"
+    );
+    let index = pages.page("index.html");
+    for word in ["koutnik", "child", "sum", "cafe", "unread-0"] {
+        assert!(index.contains(word), "{word}: {index}");
+    }
+    assert!(!index.contains("Koutník, Child-Sum. The") && index.contains("Heading"), "{index}");
+    let script = index.rsplit("<script>").next().expect("a script");
+    assert!(script.contains("normalize(\"NFD\")") && script.contains("[^\\p{L}\\p{N}_]+"), "{script}");
+}
+
+/// One's own files stand before the library's.
+#[test]
+fn own_files_come_first() {
+    let place = Place::new();
+    place.write("own.rnn", CELLS);
+    place.good(&["doc", "own.rnn", "--stdlib", "-o", "site"]);
+    let index = Pages::of(&place, "site").page("index.html").to_string();
+    assert!(index.find(">own.rnn<").expect("own") < index.find("lstm.rnn<").expect("library"));
+}
+
 #[test]
 fn the_same_bytes_each_time() {
     let place = Place::new();

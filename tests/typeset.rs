@@ -11,8 +11,11 @@ fn math(text: &str) -> rnnc::typeset::Math {
     let mut sources = Sources::default();
     let file = sources.add("<formula>", text);
     let e = syntax::parse_expr(&sources, file).unwrap_or_else(|e| panic!("{text}: {}", e[0].message));
-    let notation =
-        Notation { over: [("h".to_string(), "t".to_string())].into(), chains: ["t".to_string()].into() };
+    let notation = Notation {
+        over: [("h".to_string(), "t".to_string())].into(),
+        chains: ["t".to_string()].into(),
+        ..Notation::default()
+    };
     notation.expr(&e)
 }
 
@@ -211,7 +214,7 @@ fn a_path_as_a_plain_name_takes_no_other_name() {
     assert!(out.contains("h_{a a'} : [H]") || out.contains("h_a, h_a'"), "{out}");
     // z = … ⊙ h_a: the own parameter multiplies what arrives, and its gradient holds the instance's state.
     assert!(out.contains("= z_adj ⊙ h_a +"), "{out}");
-    assert!(out.contains("h_a_adj  = ∑ s in 1..T: z_adj[s] ⊙ h_h[s]"), "{out}");
+    assert!(out.contains("h_a_adj  = ∑ s in 1..T: z_adj[s] ⊙ z_h[s]"), "{out}");
     let latex = of_odd(&["grad", "--latex", "--cell", "Swap(H)"]);
     assert!(latex.contains("a^{(h)}") && !latex.contains(r"\top"), "{latex}");
 }
@@ -225,6 +228,82 @@ fn families_of_states_send_no_cotangent_and_parts_are_counted_from_one() {
         let number = piece.trim_start_matches("part").trim_end_matches("_adj");
         assert!(piece.ends_with("_adj") && number.parse().is_ok_and(|n: u32| n < 9), "{piece}: {out}");
     }
+}
+
+/// An adjoint that is used here and at the next step has a name, whether or not the author gave the value one.
+#[test]
+fn a_product_that_is_read_at_two_points_has_a_name() {
+    let place = Place::new();
+    let text = "cell Inline(I, H) {\n  in    x : [I]\n  state h : [H] = 0\n  param W : [H, I] ~ uniform(1)\n  \
+                param U : [H, H] ~ uniform(1)\n  param a : [H] = 0.5\n  \
+                h = a ⊙ h[t-1] + (1 − a) ⊙ tanh(W @ x + U @ h[t-1])\n  out h\n}\n";
+    place.write("i.rnn", text);
+    let out = place.good(&["grad", "i.rnn", "--cell", "Inline(I, H)"]).out;
+    assert!(out.contains("Uᵀ @ part1_adj[t+1]") && out.contains("x_adj     = Wᵀ @ part1_adj"), "{out}");
+    // What is left of it is written once.
+    assert_eq!(out.matches("(1 − tanh(").count(), 1, "{out}");
+}
+
+#[test]
+fn gradients_of_trees_say_which_neighbour_is_meant() {
+    let place = Place::new();
+    let out = place.good(&["grad", "--cell", "SLSTM(I, H)"]).out;
+    assert!(out.contains("if not has(left) then") && !out.contains("there"), "{out}");
+    let out = place.good(&["grad", "--cell", "TreeLSTM(I, H)", "--wrt", "h0"]).out;
+    assert!(out.contains("h0_adj = zeros(H)"), "{out}");
+}
+
+#[test]
+fn what_to_differentiate_by_may_be_written_in_any_way_and_is_taught() {
+    let place = Place::new();
+    let by = |wrt: &str| place.good(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", wrt]).out;
+    assert!(by("log_tau").contains("out log_τ_adj"));
+    assert!(by(" log_τ , h0").contains("out log_τ_adj, h0_adj"));
+    assert!(by("U_{f i}").contains("out U_{i f}_adj") || by("U_{f i}").contains("out U_{f i}_adj"));
+    place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "U_g"], &["E0502", "did you mean `U_"]);
+    place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "h"], &["`h` is a state", "`h0`"]);
+    place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "zzzzz"], &["there are x, time, h0"]);
+}
+
+/// A long formula comes in pieces, each well-formed; cases are boxes of such pieces.
+#[test]
+fn long_formulas_may_end_a_line_anywhere_between_terms() {
+    let long = "2 * (if aaa > 0 then bbbbbb + cccccc ⊙ dddddd else eeeeee ⊙ (ffffff + gggggg + hhhhhh)) + [∑ k in 1..n: aaaaaaa, bbbbbbb]";
+    let pieces = mathml::broken(&math(long));
+    assert!(pieces.len() > 4, "{pieces:?}");
+    assert!(pieces.iter().any(|p| p.starts_with("<span class=\"cases\">")), "{pieces:?}");
+    for piece in &pieces {
+        roxmltree::Document::parse(piece).unwrap_or_else(|e| panic!("{e}: {piece}"));
+        let longest = piece.split("</math>").map(|one| {
+            let text: String =
+                one.split('<').filter_map(|t| t.split_once('>').map(|(_, text)| text)).collect();
+            text.chars().count()
+        });
+        assert!(longest.max().unwrap_or(0) <= 24, "{piece}");
+    }
+    // Nothing is lost.
+    let letters = |text: &str| {
+        text.split('<').filter_map(|t| t.split_once('>')).map(|(_, t)| t.trim()).collect::<String>()
+    };
+    let whole = letters(&pieces.concat());
+    for word in [
+        "aaa",
+        "bbbbbb",
+        "cccccc",
+        "dddddd",
+        "eeeeee",
+        "ffffff",
+        "gggggg",
+        "hhhhhh",
+        "aaaaaaa",
+        "bbbbbbb",
+        "otherwise",
+    ] {
+        assert!(whole.contains(word), "{word}: {whole}");
+    }
+    assert_eq!(mathml::broken(&math("a + b")).len(), 1);
+    // Beside cases a sign would not be seen to be behind them.
+    assert!(latex::latex(&math("(if a > 0 then b else c) ⊙ d")).starts_with("\\left("));
 }
 
 /// A metric is measured, not trained; terms have their signs between them.

@@ -22,6 +22,7 @@ use crate::simplify::simplify;
 use crate::syntax::ast::*;
 use family::{Line, Orders, fold_lines, fold_names};
 use place::{Axis as AxisName, Place};
+pub(super) use plan::is_long;
 use plan::{Named, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -226,10 +226,12 @@ impl Walk<'_> {
             }
             BinaryOp::Add => join(Symbol::PLUS, SUM, PRODUCT, SUM),
             BinaryOp::Sub => join(Symbol::MINUS, SUM, PRODUCT, SUM),
-            BinaryOp::Mul if is_number(left) || is_number(right) => {
-                join(Symbol::TIMES, PRODUCT, MATRIX, PRODUCT)
+            BinaryOp::Mul => {
+                let sign = if is_number(left) || is_number(right) { Symbol::TIMES } else { Symbol::ODOT };
+                // Beside cases it would not be seen where they end.
+                let level = |e: &Expr, level: u8| if is_cases(e) { FENCED } else { level };
+                join(sign, level(left, PRODUCT), level(right, MATRIX), PRODUCT)
             }
-            BinaryOp::Mul => join(Symbol::ODOT, PRODUCT, MATRIX, PRODUCT),
             BinaryOp::Div => {
                 let (a, b) = (self.expr(left, LOOSE), self.expr(right, LOOSE));
                 (Math::Fraction(Box::new(a), Box::new(b)), MATRIX)
@@ -387,6 +389,14 @@ fn is_short(e: &Expr) -> bool {
         | ExprKind::Field { .. }
         | ExprKind::Number(..)
         | ExprKind::List(_) => true,
+        _ => false,
+    }
+}
+
+fn is_cases(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Cond { .. } => true,
+        ExprKind::Paren(inner) => is_cases(inner),
         _ => false,
     }
 }

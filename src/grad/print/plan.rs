@@ -196,7 +196,9 @@ impl<'a> Plan<'a> {
             .map(|o| (o.name.clone(), o.node))
             .collect();
         for id in joint.node_ids().skip(forward) {
-            let is_state = self.carried.contains(&id) && !self.is_cotangent(id);
+            // A read of a constant says where there is a point; the writer has a word for that.
+            let is_constant = self.writer.for_reading && joint.as_const(id) == Some(1.0);
+            let is_state = self.carried.contains(&id) && !self.is_cotangent(id) && !is_constant;
             if is_state || self.deserves_equation(id) {
                 chosen.insert(id, is_state);
             }
@@ -227,7 +229,9 @@ impl<'a> Plan<'a> {
             self.equations.push(Named {
                 node: *node,
                 name: equation,
-                of: joint.node_ids().take(forward).find(|n| self.is_adjoint_of(*node, *n)),
+                of: self
+                    .source_of(name)
+                    .or_else(|| joint.node_ids().take(forward).find(|n| self.is_adjoint_of(*node, *n))),
                 is_out: true,
                 is_state,
             });
@@ -267,14 +271,16 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
+    /// The source whose gradient comes out under this name, as a node.
+    fn source_of(&self, output: &str) -> Option<NodeId> {
+        let joint = self.writer.graph;
+        let source = joint.find_source(output.strip_suffix("_adj")?)?;
+        joint.node_ids().take(self.writer.forward).find(|id| joint.node(*id).op == Op::Source(source))
+    }
+
     /// What the gradient of a source is called: after the name that the source has here.
     fn gradient_name(&mut self, output: &str) -> String {
-        let joint = self.writer.graph;
-        let source = output.strip_suffix("_adj").and_then(|name| joint.find_source(name));
-        let printed = source.and_then(|source| {
-            let node = joint.node_ids().find(|id| joint.node(*id).op == Op::Source(source))?;
-            self.writer.names.get(&node)
-        });
+        let printed = self.source_of(output).and_then(|node| self.writer.names.get(&node));
         let wanted = printed.map_or_else(|| output.to_string(), |name| format!("{name}_adj"));
         self.free(&wanted)
     }
@@ -339,7 +345,7 @@ impl<'a> Plan<'a> {
         match self.uses[id.index()] {
             0 => false,
             1 => is_sum && node.name.is_some() && !self.is_part_of_sum(id),
-            _ => node.name.is_some() || is_sum || self.size(id, 0) > 3,
+            uses => node.name.is_some() || is_sum || is_long(self.size(id, 0), uses),
         }
     }
 
@@ -368,6 +374,11 @@ impl<'a> Plan<'a> {
         self.taken.insert(name.clone());
         name
     }
+}
+
+/// Whether something of so many operations is better given a name than written as often as it is used.
+pub fn is_long(size: u32, uses: u32) -> bool {
+    size > 3 || size > 1 && size * uses.saturating_sub(1) > 4
 }
 
 /// What the compiler calls a value that has no name.

@@ -130,11 +130,14 @@ impl Reading {
     pub fn text(&self, style: Style) -> String {
         let mut text =
             format!("# The adjoint of {}, to read: one cell of the language cannot say it.\n", self.title);
-        if self.forward.iter().any(|e| e.is_part) {
+        // What is carried stands among the others.
+        let is_known = |e: &&Entry| self.adjoint.iter().any(|other| other.name == e.name);
+        let parts = self.forward.iter().filter(|e| e.is_part && !is_known(e)).map(|e| &e.equation);
+        let parts: Vec<&Equation> = parts.collect();
+        if !parts.is_empty() {
             text.push_str("# These values of the forward pass have no name of their own:\n");
         }
-        let parts = self.forward.iter().filter(|e| e.is_part).map(|e| &e.equation);
-        for equation in parts.chain(&self.system) {
+        for equation in parts.into_iter().chain(&self.system) {
             let stmt = tree::stmt(StmtKind::Equation(equation.clone()));
             text += print_stmt(&stmt, style).trim_end();
             text.push('\n');

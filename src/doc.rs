@@ -18,5 +18,6 @@ mod recipe;
 mod site;
 mod tables;
 
+pub use formula::grouped;
 pub use gradient::gradient_page;
 pub use site::{Input, Page, site};

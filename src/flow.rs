@@ -8,17 +8,24 @@
 mod extents;
 mod jacobians;
 mod matrix;
+mod travel;
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::eval::{Batch, Evaluator};
 use crate::eqn::tree::Tree;
-use crate::eqn::{DomainId, Graph, Level, NodeId, Op, Source, SourceKind, StateId, Ty};
+use crate::eqn::{DomainId, Graph, Level, Offset, Source, SourceKind, StateId, Ty};
 use crate::grad;
 use crate::source::Span;
 use crate::train::draw;
 use extents::Extents;
 pub use jacobians::{Line, Own, Step};
 use ndarray::{ArrayD, IxDyn};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use travel::{Along, travel};
+pub use travel::{Fate, Still, Travel};
+
+type Reads = BTreeSet<(StateId, Offset)>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Flow {
@@ -33,6 +40,8 @@ pub struct Flow {
 pub struct Axis {
     pub name: String,
     pub length: usize,
+    /// Points of the longest step that a read goes along it, at least 1.
+    pub longest: usize,
     /// Whose nodes are the points.
     pub tree: Option<Tree>,
 }
@@ -47,46 +56,8 @@ pub struct Norms {
     pub values: Vec<f64>,
     /// Where the state is defined.
     pub span: Option<Span>,
-    /// From where the loss looks to the other end; none if nothing arrives there at all, or if there is no way.
-    pub travel: Option<Travel>,
-}
-
-/// How a gradient changes on its way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Travel {
-    /// Its norm where it begins, and at the other end.
-    pub from: f64,
-    pub to: f64,
-    /// Steps between the two.
-    pub steps: usize,
-}
-
-/// What becomes of a gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Vanishes,
-    Explodes,
-    Arrives,
-}
-
-/// After so many steps, a gradient that is less than this part of itself has vanished; one that is more than its inverse has
-/// exploded.
-const FAR: f64 = 100.0;
-const NOTHING: f64 = 1e-3;
-
-impl Travel {
-    /// What a step multiplies by, on average.
-    pub fn factor(&self) -> f64 {
-        (self.to / self.from).powf(1.0 / self.steps as f64)
-    }
-
-    pub fn fate(&self) -> Fate {
-        match self.factor().powf(FAR) {
-            f if f < NOTHING => Fate::Vanishes,
-            f if f > 1.0 / NOTHING || f.is_nan() => Fate::Explodes,
-            _ => Fate::Arrives,
-        }
-    }
+    /// From where the loss looks to the other end.
+    pub travel: Result<Travel, Still>,
 }
 
 impl Flow {
@@ -115,7 +86,7 @@ impl Flow {
 /// `length`: of each free axis of a chain or grid, of a tree the nodes from its root to a leaf; none: what can be looked at.
 pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
     let one = |d: Diagnostic| vec![d];
-    let carried: Vec<StateId> = carried(graph);
+    let (carried, reads): (Vec<StateId>, Vec<Reads>) = carried(graph).into_iter().unzip();
     if carried.is_empty() {
         return Err(one(errors::no_state()));
     }
@@ -134,98 +105,59 @@ pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
     }
     let evaluated = |what: String| vec![errors::evaluation(&what)];
     let options = grad::Options { from: Some(vec![out.clone()]), wrt: None };
-    let mut joint = grad::differentiate(graph, &options)?;
-    let mut states = Vec::new();
-    for id in &carried {
-        let name = graph.states[id.index()].name.to_string();
-        let adjoint = named(&joint, &format!("{name}_adj"));
-        if let Some(node) = adjoint.filter(|n| matches!(joint.level(*n), Level::Over(_))) {
-            joint.output(format!("flow of {name}"), node);
-            let state = &graph.states[id.index()];
-            let span = state.def.and_then(|d| graph.node(d).span).or(state.span);
-            states.push((name, joint.axes_of(joint.level(node)), span));
-        }
-    }
-    let far = extents.far(graph, &carried);
+    let outputs: Vec<(StateId, Arc<str>)> = carried.iter().map(|id| (*id, output(graph, *id))).collect();
+    let joint = grad::differentiate_states(graph, &options, &outputs)?;
+    let whole = Along::of(graph, &reads.iter().flatten().copied().collect());
+    let far: Vec<usize> =
+        whole.iter().enumerate().map(|(i, along)| along.last(extents.length(DomainId(i as u32)))).collect();
     batch.arrays.insert(format!("{out}_adj"), one_point_alone(&joint, &out, &extents, &far, seed));
     let found = Evaluator::new(&joint).and_then(|e| e.run(&batch)).map_err(evaluated)?;
-    let mut over: Vec<DomainId> = states.iter().flat_map(|(_, axes, _)| axes.iter().copied()).collect();
-    over.sort();
-    over.dedup();
+    // States with a value at each point that a gradient reaches.
+    let mut followed = Vec::new();
+    for ((id, name), reads) in outputs.iter().zip(&reads) {
+        if let Some(node) = joint.find_output(name).filter(|n| matches!(joint.level(*n), Level::Over(_))) {
+            followed.push((*id, joint.axes_of(joint.level(node)), &found[&**name], reads));
+        }
+    }
+    let over: BTreeSet<DomainId> = followed.iter().flat_map(|(_, axes, ..)| axes.iter().copied()).collect();
+    let over: Vec<DomainId> = over.into_iter().collect();
     let axis = |d: &DomainId| Axis {
         name: extents.name(graph, *d),
         length: extents.length(*d),
+        longest: whole[d.index()].longest.max(1),
         tree: extents.tree(*d).cloned(),
     };
-    let norms = |(name, axes, span): (String, Vec<DomainId>, Option<Span>)| {
+    let norms = |(id, axes, array, reads): (StateId, Vec<DomainId>, &ArrayD<f64>, &Reads)| {
+        let state = &graph.states[id.index()];
         let points: usize = axes.iter().map(|a| extents.length(*a)).product();
-        let array = &found[&format!("flow of {name}")];
         let values: Vec<f64> = array.iter().copied().collect();
         let width = (values.len() / points.max(1)).max(1);
         let norm = |of: &[f64]| of.iter().map(|v| v * v).sum::<f64>().sqrt();
         let values: Vec<f64> = values.chunks(width).map(norm).collect();
-        let travel = travel(&values, &axes, &extents, &far);
-        let axes = axes.iter().filter_map(|a| over.iter().position(|o| o == a)).collect();
-        Norms { name, axes, values, span, travel }
+        let travel = travel(&values, &axes, &Along::of(graph, reads), &extents, &far);
+        Norms {
+            name: state.name.to_string(),
+            axes: axes.iter().filter_map(|a| over.iter().position(|o| o == a)).collect(),
+            values,
+            span: state.def.and_then(|d| graph.node(d).span).or(state.span),
+            travel,
+        }
     };
+    let states = followed.into_iter().map(norms).collect();
     let axes = over.iter().map(axis).collect();
-    let states = states.into_iter().map(norms).collect();
     let jacobians = jacobians::jacobians(graph, &carried, &batch, &extents, &far).map_err(evaluated)?;
     Ok(Flow { axes, states, jacobians })
 }
 
-/// From the point that the loss looks at to the end of the domain that is farthest from it: the opposite corner, the first
-/// leaf of a tree.
-fn travel(values: &[f64], axes: &[DomainId], extents: &Extents, far: &[usize]) -> Option<Travel> {
-    let (mut from, mut to, mut steps) = (0, 0, 0);
-    for axis in axes {
-        let (length, begin) = (extents.length(*axis), far[axis.index()]);
-        let end = if begin == 0 { length.saturating_sub(1) } else { 0 };
-        steps += match extents.tree(*axis) {
-            Some(tree) => depth(tree, end, begin),
-            None => begin.abs_diff(end),
-        };
-        (from, to) = (from * length + begin, to * length + end);
-    }
-    let (from, to) = (*values.get(from)?, *values.get(to)?);
-    (from > 0.0 && steps > 0).then_some(Travel { from, to, steps })
+/// No name of the author's has blanks.
+fn output(graph: &Graph, state: StateId) -> Arc<str> {
+    format!("flow of {}", graph.states[state.index()].name).into()
 }
 
-/// Steps from a node up to one above it.
-fn depth(tree: &Tree, below: usize, above: usize) -> usize {
-    let (mut at, mut steps) = (below, 0);
-    for node in below + 1..=above {
-        if tree.children(node).iter().any(|child| *child as usize == at) {
-            (at, steps) = (node, steps + 1);
-        }
-    }
-    steps
-}
-
-/// States that go round: what they are at a point follows from what they are at another.
-fn carried(graph: &Graph) -> Vec<StateId> {
+/// States that go round, what they are at a point follows from what they are at another; each with the reads by which.
+fn carried(graph: &Graph) -> Vec<(StateId, Reads)> {
     let all = (0..graph.states.len()).map(|i| StateId(i as u32));
-    all.filter(|id| goes_round(graph, *id)).collect()
-}
-
-fn goes_round(graph: &Graph, id: StateId) -> bool {
-    let mut seen = vec![false; graph.nodes.len()];
-    let mut stack: Vec<NodeId> = graph.states[id.index()].def.into_iter().collect();
-    while let Some(node) = stack.pop() {
-        if std::mem::replace(&mut seen[node.index()], true) {
-            continue;
-        }
-        match &graph.node(node).op {
-            Op::Lag { state, .. } if *state == id => return true,
-            Op::Lag { state, .. } => stack.extend(graph.states[state.index()].def),
-            op => stack.extend(op.operands()),
-        }
-    }
-    false
-}
-
-fn named(graph: &Graph, name: &str) -> Option<NodeId> {
-    graph.node_ids().rev().find(|n| graph.node(*n).name.as_deref() == Some(name))
+    all.map(|id| (id, travel::recurrence(graph, id))).filter(|(_, reads)| !reads.is_empty()).collect()
 }
 
 /// Parameters as declared, inputs of variance 1 or any symbol.

@@ -18,7 +18,8 @@ mod sweep;
 pub(crate) mod traits;
 
 use crate::diag::Fallible;
-use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, Ty};
+use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, StateId, Ty};
+use crate::syntax::names;
 use errors::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,12 +37,27 @@ pub struct Options {
 /// the output's shape and level, for each chosen source an output `NAME_adj`. Gradients of Shared
 /// sources are summed over points and examples.
 pub fn differentiate(graph: &Graph, options: &Options) -> Fallible<Graph> {
-    joint(graph, options, false)
+    joint(graph, options, false, &[])
+}
+
+/// The same, and for each state an output of the given name: the gradient of what the state is at each point. There is
+/// none for a state that no gradient reaches.
+pub fn differentiate_states(
+    graph: &Graph,
+    options: &Options,
+    states: &[(StateId, Arc<str>)],
+) -> Fallible<Graph> {
+    joint(graph, options, false, states)
 }
 
 /// `for_reading`: equations as on paper, even if a product then stands in two places.
-fn joint(graph: &Graph, options: &Options, for_reading: bool) -> Fallible<Graph> {
-    let joint = run(graph, options, for_reading).map_err(|stop| vec![*stop.0])?;
+fn joint(
+    graph: &Graph,
+    options: &Options,
+    for_reading: bool,
+    states: &[(StateId, Arc<str>)],
+) -> Fallible<Graph> {
+    let joint = run(graph, options, for_reading, states).map_err(|stop| vec![*stop.0])?;
     #[cfg(debug_assertions)]
     if let Err(what) = crate::eqn::verify::verify(&joint) {
         return Err(vec![errors::internal(&what)]);
@@ -49,7 +65,7 @@ fn joint(graph: &Graph, options: &Options, for_reading: bool) -> Fallible<Graph>
     Ok(joint)
 }
 
-fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
+fn run(graph: &Graph, options: &Options, for_reading: bool, states: &[(StateId, Arc<str>)]) -> Step<Graph> {
     let wrt = chosen_sources(graph, options)?;
     let from = chosen_outputs(graph, options)?;
     let roots: Vec<_> = from.iter().map(|i| graph.outputs[*i].node).collect();
@@ -107,6 +123,14 @@ fn run(graph: &Graph, options: &Options, for_reading: bool) -> Step<Graph> {
         sweep.name(total, name.to_string());
         outputs.push((name, total));
     }
+    for (state, name) in states {
+        // By its definition, whatever that is called: it may be the plain name of another value.
+        let def = graph.states.get(state.index()).and_then(|s| s.def);
+        let Some((def, adjoint)) = def.and_then(|d| Some((d, sweep.adjoint(d)?))) else { continue };
+        if !sweep.is_zero(adjoint) {
+            outputs.push((name.clone(), sweep.lift(adjoint, graph.level(def))?));
+        }
+    }
     mirror::finish(&sweep.into_tape(), &outputs, graph.states.len(), for_reading)
 }
 
@@ -121,8 +145,9 @@ fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
         return Ok(ids.filter(|id| is_chosen(&graph.sources[id.index()])).collect());
     };
     let mut chosen = Vec::new();
-    for name in names {
-        let id = graph.find_source(name).ok_or_else(|| errors::unknown_source(name))?;
+    for name in names.iter().flat_map(|name| spelt_out(name)) {
+        let name = &name;
+        let id = graph.find_source(name).ok_or_else(|| errors::unknown_source(graph, name))?;
         match graph.sources[id.index()].ty {
             Ty::Real => {}
             Ty::Bool => return Err(errors::not_real(name, "a truth value").into()),
@@ -133,6 +158,23 @@ fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
         }
     }
     Ok(chosen)
+}
+
+/// The names that one is a way to write: in ASCII, with blanks, a family in braces.
+fn spelt_out(written: &str) -> Vec<String> {
+    let written = written.trim();
+    let parts = written.split_once('{').and_then(|(before, rest)| {
+        let (words, after) = rest.split_once('}')?;
+        Some((before, words, after))
+    });
+    let canonical = |name: &str| name.split('.').map(names::canonical).collect::<Vec<_>>().join(".");
+    match parts {
+        Some((before, words, after)) => {
+            let member = |word: &str| canonical(&format!("{before}{word}{after}"));
+            words.split_whitespace().flat_map(|word| spelt_out(&member(word))).collect()
+        }
+        None => vec![canonical(written)],
+    }
 }
 
 fn chosen_outputs(graph: &Graph, options: &Options) -> Step<Vec<usize>> {

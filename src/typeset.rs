@@ -6,6 +6,7 @@
 
 pub mod dims;
 pub mod latex;
+mod letters;
 pub mod mathml;
 mod names;
 mod walk;

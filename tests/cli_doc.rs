@@ -156,7 +156,7 @@ fn the_gallery_of_the_stdlib() {
     assert!(cells > 60, "{cells}");
 }
 
-const CELLS: &str = "## A leak <b>with html</b> & `code`; $k^2$ (Nobody 1999).\n\
+const CELLS: &str = "## A leak <b>with html</b> & `code`; $k^2$ (Nobody 1999), $0 < k$ and $\\operatorname{<img src=x onerror=y()>}$.\n\
 cell Leak(H) {\n  in    x : [H]\n  state h : [H] = 0\n  param k : [H] = 0.5\n  h = k ⊙ h[t-1] + x\n  out h\n}\n\
 ## Squashed.\ncell Squashed(H) = Leak(H) with { h = tanh(k ⊙ h[t-1] + x) }\n\
 layer Twice(C : cell)(x) = C(C(x))\n\
@@ -176,13 +176,15 @@ fn a_file_of_ones_own() {
     for part in [
         "A leak &lt;b&gt;with html&lt;/b&gt; &amp; <code>code</code>",
         "a &lt; b &amp; c",
+        "<mo>&lt;</mo>",
+        "&lt;img src=x",
         "href=\"own.Squashed.html\"",
         "<h2 id=\"used-by\">",
         "<h2 id=\"gradient\">",
     ] {
         assert!(leak.contains(part), "{part} is missing");
     }
-    assert!(!leak.contains("<b>"));
+    assert!(!leak.contains("<b>") && !leak.contains("<img"));
     let squashed = pages.page("own.Squashed.html");
     assert!(
         squashed.contains("What it changes") && squashed.contains("href=\"own.Leak.html\""),
@@ -191,6 +193,55 @@ fn a_file_of_ones_own() {
     // A cell parameter has no name that could be left open, and nothing checks this layer.
     assert!(pages.page("own.Twice.html").contains("cannot be built by itself"));
     assert!(pages.page("own.less.html").contains("<h2 id=\"equations\">"));
+}
+
+const SAID: &str = "## # Heading\n##\n## The café of [Koutník](../x.html), Child-Sum.\n\
+cell Said(H) {\n  in    x : [H]\n  state h : [H] = 0\n  ## Kept a step.\n  param k : [H] = 0.5\n  h = k ⊙ h[t-1] + x\n  out h\n}\n\
+cell Faster(H) = Said(H) with { h = k ⊙ h[t-1] + 2 * x }\n\
+model M(C = _, K = _, H = 4) {\n  in x : seq<n> of [C]\n  in who : id(K)\n  s = LSTM(C, H)(x)\n  \
+y = Dense(H, K)(last(s))\n  out y\n  loss cross_entropy(y, who)\n}\n\
+cell Broken(H) {\n  in x : [H\n  out x\n}\n";
+
+/// What is said of a parameter, what a model takes, what the index finds.
+#[test]
+fn what_the_author_says_is_on_the_pages() {
+    let place = Place::new();
+    place.write("own.rnn", SAID);
+    place.bad(&["doc", "own.rnn", "-o", "site"], &["own.rnn"]);
+    let pages = Pages::of(&place, "site");
+    pages.check();
+    let said = pages.page("own.Said.html");
+    assert!(said.contains("Kept a step.") && !said.contains("href=\"../x.html\""), "{said}");
+    // Both equations of the change have the step below their names.
+    let faster = pages.page("own.Faster.html");
+    let changes = &faster
+        [faster.find("id=\"changes\"").expect("changes")..faster.find("id=\"inputs\"").expect("inputs")];
+    assert_eq!(changes.matches("<msub><mi>h</mi><mi>t</mi></msub>").count(), 2, "{changes}");
+    let model = pages.page("own.M.html");
+    assert!(model.contains(">Inputs<") && !model.contains("Inputs at each point"), "{model}");
+    assert!(
+        model.contains("a dimension")
+            && model.contains("from the data")
+            && model.contains("with C = K = 128"),
+        "{model}"
+    );
+    let index = pages.page("index.html");
+    for word in ["koutnik", "child", "sum", "cafe", "unread-0"] {
+        assert!(index.contains(word), "{word}: {index}");
+    }
+    assert!(!index.contains("Koutník, Child-Sum. The") && index.contains("Heading"), "{index}");
+    let script = index.rsplit("<script>").next().expect("a script");
+    assert!(script.contains("normalize(\"NFD\")") && script.contains("[^\\p{L}\\p{N}_]+"), "{script}");
+}
+
+/// One's own files stand before the library's.
+#[test]
+fn own_files_come_first() {
+    let place = Place::new();
+    place.write("own.rnn", CELLS);
+    place.good(&["doc", "own.rnn", "--stdlib", "-o", "site"]);
+    let index = Pages::of(&place, "site").page("index.html").to_string();
+    assert!(index.find(">own.rnn<").expect("own") < index.find("lstm.rnn<").expect("library"));
 }
 
 #[test]

@@ -286,9 +286,9 @@ fn in_ascii_and_in_latex() {
 \bar{h}^{\mathrm{pre}}_{t} &= \bar{h}_{t} \odot (1 - h^{2}_{t}) \\
 \bar{x}_{t} &= W^{\top} \, \bar{h}^{\mathrm{pre}}_{t} \\
 \bar{h}_{0} &= U^{\top} \, \bar{h}^{\mathrm{pre}}_{1} \\
-\bar{W} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, x^{\top}_{s} \\
-\bar{U} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s} \, h^{\top}_{s-1} \\
-\bar{b} &= \sum_{s=1}^{T} \bar{h}^{\mathrm{pre}}_{s}
+\bar{W} &= \sum_{t=1}^{T} \bar{h}^{\mathrm{pre}}_{t} \, x^{\top}_{t} \\
+\bar{U} &= \sum_{t=1}^{T} \bar{h}^{\mathrm{pre}}_{t} \, h^{\top}_{t-1} \\
+\bar{b} &= \sum_{t=1}^{T} \bar{h}^{\mathrm{pre}}_{t}
 \end{aligned}
 ";
     assert_eq!(latex, expected);

@@ -49,7 +49,9 @@ impl Doc {
             Origin::Root => true,
             Origin::Used => false,
         });
-        let files: Vec<FileId> = shown.map(|f| f.file).collect();
+        // One's own come first.
+        let (own, library_own): (Vec<_>, Vec<_>) = shown.partition(|f| f.origin == Origin::Root);
+        let files: Vec<FileId> = own.into_iter().chain(library_own).map(|f| f.file).collect();
         if library.roots().count() < found.len() {
             // What could not be read has no page that could say so.
             return Err(mistakes.into());

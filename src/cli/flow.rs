@@ -164,6 +164,7 @@ fn json(title: &str, flow: &Flow) -> Value {
     let fate = |s: &Norms| {
         let told = s
             .travel
+            .ok()
             .map(|t| json!({ "factor": t.factor(), "fate": table::word(t.fate()), "steps": t.steps }));
         (s.name.clone(), told.unwrap_or(Value::Null))
     };

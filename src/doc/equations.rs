@@ -27,7 +27,7 @@ pub fn section(site: &Site, entry: &Entry, text: &Text) -> Markup {
             div class="equations" {
                 @for line in &lines { div class="equation" { (formula(line)) } }
                 @if let Some(e) = text.result {
-                    div class="equation" { div class="formula" { span class="right" { (formula::math(&notation.expr(e))) } } }
+                    div class="equation" { div class="formula" { span class="right" { (formula::lines(&notation.expr(e))) } } }
                 }
                 (sides(text, &notation))
                 @for (label, math) in results {
@@ -56,15 +56,15 @@ fn places(item: &Item, text: &Text, library: &Library, most: usize) -> BTreeMap<
     places
 }
 
-/// One entry with its declaration and its equation.
-pub fn entry(site: &Site, entry: &text::Entry, text: &Text) -> Markup {
-    let notation = Notation { chains: chains(text), ..Notation::default() };
+/// One entry with its equation, or of several names that were declared together the declaration.
+pub fn entry(site: &Site, item: &Item, entry: &text::Entry, names: &str, text: &Text) -> Markup {
+    let notation = notation(item, text);
     let lines: Vec<Formula> = formulas(entry, &notation).collect();
     html! {
         @for line in &lines { (formula(line)) }
         @if lines.is_empty() && let Some(d) = &entry.declared {
             code {
-                (d.kind.word()) " " (entry.name)
+                (d.kind.word()) " " (names)
                 @if let Some(ty) = d.ty { " : " (site.input.sources.text(ty.span)) }
                 @if let Some(value) = d.value { " = " (site.input.sources.text(value.span)) }
                 @if let Some(dist) = d.dist { " ~ " (site.input.sources.text(dist.span)) }
@@ -123,7 +123,7 @@ fn notation(item: &Item, text: &Text) -> Notation {
         }
         over.extend(known.into_iter().map(|name| (name.to_string(), variable.clone())));
     }
-    Notation { over, chains }
+    Notation { over, chains, ..Notation::default() }
 }
 
 /// A cell without a state maps over any domain, so its values have no place.
@@ -172,7 +172,7 @@ fn results(item: &Item, text: &Text, notation: &Notation) -> Vec<(String, Markup
             Some(name) => format!("out {} =", name.written),
             None => "out".into(),
         };
-        let value = formula::math(&notation.expr(&out.value));
+        let value = formula::lines(&notation.expr(&out.value));
         let shown = match &out.for_ {
             Some((axis, at)) => html! {
                 (value) " for " (formula::math(&notation.name(&axis.name))) " = " (formula::math(&notation.expr(at)))
@@ -183,10 +183,10 @@ fn results(item: &Item, text: &Text, notation: &Notation) -> Vec<(String, Markup
     }
     for stmt in &text.blocks {
         match &stmt.kind {
-            StmtKind::Loss { value, .. } => all.push(("loss".into(), formula::math(&notation.expr(value)))),
+            StmtKind::Loss { value, .. } => all.push(("loss".into(), formula::lines(&notation.expr(value)))),
             StmtKind::Metric { name, value, .. } => {
                 let label = name.as_ref().map_or("metric".to_string(), |n| format!("metric {} =", n.name));
-                all.push((label, formula::math(&notation.expr(value))));
+                all.push((label, formula::lines(&notation.expr(value))));
             }
             _ => {}
         }

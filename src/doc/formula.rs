@@ -31,8 +31,15 @@ pub fn math(math: &Math) -> Markup {
     PreEscaped(mathml::inline(math))
 }
 
+/// A formula that stands alone, in pieces between which a line may end.
+pub fn lines(math: &Math) -> Markup {
+    html! { @for piece in mathml::broken(math) { (PreEscaped(piece)) " " } }
+}
+
+/// Within text, so a line may end before each sign.
 pub fn dim(d: &Dim) -> Markup {
-    math(&dims::dim(d))
+    let pieces = mathml::broken(&dims::dim(d));
+    html! { @for (i, piece) in pieces.into_iter().enumerate() { @if i > 0 { " " } (PreEscaped(piece)) } }
 }
 
 /// A number of operations.
@@ -63,8 +70,38 @@ pub fn work(work: &Work) -> Option<Markup> {
     let is_some = |c: &Count| c.as_ref().is_none_or(|d| d.as_constant() != Some(0));
     let (arithmetic, functions) = (is_some(&work.arithmetic), is_some(&work.functions));
     Some(html! {
-        @if arithmetic { (count(&work.arithmetic)) " flops" }
+        @if arithmetic { (count(&work.arithmetic)) (plural(&work.arithmetic, " flop")) }
         @if arithmetic && functions { " + " }
-        @if functions { (count(&work.functions)) " functions" }
+        @if functions { (count(&work.functions)) (plural(&work.functions, " function")) }
     })
+}
+
+fn plural(count: &Count, word: &str) -> String {
+    match count.as_ref().and_then(Dim::as_constant) {
+        Some(1) => word.to_string(),
+        _ => format!("{word}s"),
+    }
+}
+
+/// `12 345`, with spaces at which no line breaks.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(c);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!((grouped(1_234_567), grouped(12)), ("1\u{202f}234\u{202f}567".into(), "12".into()));
+    }
 }

@@ -8,12 +8,12 @@ use super::markdown::markdown;
 use super::recipe::{self, Built};
 use super::site::{Entry, Site, Unread};
 use super::{frame, tables};
-use crate::dataflow;
+use crate::dataflow::{self, braces};
 use crate::diag::Diagnostic;
 use crate::grad::print::{adjoint_cell, reading};
 use crate::grad::{self};
 use crate::resolve::inherit::text_of;
-use crate::resolve::text::Text;
+use crate::resolve::text::{self, Text};
 use crate::source::Span;
 use crate::syntax::ast::{CellDef, Item, ItemKind};
 use crate::syntax::names;
@@ -99,7 +99,7 @@ pub fn page(site: &Site, i: usize) -> String {
             (tables::statics(entry.item, sources))
             (equations::section(site, entry, &text))
             (changes(site, entry, &text))
-            (tables::declarations(&text, graph, sources))
+            (tables::declarations(entry.item, &text, graph, sources))
             @match &built {
                 Ok(built) => (of_graph(built)),
                 Err(why) if is_good => {
@@ -179,7 +179,7 @@ fn changes(site: &Site, entry: &Entry, text: &Text) -> Markup {
         None => html! { code { (name) } },
     };
     let layer = text.layers.len().saturating_sub(1);
-    let is_new = |e: &&crate::resolve::text::Entry| {
+    let is_new = |e: &&text::Entry| {
         let equated = e.equated.as_ref().is_some_and(|q| q.layer == layer);
         equated || e.declared.as_ref().is_some_and(|d| d.layer == layer)
     };
@@ -187,13 +187,37 @@ fn changes(site: &Site, entry: &Entry, text: &Text) -> Markup {
     html! {
         h2 id="changes" { "What it changes" }
         p { "A variant of " (shown) @if changed.is_empty() { ", with other values of its options." } @else { "." } }
-        @for e in changed {
+        @for group in together(&changed) {
+            @let e = group[0];
+            @let names = braces(group.iter().map(|e| e.name.to_string()).collect()).join(", ");
             div class="change" {
-                div { @if let Some(old) = base.get(&e.name) { (equations::entry(site, old, &base)) } @else { span class="pale" { "new" } } }
-                div { (equations::entry(site, e, text)) }
+                div {
+                    @if let Some(old) = base.get(&e.name) {
+                        (equations::entry(site, site.input.library.item(id), old, &names, &base))
+                    } @else {
+                        span class="pale" { "new" }
+                    }
+                }
+                div { (equations::entry(site, entry.item, e, &names, text)) }
             }
         }
     }
+}
+
+/// Declarations without an equation that were written as one are shown as one.
+fn together<'e, 't>(changed: &[&'e text::Entry<'t>]) -> Vec<Vec<&'e text::Entry<'t>>> {
+    let place = |e: &text::Entry| {
+        let declared = e.declared.as_ref().filter(|_| e.equated.is_none())?;
+        Some((declared.ty.map(|t| t.span)?, declared.layer))
+    };
+    let mut groups: Vec<Vec<&text::Entry>> = Vec::new();
+    for e in changed {
+        match groups.last_mut() {
+            Some(last) if place(e).is_some() && place(last[0]) == place(e) => last.push(e),
+            _ => groups.push(vec![*e]),
+        }
+    }
+    groups
 }
 
 /// What is derived: costs, dataflow, gradient.

@@ -5,15 +5,17 @@
   var box = document.getElementById("search");
   var none = document.getElementById("none");
   var items = entries.map(function (e) { return document.getElementById(e.id); });
+  // As the index is made: small letters without accents, cut at whatever is no letter, digit or _.
+  function fold(text) { return text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase(); }
   function score(entry, word) {
-    var name = entry.name.toLowerCase();
+    var name = fold(entry.name);
     if (name === word) return 8;
     if (name.startsWith(word)) return 4;
     if (name.includes(word)) return 2;
     return entry.text.includes(word) ? 1 : 0;
   }
   function search() {
-    var words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    var words = fold(box.value).split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
     var found = 0;
     var best = null;
     entries.forEach(function (entry, i) {

@@ -1,6 +1,7 @@
 //! What an item takes and has, in tables: static parameters, inputs, states, parameters, with shapes and counts.
 
-use super::formula;
+use super::formula::{self, grouped};
+use super::markdown::markdown;
 use crate::dataflow::braces;
 use crate::eqn::{Graph, SourceKind};
 use crate::resolve::inherit;
@@ -8,7 +9,7 @@ use crate::resolve::text::{Declared, Kind, Text};
 use crate::resolve::{self, Library};
 use crate::shape::{Bindings, Dim};
 use crate::source::{Sources, Span};
-use crate::syntax::ast::{Item, ItemKind, Static};
+use crate::syntax::ast::{Expr, ExprKind, Item, ItemKind, Static};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ fn one_static(s: &Static, sources: &Sources) -> Markup {
     let kind: Vec<&str> = s.kind.iter().map(|k| &*k.name).collect();
     let what = match (kind.as_slice(), &s.over_set) {
         (_, Some(set)) => format!("a number for each of {}", set.name),
-        ([], _) if s.default.is_some() => "a number".into(),
+        ([], _) if s.default.as_ref().is_some_and(|e| !is_hole(e)) => "a number".into(),
         ([], _) => "a dimension".into(),
         (["real"], _) => "a real number".into(),
         (["bool"], _) => "true or false".into(),
@@ -47,9 +48,22 @@ fn one_static(s: &Static, sources: &Sources) -> Markup {
         tr {
             td { code { (s.name.name) } }
             td { (what) }
-            td { @match &s.default { Some(e) => code { (sources.text(e.span)) }, None => span class="pale" { "none" } } }
+            td { @match &s.default {
+                Some(e) if is_hole(e) => span class="pale" { "from the data" },
+                Some(e) => code { (sources.text(e.span)) },
+                None => span class="pale" { "none" },
+            } }
         }
     }
+}
+
+fn is_hole(e: &Expr) -> bool {
+    matches!(e.kind, ExprKind::Hole)
+}
+
+/// What the author says of them, below them.
+fn said(group: &Group) -> Markup {
+    html! { @if !group.declared.docs.is_empty() { div class="said" { (markdown(group.declared.docs)) } } }
 }
 
 /// Declarations of one kind that were written together.
@@ -58,11 +72,13 @@ struct Group<'a> {
     declared: Declared<'a>,
 }
 
-pub fn declarations(text: &Text, graph: Option<&Graph>, sources: &Sources) -> Markup {
+pub fn declarations(item: &Item, text: &Text, graph: Option<&Graph>, sources: &Sources) -> Markup {
+    // What a model is given says itself whether there is one for each position.
+    let is_model = matches!(item.kind, ItemKind::Model(_));
     html! {
         (inputs(text, sources))
         @for (kind, id, title) in [
-            (Kind::In, "inputs", "Inputs at each point"),
+            (Kind::In, "inputs", if is_model { "Inputs" } else { "Inputs at each point" }),
             (Kind::Mem, "memories", "Inputs that are the same at every point"),
             (Kind::State, "states", "States"),
             (Kind::Noise, "noise", "Noise"),
@@ -178,7 +194,7 @@ fn table(groups: &[Group], kind: Kind, id: &str, title: &str, sources: &Sources)
                     tbody {
                         @for group in groups {
                             tr {
-                                td { (names(group, sources)) }
+                                td { (names(group, sources)) (said(group)) }
                                 @if has_type { td { (shape(&group.declared, sources)) } }
                                 @if !last.is_empty() { td { (given(&group.declared, sources)) } }
                             }
@@ -226,7 +242,7 @@ fn params(groups: &[Group], graph: Option<&Graph>, sources: &Sources) -> Markup 
                         tbody {
                             @for group in groups {
                                 tr {
-                                    td { (names(group, sources)) }
+                                    td { (names(group, sources)) (said(group)) }
                                     td { (shape(&group.declared, sources)) }
                                     td { (given(&group.declared, sources)) }
                                     @if graph.is_some() {
@@ -265,25 +281,14 @@ fn sum(total: &Dim, inner: bool) -> Markup {
     total.symbols(&mut symbols);
     let sizes: Bindings = symbols.into_iter().map(|s| (s, EXAMPLE)).collect();
     let example = total.eval(&sizes).ok().filter(|_| !sizes.is_empty());
+    // Those that are left open; the others are numbers already.
+    let open = sizes.keys().map(|s| s.to_string()).collect::<Vec<_>>().join(" = ");
     html! {
         "In all " (formula::dim(total)) " numbers"
         @if inner { ", those of inner cells among them" }
-        @if let Some(n) = example { "; " (grouped(n)) " where every dimension is " (EXAMPLE) }
+        @if let Some(n) = example { "; " (grouped(n.unsigned_abs())) " with " (open) " = " (EXAMPLE) }
         "."
     }
-}
-
-/// Thousands apart.
-fn grouped(n: i64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) && out != "-" {
-            out.push('\u{202f}');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// How many numbers each parameter has.

@@ -1,13 +1,13 @@
 //! How long the axes are along which gradients are followed.
 //!
 //! In: a graph and a length. Out: [`Extents`]: of every axis the length for one example, of a tree its shape, a whole tree in
-//! which every node but the leaves has all its children; and the point of each axis at which a loss looks.
+//! which every node but the leaves has all its children.
 
 use super::errors;
 use crate::diag::Diagnostic;
 use crate::eqn::eval::Batch;
 use crate::eqn::tree::Tree;
-use crate::eqn::{DomainId, DomainKind, Graph, Level, Offset, Op, StateId};
+use crate::eqn::{DomainId, DomainKind, Graph, Level, StateId};
 
 /// Steps of a chain, of each axis of a grid, if nobody says how many.
 const CHAIN: usize = 50;
@@ -101,32 +101,6 @@ impl Extents {
                 _ => {}
             }
         }
-    }
-
-    /// Of every axis the point that is computed last: the first one where all states are read ahead, the root of a tree, or a
-    /// leaf where parents are read.
-    pub fn far(&self, graph: &Graph, carried: &[StateId]) -> Vec<usize> {
-        let mut ahead = vec![false; self.lengths.len()];
-        let mut back = vec![false; self.lengths.len()];
-        for node in &graph.nodes {
-            let Op::Lag { state, offset } = node.op else { continue };
-            if !carried.contains(&state) {
-                continue;
-            }
-            let axes = graph.axes(graph.states[state.index()].domain);
-            match offset {
-                Offset::By(by) => {
-                    for (axis, k) in axes.iter().zip(by) {
-                        ahead[axis.index()] |= k > 0;
-                        back[axis.index()] |= k < 0;
-                    }
-                }
-                Offset::Child(_) | Offset::EachChild(_) => axes.iter().for_each(|a| back[a.index()] = true),
-                Offset::Parent(_) | Offset::FromEach(_) => axes.iter().for_each(|a| ahead[a.index()] = true),
-            }
-        }
-        let last = |(i, n): (usize, &usize)| if ahead[i] && !back[i] { 0 } else { n.saturating_sub(1) };
-        self.lengths.iter().enumerate().map(last).collect()
     }
 }
 

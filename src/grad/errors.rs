@@ -2,7 +2,10 @@
 
 use crate::diag::Diagnostic;
 use crate::eqn::typing::TypeError;
-use crate::eqn::{Graph, NodeId, Op, Source};
+use crate::eqn::{Graph, NodeId, Op, Source, SourceKind, Ty};
+
+/// Names in a list at most.
+const MOST_NAMES: usize = 24;
 
 /// Why the sweep stops. Boxed: it is rare and large.
 #[derive(Debug)]
@@ -59,11 +62,34 @@ pub(super) fn no_gradient(graph: &Graph, source: &Source, blocking: NodeId) -> D
     ))
 }
 
-pub(super) fn unknown_source(name: &str) -> Diagnostic {
-    Diagnostic::error(
+pub(super) fn unknown_source(graph: &Graph, name: &str) -> Diagnostic {
+    let error = Diagnostic::error(
         "E0502",
         format!("there is no input, parameter or initial state `{name}` to differentiate by"),
-    )
+    );
+    let initial = graph.sources.iter().find(|s| match &s.kind {
+        SourceKind::Initial { state, .. } => *graph.states[state.index()].name == *name,
+        _ => false,
+    });
+    if let Some(initial) = initial {
+        return error.help(format!(
+            "`{name}` is a state, which follows from others; its initial value is `{}`",
+            initial.name
+        ));
+    }
+    let is_chosen =
+        |s: &&Source| s.ty == Ty::Real && !matches!(s.kind, SourceKind::Cotangent | SourceKind::Noise(_));
+    let all: Vec<&str> = graph.sources.iter().filter(is_chosen).map(|s| &*s.name).collect();
+    let near = crate::diag::near::nearest(name, all.iter().copied());
+    let list = match all.len() {
+        0 => "nothing here has a gradient".to_string(),
+        n if n <= MOST_NAMES => format!("there are {}", all.join(", ")),
+        n => format!("there are {} and {} more", all[..MOST_NAMES].join(", "), n - MOST_NAMES),
+    };
+    match near {
+        Some(near) => error.help(format!("did you mean `{near}`?")).with_note(list),
+        None => error.help(list),
+    }
 }
 
 pub(super) fn unknown_output(name: &str) -> Diagnostic {

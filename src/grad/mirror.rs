@@ -10,6 +10,7 @@
 //! if it holds a product that is needed at this point too (it would be computed twice).
 
 use super::errors::{self, Step};
+use super::print::is_long;
 use super::sweep::Tape;
 use crate::eqn::{
     Binary, DomainId, DomainKind, Fold, Graph, Level, NodeId, Offset, Op, Point, State, StateId, Unary,
@@ -248,11 +249,25 @@ impl Mirror<'_> {
         {
             return false;
         }
-        if linear {
-            node.name.is_none() && (self.for_reading || !is_product || self.uses[id.index()] <= 1)
+        if linear && self.for_reading {
+            // What is long and used here, too, gets a name rather than be written again at the other point.
+            let is_sum = matches!(node.op, Op::Binary(Binary::Add | Binary::Sub, ..));
+            let uses = self.uses[id.index()];
+            node.name.is_none() && (is_sum || uses < 2 || !is_long(self.size(id, 0), uses + 1))
+        } else if linear {
+            node.name.is_none() && (!is_product || self.uses[id.index()] <= 1)
         } else {
             node.name.is_none() && !self.tape.traits[id.index()].wild
         }
+    }
+
+    /// Operations until something has a name or is no adjoint, counted up to a few.
+    fn size(&self, id: NodeId, depth: u32) -> u32 {
+        let node = self.tape.graph.node(id);
+        if depth > 4 || depth > 0 && (node.name.is_some() || !self.tape.linear[id.index()]) {
+            return 0;
+        }
+        1 + node.op.operands().map(|a| self.size(a, depth + 1)).sum::<u32>()
     }
 
     /// Whether a read costs a copy of the rows. Along a chain it is the same rows at another start; elsewhere it is dearer to

@@ -16,12 +16,13 @@ mod write;
 
 use super::{Options, joint};
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::{Graph, Level, NodeId, Op, SourceKind, Ty};
+use crate::eqn::{Graph, Level, NodeId, Op, Output, SourceKind, Ty};
 use crate::shape::Shape;
 use crate::simplify::simplify;
 use crate::syntax::ast::*;
 use family::{Line, Orders, fold_lines, fold_names};
 use place::{Axis as AxisName, Place};
+pub(super) use plan::is_long;
 use plan::{Named, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,37 +31,49 @@ use write::Writer;
 /// The adjoint as a legal cell, named `NAME_adj`. Without `from`, what arrives at the cell's `out`s is taken, but
 /// not at final states and at states that are no first `out`.
 pub fn adjoint_cell(graph: &Graph, options: &Options) -> Fallible<Item> {
-    derive(graph, options).map(|derived| derived.item)
-}
-
-/// The cell, and which of its names have one value per point.
-pub(super) struct Derived {
-    pub item: Item,
-    pub over: BTreeSet<String>,
-    pub variable: String,
-}
-
-pub(super) fn derive(graph: &Graph, options: &Options) -> Fallible<Derived> {
     let graph = simplify(graph);
     let from = options.from.clone().unwrap_or_else(|| outs(&graph));
     let wrt = options.wrt.clone();
-    let joint = joint(&graph, &Options { wrt, from: Some(from) }, true)?;
+    let joint = joint(&graph, &Options { wrt, from: Some(from) }, true, &[])?;
     cell(&graph, &joint).map_err(|d| vec![*d])
 }
 
-/// The outputs that are no mere states: a cell's graph offers all of its states, too.
+/// The outputs that are no mere states, which a cell's graph offers all of, and no metrics, which have no gradient: the first,
+/// and whatever else comes out.
 fn outs(graph: &Graph) -> Vec<String> {
     let states: BTreeSet<&str> = graph.states.iter().map(|s| &*s.name).collect();
+    let is_state = |name: &str| states.contains(name) || is_family(graph, name);
     let is_real = |id: NodeId| *graph.ty(id) == Ty::Real;
-    let mut all = graph.outputs.iter().filter(|o| is_real(o.node)).enumerate();
-    let is_out = |(i, o): &(usize, &crate::eqn::Output)| {
-        let of_state = o.name.strip_suffix("_last").is_some_and(|s| states.contains(s));
-        *i == 0 || !(of_state || states.contains(&*o.name))
+    let is_out = |(i, o): &(usize, &Output)| {
+        let of_state = o.name.strip_suffix("_last").is_some_and(is_state) || is_state(&o.name);
+        *i == 0 || !(of_state || o.name.starts_with("metric."))
     };
-    all.by_ref().filter(is_out).map(|(_, o)| o.name.to_string()).collect()
+    let all = graph.outputs.iter().filter(|o| is_real(o.node)).enumerate();
+    all.filter(is_out).map(|(_, o)| o.name.to_string()).collect()
 }
 
-fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
+/// Whether what comes out under this name are the members of a family of which some are states, `s1` and `s2` of
+/// `state s[l in 1..2]`: one row for each, or their columns beside each other, and nothing else.
+fn is_family(graph: &Graph, name: &str) -> bool {
+    let is_named = |part: &NodeId| graph.node(*part).name.as_deref().is_some_and(|n| is_member(n, name));
+    let is_row = |part: &NodeId| match &graph.node(*part).op {
+        Op::Reshape(a) => is_named(a),
+        _ => is_named(part),
+    };
+    let is_made = graph.find_output(name).is_some_and(|out| match &graph.node(out).op {
+        Op::Concat(parts) => parts.iter().all(is_row),
+        _ => is_row(&out),
+    });
+    is_made && graph.states.iter().any(|s| is_member(&s.name, name))
+}
+
+/// `h12` and `h1_2` are members of `h`.
+fn is_member(name: &str, family: &str) -> bool {
+    let index = name.strip_prefix(family).unwrap_or_default();
+    index.starts_with(|c: char| c.is_ascii_digit()) && index.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+}
+
+fn cell(primal: &Graph, joint: &Graph) -> Result<Item, Box<Diagnostic>> {
     let (forward, states) = (primal.nodes.len(), primal.states.len());
     let mut plan = Plan::new(joint, forward, states, false)?;
     plan.name_everything()?;
@@ -90,14 +103,9 @@ fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
         stmts.push(tree::stmt(StmtKind::Out(items.collect())));
     }
 
-    let mut over: BTreeSet<String> = writer.state_names.values().cloned().collect();
-    let named = writer.names.iter().filter(|(id, _)| matches!(joint.level(**id), Level::Over(_)));
-    over.extend(named.map(|(_, name)| name.clone()));
-    let by_point = equations.iter().filter(|e| matches!(joint.level(e.node), Level::Over(_)));
-    over.extend(by_point.map(|e| e.name.clone()));
     let own = writer.own_axis();
     let title = title(&primal.name);
-    let item = Item {
+    Ok(Item {
         docs: vec![docs(&title, joint, states, &writer)],
         kind: ItemKind::Cell(Cell {
             name: tree::ident(&format!("{title}_adj")),
@@ -115,8 +123,7 @@ fn cell(primal: &Graph, joint: &Graph) -> Result<Derived, Box<Diagnostic>> {
             def: CellDef::Body(Body { stmts, span: None }),
         }),
         span: tree::NOWHERE,
-    };
-    Ok(Derived { item, over, variable: own.variable })
+    })
 }
 
 /// An equation that is written.

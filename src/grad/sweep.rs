@@ -119,6 +119,11 @@ impl Sweep {
         self.adjoints.get(id.index()).copied().flatten()
     }
 
+    /// Whether it is a literal 0 or an array of it.
+    pub fn is_zero(&self, id: NodeId) -> bool {
+        self.tape.graph.as_const(id) == Some(0.0)
+    }
+
     pub fn into_tape(self) -> Tape {
         self.tape
     }

@@ -92,6 +92,7 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Declared<'a> {
     pub layer: usize,
+    pub docs: &'a [String],
     pub kind: Kind,
     pub index: &'a [TargetIndex],
     pub ty: Option<&'a Type>,
@@ -297,6 +298,7 @@ fn statement<'a>(
                 for (name, brace) in expand(&target.name)? {
                     let declared = Declared {
                         layer,
+                        docs: &stmt.docs,
                         kind,
                         index: &target.index,
                         ty: Some(&decl.ty),
@@ -318,6 +320,7 @@ fn statement<'a>(
                 for (name, brace) in expand(&target.name)? {
                     let declared = Declared {
                         layer,
+                        docs: &stmt.docs,
                         kind: Kind::Noise,
                         index: &target.index,
                         ty: Some(ty),
@@ -337,6 +340,7 @@ fn statement<'a>(
         StmtKind::Part { name, recipe } => {
             let declared = Declared {
                 layer,
+                docs: &stmt.docs,
                 kind: Kind::Part,
                 index: &[],
                 ty: None,

@@ -1,8 +1,8 @@
 //! [`Math`] as LaTeX (amsmath).
 
-use super::{Accent, Formula, Math, Symbol};
+use super::{Accent, Formula, Math, Symbol, letters};
 
-/// An `aligned` environment, one equation a line.
+/// An `aligned` environment, one equation a line. A remark before it names the letters that only newer engines know.
 pub fn aligned(formulas: &[Formula]) -> String {
     let lines: Vec<String> = formulas
         .iter()
@@ -11,7 +11,14 @@ pub fn aligned(formulas: &[Formula]) -> String {
             format!("{} &= {}", latex(&f.left), right.join(" "))
         })
         .collect();
-    format!("\\begin{{aligned}}\n{}\n\\end{{aligned}}\n", lines.join(" \\\\\n"))
+    let lines = lines.join(" \\\\\n");
+    let foreign: Vec<String> =
+        letters::foreign(&lines).iter().map(|c| format!("{c} (U+{:04X})", u32::from(*c))).collect();
+    let remark = match foreign.is_empty() {
+        true => String::new(),
+        false => format!("% pdflatex has no {}: set this with xelatex or lualatex\n", foreign.join(", ")),
+    };
+    format!("{remark}\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n")
 }
 
 pub fn latex(math: &Math) -> String {
@@ -37,10 +44,10 @@ impl Out {
                     self.math(part);
                 }
             }
-            Math::Name(name) => self.put(&letters(name)),
+            Math::Name(name) => self.put(&letters::name(name)),
             Math::Word(word) => self.word(word),
             Math::Number(digits) => self.put(digits),
-            Math::Text(text) => self.put(&format!("\\text{{{}}}", escaped(text))),
+            Math::Text(text) => self.put(&format!("\\text{{{}}}", letters::text(text))),
             Math::Symbol(symbol) => self.put(symbol.latex),
             Math::Fence(open, inner, close) => {
                 let tall = is_tall(inner);
@@ -65,7 +72,7 @@ impl Out {
             Math::Limits { base, under, over } => {
                 match &**base {
                     Math::Word(word) if !KNOWN.contains(&word.as_str()) => {
-                        self.put(&format!("\\operatorname*{{{}}}", escaped(word)));
+                        self.put(&format!("\\operatorname*{{{}}}", letters::word(word)));
                     }
                     _ => self.math(base),
                 }
@@ -129,8 +136,8 @@ impl Out {
         match word {
             "pre" | "out" | "prev" | "next" | "true" | "false" => self.put(&format!("\\mathrm{{{word}}}")),
             word if KNOWN.contains(&word) => self.put(&format!("\\{word}")),
-            word if word.starts_with("read") => self.put(&format!("\\mathrm{{{}}}", escaped(word))),
-            word => self.put(&format!("\\operatorname{{{}}}", escaped(word))),
+            word if word.starts_with("read") => self.put(&format!("\\mathrm{{{}}}", letters::word(word))),
+            word => self.put(&format!("\\operatorname{{{}}}", letters::word(word))),
         }
     }
 
@@ -183,57 +190,3 @@ fn is_tall(math: &Math) -> bool {
         Math::Name(_) | Math::Word(_) | Math::Number(_) | Math::Text(_) | Math::Symbol(_) => false,
     }
 }
-
-/// A letter as it is, a Greek one by its command, a word in one piece.
-fn letters(name: &str) -> String {
-    match GREEK.iter().find(|g| g.0 == name) {
-        Some((_, command)) => format!("\\{command}"),
-        None if name.chars().count() <= 1 => escaped(name),
-        None => format!("\\mathit{{{}}}", escaped(name)),
-    }
-}
-
-/// Signs that mean something to LaTeX.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '_' | '{' | '}' | '#' | '$' | '%' | '&' => out.extend(['\\', c]),
-            '\\' => out.push_str("\\backslash "),
-            '^' => out.push_str("\\hat{}"),
-            '~' => out.push_str("\\sim "),
-            '“' => out.push_str("``"),
-            '”' => out.push_str("''"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-const GREEK: [(&str, &str); 25] = [
-    ("α", "alpha"),
-    ("β", "beta"),
-    ("γ", "gamma"),
-    ("δ", "delta"),
-    ("ε", "epsilon"),
-    ("ζ", "zeta"),
-    ("η", "eta"),
-    ("θ", "theta"),
-    ("ι", "iota"),
-    ("κ", "kappa"),
-    ("λ", "lambda"),
-    ("μ", "mu"),
-    ("ν", "nu"),
-    ("ξ", "xi"),
-    ("π", "pi"),
-    ("ρ", "rho"),
-    ("σ", "sigma"),
-    ("τ", "tau"),
-    ("υ", "upsilon"),
-    ("φ", "phi"),
-    ("χ", "chi"),
-    ("ψ", "psi"),
-    ("ω", "omega"),
-    ("Σ", "Sigma"),
-    ("Δ", "Delta"),
-];

@@ -7,12 +7,109 @@ use std::fmt::Write;
 
 /// The pieces of a formula, each a `<math>` of its own: the left side with its sign, then what a line may end between.
 pub fn pieces(formula: &Formula) -> Vec<String> {
-    let mut right = formula.right.iter();
-    let mut all = Vec::new();
     let equals = Math::Symbol(Symbol::EQUALS);
-    all.push(inline(&Math::row([formula.left.clone(), equals])));
-    all.extend(right.by_ref().map(inline));
+    let mut all = vec![inline(&Math::row([formula.left.clone(), equals]))];
+    all.extend(formula.right.iter().flat_map(broken));
     all
+}
+
+/// What is longer than this many letters may end a line within.
+const SHORT: usize = 14;
+
+/// A formula in pieces between which a line may end: before a sign, behind a comma, also within brackets. Cases are no piece
+/// of a formula but boxes, whose values and conditions stand below each other where there is no room beside.
+pub fn broken(math: &Math) -> Vec<String> {
+    let mut found = Pieces::default();
+    found.add(math);
+    found.end();
+    found.done
+}
+
+#[derive(Default)]
+struct Pieces {
+    done: Vec<String>,
+    open: Vec<Math>,
+}
+
+impl Pieces {
+    fn add(&mut self, math: &Math) {
+        if width(math) <= SHORT {
+            self.open.push(math.clone());
+            return;
+        }
+        match math {
+            Math::Row(parts) => parts.iter().for_each(|part| match part {
+                Math::Symbol(Symbol::COMMA | Symbol::SEMICOLON) => {
+                    self.open.push(part.clone());
+                    self.end();
+                }
+                Math::Symbol(symbol) if symbol.infix => {
+                    self.end();
+                    self.open.push(part.clone());
+                }
+                part => self.add(part),
+            }),
+            Math::Fence(open, inner, close) => {
+                self.open.push(Math::Symbol(*open));
+                self.add(inner);
+                self.open.push(Math::Symbol(*close));
+            }
+            Math::Cases(cases) => {
+                self.end();
+                self.done.push(boxes(cases));
+            }
+            math => self.open.push(math.clone()),
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.open.is_empty() {
+            self.done.push(inline(&Math::Row(std::mem::take(&mut self.open))));
+        }
+    }
+}
+
+fn boxes(cases: &[(Math, Option<Math>)]) -> String {
+    let mut out = String::from("<span class=\"cases\">");
+    for (value, condition) in cases {
+        out.push_str("<span class=\"case\"><span class=\"value\">");
+        broken(value).iter().for_each(|piece| out.push_str(piece));
+        out.push_str("</span><span class=\"value\">");
+        match condition {
+            Some(condition) => {
+                out.push_str("<span>if</span>");
+                broken(condition).iter().for_each(|piece| out.push_str(piece));
+            }
+            None => out.push_str("<span>otherwise</span>"),
+        }
+        out.push_str("</span></span>");
+    }
+    out.push_str("</span>");
+    out
+}
+
+/// About how many letters wide.
+fn width(math: &Math) -> usize {
+    let scripts = |parts: [&Option<Box<Math>>; 2]| {
+        let widths = parts.into_iter().flatten().map(|part| width(part));
+        widths.max().unwrap_or(0) * 2 / 3
+    };
+    match math {
+        Math::Row(parts) => parts.iter().map(width).sum(),
+        Math::Name(text) | Math::Word(text) | Math::Number(text) | Math::Text(text) => text.chars().count(),
+        Math::Symbol(Symbol::TIMES) => 0,
+        Math::Symbol(symbol) if symbol.infix => 2,
+        Math::Symbol(_) => 1,
+        Math::Fence(_, inner, _) => width(inner) + 2,
+        Math::Scripts { base, below, above } => width(base) + scripts([below, above]),
+        Math::Limits { base, under, over } => width(base).max(scripts([under, over])),
+        Math::Accent(_, inner) => width(inner),
+        Math::Fraction(a, b) => width(a).max(width(b)),
+        Math::Root(inner) => width(inner) + 1,
+        // Always in a box of its own.
+        Math::Cases(_) => SHORT + 1,
+        Math::Reference { shown, .. } => width(shown),
+    }
 }
 
 /// One `<math>` among words.

@@ -18,23 +18,29 @@ pub fn name(name: &str, place: Option<Math>) -> Math {
         None => (own, None),
     };
     let bare = own.trim_end_matches('\'');
-    let primes = own.chars().count() - bare.chars().count();
     let is_adjoint = bare.split('_').any(|p| p == "adj");
     let mut pieces = bare.split('_').filter(|p| !p.is_empty());
     let base = pieces.next().unwrap_or("x");
     let (mut below, mut above, mut bar) = (Vec::new(), Vec::new(), false);
     for piece in pieces {
-        match piece {
+        match piece.trim_end_matches('\'') {
             "adj" => bar = true,
-            "pre" | "out" if is_adjoint => above.push(Math::word(piece)),
+            mark @ ("pre" | "out") if is_adjoint => {
+                above.push(Math::word(mark));
+                above.extend(primed(&piece[mark.len()..]));
+            }
             piece if is_adjoint && is_member(piece) => {
                 above.push(Math::word("pre"));
                 below.push(Math::number(&piece["pre".len()..]));
             }
             piece if is_adjoint && is_read(piece) => above.push(Math::word(piece)),
-            _ => below.push(symbol(piece)),
+            bare => below.push(match piece.len() - bare.len() {
+                0 => symbol(bare),
+                _ => symbol(bare).raised(Math::row(primed(&piece[bare.len()..]))),
+            }),
         }
     }
+    let (base, inner) = base.split_at(base.trim_end_matches('\'').len());
     // h0 is the state before the first point.
     let letters = base.trim_end_matches(|c: char| c.is_ascii_digit());
     let (base, digits) = if letters.is_empty() { (base, "") } else { base.split_at(letters.len()) };
@@ -44,12 +50,15 @@ pub fn name(name: &str, place: Option<Math>) -> Math {
     below
         .extend(members.into_iter().flat_map(|m| m.split(',').map(|m| symbol(m.trim())).collect::<Vec<_>>()));
     below.extend(place);
-    above.extend(std::iter::repeat_n(Math::Symbol(Symbol::PRIME), primes));
+    above.extend(primed(&own[bare.len()..]));
     if let Some(path) = path {
         let steps: Vec<Math> = path.split('.').map(|step| self::name(step, None)).collect();
         above.push(Math::row(between(steps, Symbol::DOT)).fenced(Symbol::PAREN));
     }
     let mut shown = symbol(base);
+    if !inner.is_empty() {
+        shown = shown.raised(Math::row(primed(inner)));
+    }
     if bar {
         shown = Math::Accent(Accent::Bar, Box::new(shown));
     }
@@ -59,6 +68,11 @@ pub fn name(name: &str, place: Option<Math>) -> Math {
     let boxed =
         |parts: Vec<Math>, join: fn(Vec<Math>) -> Math| (!parts.is_empty()).then(|| Box::new(join(parts)));
     Math::Scripts { base: Box::new(shown), below: boxed(below, Math::list), above: boxed(above, Math::row) }
+}
+
+/// A sign for each prime.
+fn primed(primes: &str) -> impl Iterator<Item = Math> {
+    std::iter::repeat_n(Math::Symbol(Symbol::PRIME), primes.len())
 }
 
 fn between(parts: Vec<Math>, sign: Symbol) -> Vec<Math> {

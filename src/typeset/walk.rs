@@ -15,6 +15,8 @@ pub struct Notation {
     pub over: BTreeMap<String, String>,
     /// Variables of chains: `[prev t]` is `t − 1`.
     pub chains: BTreeSet<String>,
+    /// Names of values before the first point, with the state that each is of: it is that state at 0.
+    pub starts: BTreeMap<String, String>,
 }
 
 /// One equation.
@@ -224,10 +226,12 @@ impl Walk<'_> {
             }
             BinaryOp::Add => join(Symbol::PLUS, SUM, PRODUCT, SUM),
             BinaryOp::Sub => join(Symbol::MINUS, SUM, PRODUCT, SUM),
-            BinaryOp::Mul if is_number(left) || is_number(right) => {
-                join(Symbol::TIMES, PRODUCT, MATRIX, PRODUCT)
+            BinaryOp::Mul => {
+                let sign = if is_number(left) || is_number(right) { Symbol::TIMES } else { Symbol::ODOT };
+                // Beside cases it would not be seen where they end.
+                let level = |e: &Expr, level: u8| if is_cases(e) { FENCED } else { level };
+                join(sign, level(left, PRODUCT), level(right, MATRIX), PRODUCT)
             }
-            BinaryOp::Mul => join(Symbol::ODOT, PRODUCT, MATRIX, PRODUCT),
             BinaryOp::Div => {
                 let (a, b) = (self.expr(left, LOOSE), self.expr(right, LOOSE));
                 (Math::Fraction(Box::new(a), Box::new(b)), MATRIX)
@@ -333,7 +337,14 @@ impl Walk<'_> {
 
     fn written(&self, name: &str, place: Option<Math>) -> Math {
         let place = place.or_else(|| self.notation.over.get(name).map(|v| names::name(v, None)));
-        let shown = names::name(name, place);
+        let (bare, end) = name.strip_suffix("_adj").map_or((name, ""), |bare| (bare, "_adj"));
+        let shown = match self.notation.starts.get(bare) {
+            Some(state) => {
+                let place = Math::list([Math::number("0")].into_iter().chain(place));
+                names::name(&format!("{state}{end}"), Some(place))
+            }
+            None => names::name(name, place),
+        };
         // Nor is it with a variable.
         match self.notation.chains.contains(name) {
             true => shown,
@@ -378,6 +389,14 @@ fn is_short(e: &Expr) -> bool {
         | ExprKind::Field { .. }
         | ExprKind::Number(..)
         | ExprKind::List(_) => true,
+        _ => false,
+    }
+}
+
+fn is_cases(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Cond { .. } => true,
+        ExprKind::Paren(inner) => is_cases(inner),
         _ => false,
     }
 }

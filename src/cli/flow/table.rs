@@ -1,7 +1,7 @@
 //! Norms of gradients and Jacobians as lines of text.
 
 use super::maps;
-use crate::flow::{Fate, Flow, Step};
+use crate::flow::{Fate, Flow, Step, Still};
 use crate::source::Span;
 use crate::train::look::outline;
 use std::fmt::Write;
@@ -42,7 +42,17 @@ pub fn fates(flow: &Flow, place: &dyn Fn(Span) -> String) -> String {
     let mut seen = Vec::new();
     for state in &flow.states {
         let at = state.span.map_or(String::new(), |span| format!(" ({})", place(span)));
-        let Some(travel) = state.travel else { continue };
+        let travel = match state.travel {
+            Ok(travel) => travel,
+            Err(Still::Begins) => {
+                let name = &state.name;
+                text += &format!(
+                    "The gradient of `{name}`{at} does not travel: its recurrence begins at the point that the loss looks at.\n"
+                );
+                continue;
+            }
+            Err(Still::Nowhere) => continue,
+        };
         let (name, factor, steps) = (&state.name, travel.factor(), travel.steps);
         let half = (0.5f64.ln() / factor.ln()).abs();
         let fate = travel.fate();
@@ -91,7 +101,7 @@ fn chain(text: &mut String, title: &str, flow: &Flow) -> std::fmt::Result {
         write!(text, " {:>9} {:>9} {:>11}", "‖J‖", "radius", "‖J_T···J‖")?;
     }
     text.push('\n');
-    for t in shown(steps, ROWS) {
+    for t in shown(steps, ROWS, flow.axes[0].longest) {
         write!(text, "{:>6}", t + 1)?;
         for state in &flow.states {
             write!(text, " {:>12.3e}", state.values[t])?;
@@ -165,11 +175,12 @@ fn grid(text: &mut String, title: &str, flow: &Flow) -> std::fmt::Result {
         for map in all.iter().take(MAPS) {
             writeln!(text, "\n‖{}", map.title.replacen(',', "‖,", 1))?;
             let columns = map.columns.labels.len();
-            let across = shown(columns, SIDE);
+            let longest = flow.axes.iter().map(|a| a.longest).max().unwrap_or(1);
+            let across = shown(columns, SIDE, longest);
             write!(text, "{:>4}", "")?;
             across.iter().try_for_each(|c| write!(text, " {:>7}", map.columns.labels[*c]))?;
             text.push('\n');
-            for r in shown(map.rows.labels.len(), SIDE) {
+            for r in shown(map.rows.labels.len(), SIDE, longest) {
                 write!(text, "{:>4}", map.rows.labels[r])?;
                 across.iter().try_for_each(|c| write!(text, " {:>7.1e}", map.values[r * columns + c]))?;
                 text.push('\n');
@@ -182,7 +193,7 @@ fn grid(text: &mut String, title: &str, flow: &Flow) -> std::fmt::Result {
     for line in flow.jacobians.iter().flatten() {
         writeln!(text, "\nAlong {}, the others held fixed:", line.along)?;
         writeln!(text, "{:>14} {:>9} {:>9} {:>11}", "point", "‖J‖", "radius", "product")?;
-        for k in shown(line.steps.len(), ROWS) {
+        for k in shown(line.steps.len(), ROWS, 1) {
             let step = &line.steps[k];
             let at: Vec<String> = step.at.iter().map(|p| (p + 1).to_string()).collect();
             write!(text, "{:>14}", at.join(", "))?;
@@ -193,10 +204,13 @@ fn grid(text: &mut String, title: &str, flow: &Flow) -> std::fmt::Result {
     Ok(())
 }
 
-/// All, or as many as fit, evenly, with the first and the last.
-fn shown(count: usize, most: usize) -> Vec<usize> {
+/// All, or as many as fit, evenly, with the first and the last; as many in a row as the longest step has, of which one at
+/// least is met by a gradient.
+fn shown(count: usize, most: usize, longest: usize) -> Vec<usize> {
     if count <= most {
         return (0..count).collect();
     }
-    (0..most).map(|i| i * (count - 1) / (most - 1)).collect()
+    let longest = longest.clamp(1, most / 2);
+    let (groups, last) = (most / longest, count - longest);
+    (0..groups).map(|i| i * last / (groups - 1)).flat_map(|first| first..first + longest).collect()
 }

@@ -4,6 +4,8 @@
 //! script the tables remain.
 
 use super::super::watch::log::{How, Log, Sample, Start};
+use crate::doc::grouped;
+use crate::typeset::mathml::escaped as escape;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -15,10 +17,13 @@ pub fn page(record: &Value, log: &Log) -> String {
     let title = text(&record["model"]);
     let mut body = String::new();
     header(&mut body, &title, record, log);
-    body += "<section id=curves><h2>Curves</h2><div class=switch role=group aria-label=Scale>\
-             <button type=button data-scale=linear aria-pressed=true>linear</button>\
-             <button type=button data-scale=log aria-pressed=false>logarithmic</button></div>\
-             <div class=charts></div><noscript>The curves want a script; the numbers are in the table of epochs.</noscript></section>";
+    let drawn = drawn(record, log);
+    if has_points(&drawn) {
+        body += "<section id=curves><h2>Curves</h2><div class=switch role=group aria-label=Scale>\
+                 <button type=button data-scale=linear aria-pressed=true>linear</button>\
+                 <button type=button data-scale=log aria-pressed=false>logarithmic</button></div>\
+                 <div class=charts></div><noscript>The curves want a script; the numbers are in the table of epochs.</noscript></section>";
+    }
     samples(&mut body, &log.samples);
     body += "<div class=columns>";
     table(&mut body, "Settings", &settings(record));
@@ -28,7 +33,7 @@ pub fn page(record: &Value, log: &Log) -> String {
     reproduce(&mut body, record, log);
     epochs(&mut body, record, log);
     // A closing tag in a text would end the script.
-    let data = drawn(record, log).to_string().replace('<', "\\u003c");
+    let data = drawn.to_string().replace('<', "\\u003c");
     format!(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width, initial-scale=1\"><meta name=color-scheme content=\"light dark\">\
@@ -235,16 +240,40 @@ fn parameters(body: &mut String, record: &Value, log: &Log) {
 
 fn reproduce(body: &mut String, record: &Value, log: &Log) {
     let Some(first) = log.starts.first() else { return };
-    let args = first.command.iter().skip(1).map(|a| quoted(a));
-    let command = std::iter::once("rnnc".to_string()).chain(args).collect::<Vec<_>>().join(" ");
+    let command = |start: &Start| {
+        let args = start.command.iter().skip(1).map(|a| quoted(a));
+        std::iter::once("rnnc".to_string()).chain(args).collect::<Vec<_>>().join(" ")
+    };
+    let mut lines = Vec::new();
+    let mut folder = "";
+    for start in &log.starts {
+        if start.folder != folder {
+            lines.push(format!("cd {}", quoted(&start.folder)));
+            folder = &start.folder;
+        }
+        lines.push(command(start));
+    }
+    let how = match (first.steps, log.starts.len()) {
+        (0, 1) => "",
+        (0, _) => {
+            "<p>The run was gone on with: one command after another, each of which must come as far as it did here.</p>"
+        }
+        _ => {
+            "<p>How the run was begun is not known any more; this went on with it, so the settings above are what it can be \
+              begun with again.</p>"
+        }
+    };
+    let same = match first.steps {
+        0 => "With rnnc {}, the same file and data, and one kind of processor it gives the same bits, on any number of threads; \
+              <code>--reproducible</code> gives them on every x86-64 processor with AVX2. "
+            .replace("{}", &text(&record["rnnc"])),
+        _ => String::new(),
+    };
     let _ = write!(
         body,
-        "<section><h2>How to make it again</h2><pre class=command>cd {}\n{}</pre><p>With rnnc {}, the same file and data, \
-         and one kind of processor it gives the same bits, on any number of threads; <code>--reproducible</code> gives them on \
-         every x86-64 processor with AVX2.</p></section>",
-        escape(&quoted(&first.folder)),
-        escape(&command),
-        text(&record["rnnc"])
+        "<section><h2>How to make it again</h2><pre class=command>{}</pre>{how}<p>{same}The folder of a new run must not be there \
+         yet: move this one away, or name another with <code>--out</code>.</p></section>",
+        escape(&lines.join("\n")),
     );
 }
 
@@ -305,6 +334,13 @@ fn mean_norm(epoch: &Value) -> Option<f64> {
 
 fn epochs_of(record: &Value) -> &[Value] {
     record["epochs"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Whether any chart has something to draw.
+fn has_points(drawn: &Value) -> bool {
+    let series = |chart: &Value| chart["series"].as_array().cloned().unwrap_or_default();
+    let charts = drawn["charts"].as_array().into_iter().flatten();
+    charts.flat_map(series).any(|s| s["points"].as_array().is_some_and(|p| !p.is_empty()))
 }
 
 /// What the script draws: charts with series of points.
@@ -408,10 +444,6 @@ fn text(v: &Value) -> String {
     escape(&bare(v))
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 fn short(v: f64) -> String {
     match v.abs() {
         x if !v.is_finite() || x == 0.0 => v.to_string(),
@@ -419,19 +451,6 @@ fn short(v: f64) -> String {
         x if (0.001..1000.0).contains(&x) => format!("{v:.4}"),
         _ => format!("{v:.2e}"),
     }
-}
-
-/// `12 345`, with spaces at which no line breaks.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(c);
-    }
-    text
 }
 
 fn time(seconds: f64) -> String {
@@ -468,6 +487,31 @@ mod tests {
         assert_eq!(date(1_798_761_540), "2026-12-31 23:59 UTC");
     }
 
+    fn start(steps: u64, command: &[&str]) -> Start {
+        let command = command.iter().map(|a| a.to_string()).collect();
+        Start { command, folder: "/runs".into(), steps, ..Start::default() }
+    }
+
+    #[test]
+    fn a_run_that_was_gone_on_with_is_made_by_all_its_commands() {
+        let record = json!({ "model": "M", "rnnc": "1", "epochs": [], "best": null });
+        let first = start(0, &["rnnc", "train", "m.rnn", "--out", "r"]);
+        let second = start(8, &["rnnc", "train", "m.rnn", "--resume", "r"]);
+        let of = |starts: Vec<Start>| page(&record, &Log { starts, ..Log::default() });
+        let one = of(vec![first.clone()]);
+        assert!(
+            one.contains("cd /runs\nrnnc train m.rnn --out r</pre>") && one.contains("the same bits"),
+            "{one}"
+        );
+        assert!(one.contains("must not be there"), "{one}");
+        let both = of(vec![first, second.clone()]);
+        assert!(both.contains("--out r\nrnnc train m.rnn --resume r</pre>"), "{both}");
+        let last = of(vec![second]);
+        assert!(last.contains("not known any more") && !last.contains("the same bits"), "{last}");
+        // Nothing has been drawn yet, so there is nothing to switch.
+        assert!(!last.contains("logarithmic"), "{last}");
+    }
+
     #[test]
     fn texts_are_no_markup_and_words_are_words() {
         let record = json!({ "model": "<b>", "file": "a&b", "epochs": [], "best": null });
@@ -480,9 +524,5 @@ mod tests {
         assert_eq!(quoted("--set"), "--set");
         assert_eq!(quoted("Some(lr = 1)"), "'Some(lr = 1)'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(
-            (grouped(1_234_567), grouped(12)),
-            ("1\u{202f}234\u{202f}567".to_string(), "12".to_string())
-        );
     }
 }

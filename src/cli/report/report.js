@@ -74,7 +74,7 @@
       const points = isLog ? s.points.filter((p) => p[1] > 0) : s.points;
       const isCloud = chart.scatter && s.class !== "guide";
       if (!isCloud) svg.append(make("path", { class: s.class, d: points.map((p, i) => `${i ? "L" : "M"}${X(p[0]).toFixed(1)} ${Y(p[1]).toFixed(1)}`).join("") }));
-      if (isCloud || (points.length <= 40 && s.class !== "faint" && s.class !== "guide"))
+      if (isCloud || points.length === 1 || (points.length <= 40 && s.class !== "faint" && s.class !== "guide"))
         for (const p of points) svg.append(make("circle", { class: s.class, cx: X(p[0]), cy: Y(p[1]), r: isCloud ? 2.5 : points.length > 1 ? 2.5 : 4 }));
     }
     box.append(svg);
@@ -119,7 +119,7 @@
   }
 
   const place = document.querySelector(".charts");
-  for (const chart of data.charts) {
+  for (const chart of place ? data.charts : []) {
     if (!chart.series.some((s) => s.points.length)) continue;
     const box = Object.assign(document.createElement("div"), { className: "chart" });
     place.append(box);

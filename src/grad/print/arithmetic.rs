@@ -13,6 +13,18 @@ struct Factors {
     negative: bool,
 }
 
+/// An expression without the minus that its first factor begins with, and whether there was one.
+fn signed(expr: Expr) -> (bool, Expr) {
+    match expr.kind {
+        ExprKind::Neg(inner) => (true, *inner),
+        ExprKind::Binary { op: op @ (BinaryOp::Mul | BinaryOp::Div), left, right, .. } => {
+            let (negative, left) = signed(*left);
+            (negative, tree::binary(op, left, *right))
+        }
+        _ => (false, expr),
+    }
+}
+
 impl Writer<'_> {
     /// Terms with their signs: what arrives from outside first, then what comes from this point, then
     /// from other points, each in the order of the author's equations.
@@ -29,7 +41,7 @@ impl Writer<'_> {
                 {
                     self.product(term, at)?
                 }
-                _ => (false, self.narrow(term, at, wide)?),
+                _ => signed(self.narrow(term, at, wide)?),
             };
             written.push((key, negative != minus, value));
         }

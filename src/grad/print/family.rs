@@ -59,6 +59,10 @@ fn splits(names: &[&str]) -> Vec<Split> {
         after.insert(0, '_');
     }
     let words: Vec<String> = pieces.iter().map(|p| p[at].to_string()).collect();
+    // A value and what is derived from it are no family.
+    if words.iter().any(|w| w.trim_end_matches('\'') == "adj") {
+        return Vec::new();
+    }
     let mut all = vec![Split { before: before.clone(), words: words.clone(), after: after.clone() }];
     // The words may share an end: `W_fx, W_ix` are `W_{f i}x`.
     let common = |ends: &dyn Fn(&str, &str) -> bool| words[1..].iter().all(|w| ends(w, &words[0]));

@@ -159,8 +159,13 @@ impl<'a> Plan<'a> {
     pub fn name_everything(&mut self) -> Result<(), Box<Diagnostic>> {
         let joint = self.writer.graph;
         let (forward, states) = (self.writer.forward, self.writer.states);
-        // Values of the forward pass; a state and its value share a name.
-        for id in joint.node_ids().take(forward) {
+        // Values of the forward pass; a state and its value share a name. What has a plain name keeps it; a path becomes a
+        // plain name that is still free.
+        let (plain, paths): (Vec<NodeId>, Vec<NodeId>) = joint
+            .node_ids()
+            .take(forward)
+            .partition(|id| joint.node(*id).name.as_deref().is_none_or(is_plain));
+        for id in plain.into_iter().chain(paths) {
             let node = joint.node(id);
             let is_number = matches!(node.op, Op::Const(_) | Op::DimValue(_)) || joint.as_const(id).is_some();
             let Some(name) = node.name.as_deref().filter(|_| !is_number) else { continue };
@@ -191,7 +196,9 @@ impl<'a> Plan<'a> {
             .map(|o| (o.name.clone(), o.node))
             .collect();
         for id in joint.node_ids().skip(forward) {
-            let is_state = self.carried.contains(&id) && !self.is_cotangent(id);
+            // A read of a constant says where there is a point; the writer has a word for that.
+            let is_constant = self.writer.for_reading && joint.as_const(id) == Some(1.0);
+            let is_state = self.carried.contains(&id) && !self.is_cotangent(id) && !is_constant;
             if is_state || self.deserves_equation(id) {
                 chosen.insert(id, is_state);
             }
@@ -210,7 +217,7 @@ impl<'a> Plan<'a> {
         }
         for (name, node) in &gradients {
             let first = gradients.iter().find(|g| g.1 == *node).is_some_and(|g| g.0 == *name);
-            let equation = self.free(name);
+            let equation = self.gradient_name(name);
             let is_shared = chosen.remove(node).is_some()
                 || self.uses[node.index()] > 0
                 || gradients.iter().filter(|g| g.1 == *node).count() > 1;
@@ -222,29 +229,30 @@ impl<'a> Plan<'a> {
             self.equations.push(Named {
                 node: *node,
                 name: equation,
-                of: joint.node_ids().take(forward).find(|n| self.is_adjoint_of(*node, *n)),
+                of: self
+                    .source_of(name)
+                    .or_else(|| joint.node_ids().take(forward).find(|n| self.is_adjoint_of(*node, *n))),
                 is_out: true,
                 is_state,
             });
         }
         let mut part = 0;
         for (node, is_state) in chosen {
-            // Numbers that the compiler gave are no help.
-            let is_number = |name: &&std::sync::Arc<str>| {
-                name.strip_prefix("part").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+            let of = joint.node_ids().take(forward).find(|n| self.is_adjoint_of(node, *n));
+            let of_name = of.and_then(|of| self.writer.names.get(&of));
+            let wanted = match (of_name, &joint.node(node).name) {
+                (Some(of), _) => format!("{of}_adj"),
+                // Numbers that the compiler gave are no help.
+                (None, Some(name)) if of.is_some() || !is_number(name) => name.to_string(),
+                _ => {
+                    part += 1;
+                    let end = if self.linear[node.index()] { "_adj" } else { "" };
+                    format!("part{part}{end}")
+                }
             };
-            let name =
-                match joint.node(node).name.as_ref().filter(|n| !self.writer.for_reading || !is_number(n)) {
-                    Some(name) => self.free(&name.clone()),
-                    None => {
-                        part += 1;
-                        let end = if self.linear[node.index()] { "_adj" } else { "" };
-                        self.free(&format!("part{part}{end}"))
-                    }
-                };
+            let name = self.free(&wanted);
             self.writer.names.insert(node, name.clone());
             self.writer.defined.insert(node);
-            let of = joint.node_ids().take(forward).find(|n| self.is_adjoint_of(node, *n));
             self.equations.push(Named { node, name, of, is_out: false, is_state });
         }
         // What arrives at `out h` is h_adj, or h_out_adj if that is the adjoint's own name.
@@ -261,6 +269,20 @@ impl<'a> Plan<'a> {
             self.writer.names.insert(id, name);
         }
         Ok(())
+    }
+
+    /// The source whose gradient comes out under this name, as a node.
+    fn source_of(&self, output: &str) -> Option<NodeId> {
+        let joint = self.writer.graph;
+        let source = joint.find_source(output.strip_suffix("_adj")?)?;
+        joint.node_ids().take(self.writer.forward).find(|id| joint.node(*id).op == Op::Source(source))
+    }
+
+    /// What the gradient of a source is called: after the name that the source has here.
+    fn gradient_name(&mut self, output: &str) -> String {
+        let printed = self.source_of(output).and_then(|node| self.writer.names.get(&node));
+        let wanted = printed.map_or_else(|| output.to_string(), |name| format!("{name}_adj"));
+        self.free(&wanted)
     }
 
     /// Forward values without a name that derived equations mention more than once, and that are long to write.
@@ -323,7 +345,7 @@ impl<'a> Plan<'a> {
         match self.uses[id.index()] {
             0 => false,
             1 => is_sum && node.name.is_some() && !self.is_part_of_sum(id),
-            _ => node.name.is_some() || is_sum || self.size(id, 0) > 3,
+            uses => node.name.is_some() || is_sum || is_long(self.size(id, 0), uses),
         }
     }
 
@@ -352,6 +374,21 @@ impl<'a> Plan<'a> {
         self.taken.insert(name.clone());
         name
     }
+}
+
+/// Whether something of so many operations is better given a name than written as often as it is used.
+pub fn is_long(size: u32, uses: u32) -> bool {
+    size > 3 || size > 1 && size * uses.saturating_sub(1) > 4
+}
+
+/// What the compiler calls a value that has no name.
+fn is_number(name: &str) -> bool {
+    let digits = name.strip_prefix("part").map(|n| n.strip_suffix("_adj").unwrap_or(n));
+    digits.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_plain(name: &str) -> bool {
+    sanitise(name) == name
 }
 
 /// Paths and members become plain names: `l1.h[2]` is `l1_h_2`.

@@ -14,6 +14,7 @@ use crate::eqn::{DomainId, DomainKind, Graph, Level, NodeId, Op, SourceKind};
 use crate::grad::{Options, differentiate, joint};
 use crate::shape::Shape;
 use crate::simplify::simplify;
+use crate::source::Span;
 use crate::syntax::ast::{Equation, Expr, StmtKind, Target, TargetIndex};
 use crate::syntax::print::{Style, print_stmt};
 use crate::typeset::Notation;
@@ -84,7 +85,7 @@ pub fn adjoint(graph: &Graph, options: &Options) -> Fallible<Reading> {
     let primal = simplify(graph);
     let from = options.from.clone().unwrap_or_else(|| outs(&primal));
     let options = Options { wrt: options.wrt.clone(), from: Some(from) };
-    let joint = joint(&primal, &options, true)?;
+    let joint = joint(&primal, &options, true, &[])?;
     let compiled = simplify(&differentiate(&primal, &options)?);
     let (forward, states) = (primal.nodes.len(), primal.states.len());
     let mut plan = Plan::new(&joint, forward, states, true).map_err(|d| vec![*d])?;
@@ -129,11 +130,14 @@ impl Reading {
     pub fn text(&self, style: Style) -> String {
         let mut text =
             format!("# The adjoint of {}, to read: one cell of the language cannot say it.\n", self.title);
-        if self.forward.iter().any(|e| e.is_part) {
+        // What is carried stands among the others.
+        let is_known = |e: &&Entry| self.adjoint.iter().any(|other| other.name == e.name);
+        let parts = self.forward.iter().filter(|e| e.is_part && !is_known(e)).map(|e| &e.equation);
+        let parts: Vec<&Equation> = parts.collect();
+        if !parts.is_empty() {
             text.push_str("# These values of the forward pass have no name of their own:\n");
         }
-        let parts = self.forward.iter().filter(|e| e.is_part).map(|e| &e.equation);
-        for equation in parts.chain(&self.system) {
+        for equation in parts.into_iter().chain(&self.system) {
             let stmt = tree::stmt(StmtKind::Equation(equation.clone()));
             text += print_stmt(&stmt, style).trim_end();
             text.push('\n');
@@ -163,10 +167,18 @@ struct Forward {
 impl Forward {
     fn write(primal: &Graph, writer: &mut Writer) -> super::write::Written<Forward> {
         let is_mentioned: BTreeSet<NodeId> = writer.used.clone();
+        // The name `f_pre` is the compiler's if what has it stands within the equation of `f`; otherwise the author's.
+        let within = |inner: Option<Span>, outer: Option<Span>| match (inner, outer) {
+            (Some(i), Some(o)) => i.file == o.file && i != o && o.start <= i.start && i.end <= o.end,
+            _ => false,
+        };
         let is_inner = |id: NodeId| {
-            let name = primal.node(id).name.as_deref().and_then(outside);
-            let outer = |of: String| primal.nodes.iter().any(|n| n.name.as_deref() == Some(&*of));
-            name.is_some_and(outer) && !is_mentioned.contains(&id)
+            let node = primal.node(id);
+            let Some(of) = node.name.as_deref().and_then(outside) else { return false };
+            let outer = primal.nodes.iter().find(|n| n.name.as_deref() == Some(&*of));
+            !matches!(node.op, Op::Source(_))
+                && outer.is_some_and(|outer| within(node.span, outer.span))
+                && !is_mentioned.contains(&id)
         };
         // What is inside a function has a name only where a derived equation mentions it.
         let inner: Vec<NodeId> = primal.node_ids().filter(|id| is_inner(*id)).collect();
@@ -301,7 +313,9 @@ impl Forward {
 /// The value whose inside a name is: `f` of `f_pre`, `f2` of `f_pre2`.
 fn outside(name: &str) -> Option<String> {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    Some(format!("{}{}", letters.strip_suffix("_pre")?, &name[letters.len()..]))
+    // Primes keep it apart from a name of the author's.
+    let bare = letters.trim_end_matches('\'');
+    Some(format!("{}{}", bare.strip_suffix("_pre")?, &name[letters.len()..]))
 }
 
 /// `hs1 = hs[1]`: a read of what is given, under a name that looks the same.
@@ -418,5 +432,14 @@ fn notation(writer: &Writer) -> Notation {
         let outs = graph.outputs.iter().filter(|o| matches!(graph.level(o.node), Level::Over(_)));
         over.extend(outs.map(|o| (o.name.to_string(), variable.clone())));
     }
-    Notation { over, chains }
+    let mut starts = BTreeMap::new();
+    for (id, name) in &writer.names {
+        if let Op::Source(source) = graph.node(*id).op
+            && let SourceKind::Initial { state, .. } = &graph.sources[source.index()].kind
+            && let Some(state) = writer.state_names.get(&state.index())
+        {
+            starts.insert(name.clone(), state.clone());
+        }
+    }
+    Notation { over, chains, starts }
 }

@@ -92,13 +92,28 @@ impl Writer<'_> {
     fn op(&mut self, id: NodeId, at: &Place) -> Written<Expr> {
         let graph = self.graph;
         let shape = graph.shape(id);
+        if (self.for_reading || !matches!(graph.level(id), Level::Over(_))) && self.is_nothing(id) {
+            return Ok(match shape.is_empty() {
+                true => tree::number(0.0),
+                false => tree::call("zeros", shape.iter().map(tree::dim).collect()),
+            });
+        }
+        if let Some(there) = self.neighbour(id).filter(|_| self.for_reading && at.is_at_own_point()) {
+            return Ok(there);
+        }
         match &graph.node(id).op {
             Op::Const(c) => Ok(tree::number(*c)),
             Op::DimValue(d) => Ok(tree::dim(d)),
             Op::Source(_) => self.refuse(id, "an array has no name"),
             Op::Literal(values) => self.literal(id, values),
             Op::Position(axis) => Ok(self.position(*axis, at)),
-            Op::Length(axis) => Ok(tree::name(&self.axis(*axis).extent)),
+            Op::Length(axis) => {
+                let extent = tree::name(&self.axis(*axis).extent);
+                Ok(match graph.domains[axis.index()].kind {
+                    DomainKind::Children { .. } => tree::call("count", vec![extent]),
+                    _ => extent,
+                })
+            }
             Op::Lag { state, offset } => match offset.along_chain() {
                 Some(k) if !self.for_reading => self.lag(state.index(), k, at),
                 _ if self.for_reading => self.read(state.index(), *offset, at),
@@ -259,6 +274,64 @@ impl Writer<'_> {
                 self.refuse(id, "other points are read than those of a chain")
             }
         }
+    }
+
+    /// Whether it is 0 at every point, for a reason that only a program needs to have spelt out: a 0 that is made one for each
+    /// point or example.
+    fn is_nothing(&self, id: NodeId) -> bool {
+        let graph = self.graph;
+        match graph.node(id).op {
+            Op::Spread(a) => graph.as_const(id).is_none() && self.is_nothing(a),
+            Op::Unary(Unary::ToReal, a) => match graph.node(a).op {
+                Op::Unary(Unary::Not, a) => self.holds_always(a),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// No position is less than 1, no length less than 0.
+    fn holds_always(&self, id: NodeId) -> bool {
+        let at_most = |a: NodeId, most: f64| self.graph.as_const(a).is_some_and(|c| c <= most);
+        match self.graph.node(id).op {
+            Op::Binary(Binary::And, a, b) => self.holds_always(a) && self.holds_always(b),
+            Op::Binary(Binary::Le, a, b) => match self.graph.node(b).op {
+                Op::Length(_) => at_most(a, 0.0),
+                Op::Position(_) => at_most(a, 1.0),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// `has(left)`: whether a node of a tree has this child; `is_child(left)`: whether it is that of its parent. It is asked for
+    /// by a derived state that is 1 everywhere and 0 outside.
+    fn neighbour(&self, id: NodeId) -> Option<Expr> {
+        let graph = self.graph;
+        let (read, is_absent) = match graph.node(id).op {
+            Op::Binary(Binary::Eq, a, b) if graph.as_const(b) == Some(0.0) => (a, true),
+            _ => (id, false),
+        };
+        let Op::Lag { state, offset } = graph.node(read).op else { return None };
+        let of = graph.states.get(state.index()).filter(|_| state.index() >= self.states)?;
+        if !of.def.is_some_and(|d| graph.as_const(d) == Some(1.0)) {
+            return None;
+        }
+        let (word, edge) = match offset {
+            Offset::Child(k) => ("has", k),
+            Offset::Parent(k) => ("is_child", k),
+            _ => return None,
+        };
+        let names = graph.axes(of.domain).into_iter().map(|a| &graph.domains[a.index()].edges);
+        let edge = match names.flatten().nth(edge as usize) {
+            Some(name) => tree::name(name),
+            None => tree::number(f64::from(edge) + 1.0),
+        };
+        let holds = tree::call(word, vec![edge]);
+        Some(match is_absent {
+            true => tree::expr(ExprKind::Not(Box::new(holds))),
+            false => tree::cond(holds, tree::number(1.0), tree::number(0.0)),
+        })
     }
 
     /// A fold over the axes that the result no longer has.

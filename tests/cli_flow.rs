@@ -244,7 +244,7 @@ fn a_state_that_is_another_value_is_followed() {
     let alias = "cell Alias(H) {\n  in    v : [H]\n  state s : [H] = 0\n  w = 0.9 * s[t-1] + v\n  s = w\n  out s\n}\n";
     // The last member of a family, as in cells that are computed in small steps.
     let family = "cell Family(H) {\n  in    v : [H]\n  state s : [H] = 0\n  p[l in 1..2] = 0.9 * (if l == 1 then s[t-1] else p[l-1])\n  s = p[2] + v\n  out s\n}\n";
-    place.write("plane.rnn", &format!("{alias}{family}"));
+    place.write("plane.rnn", format!("{alias}{family}"));
     for (cell, factor) in [("Alias(3)", 0.9f64), ("Family(3)", 0.81)] {
         let found = figures(&place, cell, "6");
         for t in 0..6 {

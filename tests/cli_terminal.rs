@@ -130,7 +130,8 @@ fn screens(text: &str) -> Vec<Vec<String>> {
 fn curves_are_drawn_under_the_bar_where_there_are_colours() {
     let place = Place::new();
     place.write("w.rnn", WRITER).write("text.txt", "abcab. bca ".repeat(400));
-    let text = on_terminal(&place, &["train", "w.rnn", "--out", "a"], &[]);
+    // Long enough for many frames on any machine.
+    let text = on_terminal(&place, &["train", "w.rnn", "--out", "a", "--set", "train.epochs=30"], &[]);
     let is_dots = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
     let whole = screens(&text).into_iter().find(|screen| {
         let bar = screen.iter().position(|l| l.starts_with("epoch ") && l.contains("left, "));

@@ -124,8 +124,10 @@ fn each_mistake_has_its_messages_at_the_marked_places() {
             wrong.push(format!("{file}: {} has no mend", d.code));
         }
         for d in found {
-            let (line, column, ..) = mark(&sources, d.labels[0].span, d.code);
-            let (drawn, head) = (render(&sources, d, Style::default()), format!("[{file}:{line}:{column}]"));
+            let span = d.labels[0].span;
+            let (line, column, ..) = mark(&sources, span, d.code);
+            let head = format!("[{}:{line}:{column}]", sources.get(span.file).path);
+            let drawn = render(&sources, d, Style::default());
             if !drawn.contains(&head) {
                 wrong.push(format!("not drawn at {head}:\n{drawn}"));
             }

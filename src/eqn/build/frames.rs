@@ -4,6 +4,7 @@ use super::builder::{Builder, FRAME_WORK, STATIC_WORK};
 use super::errors::{self, Reported};
 use super::space::Space;
 use super::value::*;
+use crate::eqn::MAX_AXES;
 use crate::resolve::{ItemId, item_name, nearest};
 use crate::source::Span;
 use crate::syntax::ast::*;
@@ -122,8 +123,12 @@ impl<'l> Builder<'l> {
                 // `D = 2`: how many axes `D..` are.
                 let val = self.eval(&arg.value, &env.of_dims())?;
                 let count = val.as_int().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
-                if count.is_none() {
+                let Some(n) = count.map(|n| n as usize) else {
                     return self.fail(errors::count_of_axes(&own.written, arg.value.span));
+                };
+                // Before there is anything for each of them.
+                if n > MAX_AXES {
+                    return self.fail(errors::too_many_axes(n, MAX_AXES, arg.value.span));
                 }
                 self.frame_mut(frame).space.count = count;
                 continue;

@@ -19,7 +19,6 @@ pub(crate) mod traits;
 
 use crate::diag::Fallible;
 use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, StateId, Ty};
-use crate::syntax::names;
 use errors::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -145,8 +144,7 @@ fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
         return Ok(ids.filter(|id| is_chosen(&graph.sources[id.index()])).collect());
     };
     let mut chosen = Vec::new();
-    for name in names.iter().flat_map(|name| spelt_out(name)) {
-        let name = &name;
+    for name in names {
         let id = graph.find_source(name).ok_or_else(|| errors::unknown_source(graph, name))?;
         match graph.sources[id.index()].ty {
             Ty::Real => {}
@@ -158,23 +156,6 @@ fn chosen_sources(graph: &Graph, options: &Options) -> Step<Vec<SourceId>> {
         }
     }
     Ok(chosen)
-}
-
-/// The names that one is a way to write: in ASCII, with blanks, a family in braces.
-fn spelt_out(written: &str) -> Vec<String> {
-    let written = written.trim();
-    let parts = written.split_once('{').and_then(|(before, rest)| {
-        let (words, after) = rest.split_once('}')?;
-        Some((before, words, after))
-    });
-    let canonical = |name: &str| name.split('.').map(names::canonical).collect::<Vec<_>>().join(".");
-    match parts {
-        Some((before, words, after)) => {
-            let member = |word: &str| canonical(&format!("{before}{word}{after}"));
-            words.split_whitespace().flat_map(|word| spelt_out(&member(word))).collect()
-        }
-        None => vec![canonical(written)],
-    }
 }
 
 fn chosen_outputs(graph: &Graph, options: &Options) -> Step<Vec<usize>> {

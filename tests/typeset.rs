@@ -260,6 +260,11 @@ fn what_to_differentiate_by_may_be_written_in_any_way_and_is_taught() {
     assert!(by("log_tau").contains("out log_τ_adj"));
     assert!(by(" log_τ , h0").contains("out log_τ_adj, h0_adj"));
     assert!(by("U_{f i}").contains("out U_{i f}_adj") || by("U_{f i}").contains("out U_{f i}_adj"));
+    let many = format!("U_{}", "{f i}".repeat(200));
+    place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", &many], &["E0502"]);
+    for wrong in ["U_{f i}_{a}", "{}", "2", "U_f +"] {
+        place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", wrong], &["error"]);
+    }
     place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "U_g"], &["E0502", "did you mean `U_"]);
     place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "h"], &["`h` is a state", "`h0`"]);
     place.bad(&["grad", "--cell", "PhasedLSTM(I, H)", "--wrt", "zzzzz"], &["there are x, time, h0"]);

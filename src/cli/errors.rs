@@ -15,6 +15,12 @@ pub fn unknown_code(code: &str, first: &str, last: &str) -> Diagnostic {
         .help(format!("codes are of {first} to {last}; `rnnc explain` lists all"))
 }
 
+pub fn no_name(option: &str, at: Span) -> Diagnostic {
+    Diagnostic::error("E0502", format!("`{option}` wants names"))
+        .at(at, "this is none")
+        .help(format!("such as `{option} W_f,h0`, a family as `{option} 'U_{{f i}}'`"))
+}
+
 pub fn bad_setting(text: &str) -> Diagnostic {
     Diagnostic::error("E0732", format!("`--set {text}` is no `name=value`"))
         .help("`--set H=512` changes a static parameter, `--set train.batch=64` a line of the `train` block")

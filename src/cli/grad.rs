@@ -3,7 +3,7 @@
 use super::files;
 use super::help;
 use super::limits::TextLimits;
-use super::select::Selected;
+use super::select::{self, Selected};
 use super::session::{Failure, Session, say};
 use crate::dataflow;
 use crate::diag::Fallible;
@@ -44,7 +44,11 @@ impl Grad {
         self.limits.hold(session);
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
-        let wrt = Some(self.wrt).filter(|w| !w.is_empty());
+        let mut wrt = Vec::new();
+        for text in &self.wrt {
+            wrt.extend(select::names(session, "--wrt", text)?);
+        }
+        let wrt = Some(wrt).filter(|w| !w.is_empty());
         let options = grad::Options { wrt, from: None };
         let graph = built.graph();
         if self.latex {

@@ -6,8 +6,10 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build::{self, Model, Options};
 use crate::eqn::{Graph, print};
 use crate::resolve::Library;
+use crate::resolve::text::{group_count, pick};
 use crate::source::{FileId, Sources};
-use crate::syntax::{self, ast};
+use crate::syntax;
+use crate::syntax::ast::{self, ExprKind, Pattern};
 use crate::train::data::source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -187,6 +189,25 @@ fn parsed(
 ) -> Result<ast::Expr, Failure> {
     let file = session.sources.add(format!("<{origin}>"), text);
     Ok(parse(&session.sources, file)?)
+}
+
+/// The names that a text of the command line means: in either spelling, a family in braces, of an instance behind a dot.
+pub fn names(session: &mut Session, origin: &str, text: &str) -> Result<Vec<String>, Failure> {
+    let e = parsed(session, origin, text.trim(), syntax::parse_expr)?;
+    let mut patterns = Vec::new();
+    let mut at = &e;
+    while let ExprKind::Field { base, field } = &at.kind {
+        patterns.push(field);
+        at = base;
+    }
+    let ExprKind::Name(first) = &at.kind else { return Err(errors::no_name(origin, e.span).into()) };
+    patterns.push(first);
+    // Groups go in step, as in an equation.
+    let pieces = patterns.iter().flat_map(|p| p.pieces.iter().cloned()).collect();
+    let count = group_count(&Pattern { pieces, written: text.trim().into(), span: e.span })?;
+    let member =
+        |k: usize| patterns.iter().rev().map(|p| pick(p, k).to_string()).collect::<Vec<_>>().join(".");
+    Ok((0..count.unwrap_or(1)).map(member).collect())
 }
 
 /// A name in the spelling the compiler uses (`alpha` and `α` are one name).

@@ -7,6 +7,7 @@
 
 mod arrays;
 mod bench;
+mod build;
 mod check;
 mod colour;
 mod compile;
@@ -76,6 +77,7 @@ enum Command {
     Flow(flow::FlowCommand),
     Run(run::Run),
     Bench(bench::Bench),
+    Build(build::Build),
     Test(test::Test),
     Train(train::Train),
     Eval(eval::Eval),
@@ -100,6 +102,7 @@ impl Command {
             Command::Flow(c) => c.run(session),
             Command::Run(c) => c.run(session),
             Command::Bench(c) => c.run(session),
+            Command::Build(c) => c.run(session),
             Command::Test(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),

@@ -9,6 +9,7 @@
 //! [`syntax`], [`resolve`], [`eqn`] (built in [`eqn::build`]), [`grad`], [`simplify`], [`schedule`],
 //! [`loops`], [`codegen`], [`runtime`]; [`pipeline`] joins them. [`train`] and [`weights`] stand on
 //! the runtime, [`testing`] on the reference interpreter [`eqn::eval`], and [`cli`] on all of them.
+//! [`object`] makes files for programs that have no rnnc.
 //! Programs that use rnnc as a library go in by [`api`], and by nothing else: the other modules change as the compiler does.
 //! What all of it may cost at most is one value, [`limits::Limits`].
 
@@ -29,6 +30,7 @@ pub mod grad;
 pub mod limits;
 pub mod loops;
 pub mod lsp;
+pub mod object;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;

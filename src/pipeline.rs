@@ -5,6 +5,7 @@
 //! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
 
 mod errors;
+pub mod objects;
 pub mod views;
 
 use crate::codegen::{self, How, Target};

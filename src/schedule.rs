@@ -39,6 +39,7 @@ use crate::loops::Program;
 
 pub(crate) use errors::no_stream;
 pub use explain::{Figure, Lattice, Nodes, Panel, explain, panels};
+pub(crate) use join::product_nests;
 
 /// What a program is going to be run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

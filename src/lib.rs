@@ -31,6 +31,7 @@ pub mod limits;
 pub mod loops;
 pub mod lsp;
 pub mod object;
+pub mod onnx;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;

@@ -26,6 +26,7 @@ pub mod grad;
 pub mod limits;
 pub mod loops;
 pub mod lsp;
+pub mod onnx;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;

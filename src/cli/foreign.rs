@@ -1,11 +1,11 @@
 //! Files of weights as the commands read and write them: any format in, safetensors or npz out, by a layout if one is named.
 
-use super::files;
 use super::help;
 use super::select::Selected;
 use super::session::{Failure, Session};
 use crate::diag::Diagnostic;
 use crate::eqn::build::{Arranged, ForeignNames, Mapped, WHOLE};
+use crate::files;
 use crate::resolve::Library;
 use crate::shape::Bindings;
 use crate::source::Span;

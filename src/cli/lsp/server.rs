@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// So long after the last change a text is checked.
+/// The first change after so long is checked at once; changes in quick succession when they have ceased for so long.
 const QUIET: Duration = Duration::from_millis(80);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Server {
     disk_version: u64,
     /// Open files that are to be checked, and when.
     due: BTreeMap<String, Instant>,
+    /// When something last changed.
+    changed: Option<Instant>,
     is_checking: bool,
     jobs: Sender<Job>,
     /// What was last found in each open file, and of which view.
@@ -97,6 +99,7 @@ impl Server {
             views: BTreeMap::new(),
             disk_version: 0,
             due: BTreeMap::new(),
+            changed: None,
             is_checking: false,
             jobs: checker::start(events),
             found: BTreeMap::new(),
@@ -235,8 +238,11 @@ impl Server {
             "initialized" => self.initialized(),
             "textDocument/didOpen" => {
                 if let Some(DidOpenTextDocumentParams { text_document: d }) = parsed(n.params) {
-                    self.documents.open(path_of(&d.uri), d.version, d.text);
+                    let path = path_of(&d.uri);
+                    self.documents.open(path.clone(), d.version, d.text);
+                    // Those that import it see it as it is in the editor.
                     self.all_due();
+                    self.due.insert(path, Instant::now());
                 }
                 Ok(())
             }
@@ -303,7 +309,7 @@ impl Server {
         let reads = |kept: &Kept| kept.texts.iter().any(|(own, _)| *own == path);
         let dependent: Vec<String> =
             self.views.iter().filter(|(_, kept)| reads(kept)).map(|(p, _)| p.clone()).collect();
-        let due = Instant::now() + QUIET;
+        let due = self.next_due();
         for path in dependent.into_iter().chain([path]) {
             if self.documents.get(&path).is_some() {
                 self.due.insert(path, due);
@@ -328,8 +334,16 @@ impl Server {
         Ok(())
     }
 
+    /// When what changes now is checked.
+    fn next_due(&mut self) -> Instant {
+        let now = Instant::now();
+        let is_first = self.changed.is_none_or(|before| now - before > QUIET);
+        self.changed = Some(now);
+        if is_first { now } else { now + QUIET }
+    }
+
     fn all_due(&mut self) {
-        let due = Instant::now() + QUIET;
+        let due = self.next_due();
         let open: Vec<String> = self.documents.paths().cloned().collect();
         self.due.extend(open.into_iter().map(|path| (path, due)));
     }

@@ -3,7 +3,7 @@
 //! In: arguments. Out: text, files and an exit code: 0 only if everything asked for was done, 1 for
 //! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself, 128 and the
 //! signal's number for one that a signal stopped.
-//! Only this room touches files, clocks and the environment.
+//! Only this room touches clocks, terminals and the environment; files it reads and writes by [`files`].
 
 mod arrays;
 mod bench;
@@ -17,14 +17,12 @@ mod doc;
 mod errors;
 mod eval;
 mod explain;
-mod files;
 mod flow;
 mod fmt;
 mod generate;
 mod grad;
 mod help;
 mod limits;
-mod loader;
 mod look;
 mod lsp;
 mod man;
@@ -48,6 +46,7 @@ mod train;
 mod trained;
 mod watch;
 
+use crate::files::{self, loader};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use colour::Colour;
 use session::{Failure, Session};

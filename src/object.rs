@@ -166,7 +166,7 @@ fn image(params: &[Param], len: usize, values: &BTreeMap<String, Vec<f32>>) -> V
     let mut image = vec![0.0; len];
     for param in params {
         if let (Some(to), Some(from)) = (image.get_mut(param.at..), values.get(&param.name)) {
-            to.iter_mut().zip(from).take(param.len()).for_each(|(to, x)| *to = *x);
+            to.iter_mut().zip(from).take(param.width()).for_each(|(to, x)| *to = *x);
         }
     }
     image

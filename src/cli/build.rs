@@ -1,7 +1,6 @@
 //! `rnnc build`: an object file with a C interface.
 
 use super::errors;
-use super::files;
 use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
@@ -9,6 +8,7 @@ use super::session::{Failure, Session, complain};
 use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
 use crate::eqn::{Graph, SourceKind};
+use crate::files;
 use crate::object::{self, Interface, Level, Object, Target, archive, header, hpp, rust};
 use crate::pipeline::objects::{Functions, object};
 use crate::weights::{Finder, npz, safetensors};

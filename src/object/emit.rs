@@ -549,7 +549,7 @@ fn whole(d: &mut Driver, args: &[Value], open: usize, params: &[Param]) {
         let all = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
         d.unless_null(all, |d| {
             for param in params.iter().filter(|p| !gradients.iter().any(|(at, ..)| *at == p.at)) {
-                d.zeros(all, param.at, param.len());
+                d.zeros(all, param.at, param.width());
             }
             for (at, out, width) in gradients {
                 let to = d.w.plus(all, at as i64 * 4);

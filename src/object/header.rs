@@ -65,7 +65,7 @@ fn weights(i: &Interface, out: &mut String) {
     let _ = writeln!(out, "typedef struct {name}_params {{");
     for (k, param) in i.params.iter().enumerate() {
         let align = if k == 0 { format!("{upper}_ALIGN ") } else { String::new() };
-        let len = param.len();
+        let len = param.width();
         if len > 0 {
             let _ = writeln!(
                 out,
@@ -125,13 +125,13 @@ fn state(i: &Interface, stream: &Stream, out: &mut String) {
 
     let mut args = vec![format!("{name}_state *state")];
     args.extend(weights_argument(i));
-    args.extend(stream.init.iter().map(|p| input(p)));
+    args.extend(stream.init.iter().map(input));
     let _ = writeln!(out, "/* Begins a sequence.{} */", told(&stream.init));
     let _ = writeln!(out, "void {name}_init({});\n", args.join(", "));
 
     let mut args = vec![format!("{name}_state *state")];
     args.extend(weights_argument(i));
-    args.extend(stream.inputs.iter().map(|p| input(p)));
+    args.extend(stream.inputs.iter().map(input));
     args.extend(stream.outputs.iter().map(|p| format!("{} *{}", element(p.elem), p.ident)));
     let all: Vec<Port> = stream.inputs.iter().chain(&stream.outputs).cloned().collect();
     let _ = writeln!(out, "/* One step.{} */", told(&all));

@@ -89,5 +89,5 @@ fn array(port: &Port, is_input: bool) -> String {
         Elem::I32 => "std::int32_t",
     };
     let before = if is_input { "const " } else { "" };
-    format!("{before}std::array<{elem}, {}> &{}", port.len(), port.ident)
+    format!("{before}std::array<{elem}, {}> &{}", port.width(), port.ident)
 }

@@ -38,7 +38,8 @@ pub struct Param {
 }
 
 impl Param {
-    pub fn len(&self) -> usize {
+    /// Elements.
+    pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
 }
@@ -61,7 +62,8 @@ pub struct Port {
 }
 
 impl Port {
-    pub fn len(&self) -> usize {
+    /// Elements.
+    pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
 }
@@ -314,7 +316,7 @@ pub fn all_params(list: &[(String, Vec<usize>)]) -> (Vec<Param>, usize) {
     for (name, shape) in list {
         if seen.insert(name.clone()) {
             let param = Param { name: name.clone(), ident: names.of(name), shape: shape.clone(), at };
-            at += param.len();
+            at += param.width();
             params.push(param);
         }
     }

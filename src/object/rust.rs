@@ -60,7 +60,7 @@ fn source(i: &Interface) -> String {
 }
 
 fn fields(params: &[Param]) -> impl Iterator<Item = &Param> {
-    params.iter().filter(|p| p.len() > 0)
+    params.iter().filter(|p| p.width() > 0)
 }
 
 fn params(i: &Interface, out: &mut String) {
@@ -69,9 +69,9 @@ fn params(i: &Interface, out: &mut String) {
         "/// All parameters, one behind another.\n#[repr(C, align(16))]\n#[derive(Clone, Copy)]\npub struct Params {{\n"
     );
     for p in fields(&i.params) {
-        let _ = writeln!(out, "    /// {}\n    pub {}: [f32; {}],", show(&p.shape), p.ident, p.len());
+        let _ = writeln!(out, "    /// {}\n    pub {}: [f32; {}],", show(&p.shape), p.ident, p.width());
     }
-    let zeros: String = fields(&i.params).map(|p| format!("{}: [0.0; {}], ", p.ident, p.len())).collect();
+    let zeros: String = fields(&i.params).map(|p| format!("{}: [0.0; {}], ", p.ident, p.width())).collect();
     let _ = write!(
         out,
         "}}\n\nimpl Params {{\n    pub const ZERO: Params = Params {{ {zeros}}};\n    \
@@ -109,7 +109,7 @@ fn element(elem: Elem) -> &'static str {
 
 fn array(port: &Port, is_input: bool) -> String {
     let lend = if is_input { "&" } else { "&mut " };
-    format!("{}: {lend}[{}; {}]", port.ident, element(port.elem), port.len())
+    format!("{}: {lend}[{}; {}]", port.ident, element(port.elem), port.width())
 }
 
 fn pointer(port: &Port, is_input: bool) -> String {
@@ -249,9 +249,9 @@ fn whole(i: &Interface, run: &Run, out: &mut String) {
     args.push(format!("mut out: {}", title(run, "Out")));
     args.push("work: &mut [f32]".into());
     let len = |p: &Port| match p.over.map(|d| run.extents.iter().find(|(e, _)| *e == d)) {
-        None => Some(p.len().to_string()),
-        Some(Some((_, n))) => Some(format!("{n} * {}", p.len())),
-        Some(None) => p.steps.map(|n| (n * p.len()).to_string()),
+        None => Some(p.width().to_string()),
+        Some(Some((_, n))) => Some(format!("{n} * {}", p.width())),
+        Some(None) => p.steps.map(|n| (n * p.width()).to_string()),
     };
     let _ = write!(
         out,

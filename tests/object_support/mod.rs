@@ -214,7 +214,7 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
         );
         for param in &i.params {
             s.given
-                .extend(plain.ws.param(&param.name).map(<[f32]>::to_vec).unwrap_or(vec![0.0; param.len()]));
+                .extend(plain.ws.param(&param.name).map(<[f32]>::to_vec).unwrap_or(vec![0.0; param.width()]));
         }
     }
     let list = |ports: &[String]| ports.iter().map(|p| format!(", {p}")).collect::<String>();
@@ -231,10 +231,10 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
             "  static cell_state state;\n  memset(&state, 255, sizeof state);\n  cell_init(&state{comma}{});",
             list(&init)
         );
-        let row = |p: &Port| format!("{} + t * {}", p.ident, p.len());
+        let row = |p: &Port| format!("{} + t * {}", p.ident, p.width());
         for p in &stream.outputs {
             let ty = if p.elem == Elem::I32 { "int32_t" } else { "float" };
-            let _ = writeln!(s.text, "  {ty} *{} = ({ty} *)room({});", p.ident, p.len() * plain.steps);
+            let _ = writeln!(s.text, "  {ty} *{} = ({ty} *)room({});", p.ident, p.width() * plain.steps);
         }
         let rows: Vec<String> = stream.inputs.iter().chain(&stream.outputs).map(row).collect();
         let _ = writeln!(
@@ -283,7 +283,7 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
         if run.params_adj {
             for p in &i.params {
                 let name = format!("{}_adj", p.name);
-                let wanted = of.ws.output(&name).unwrap_or(vec![0.0; p.len()]);
+                let wanted = of.ws.output(&name).unwrap_or(vec![0.0; p.width()]);
                 s.want(&format!("{word} {name}"), &format!("out.params_adj->{}", p.ident), Elem::F32, wanted);
             }
         }

@@ -12,7 +12,7 @@
 //!
 //! Invariant: the program passes [`loops::verify`](crate::loops::verify); its size is linear in the graph's.
 
-mod components;
+pub(crate) mod components;
 mod copies;
 pub mod cost;
 mod emit;

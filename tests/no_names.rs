@@ -10,6 +10,9 @@ const ORDINARY: [&str; 7] = ["Stack", "Bi", "Heads", "RNN", "RAN", "LN", "accura
 /// Names of stdlib files that are words for what the language has.
 const ORDINARY_FILES: [&str; 4] = ["layers", "losses", "optimisers", "rnn"];
 
+/// Words that a file format fixes, in a file of their own: no cell is meant.
+const FIXED: &str = "src/onnx/words.rs";
+
 /// The words of an identifier in lower case: `PeepholeLSTM` and `peephole_lstm` are `peephole`, `lstm`.
 fn words(identifier: &str) -> Vec<String> {
     let letters: Vec<char> = identifier.chars().collect();
@@ -106,6 +109,9 @@ fn no_stdlib_item_is_named_in_src() {
     for path in files(Path::new("src"), "rs").into_iter().chain([PathBuf::from("build.rs")]) {
         for (_, name) in named(&path.with_extension("").to_string_lossy(), &names) {
             found.push(format!("{}: {name}", path.display()));
+        }
+        if path == Path::new(FIXED) {
+            continue;
         }
         let text = fs::read_to_string(&path).expect("a source file");
         for (line, name) in named(&text, &names) {

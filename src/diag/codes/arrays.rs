@@ -246,4 +246,23 @@ pub const ENTRIES: &[Entry] = &[
                mask, the greatest of nothing, the start of a state), and neither does where no result depends on it. Padding \
                never counts.",
     },
+    Entry {
+        code: "E0790",
+        title: "a recurrence that ONNX has no loop for",
+        text: "ONNX's `Scan` goes along one axis of an array. Written are chains, also several in one another, and grids that can be \
+               computed row by row or column by column. Trees are not, and no recurrence whose points follow each other along \
+               diagonals alone.",
+    },
+    Entry {
+        code: "E0791",
+        title: "an operation that is not written as ONNX",
+        text: "Random draws and gradients have no place in a model that computes results. Where examples have lengths, the points \
+               of a grid cannot be numbered in one line; where a boundary differs from side to side, no corner can be read across.",
+    },
+    Entry {
+        code: "E0792",
+        title: "an ONNX model without its parameters",
+        text: "An ONNX model holds its parameters, and what depends on them alone is computed when it is written. Each must be given \
+               in the shape that the cell declares.",
+    },
 ];

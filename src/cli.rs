@@ -3,10 +3,11 @@
 //! In: arguments. Out: text, files and an exit code: 0 only if everything asked for was done, 1 for
 //! mistakes in what was given, 2 for a command that cannot be understood, 3 for a mistake in rnnc itself, 128 and the
 //! signal's number for one that a signal stopped.
-//! Only this room touches files, clocks and the environment.
+//! Only this room touches clocks, terminals and the environment; files it reads and writes by [`files`].
 
 mod arrays;
 mod bench;
+mod build;
 mod check;
 mod colour;
 mod compile;
@@ -16,14 +17,12 @@ mod doc;
 mod errors;
 mod eval;
 mod explain;
-mod files;
 mod flow;
 mod fmt;
 mod generate;
 mod grad;
 mod help;
 mod limits;
-mod loader;
 mod look;
 mod lsp;
 mod man;
@@ -47,6 +46,7 @@ mod train;
 mod trained;
 mod watch;
 
+use crate::files::{self, loader};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use colour::Colour;
 use session::{Failure, Session};
@@ -77,6 +77,7 @@ enum Command {
     Flow(flow::FlowCommand),
     Run(run::Run),
     Bench(bench::Bench),
+    Build(build::Build),
     Test(test::Test),
     Train(train::Train),
     Eval(eval::Eval),
@@ -101,6 +102,7 @@ impl Command {
             Command::Flow(c) => c.run(session),
             Command::Run(c) => c.run(session),
             Command::Bench(c) => c.run(session),
+            Command::Build(c) => c.run(session),
             Command::Test(c) => c.run(session),
             Command::Train(c) => c.run(session),
             Command::Eval(c) => c.run(session),

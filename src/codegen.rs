@@ -12,6 +12,7 @@
 //!
 //! `Inst::Fma` is rounded once only where the machine has the instruction.
 
+pub mod ahead;
 mod avx512;
 mod axes;
 mod contract;

@@ -9,24 +9,32 @@
 //! [`syntax`], [`resolve`], [`eqn`] (built in [`eqn::build`]), [`grad`], [`simplify`], [`schedule`],
 //! [`loops`], [`codegen`], [`runtime`]; [`pipeline`] joins them. [`train`] and [`weights`] stand on
 //! the runtime, [`testing`] on the reference interpreter [`eqn::eval`], and [`cli`] on all of them.
+//! [`object`] makes files for programs that have no rnnc.
+//! Programs that use rnnc as a library go in by [`api`], and by nothing else: the other modules change as the compiler does.
 //! What all of it may cost at most is one value, [`limits::Limits`].
 
 #![deny(unsafe_code)]
 // Module pages are written for those who read the source, where these links lead somewhere.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod api;
 pub mod cli;
 pub mod codegen;
 pub mod dataflow;
 pub mod diag;
 pub mod doc;
 pub mod eqn;
+pub mod files;
 pub mod flow;
 pub mod grad;
 pub mod limits;
 pub mod loops;
 pub mod lsp;
+<<<<<<< HEAD
 pub mod onnx;
+=======
+pub mod object;
+>>>>>>> main
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;
@@ -41,3 +49,5 @@ pub mod testing;
 pub mod train;
 pub mod typeset;
 pub mod weights;
+
+pub use api::Error;

@@ -459,6 +459,7 @@ pub struct Output {
     pub shape: Vec<usize>,
 }
 
+pub mod cut;
 pub mod order;
 pub mod print;
 pub mod verify;

@@ -5,6 +5,7 @@
 //! code. (Numbers come before simplification, which then folds what is computed from dimensions.)
 
 mod errors;
+pub mod objects;
 pub mod views;
 
 use crate::codegen::{self, How, Target};
@@ -18,7 +19,7 @@ use crate::resolve::text::plain;
 use crate::resolve::{Library, item_span};
 use crate::runtime::check::check;
 use crate::runtime::{Executable, Placement};
-use crate::schedule::{Expected, Keep, schedule_for};
+use crate::schedule::{Expected, Keep, schedule_apart, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
 use crate::source::{FileId, Span};
@@ -47,6 +48,8 @@ pub struct CompileOptions {
     pub expected: Expected,
     /// What kernels leave in memory for others.
     pub keep: Keep,
+    /// What depends on cotangents comes behind all else, so that forward and backward can be run one after the other.
+    pub apart: bool,
     /// What runs may cost.
     pub limits: Limits,
     /// Where the memory of runs lies.
@@ -89,7 +92,8 @@ fn program_watched(
     done(Step::Bind);
     let simple = simplify(&bound);
     done(Step::Simplify);
-    let program = schedule_for(&simple, options.expected, options.keep)?;
+    let in_order = if options.apart { schedule_apart } else { schedule_for };
+    let program = in_order(&simple, options.expected, options.keep)?;
     done(Step::Schedule);
     Ok(program)
 }

@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod memory;
 mod pages;
 pub mod placed;
+mod prepared;
 mod rows;
 mod stream;
 pub mod threads;

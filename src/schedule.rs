@@ -39,6 +39,7 @@ use crate::loops::Program;
 
 pub(crate) use errors::no_stream;
 pub use explain::{Figure, Lattice, Nodes, Panel, explain, panels};
+pub(crate) use join::product_nests;
 
 /// What a program is going to be run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +72,18 @@ pub fn schedule(graph: &Graph) -> Fallible<Program> {
 
 /// [`schedule`], for what is expected, keeping what is wanted.
 pub fn schedule_for(graph: &Graph, expected: Expected, keep: Keep) -> Fallible<Program> {
+    schedule_in_order(graph, expected, keep, false)
+}
+
+/// [`schedule_for`], with all that depends on a cotangent behind all that does not: two parts that can be run one after the
+/// other, the cotangents being given in between (see [`loops::cut`](crate::loops::cut)).
+pub fn schedule_apart(graph: &Graph, expected: Expected, keep: Keep) -> Fallible<Program> {
+    schedule_in_order(graph, expected, keep, true)
+}
+
+fn schedule_in_order(graph: &Graph, expected: Expected, keep: Keep, apart: bool) -> Fallible<Program> {
     let flow = lower::lower(graph)?;
-    let order = order::order(&flow).map_err(|d| vec![d])?;
+    let order = order::order(&flow, apart).map_err(|d| vec![d])?;
     let plan = fuse::plan(&flow, &order, keep);
     let layout = pack::layout(&flow, &order, &plan);
     let mut program = emit::emit(&flow, &order, &plan, &layout);

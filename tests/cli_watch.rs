@@ -172,7 +172,7 @@ fn a_run_that_goes_on_adds_a_file_and_the_same_bits() {
 
 /// The numbers that the page's script draws.
 fn drawn(page: &str) -> Value {
-    let data = page.split("<script type=application/json id=data>").nth(1).expect("data");
+    let data = page.split("<script type=\"application/json\" id=\"data\">").nth(1).expect("data");
     serde_json::from_str(data.split("</script>").next().expect("an end")).expect("JSON")
 }
 
@@ -190,7 +190,7 @@ fn a_report_says_what_was_trained_and_needs_nothing_else() {
         "text (positions: 110 for training, 66 for validation, 44 for test)",
         "Adam(lr = 1e-2 * min(1, k/10))",
         "written by the model",
-        "<td>y.W<td>[7, 4]<td class=n>28",
+        "<td>y.W</td><td>[7, 4]</td><td class=\"n\">28</td>",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -272,5 +272,5 @@ model Adds(H = 3) {
         (&Value::from("v for y"), Some(8))
     );
     let page = String::from_utf8(place.read("n/report.html")).expect("text");
-    assert!(page.contains("data-sample=0") && drawn(&page)["samples"][0]["scatter"] == true);
+    assert!(page.contains("data-sample=\"0\"") && drawn(&page)["samples"][0]["scatter"] == true);
 }

@@ -15,7 +15,7 @@ pub const OUTPUT: &str = "Output";
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Write", &["new", "check", "fmt", "test", "lsp", "explain"]),
     ("Read what is derived", &["grad", "show", "flow", "doc"]),
-    ("Run and measure", &["run", "bench"]),
+    ("Run and measure", &["run", "bench", "build"]),
     ("Train", &["train", "eval", "look", "generate", "report"]),
 ];
 const OTHERS: &str = "Further";

@@ -3,7 +3,9 @@
 //! In: `run.json` and `watch.json`. Out: one HTML file that needs nothing else. `rnnc train` writes it as well, when a run ends
 //! in whatever way.
 
+mod charts;
 mod page;
+mod words;
 
 use super::files;
 use super::rundir::{RECORD, REPORT, RunDir};

@@ -53,19 +53,7 @@ impl Target {
 
     /// The instruction set, or why there is none.
     pub(super) fn isa(self, level: Level) -> Result<OwnedTargetIsa, String> {
-        let mut flags = settings::builder();
-        let opt_level = if level == Level::None { "none" } else { "speed" };
-        for (flag, value) in [
-            ("opt_level", opt_level),
-            // Running results may fill more than a page of the stack.
-            ("enable_probestack", "true"),
-            ("probestack_strategy", "inline"),
-            ("use_colocated_libcalls", "false"),
-            ("is_pic", "false"),
-            ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
-        ] {
-            flags.set(flag, value).map_err(|e| format!("{flag}: {e}"))?;
-        }
+        let flags = flags(level, false)?;
         let builder = match self {
             Target::Host => cranelift_native::builder().map_err(str::to_owned)?,
             Target::Named(name) | Target::HostAs(name) => {
@@ -88,8 +76,25 @@ impl Target {
                 builder
             }
         };
-        builder.finish(settings::Flags::new(flags)).map_err(|e| e.to_string())
+        builder.finish(flags).map_err(|e| e.to_string())
     }
+}
+
+/// What code of every target is made with. `anywhere`: it may be loaded at any address.
+pub(super) fn flags(level: Level, anywhere: bool) -> Result<settings::Flags, String> {
+    let mut flags = settings::builder();
+    for (flag, value) in [
+        ("opt_level", if level == Level::None { "none" } else { "speed" }),
+        // Running results may fill more than a page of the stack.
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+        ("use_colocated_libcalls", "false"),
+        ("is_pic", if anywhere { "true" } else { "false" }),
+        ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+    ] {
+        flags.set(flag, value).map_err(|e| format!("{flag}: {e}"))?;
+    }
+    Ok(settings::Flags::new(flags))
 }
 
 /// What kernels may use of an instruction set. Without it the same is said in more instructions; a library

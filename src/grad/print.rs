@@ -40,7 +40,7 @@ pub fn adjoint_cell(graph: &Graph, options: &Options) -> Fallible<Item> {
 
 /// The outputs that are no mere states, which a cell's graph offers all of, and no metrics, which have no gradient: the first,
 /// and whatever else comes out.
-fn outs(graph: &Graph) -> Vec<String> {
+pub(crate) fn outs(graph: &Graph) -> Vec<String> {
     let states: BTreeSet<&str> = graph.states.iter().map(|s| &*s.name).collect();
     let is_state = |name: &str| states.contains(name) || is_family(graph, name);
     let is_real = |id: NodeId| *graph.ty(id) == Ty::Real;

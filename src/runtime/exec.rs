@@ -86,19 +86,27 @@ type Watch<'a> = Option<&'a mut dyn FnMut(Done)>;
 impl Workspace {
     /// Computes all outputs. Refused only if an input was never given.
     pub fn run(&mut self) -> Fallible<()> {
-        self.run_now(None)
+        self.run_now(None, 0..usize::MAX)
+    }
+
+    /// Some of the program's stages, in their order; those before have been run with the same inputs, save for what these
+    /// are the first to read (see [`loops::cut`](crate::loops::cut)).
+    pub fn run_some(&mut self, stages: Range<usize>) -> Fallible<()> {
+        self.run_now(None, stages)
     }
 
     /// [`Workspace::run`], calling `watch` after each stage, so that a caller with a clock can say where time goes.
     pub fn run_watched(&mut self, watch: &mut dyn FnMut(Done)) -> Fallible<()> {
-        self.run_now(Some(watch))
+        self.run_now(Some(watch), 0..usize::MAX)
     }
 
-    fn run_now(&mut self, watch: Watch) -> Fallible<()> {
+    fn run_now(&mut self, watch: Watch, stages: Range<usize>) -> Fallible<()> {
         let exe = self.exe.clone();
         self.check_given()?;
         let (team, members) = (self.team.clone(), self.members);
-        let (job, memory, scratches) = self.job(&exe);
+        let (mut job, memory, scratches) = self.job(&exe);
+        job.stages =
+            exe.program.stages.get(stages.start..stages.end.min(exe.program.stages.len())).unwrap_or(&[]);
         shares::run(&team, members, &job, memory, scratches, watch);
         self.stale = false;
         Ok(())
@@ -117,6 +125,7 @@ impl Workspace {
             rows: &self.rows,
             loads: &self.loads,
             stale: self.stale,
+            stages: &exe.program.stages,
         };
         (job, memory, &mut self.scratches)
     }
@@ -182,6 +191,8 @@ struct Job<'a> {
     loads: &'a [u64],
     /// Parameters have changed.
     stale: bool,
+    /// What is to be done.
+    stages: &'a [Stage],
 }
 
 impl<'a> Job<'a> {
@@ -195,7 +206,7 @@ impl<'a> Job<'a> {
         if self.stale {
             run.prepare();
         }
-        run.stages(&self.exe.program.stages, false);
+        run.stages(self.stages, false);
     }
 
     /// Outside of all loops.

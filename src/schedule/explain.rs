@@ -23,7 +23,7 @@ pub use systems::Panel;
 /// order in which they run.
 pub fn panels(graph: &Graph) -> Fallible<Vec<Panel>> {
     let flow = lower::lower(graph)?;
-    let order = order::order(&flow).map_err(|d| vec![d])?;
+    let order = order::order(&flow, false).map_err(|d| vec![d])?;
     Ok(systems::panels(&recurrences(&flow, &order), &flow.domains))
 }
 
@@ -31,7 +31,7 @@ pub fn panels(graph: &Graph) -> Fallible<Vec<Panel>> {
 pub fn explain(graph: &Graph, program: &Program) -> String {
     let mut e = Explainer { program, text: String::new() };
     let ordered =
-        lower::lower(graph).ok().and_then(|flow| order::order(&flow).ok().map(|order| (flow, order)));
+        lower::lower(graph).ok().and_then(|flow| order::order(&flow, false).ok().map(|order| (flow, order)));
     // Writing to a string cannot fail.
     if !program.name.is_empty() {
         let _ = writeln!(e.text, "{}", program.name);

@@ -132,6 +132,36 @@ fn one(program: &mut Program, weights: &Weights, domain: DomainId, stages: &[Sta
     Stage::Map { kernel: id, over: Place::Over { domain, before: 0, after: 0 }, args }
 }
 
+/// A row times a packed weight of `k` rows and `n` columns: `from` and `to` are arguments with the column where the row's
+/// part begins.
+pub(crate) fn product_nests(
+    (k, n): (usize, usize),
+    from: (ArgId, usize),
+    panel: ArgId,
+    to: (ArgId, usize),
+    accumulate: bool,
+) -> Vec<Nest> {
+    let mut nests = Vec::new();
+    let (panels, rest) = (n / PANEL, n % PANEL);
+    for block in blocks(k, DEPTH) {
+        let add = accumulate || block.start > 0;
+        // Whole panels, then the columns of the one that is cut off.
+        for (extents, first_panel) in
+            [(vec![panels, PANEL, block.depth], 0), (vec![1, rest, block.depth], panels)]
+        {
+            if extents.contains(&0) {
+                continue;
+            }
+            let row = Access { arg: from.0, offset: from.1 + block.start, strides: vec![0, 0, 1] };
+            let offset = (first_panel * k + block.start) * PANEL;
+            let weight = Access { arg: panel, offset, strides: vec![k * PANEL, 1, PANEL] };
+            let place = Access { arg: to.0, offset: to.1 + first_panel * PANEL, strides: vec![PANEL, 1] };
+            nests.push(Nest::contract(extents, row, weight, place, add));
+        }
+    }
+    nests
+}
+
 struct Writer<'a> {
     program: &'a Program,
     kernel: Kernel,
@@ -172,30 +202,18 @@ impl Writer<'_> {
         let (to, column) = self.rows(out, true);
         let panel =
             self.arg(Arg::Weight(weight), KernelArg { row_stride: 0, elem: Elem::F32, written: false });
-        let (panels, rest) = (n / PANEL, n % PANEL);
+        let Some(order) = order else {
+            let nests = product_nests((k, n), (from, first), panel, (to, column), accumulate);
+            self.kernel.nests.extend(nests);
+            return;
+        };
         for block in blocks(k, DEPTH) {
             let add = accumulate || block.start > 0;
-            if let Some(order) = order {
-                let at = |arg: ArgId, offset: usize| Access { arg, offset, strides: Vec::new() };
-                let row = at(from, first + block.start);
-                let weight = at(panel, block.start * PANEL);
-                let nests = order.nests(k, block.depth, add, [&row, &weight, &at(to, column)]);
-                self.kernel.nests.extend(nests);
-                continue;
-            }
-            // Whole panels, then the columns of the one that is cut off.
-            for (extents, first_panel) in
-                [(vec![panels, PANEL, block.depth], 0), (vec![1, rest, block.depth], panels)]
-            {
-                if extents.contains(&0) {
-                    continue;
-                }
-                let row = Access { arg: from, offset: first + block.start, strides: vec![0, 0, 1] };
-                let offset = (first_panel * k + block.start) * PANEL;
-                let weight = Access { arg: panel, offset, strides: vec![k * PANEL, 1, PANEL] };
-                let place = Access { arg: to, offset: column + first_panel * PANEL, strides: vec![PANEL, 1] };
-                self.kernel.nests.push(Nest::contract(extents, row, weight, place, add));
-            }
+            let at = |arg: ArgId, offset: usize| Access { arg, offset, strides: Vec::new() };
+            let row = at(from, first + block.start);
+            let weight = at(panel, block.start * PANEL);
+            let nests = order.nests(k, block.depth, add, [&row, &weight, &at(to, column)]);
+            self.kernel.nests.extend(nests);
         }
     }
 

@@ -81,6 +81,8 @@ pub struct Order {
     pub kernel: Vec<Option<KernelKey>>,
     /// Readers at the same point, through no view; views are readers of their operand.
     pub readers: Vec<Vec<Val>>,
+    /// The first slot of what depends on cotangents, if that is to come behind everything else.
+    behind: u32,
 }
 
 impl Order {
@@ -89,7 +91,8 @@ impl Order {
     }
 }
 
-pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
+/// `apart`: whatever depends on a cotangent comes behind all that does not.
+pub fn order(flow: &Flow, apart: bool) -> Result<Order, Diagnostic> {
     let n = flow.values.len();
     let edges: Vec<Vec<usize>> =
         flow.ids().map(|v| flow.needs(v).into_iter().map(|o| o.index()).collect()).collect();
@@ -110,11 +113,18 @@ pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
         slot: vec![0; n],
         kernel: vec![None; n],
         readers,
+        behind: 0,
     };
     let mut carried = vec![false; n];
     let mut sizes = BTreeMap::new();
     let parts = components(&edges, &order.live);
-    for members in &parts.members {
+    let late = if apart { late(flow, &edges, &parts.members) } else { vec![false; parts.members.len()] };
+    // Nothing early depends on anything late, so dependences still come first.
+    let of = |are_late: bool| parts.members.iter().zip(&late).filter(move |(_, late)| **late == are_late);
+    for (members, is_late) in of(false).chain(of(true)) {
+        if *is_late && order.behind == 0 {
+            order.behind = order.last_slot(flow) + 2;
+        }
         let recurrent = members.len() > 1 || members.iter().any(|v| edges[*v].contains(v));
         let members: Vec<Val> = members.iter().map(|v| Val(*v as u32)).collect();
         if recurrent {
@@ -127,6 +137,19 @@ pub fn order(flow: &Flow) -> Result<Order, Diagnostic> {
     }
     order.sink(flow);
     Ok(order)
+}
+
+/// Of components, dependences first: which depend on a cotangent.
+fn late(flow: &Flow, edges: &[Vec<usize>], components: &[Vec<usize>]) -> Vec<bool> {
+    let mut is_late = vec![false; edges.len()];
+    let of = |members: &Vec<usize>| {
+        let late = members
+            .iter()
+            .any(|v| flow.is_cotangent(Val(*v as u32)) || edges[*v].iter().any(|o| is_late[*o]));
+        members.iter().for_each(|v| is_late[*v] = late);
+        late
+    };
+    components.iter().map(of).collect()
 }
 
 fn live_values(flow: &Flow, edges: &[Vec<usize>]) -> Vec<bool> {
@@ -190,12 +213,21 @@ impl Order {
         let slot = self.slot[v.index()];
         match flow.op(v) {
             op if op.is_immediate() => 0,
+            // What late values read first.
+            Op::Source(_) if flow.is_cotangent(v) => self.behind,
             Op::Source(_) => 0,
             // Products come before kernels within a slot; a view is as old as what it reads.
             Op::Acc(_) => slot,
             op if op.is_view() => slot,
             _ => slot + 1,
         }
+    }
+
+    /// Of what is ordered so far, outside of loops.
+    fn last_slot(&self, flow: &Flow) -> u32 {
+        let outside = flow.ids().filter(|v| self.live[v.index()] && self.in_loop[v.index()].is_none());
+        let loops = self.loops.iter().filter(|l| l.outer.is_none()).map(|l| l.slot);
+        outside.map(|v| self.slot[v.index()]).chain(loops).max().unwrap_or(0)
     }
 
     /// The innermost loop around both.
@@ -489,6 +521,10 @@ impl Order {
 }
 
 impl Flow {
+    fn is_cotangent(&self, v: Val) -> bool {
+        matches!(self.op(v), Op::Source(s) if self.sources[s.index()].kind == SourceKind::Cotangent)
+    }
+
     /// Whether `reader` alone reads `v`: then `v` moves with it.
     fn readers_are(&self, order: &Order, v: Val, reader: Val) -> bool {
         order.readers[v.index()].iter().all(|r| *r == reader)

@@ -59,6 +59,29 @@ pub const ENTRIES: &[Entry] = &[
         text: "There is one tree for each example, and no node has more edges than the cell declares.",
     },
     Entry {
+        code: "E0715",
+        title: "numbers of another width",
+        text: "Programs are compiled for numbers of 32 bits. Arrays of 64 bits are not converted behind the caller's back: \
+               that costs time and digits. The reference interpreter evaluates in 64 bits, to check with.",
+    },
+    Entry {
+        code: "E0716",
+        title: "a gradient of what was compiled without",
+        text: "A program that keeps what the way back needs is another one than that which only runs forward. The options that a \
+               recipe is compiled with say whether there are gradients.",
+    },
+    Entry {
+        code: "E0717",
+        title: "a file of parameters of an unknown kind",
+        text: "The ending of its name says how a file is read and written: `.npz` as numpy has it, or `.safetensors`.",
+    },
+    Entry {
+        code: "E0718",
+        title: "a call against the rules of the interface",
+        text: "A pointer that leads nowhere, a text that is not UTF-8, a number that stands for nothing: what the compiler of \
+               the calling program could not see. The message names the argument.",
+    },
+    Entry {
         code: "E0721",
         title: "a file that cannot be read",
         text: "The message says what the system said. Text must be UTF-8.",

@@ -43,4 +43,35 @@ pub const ENTRIES: &[Entry] = &[
         title: "a value with too many elements",
         text: "One value at one point may have at most 2147483647 elements.",
     },
+    Entry {
+        code: "E0621",
+        title: "no object file for more than chains",
+        text: "`rnnc build` makes objects of cells over sequences: of one example, from its first step to its last or back. A \
+               grid, a tree, or a length that follows from another needs tables that a run makes for each batch; such cells \
+               run with `rnnc run` and train with `rnnc train`.",
+    },
+    Entry {
+        code: "E0622",
+        title: "no object files for this machine",
+        text: "Objects are made for x86-64 (Linux, macOS, Windows), AArch64 (Linux, macOS) and RISC-V with vectors (Linux). \
+               `--target` takes the names that the message lists, or a compiler's name for the same machine.",
+    },
+    Entry {
+        code: "E0624",
+        title: "memory that an object cannot say",
+        text: "The sizes of an object's structs and of its workspace are numbers of its header: at most 2147483648 elements, \
+               and as many for each step.",
+    },
+    Entry {
+        code: "E0625",
+        title: "no name for C functions",
+        text: "All functions and structs of an object begin with one name, that of `--name` or of the output file. It has \
+               letters, digits and `_`, begins with a letter, and is no word of C, C++ or Rust.",
+    },
+    Entry {
+        code: "E0627",
+        title: "weights that do not belong to the cell",
+        text: "With `--weights` every parameter comes from the file, under its name and in its shape; an array that is no \
+               parameter is hardly meant.",
+    },
 ];

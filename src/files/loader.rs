@@ -3,7 +3,7 @@
 //! Invariant: what a file imports lies, symbolic links followed, in the folder of the file named on the command line or
 //! below, or in the folder that `--root` names or below.
 
-use super::files;
+use crate::files;
 use crate::source::Loader;
 use std::path::{Path, PathBuf};
 

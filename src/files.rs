@@ -4,6 +4,8 @@
 //! A file is written beside its target, brought to the disk, and renamed over it. A full disk, a
 //! folder without permission or a crash in between leave what was there before.
 
+pub mod loader;
+
 use crate::diag::Diagnostic;
 use crate::weights::errors;
 use std::io::{self, Read, Write};

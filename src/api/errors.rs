@@ -1,0 +1,53 @@
+//! What can be wrong with a call, beside what the runtime says of arrays; one function per mistake.
+
+use crate::diag::Diagnostic;
+use crate::weights::show;
+
+/// Given to something that computes in `wanted` bits.
+pub fn wrong_width(name: &str, found: u32, wanted: u32) -> Diagnostic {
+    Diagnostic::error(
+        "E0715",
+        format!("array `{name}` holds numbers of {found} bits, but {wanted} are needed"),
+    )
+    .help(
+        "compiled programs compute in 32 bits: convert the array; `Compiled::exact` evaluates in 64 bits, to \
+             check with",
+    )
+}
+
+pub fn not_saved() -> Diagnostic {
+    Diagnostic::error("E0716", "a gradient was asked for, but this was compiled without gradients")
+        .help("set `Options::gradients`, which is on by default")
+}
+
+pub fn open_dimensions(cell: &str, names: &[String]) -> Diagnostic {
+    Diagnostic::error("E0611", format!("`{cell}` needs numbers for {}", names.join(", ")))
+        .help("write them in the recipe, or give them as `Options::dims`")
+}
+
+/// `wanted`: `[n, batch, 64]`.
+pub fn wrong_rank(name: &str, wanted: &str, found: &[usize]) -> Diagnostic {
+    Diagnostic::error("E0703", format!("array `{name}` has shape {}, but {wanted} is needed", show(found)))
+        .help("sequences are [steps, batch, ...], values per example [batch, ...], parameters as declared")
+}
+
+pub fn no_examples() -> Diagnostic {
+    Diagnostic::error("E0746", "the batch has no example")
+        .help("sequences are [steps, batch, …], values per example [batch, …], with a batch of 1 or more")
+}
+
+pub fn not_evaluated(why: &str) -> Diagnostic {
+    Diagnostic::error("E0740", format!("the evaluation is refused: {why}"))
+}
+
+pub fn unknown_format(file: &str) -> Diagnostic {
+    Diagnostic::error("E0717", format!("`{file}` is neither a `.npz` nor a `.safetensors` file by its name"))
+        .help("the ending of the name says how arrays are read and written")
+}
+
+pub fn not_one(shape: &[usize], found: usize) -> Diagnostic {
+    Diagnostic::error(
+        "E0703",
+        format!("there are {found} elements, but the shape {} has another number", show(shape)),
+    )
+}

@@ -1,0 +1,131 @@
+//! Parameters: arrays by name, from and to files.
+
+use super::error::{Error, Result};
+use super::errors;
+use crate::diag::Diagnostic;
+use crate::files;
+use crate::limits::Limits;
+use crate::weights::{Array, Arrays, npz, safetensors};
+use ndarray::{ArrayD, IxDyn};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Parameters under the names they are declared with, those of inner instances with a dot (`enc.W`); or any other arrays.
+///
+/// Files are `.safetensors` or `.npz`, by the ending of their names. What is read holds whatever the file does; that names and
+/// shapes suit a recipe is checked where they are given to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Params {
+    all: BTreeMap<String, ArrayD<f32>>,
+}
+
+/// The two formats.
+enum Format {
+    Npz,
+    Safetensors,
+}
+
+impl Format {
+    fn of(path: &Path) -> std::result::Result<Format, Diagnostic> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("npz") => Ok(Format::Npz),
+            Some("safetensors") => Ok(Format::Safetensors),
+            _ => Err(errors::unknown_format(&path.display().to_string())),
+        }
+    }
+}
+
+impl Params {
+    pub fn new() -> Params {
+        Params::default()
+    }
+
+    /// Reads a file of at most [`Limits::file`] bytes.
+    ///
+    /// # Errors
+    /// A file that is damaged, too large, of another format, or not there. Numbers of 64 bits are rounded.
+    pub fn read(path: impl AsRef<Path>) -> Result<Params> {
+        Params::read_within(path, &Limits::DEFAULT)
+    }
+
+    /// [`Params::read`] within other limits.
+    ///
+    /// # Errors
+    /// As [`Params::read`].
+    pub fn read_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Params> {
+        let path = path.as_ref();
+        let read = || -> std::result::Result<Params, Diagnostic> {
+            let format = Format::of(path)?;
+            let bytes = files::read(path, limits.file)?;
+            let name = path.display().to_string();
+            let arrays = match format {
+                Format::Npz => npz::read_within(&name, &bytes, limits.unpacked)?,
+                Format::Safetensors => safetensors::read(&name, &bytes)?.0,
+            };
+            let one = |(name, array): (String, Array)| {
+                let values = Params::array(&array.shape, array.to_f32())?;
+                Ok((name, values))
+            };
+            Ok(Params { all: arrays.into_iter().map(one).collect::<std::result::Result<_, Diagnostic>>()? })
+        };
+        read().map_err(Error::plain)
+    }
+
+    /// Writes a file whole: either all of it is there afterwards, or what was there before.
+    ///
+    /// # Errors
+    /// A name with another ending; a place that cannot be written to.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let write = || -> std::result::Result<(), Diagnostic> {
+            let format = Format::of(path)?;
+            let one = |(name, a): (&String, &ArrayD<f32>)| {
+                (name.clone(), Array::f32(a.shape().to_vec(), a.iter().copied().collect()))
+            };
+            let arrays: Arrays = self.all.iter().map(one).collect();
+            let bytes = match format {
+                Format::Npz => npz::write(&arrays)?,
+                Format::Safetensors => safetensors::write(&arrays, "")?,
+            };
+            files::replace(path, &bytes, |file| file)
+        };
+        write().map_err(Error::plain)
+    }
+
+    pub(super) fn array(shape: &[usize], values: Vec<f32>) -> std::result::Result<ArrayD<f32>, Diagnostic> {
+        let found = values.len();
+        ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|_| errors::not_one(shape, found))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&ArrayD<f32>> {
+        self.all.get(name)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut ArrayD<f32>> {
+        self.all.get_mut(name)
+    }
+
+    /// Adds an array; gives back the one that had its name.
+    pub fn insert(&mut self, name: impl Into<String>, array: ArrayD<f32>) -> Option<ArrayD<f32>> {
+        self.all.insert(name.into(), array)
+    }
+
+    /// In the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ArrayD<f32>)> {
+        self.all.iter().map(|(name, array)| (name.as_str(), array))
+    }
+
+    /// In the order of names.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut ArrayD<f32>)> {
+        self.all.iter_mut().map(|(name, array)| (name.as_str(), array))
+    }
+
+    /// Number of arrays.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}

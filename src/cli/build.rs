@@ -1,0 +1,148 @@
+//! `rnnc build`: an object file with a C interface.
+
+use super::errors;
+use super::help;
+use super::limits::FileLimits;
+use super::select::Selected;
+use super::session::{Failure, Session, complain};
+use crate::diag::Diagnostic;
+use crate::eqn::build::Options;
+use crate::eqn::{Graph, SourceKind};
+use crate::files;
+use crate::object::{self, Target, header};
+use crate::pipeline::objects::{Functions, object};
+use crate::weights::{Finder, npz, safetensors};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Function {
+    /// One step a call, from a state to the next
+    Step,
+    /// A whole sequence
+    Run,
+    /// A whole sequence and the gradients of all that goes in
+    Grad,
+}
+
+/// Make an object file of a cell, for programs in C, C++ or Rust
+///
+/// The file needs no other: no C library, no mathematics library, no allocation. Memory is the caller's, of sizes that the
+/// header says. Parameters are given by pointer, or are in the file (--weights).
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rnnc build mine.rnn --cell 'Mine(8, 16)' -o mine.o --header mine.h\n  rnnc build mine.rnn --cell 'Mine(8, 16)' -o a.o --functions step\n  rnnc build mine.rnn --cell 'Mine(8, 16)' -o b.o --target aarch64-linux"
+)]
+pub struct Build {
+    #[command(flatten)]
+    selected: Selected,
+    /// Where to write the object file
+    #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
+    output: PathBuf,
+    /// Where to write the C header
+    #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]
+    header: Option<PathBuf>,
+    /// What names of functions and structs begin with [default: the name of the output file]
+    #[arg(long, value_name = "NAME", help_heading = help::OUTPUT)]
+    name: Option<String>,
+    /// What the object has [default: run, and step if the cell can]
+    #[arg(long, value_enum, value_delimiter = ',', help_heading = help::OUTPUT)]
+    functions: Vec<Function>,
+    /// Arrays that become part of the object: an npz or safetensors file
+    #[arg(long, value_name = "FILE", help_heading = help::DATA)]
+    weights: Option<PathBuf>,
+    /// The machine: host, x86_64-linux, x86_64-macos, x86_64-windows, aarch64-linux, aarch64-macos, riscv64-linux
+    #[arg(long, default_value = "host", help_heading = help::MACHINE)]
+    target: String,
+    #[command(flatten)]
+    limits: FileLimits,
+}
+
+impl Build {
+    pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        let target = Target::named(&self.target)?;
+        let name = self.name()?;
+        let library = self.selected.library(session)?;
+        let built = self.selected.build(session, &library, Options::default())?;
+        let graph = built.graph();
+        let open = graph.dims();
+        if !open.is_empty() {
+            let names: Vec<String> = open.iter().map(|n| n.to_string()).collect();
+            return Err(errors::open_dimensions(&names).into());
+        }
+        let weights = match &self.weights {
+            Some(path) => Some(weights(path, graph, session)?),
+            None => None,
+        };
+        let options =
+            object::Options { name: &name, target, weights: weights.as_ref(), limits: session.limits };
+        let made = match self.functions() {
+            Some(functions) => object(graph, functions, &options)?,
+            None => match object(graph, Functions { step: true, run: true, grad: false }, &options) {
+                Ok(made) => made,
+                Err(why) if why.iter().all(|d| d.code == NO_STREAM) => {
+                    let reasons: Vec<&str> = why.iter().map(|d| d.message.as_str()).collect();
+                    complain(&format!("note: without `step`: {}\n", reasons.join("; ")));
+                    object(graph, Functions { run: true, ..Functions::default() }, &options)?
+                }
+                Err(why) => return Err(why.into()),
+            },
+        };
+        files::replace(&self.output, &made.bytes, |f| f)?;
+        if let Some(path) = &self.header {
+            files::replace(path, header::c(&made.interface).as_bytes(), |f| f)?;
+        }
+        Ok(())
+    }
+
+    fn functions(&self) -> Option<Functions> {
+        let has = |f: Function| self.functions.contains(&f);
+        (!self.functions.is_empty()).then(|| Functions {
+            step: has(Function::Step),
+            run: has(Function::Run),
+            grad: has(Function::Grad),
+        })
+    }
+
+    /// What names begin with.
+    fn name(&self) -> Result<String, Diagnostic> {
+        let stem = self.output.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+        let name = self.name.as_deref().unwrap_or(stem);
+        if object::is_name(name) { Ok(name.to_string()) } else { Err(object::errors::bad_name(name)) }
+    }
+}
+
+/// The code of a cell that cannot run step by step.
+const NO_STREAM: &str = "E0744";
+
+/// All parameters of a graph, from a file.
+fn weights(path: &Path, graph: &Graph, session: &Session) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
+    let file = path.display().to_string();
+    let bytes = files::read(path, session.limits.file)?;
+    let arrays = match path.extension().is_some_and(|e| e == "safetensors") {
+        true => safetensors::read(&file, &bytes)?.0,
+        false => npz::read_within(&file, &bytes, session.limits.unpacked)?,
+    };
+    let finder = Finder { file: &file, arrays: &arrays };
+    let (mut values, mut misfits) = (BTreeMap::new(), Vec::new());
+    for source in graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_))) {
+        let extents = source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());
+        match finder.required(&source.name, &extents.collect::<Vec<_>>()) {
+            Ok(array) => {
+                values.insert(source.name.to_string(), array.to_f32());
+            }
+            Err(misfit) => misfits.push(misfit),
+        }
+    }
+    if let Some(refusal) = finder.refusal(&misfits) {
+        return Err(refusal.into());
+    }
+    let known = |name: &String| values.contains_key(name);
+    let unread: Vec<String> = arrays.keys().filter(|name| !known(name)).cloned().collect();
+    if !unread.is_empty() {
+        let d = object::errors::unread_weights(&file, &unread);
+        return Err(d.into());
+    }
+    Ok(values)
+}

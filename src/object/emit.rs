@@ -1,0 +1,480 @@
+//! The object itself: kernels, the functions that drive them, parameters as data.
+//!
+//! In: [`Part`]s with their plans. Out: the bytes of a relocatable file, which needs no other: whatever its code refers to is
+//! in it, which is looked at when it is finished.
+
+use super::driver::{Bases, Callees, Driver};
+use super::errors;
+use super::functions;
+use super::interface::{Kind, Param, default, gradient_of, is_early, is_stepwise, stepwise_outputs};
+use super::plan::{Home, Plan, parts};
+use super::rows;
+use super::words::{Words, memory};
+use crate::codegen::ahead::Machine;
+use crate::codegen::helpers::Helper;
+use crate::diag::Diagnostic;
+use crate::loops::{InputKind, Program};
+use cranelift::prelude::*;
+use cranelift_codegen::Context;
+use cranelift_codegen::FinalizedRelocTarget;
+use cranelift_codegen::ir::{ExternalName, Function, UserFuncName};
+use cranelift_module::{DataDescription, DataId, FuncId, Linkage, Module, ModuleReloc};
+use cranelift_object::object::{Object as _, ObjectSymbol as _, read};
+use cranelift_object::{ObjectBuilder, ObjectModule};
+use std::collections::BTreeMap;
+
+/// A program of an object.
+pub struct Part {
+    pub kind: PartKind,
+    pub program: Program,
+    pub plan: Plan,
+    /// For each kernel and argument, the elements of a row that an id may reach.
+    pub limits: Vec<Vec<usize>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    Stream,
+    Whole(Kind),
+}
+
+impl PartKind {
+    fn word(self) -> &'static str {
+        match self {
+            PartKind::Stream => "step",
+            PartKind::Whole(kind) => kind.word(),
+        }
+    }
+}
+
+type Kernels = Vec<(FuncId, Option<DataId>)>;
+
+pub struct Emit<'a> {
+    module: ObjectModule,
+    machine: &'a Machine,
+    /// What all names begin with.
+    name: &'a str,
+    params: &'a [Param],
+    /// The parameters, if they are in the object.
+    data: Option<DataId>,
+    context: FunctionBuilderContext,
+    copy: FuncId,
+    fill: FuncId,
+    /// Functions that kernels call, as far as they are there, and the table that some of them read.
+    helpers: BTreeMap<Helper, FuncId>,
+    table: Option<DataId>,
+}
+
+fn broken(e: impl std::fmt::Display) -> Diagnostic {
+    errors::broken(&e.to_string())
+}
+
+impl<'a> Emit<'a> {
+    /// An object with nothing in it but the parameters, if they are given.
+    pub fn new(
+        machine: &'a Machine,
+        name: &'a str,
+        params: &'a [Param],
+        weights: Option<&[f32]>,
+    ) -> Result<Emit<'a>, Diagnostic> {
+        let libcalls = cranelift_module::default_libcall_names();
+        let builder = ObjectBuilder::new(machine.isa().clone(), name, libcalls).map_err(broken)?;
+        let mut module = ObjectModule::new(builder);
+        let config = machine.isa().frontend_config();
+        let mut declare = |what: &str, words: usize| {
+            let signature = rows::signature(config, words);
+            module.declare_function(&format!("{name}.{what}"), Linkage::Local, &signature).map_err(broken)
+        };
+        let (copy, fill) = (declare("copy", rows::COPY)?, declare("fill", rows::FILL)?);
+        let mut data = None;
+        if let Some(weights) = weights {
+            let id = module
+                .declare_data(&format!("{name}.weights"), Linkage::Local, false, false)
+                .map_err(broken)?;
+            let bytes: Vec<u8> = weights.iter().flat_map(|x| x.to_le_bytes()).collect();
+            define_data(&mut module, id, if bytes.is_empty() { vec![0; 4] } else { bytes }, 64)?;
+            data = Some(id);
+        }
+        let context = FunctionBuilderContext::new();
+        let mut emit = Emit {
+            module,
+            machine,
+            name,
+            params,
+            data,
+            context,
+            copy,
+            fill,
+            helpers: BTreeMap::new(),
+            table: None,
+        };
+        for (id, words, body) in [
+            (copy, rows::COPY, rows::copy as fn(&mut Function, &mut FunctionBuilderContext, _)),
+            (fill, rows::FILL, rows::fill as _),
+        ] {
+            let mut function = emit.function(id, rows::signature(config, words));
+            body(&mut function, &mut emit.context, config);
+            emit.define(id, function)?;
+        }
+        Ok(emit)
+    }
+
+    fn function(&self, id: FuncId, signature: Signature) -> Function {
+        Function::with_name_signature(UserFuncName::user(0, id.as_u32()), signature)
+    }
+
+    /// Compiles a function, unless it calls something that is not in the object.
+    fn define(&mut self, id: FuncId, function: Function) -> Result<(), Diagnostic> {
+        let mut context = Context::for_function(function);
+        let isa = self.machine.isa();
+        let failed = |e: &dyn std::fmt::Debug| errors::broken(&format!("{e:?}"));
+        context.compile(&**isa, &mut Default::default()).map_err(|e| failed(&e.inner))?;
+        let code = context.compiled_code().ok_or_else(|| errors::broken("no code came out"))?;
+        let mut relocs = Vec::new();
+        for reloc in code.buffer.relocs() {
+            match &reloc.target {
+                FinalizedRelocTarget::ExternalName(ExternalName::User(_)) | FinalizedRelocTarget::Func(_) => {
+                }
+                other => return Err(errors::broken(&format!("the code refers to {other:?}"))),
+            }
+            relocs.push(ModuleReloc::from_mach_reloc(reloc, &context.func, id));
+        }
+        let align = u64::from(code.buffer.alignment).max(16);
+        self.module.define_function_bytes(id, align, code.code_buffer(), &relocs).map_err(broken)
+    }
+
+    /// The kernels of a part, each with its constants.
+    fn kernels(&mut self, part: &Part) -> Result<Kernels, Diagnostic> {
+        let mut all = Vec::new();
+        let signature = self.machine.signature();
+        for (i, (kernel, limits)) in part.program.kernels.iter().zip(&part.limits).enumerate() {
+            let title = format!("{}.{}.{i}", self.name, part.kind.word());
+            let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
+            if let Some(bytes) = self.machine.wide(kernel) {
+                self.module.define_function_bytes(id, 64, &bytes, &[]).map_err(broken)?;
+                all.push((id, None));
+                continue;
+            }
+            let mut function = self.function(id, signature.clone());
+            let mut helpers = BTreeMap::new();
+            for helper in self.machine.helpers_of(kernel) {
+                let callee = self.helper(helper)?;
+                helpers.insert(helper, self.module.declare_func_in_func(callee, &mut function));
+            }
+            let constants = self.machine.define(kernel, limits, &helpers, &mut function, &mut self.context);
+            self.define(id, function)?;
+            let bytes: Vec<u8> = constants.iter().flatten().flat_map(|bits| bits.to_le_bytes()).collect();
+            let mut data = None;
+            if !bytes.is_empty() {
+                let constants = self
+                    .module
+                    .declare_data(&format!("{title}.constants"), Linkage::Local, false, false)
+                    .map_err(broken)?;
+                define_data(&mut self.module, constants, bytes, 16)?;
+                data = Some(constants);
+            }
+            all.push((id, data));
+        }
+        Ok(all)
+    }
+
+    /// A function that kernels call, defined when it is first wanted.
+    fn helper(&mut self, helper: Helper) -> Result<FuncId, Diagnostic> {
+        if let Some(id) = self.helpers.get(&helper) {
+            return Ok(*id);
+        }
+        if functions::reads_table(helper) && self.table.is_none() {
+            let title = format!("{}.two_over_pi", self.name);
+            let id = self.module.declare_data(&title, Linkage::Local, false, false).map_err(broken)?;
+            let bytes = functions::TWO_OVER_PI.iter().flat_map(|word| word.to_le_bytes()).collect();
+            define_data(&mut self.module, id, bytes, 16)?;
+            self.table = Some(id);
+        }
+        let signature = self.machine.helper_signature(helper);
+        let title = format!("{}.{}", self.name, helper.name());
+        let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
+        let mut function = self.function(id, signature);
+        let table = self.table.map(|data| self.module.declare_data_in_func(data, &mut function));
+        let config = self.machine.isa().frontend_config();
+        functions::define(helper, table, &mut function, &mut self.context, config);
+        self.define(id, function)?;
+        self.helpers.insert(helper, id);
+        Ok(id)
+    }
+
+    /// Adds the functions of a part.
+    pub fn part(&mut self, part: &Part) -> Result<(), Diagnostic> {
+        let kernels = self.kernels(part)?;
+        let params: Vec<Param> = self.params.to_vec();
+        match (part.kind, parts(&part.program)) {
+            (PartKind::Stream, Some((before, domain, body))) => {
+                let is_step = |i: &usize| is_stepwise(&part.program, domain, &part.program.inputs[*i]);
+                let is_early = |i: &usize| is_early(&part.program, domain, &part.program.inputs[*i]);
+                let inputs = || 0..part.program.inputs.len();
+                let early: Vec<usize> = inputs().filter(is_early).collect();
+                let given: Vec<usize> = inputs().filter(is_step).collect();
+                let outputs: Vec<usize> = stepwise_outputs(&part.program, domain).collect();
+                self.entry(part, &kernels, "init", 1 + early.len(), |d, args| {
+                    begin(d, domain, args, &early);
+                    d.number(false);
+                    d.stages(before);
+                })?;
+                self.entry(part, &kernels, "step", 1 + given.len() + outputs.len(), |d, args| {
+                    step(d, args, &given, &outputs, body);
+                })
+            }
+            (PartKind::Whole(kind), _) => {
+                let open = part.program.domains.iter().filter(|d| d.fixed().is_none()).count();
+                self.entry(part, &kernels, kind.word(), open + 3, |d, args| whole(d, args, open, &params))
+            }
+            _ => Err(errors::broken("a stream without a loop")),
+        }
+    }
+
+    /// One function of the interface. The words beside the parameters are handed to `body`; the first is the state of a
+    /// stream.
+    fn entry(
+        &mut self,
+        part: &Part,
+        kernels: &Kernels,
+        word: &str,
+        words: usize,
+        body: impl FnOnce(&mut Driver, &[Value]),
+    ) -> Result<(), Diagnostic> {
+        let is_stream = part.kind == PartKind::Stream;
+        let given = usize::from(self.data.is_none());
+        let config = self.machine.isa().frontend_config();
+        let signature = rows::signature(config, words + given);
+        let title = format!("{}_{word}", self.name);
+        let id = self.module.declare_function(&title, Linkage::Export, &signature).map_err(broken)?;
+        let mut function = self.function(id, signature);
+        let callees = self.callees(kernels, &mut function);
+        let data = self.data.map(|data| self.module.declare_data_in_func(data, &mut function));
+        let mut w = Words::begin(&mut function, &mut self.context, config);
+        let mut args = w.args();
+        let weights = match data {
+            Some(data) => w.b.ins().symbol_value(types::I64, data),
+            None => args.remove(usize::from(is_stream)),
+        };
+        let steps = fixed_steps(&mut w, &part.program);
+        let (mut kept, mut work) = (None, None);
+        if is_stream && let Some(state) = args.first() {
+            kept = Some(*state);
+            let begin = part.plan.kept.next_multiple_of(super::plan::LINE);
+            work = Some(w.plus(*state, begin as i64 * 4));
+        }
+        let given = vec![None; part.program.inputs.len()];
+        let bases = Bases { weights, kept, work, steps, given };
+        let mut driver = Driver::new(w, &part.program, &part.plan, callees, bases);
+        body(&mut driver, &args);
+        driver.w.end();
+        self.define(id, function)
+    }
+
+    fn callees(&mut self, kernels: &Kernels, function: &mut Function) -> Callees {
+        let copy = self.module.declare_func_in_func(self.copy, function);
+        let fill = self.module.declare_func_in_func(self.fill, function);
+        let mut declare = |(id, data): &(FuncId, Option<DataId>)| {
+            let kernel = self.module.declare_func_in_func(*id, function);
+            (kernel, data.map(|data| self.module.declare_data_in_func(data, function)))
+        };
+        Callees { kernels: kernels.iter().map(&mut declare).collect(), copy, fill }
+    }
+
+    /// The function that computes what follows from parameters, for all parts.
+    pub fn prepare(&mut self, all: &[Part]) -> Result<(), Diagnostic> {
+        let config = self.machine.isa().frontend_config();
+        let mut ids = Vec::new();
+        for part in all {
+            let kernels = self.kernels_again(part)?;
+            let signature = rows::signature(config, 1);
+            let title = format!("{}.{}.prepare", self.name, part.kind.word());
+            let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
+            ids.push(id);
+            let mut function = self.function(id, signature);
+            let callees = self.callees(&kernels, &mut function);
+            let mut w = Words::begin(&mut function, &mut self.context, config);
+            let weights = w.args()[0];
+            let steps = fixed_steps(&mut w, &part.program);
+            let given = part.program.inputs.iter().map(|input| {
+                let at = self.params.iter().find(|p| *p.name == *input.name)?.at;
+                Some(w.plus(weights, at as i64 * 4))
+            });
+            let given = given.collect();
+            let bases = Bases { weights, kept: None, work: None, steps, given };
+            let mut driver = Driver::new(w, &part.program, &part.plan, callees, bases);
+            driver.prepare();
+            driver.w.end();
+            self.define(id, function)?;
+        }
+        let signature = rows::signature(config, 1);
+        let title = format!("{}_prepare", self.name);
+        let id = self.module.declare_function(&title, Linkage::Export, &signature).map_err(broken)?;
+        let mut function = self.function(id, signature);
+        let callees: Vec<_> =
+            ids.iter().map(|id| self.module.declare_func_in_func(*id, &mut function)).collect();
+        let mut w = Words::begin(&mut function, &mut self.context, config);
+        let weights = w.args()[0];
+        for callee in callees {
+            w.b.ins().call(callee, &[weights]);
+        }
+        w.end();
+        self.define(id, function)
+    }
+
+    /// Kernels that are defined already, found by their names.
+    fn kernels_again(&mut self, part: &Part) -> Result<Kernels, Diagnostic> {
+        let mut all = Vec::new();
+        for i in 0..part.program.kernels.len() {
+            let title = format!("{}.{}.{i}", self.name, part.kind.word());
+            let found = |name: &str| self.module.get_name(name);
+            let Some(cranelift_module::FuncOrDataId::Func(id)) = found(&title) else {
+                return Err(errors::broken("a kernel is missing"));
+            };
+            let data = match found(&format!("{title}.constants")) {
+                Some(cranelift_module::FuncOrDataId::Data(data)) => Some(data),
+                _ => None,
+            };
+            all.push((id, data));
+        }
+        Ok(all)
+    }
+
+    /// The bytes of the file.
+    pub fn finish(self) -> Result<Vec<u8>, Diagnostic> {
+        let bytes = self.module.finish().emit().map_err(broken)?;
+        let missing = undefined(&bytes).map_err(|e| errors::broken(&e))?;
+        match missing.first() {
+            Some(symbol) => Err(errors::broken(&format!("`{symbol}` is not in it"))),
+            None => Ok(bytes),
+        }
+    }
+}
+
+/// Symbols of an object that something else would have to define.
+pub fn undefined(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let file = read::File::parse(bytes).map_err(|e| e.to_string())?;
+    let names = file.symbols().filter(|s| s.is_undefined()).filter_map(|s| s.name().ok());
+    Ok(names.filter(|name| !name.is_empty()).map(str::to_string).collect())
+}
+
+fn define_data(module: &mut ObjectModule, id: DataId, bytes: Vec<u8>, align: u64) -> Result<(), Diagnostic> {
+    let mut data = DataDescription::new();
+    data.define(bytes.into_boxed_slice());
+    data.set_align(align);
+    module.define_data(id, &data).map_err(broken)
+}
+
+/// Steps of the domains whose number is fixed; 1 of others.
+fn fixed_steps(w: &mut Words, program: &Program) -> Vec<Value> {
+    program.domains.iter().map(|d| w.word(d.fixed().map_or(1, i64::from))).collect()
+}
+
+/// A stream's first state: counters and initial values.
+fn begin(d: &mut Driver, domain: crate::eqn::DomainId, args: &[Value], early: &[usize]) {
+    if let (Some(counter), Some(kept)) = (d.plan.counter, d.bases.kept) {
+        let at = d.w.plus(kept, counter as i64 * 4);
+        let zero = d.w.b.ins().iconst(types::I32, 0);
+        d.w.b.ins().store(memory(), zero, at, 0);
+    }
+    let program = d.program;
+    let mut given = args.iter().skip(1);
+    for (i, input) in program.inputs.iter().enumerate() {
+        if matches!(input.kind, InputKind::Param(_)) || is_stepwise(program, domain, input) {
+            continue;
+        }
+        let width = input.shape.iter().product();
+        match (default(program, input), early.contains(&i)) {
+            (Some(value), _) => d.fill_input(&input.at, width, value),
+            (None, true) => {
+                if let Some(array) = given.next() {
+                    d.copy_in(*array, &input.at, width);
+                }
+            }
+            (None, false) => {}
+        }
+    }
+}
+
+/// Everything of one step.
+fn step(d: &mut Driver, args: &[Value], given: &[usize], outputs: &[usize], body: &[crate::loops::Stage]) {
+    let program = d.program;
+    let arrays = args.get(1..).unwrap_or(&[]);
+    for (i, array) in given.iter().zip(arrays) {
+        d.bases.given[*i] = Some(*array);
+    }
+    for (i, array) in given.iter().zip(arrays) {
+        let input = &program.inputs[*i];
+        if d.plan.buffers[input.at.buffer.index()] != Home::Given(*i) {
+            d.copy_in(*array, &input.at, input.shape.iter().product());
+        }
+    }
+    d.number(true);
+    d.stages(body);
+    for (i, array) in outputs.iter().zip(arrays.get(given.len()..).unwrap_or(&[])) {
+        let out = &program.outputs[*i];
+        d.unless_null(*array, |d| d.copy_out(&out.at, *array, out.shape.iter().product()));
+    }
+    d.slide();
+}
+
+/// Everything of a whole sequence: the numbers of steps, inputs, outputs, workspace.
+fn whole(d: &mut Driver, args: &[Value], open: usize, params: &[Param]) {
+    let program = d.program;
+    let (steps, rest) = args.split_at(open.min(args.len()));
+    let [inputs, outputs, work] = rest[..] else { return };
+    d.bases.work = Some(work);
+    let domains = (0..program.domains.len()).filter(|i| program.domains[*i].fixed().is_none());
+    for (domain, count) in domains.zip(steps) {
+        d.bases.steps[domain] = *count;
+    }
+    let mut k = 0;
+    for (i, input) in program.inputs.iter().enumerate() {
+        if matches!(input.kind, InputKind::Param(_)) {
+            continue;
+        }
+        let array = d.w.b.ins().load(types::I64, memory(), inputs, 8 * k);
+        k += 1;
+        if d.plan.buffers[input.at.buffer.index()] == Home::Given(i) {
+            d.bases.given[i] = Some(array);
+            continue;
+        }
+        let width = input.shape.iter().product();
+        match default(program, input) {
+            Some(value) => d.either_null(
+                array,
+                |d| d.fill_input(&input.at, width, value),
+                |d| d.copy_in(array, &input.at, width),
+            ),
+            None => d.copy_in(array, &input.at, width),
+        }
+    }
+    d.number(false);
+    d.stages(&program.stages);
+    let is_gradient = |name: &str| gradient_of(params, name);
+    let mut k = 0;
+    let mut gradients = Vec::new();
+    let has_gradients = program.inputs.iter().any(|i| i.kind == InputKind::Cotangent);
+    for out in &program.outputs {
+        let width: usize = out.shape.iter().product();
+        if let (Some(param), true) = (is_gradient(&out.name), has_gradients) {
+            gradients.push((param.at, out, width));
+            continue;
+        }
+        let array = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
+        k += 1;
+        d.unless_null(array, |d| d.copy_out(&out.at, array, width));
+    }
+    if has_gradients && !params.is_empty() {
+        let all = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
+        d.unless_null(all, |d| {
+            for param in params.iter().filter(|p| !gradients.iter().any(|(at, ..)| *at == p.at)) {
+                d.zeros(all, param.at, param.len());
+            }
+            for (at, out, width) in gradients {
+                let to = d.w.plus(all, at as i64 * 4);
+                d.copy_out(&out.at, to, width);
+            }
+        });
+    }
+}

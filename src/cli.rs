@@ -17,11 +17,14 @@ mod doc;
 mod errors;
 mod eval;
 mod explain;
+mod export;
 mod flow;
 mod fmt;
+mod foreign;
 mod generate;
 mod grad;
 mod help;
+mod import;
 mod limits;
 mod look;
 mod lsp;
@@ -84,6 +87,8 @@ enum Command {
     Look(look::LookCommand),
     Generate(generate::Generate),
     Report(report::Report),
+    Import(import::Import),
+    Export(export::Export),
     Lsp(lsp::Lsp),
     New(new::New),
     Completions(completions::Completions),
@@ -109,6 +114,8 @@ impl Command {
             Command::Look(c) => c.run(session),
             Command::Generate(c) => c.run(session),
             Command::Report(c) => c.run(session),
+            Command::Import(c) => c.run(session),
+            Command::Export(c) => c.run(session),
             Command::Lsp(c) => c.run(session),
             Command::New(c) => c.run(session),
             Command::Completions(c) => c.run(session),

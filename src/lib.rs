@@ -30,11 +30,8 @@ pub mod grad;
 pub mod limits;
 pub mod loops;
 pub mod lsp;
-<<<<<<< HEAD
-pub mod onnx;
-=======
 pub mod object;
->>>>>>> main
+pub mod onnx;
 pub mod pipeline;
 pub mod resolve;
 pub mod runtime;

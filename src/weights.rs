@@ -1,17 +1,25 @@
-//! Named arrays in files: npz and safetensors, read from bytes and written to bytes.
+//! Named arrays in files, read from bytes: npz, safetensors, what PyTorch, ONNX and amplifier models store ([`formats`]). Written
+//! are npz and safetensors. [`arranged`] makes a cell's arrays of another library's, and the other way round.
 //!
 //! In: the bytes of a file, or arrays. Out: [`Arrays`], or bytes. Files themselves
 //! are the business of `cli`. Invariant: nothing here allocates more than the bytes that
 //! were really there ask for, nor more than a bound the caller gives; a damaged file gives a diagnostic.
 
+pub mod arranged;
+pub mod elements;
 pub mod errors;
 pub mod find;
+pub mod formats;
+pub mod json;
 pub mod npz;
+pub mod onnx;
 pub mod safetensors;
+pub mod torch;
 pub mod trees;
 
 pub use find::{Finder, Misfit, What};
 
+use crate::diag::Diagnostic;
 use std::collections::BTreeMap;
 
 /// Elements of one of the accepted types, row-major.
@@ -35,6 +43,19 @@ impl Data {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Some elements; none if there are not that many.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Data {
+        fn cut<T: Clone>(v: &[T], range: std::ops::Range<usize>) -> Vec<T> {
+            v.get(range).unwrap_or_default().to_vec()
+        }
+        match self {
+            Data::F32(v) => Data::F32(cut(v, range)),
+            Data::F64(v) => Data::F64(cut(v, range)),
+            Data::I32(v) => Data::I32(cut(v, range)),
+            Data::I64(v) => Data::I64(cut(v, range)),
+        }
     }
 }
 
@@ -79,6 +100,28 @@ impl Array {
 
 /// Arrays by name, in the order of names.
 pub type Arrays = BTreeMap<String, Array>;
+
+/// What the arrays of one file may still take in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget<'f> {
+    file: &'f str,
+    most: u64,
+    left: u64,
+}
+
+impl<'f> Budget<'f> {
+    pub fn new(file: &'f str, most: u64) -> Budget<'f> {
+        Budget { file, most, left: most }
+    }
+
+    /// Called before the memory is taken.
+    pub fn take(&mut self, bytes: u64) -> Result<(), Diagnostic> {
+        let used = self.most - self.left;
+        let too_large = || errors::too_large(self.file, used.saturating_add(bytes), self.most);
+        self.left = self.left.checked_sub(bytes).ok_or_else(too_large)?;
+        Ok(())
+    }
+}
 
 /// The number of elements, unless it does not fit.
 pub fn count(shape: &[usize]) -> Option<usize> {

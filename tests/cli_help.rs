@@ -7,7 +7,7 @@ mod cli_support;
 
 use clap::Command;
 use cli_support::Place;
-use rnnc::weights::{Array, Arrays, npz};
+use rnnc::weights::{Array, Arrays, npz, safetensors};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -22,10 +22,26 @@ fn needed(command: &str, place: &Place) {
         _ => &[],
     };
     commands.iter().for_each(|line| run(place, line, 0));
+    if matches!(command, "import" | "export") {
+        let files = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights/");
+        place.write("net.pt", std::fs::read(format!("{files}net.pt")).expect("a file"));
+        let rnn = "model Net(I = 4, H = 5, O = 3) {\n  in x : seq<n> of [I]\n  rnn = LSTM(I, H)(x)\n  \
+                   y = Dense(H, O)(rnn)\n  out y\n}\n";
+        place.write("net.rnn", rnn);
+    }
+    if command == "export" {
+        run(place, "rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors", 0);
+    }
     if command == "run" {
         let x = Array::f32(vec![5, 2, 8], (0..80).map(|k| (k as f32 / 10.0).sin()).collect());
         let arrays = Arrays::from([("x".to_string(), x)]);
         place.write("in.npz", npz::write(&arrays).expect("an archive"));
+        let of = |name: &str, shape: &[usize]| {
+            (name.to_string(), Array::f32(shape.to_vec(), vec![0.1; shape.iter().product()]))
+        };
+        let (w, u, b) = (&[16, 8], &[16, 16], &[16]);
+        let params = [of("W_z", w), of("W_n", w), of("U_z", u), of("U_n", u), of("b_z", b), of("b_n", b)];
+        place.write("w.safetensors", safetensors::write(&Arrays::from(params), "").expect("a file"));
     }
 }
 

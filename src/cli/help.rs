@@ -12,11 +12,12 @@ pub const MACHINE: &str = "Machine";
 pub const OUTPUT: &str = "Output";
 
 /// Commands by what they are for; others stand behind them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Write", &["new", "check", "fmt", "test", "lsp", "explain"]),
     ("Read what is derived", &["grad", "show", "flow", "doc"]),
     ("Run and measure", &["run", "bench", "build"]),
     ("Train", &["train", "eval", "look", "generate", "report"]),
+    ("Weights of other tools", &["import", "export"]),
 ];
 const OTHERS: &str = "Further";
 

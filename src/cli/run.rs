@@ -4,6 +4,7 @@ use super::arrays;
 use super::compile::{Compiler, Instructions};
 use super::errors::{self, NOT_FINITE};
 use super::files;
+use super::foreign::Foreign;
 use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
@@ -17,7 +18,7 @@ use crate::sanitize::{self, Digits, Fault, Verdict};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;
 use crate::train::draw;
-use crate::weights::{Array, Arrays, Finder, npz};
+use crate::weights::{self, Array, Arrays, Finder, npz};
 use crate::{grad, runtime};
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 /// NAME_adj of outputs that the file gives.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --f64\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --sanitize"
+    after_help = "Examples:\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --f64\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --out out.npz --seed 1 --grad --sanitize\n  rnnc run mine.rnn --cell 'Mine(8, 16)' --in in.npz --params w.safetensors --out out.npz"
 )]
 pub struct Run {
     #[command(flatten)]
@@ -38,6 +39,11 @@ pub struct Run {
     /// The arrays to read
     #[arg(long = "in", value_name = "NPZ", help_heading = help::DATA)]
     input: PathBuf,
+    /// A file of parameters, in place of those in the other file: safetensors, npz, PyTorch, ONNX, JSON
+    #[arg(long, value_name = "FILE", help_heading = help::DATA)]
+    params: Option<PathBuf>,
+    #[command(flatten)]
+    foreign: Foreign,
     /// Where to write the results
     #[arg(long = "out", value_name = "NPZ", help_heading = help::OUTPUT)]
     output: PathBuf,
@@ -72,13 +78,20 @@ impl Run {
         self.limits.hold(session);
         let compiler = Compiler::new(session, self.instructions)?;
         let file = self.input.display().to_string();
-        let given = npz::read_within(
+        let mut given = npz::read_within(
             &file,
             &files::read(&self.input, session.limits.file)?,
             session.limits.unpacked,
         )?;
-        let finder = Finder { file: &file, arrays: &given };
         let library = self.selected.library(session)?;
+        if let Some(path) = &self.params {
+            let params = self.foreign.params(session, &library, &self.selected, path)?;
+            if let Some(twice) = params.keys().find(|name| given.contains_key(*name)) {
+                return Err(weights::errors::given_twice(twice, &file, &path.display().to_string()).into());
+            }
+            given.extend(params);
+        }
+        let finder = Finder { file: &file, arrays: &given };
         let starts = given.keys().filter(|n| n.ends_with('0')).cloned().collect();
         let options = Options { given: starts, ..Options::default() };
         let built = self.selected.build(session, &library, options)?;

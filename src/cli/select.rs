@@ -3,7 +3,7 @@
 use super::session::{Failure, Session};
 use super::{errors, help};
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::build::{self, Model, Options};
+use crate::eqn::build::{self, Arranged, ForeignNames, Model, Options, Program};
 use crate::eqn::{Graph, print};
 use crate::resolve::Library;
 use crate::resolve::text::{group_count, pick};
@@ -108,6 +108,34 @@ fn unread(library: &Library, recipe: &ast::Expr, options: &Options, graph: &Grap
 }
 
 impl Selected {
+    /// Whether a program is named at all.
+    pub fn is_given(&self) -> bool {
+        self.file.is_some() || self.cell.is_some() || self.model.is_some()
+    }
+
+    /// The program's parameters as a foreign file has them.
+    pub fn arrange(
+        &self,
+        session: &mut Session,
+        library: &Library,
+        foreign: &ForeignNames,
+    ) -> Result<Arranged, Failure> {
+        let settings = Settings::parse(session, &self.settings)?;
+        settings.no_train()?;
+        let options = Options { statics: settings.statics, ..Options::default() };
+        let (arranged, diagnostics) = match self.cell.as_deref() {
+            Some(cell) => {
+                let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;
+                build::arrange_all(library, Program::Recipe(&recipe), foreign, &options)
+            }
+            None => {
+                let name = model_name(library, self.file.as_deref(), self.model.as_deref())?;
+                build::arrange_all(library, Program::Model(&name), foreign, &options)
+            }
+        };
+        session.accept(arranged, diagnostics)
+    }
+
     /// The name a recipe begins with, if it begins with one.
     pub fn callee(&self, session: &mut Session, cell: &str) -> Result<Option<String>, Failure> {
         let recipe = parsed(session, "--cell", cell, syntax::parse_recipe)?;

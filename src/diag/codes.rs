@@ -11,6 +11,7 @@ pub mod shapes;
 pub mod syntax;
 pub mod testing;
 pub mod training;
+pub mod weights;
 
 use examples::Illustration;
 
@@ -52,7 +53,7 @@ macro_rules! rooms {
 }
 
 /// In the order of their numbers.
-pub const ROOMS: [Room; 10] = rooms! {
+pub const ROOMS: [Room; 11] = rooms! {
     syntax "Syntax",
     names "Names and kinds",
     shapes "Shapes",
@@ -60,6 +61,7 @@ pub const ROOMS: [Room; 10] = rooms! {
     gradients "Gradients",
     backend "What a back end cannot do",
     arrays "Arrays, files and commands",
+    weights "Weights of other tools",
     training "Training",
     limits "Limits",
     testing "Tests and checks",

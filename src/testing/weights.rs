@@ -7,16 +7,17 @@
 
 use super::errors;
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::build::{self, Arrangement, Line, Term};
+use crate::eqn::build::{self, Arrangement};
 use crate::eqn::eval::{Batch, Evaluator};
-use crate::eqn::{DomainKind, Graph, Level, NodeId, Op, SourceKind};
+use crate::eqn::{DomainKind, Graph, Level, SourceKind};
 use crate::pipeline;
 use crate::resolve::Library;
 use crate::shape::Bindings;
 use crate::source::Span;
 use crate::syntax::ast::{Check, ExprKind, Ident, Setting};
+use crate::weights::arranged::{Importer, Wrong, index};
 use crate::weights::{Array, Arrays, Finder};
-use ndarray::{ArrayD, Axis, IxDyn, Slice};
+use ndarray::{ArrayD, IxDyn};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nothing else is said: both sides start from the same f32 numbers.
@@ -68,7 +69,7 @@ struct Settings<'s> {
     /// What the file calls our arrays.
     names: BTreeMap<&'s str, (&'s str, Span)>,
     /// What stands for words in braces.
-    numbers: BTreeMap<&'s str, i64>,
+    numbers: BTreeMap<String, i64>,
 }
 
 impl<'s> Settings<'s> {
@@ -88,7 +89,7 @@ impl<'s> Settings<'s> {
                     settings.names.insert(own, (foreign, name.span));
                 }
                 (word, ExprKind::Number(n, _)) if n.fract() == 0.0 && *n >= 0.0 && word != "file" => {
-                    settings.numbers.insert(word, *n as i64);
+                    settings.numbers.insert(word.to_string(), *n as i64);
                 }
                 (wrong, _) => return Err(vec![errors::weights_setting(wrong, value.span)]),
             }
@@ -98,23 +99,7 @@ impl<'s> Settings<'s> {
         }
         Ok(settings)
     }
-
-    /// A foreign name with numbers for its words in braces; 0 if none is set.
-    fn foreign(&self, name: &str) -> String {
-        let mut out = String::new();
-        let mut rest = name;
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((word, behind)) = after.split_once('}') else { break };
-            out += before;
-            out += &self.numbers.get(word).copied().unwrap_or(0).to_string();
-            rest = behind;
-        }
-        out + rest
-    }
 }
-
-/// Where an element lies: the number of a source and of its element, row by row.
-type Place = (usize, usize);
 
 struct Import<'a> {
     finder: Finder<'a>,
@@ -143,98 +128,35 @@ impl Import<'_> {
 
     /// Our parameters, from the foreign arrays.
     fn parameters(&self, arranged: &Arrangement) -> Fallible<BTreeMap<String, ArrayD<f64>>> {
-        let (mut values, mut wrong) = (BTreeMap::new(), Vec::new());
-        let mut read: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+        let none = Bindings::new();
+        let mut importer = Importer::new(self.finder, &arranged.values, &none);
+        let mut wrong = Vec::new();
         for line in &arranged.lines {
-            match self.line(&arranged.values, line, &mut read) {
-                Ok(line) => values.extend(line),
-                Err(d) => wrong.push(d),
+            let mut line = line.clone();
+            for term in &mut line.terms {
+                term.name = build::with_numbers(&term.name, &self.settings.numbers);
+            }
+            if let Err(found) = importer.line(&line) {
+                wrong.extend(found.iter().map(|(wrong, at)| self.refusal(wrong, *at)));
             }
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        for (name, elements) in &read {
-            if let Some(first) = elements.iter().position(|is_read| !is_read) {
-                let shape = self.finder.arrays.get(name).map_or(&[][..], |a| &a.shape);
-                wrong.push(errors::weights_unread(name, self.finder.file, &index(shape, first), self.at));
-            }
-        }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let mut params = BTreeMap::new();
-        for (s, source) in arranged.values.sources.iter().enumerate() {
-            let shape = extents(source.shape.iter().map(|d| d.as_constant()));
-            let count = shape.iter().product();
-            let elements: Option<Vec<f64>> = (0..count).map(|e| values.get(&(s, e)).copied()).collect();
-            let array = elements.and_then(|e| ArrayD::from_shape_vec(IxDyn(&shape), e).ok());
-            if let (SourceKind::Param(_), Some(array)) = (&source.kind, array) {
-                params.insert(source.name.to_string(), array);
-            }
-        }
-        Ok(params)
+        wrong.extend(importer.half_read().iter().map(|half| self.refusal(half, self.at)));
+        if wrong.is_empty() { Ok(importer.finish()) } else { Err(wrong) }
     }
 
-    /// The elements that one line determines.
-    fn line(
-        &self,
-        graph: &Graph,
-        line: &Line,
-        read: &mut BTreeMap<String, Vec<bool>>,
-    ) -> Result<Vec<(Place, f64)>, Diagnostic> {
-        let Some(ours) = places(graph, line.value) else {
-            return Err(errors::evaluation("a line of the layout computes", line.span));
-        };
-        let mut sum = vec![0.0; ours.len()];
-        for term in &line.terms {
-            for (total, x) in sum.iter_mut().zip(self.term(term, ours.shape(), read)?) {
-                *total += x;
+    fn refusal(&self, wrong: &Wrong, at: Span) -> Diagnostic {
+        let file = self.finder.file;
+        match wrong {
+            Wrong::Misfit(misfit) => self.finder.refusal_of(misfit).at(at, "this array"),
+            Wrong::NoArrangement => errors::evaluation("a line of the layout computes", at),
+            Wrong::NotZero { array, place, value } => {
+                crate::weights::errors::not_zero(file, array, place, *value).at(at, "zero, says this line")
             }
+            Wrong::Unread { array, place } => errors::weights_unread(array, file, place, at),
         }
-        Ok(ours.iter().copied().zip(sum).collect())
-    }
-
-    /// The elements of a foreign array, or of rows of it, for a value of this shape.
-    fn term(
-        &self,
-        term: &Term,
-        wanted: &[usize],
-        read: &mut BTreeMap<String, Vec<bool>>,
-    ) -> Result<Vec<f64>, Diagnostic> {
-        let name = self.settings.foreign(&term.name);
-        let shown = crate::weights::show(wanted);
-        let Some(array) = self.finder.arrays.get(&name) else {
-            return Err(self
-                .finder
-                .refusal_of(&self.finder.missing(&name, &shown))
-                .at(term.span, "this array"));
-        };
-        let all = squeezed(array, wanted.len());
-        let rows = match &term.rows {
-            None => 0..all.first().copied().unwrap_or(1),
-            Some((lo, hi)) => {
-                let [lo, hi] = [lo, hi].map(|d| d.as_constant().and_then(|n| usize::try_from(n).ok()));
-                lo.unwrap_or(0).saturating_sub(1)..hi.unwrap_or(0)
-            }
-        };
-        let size: usize = all.get(1..).unwrap_or_default().iter().product();
-        let inner = wanted.get(1..).unwrap_or_default();
-        let fits = all.get(1..).unwrap_or_default() == inner
-            && rows.len() == wanted.first().copied().unwrap_or(1)
-            && rows.end <= all.first().copied().unwrap_or(1);
-        if !fits {
-            let wanted = match &term.rows {
-                None => shown,
-                Some(_) => format!("{shown} in rows {}..{}", rows.start + 1, rows.end),
-            };
-            let misfit = self.finder.misshaped(&name, &wanted, &array.shape);
-            return Err(self.finder.refusal_of(&misfit).at(term.span, "this array"));
-        }
-        let elements = rows.start * size..rows.end * size;
-        let seen = read.entry(name).or_insert_with(|| vec![false; array.data.len()]);
-        seen.iter_mut().take(elements.end).skip(elements.start).for_each(|s| *s = true);
-        Ok(array.to_f64().get(elements).unwrap_or_default().to_vec())
     }
 
     /// What the file calls an array of ours.
@@ -335,48 +257,9 @@ impl Import<'_> {
     }
 }
 
-/// For each element of a value that arranges sources, where it lies.
-fn places(graph: &Graph, id: NodeId) -> Option<ArrayD<Place>> {
-    let shape = extents(graph.shape(id).iter().map(|d| d.as_constant()));
-    match &graph.node(id).op {
-        Op::Source(s) => {
-            let count = shape.iter().product::<usize>();
-            let all = (0..count).map(|e| (s.index(), e)).collect();
-            ArrayD::from_shape_vec(IxDyn(&shape), all).ok()
-        }
-        Op::Concat(parts) => {
-            let parts = parts.iter().map(|p| places(graph, *p)).collect::<Option<Vec<_>>>()?;
-            let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
-            ndarray::concatenate(Axis(0), &views).ok()
-        }
-        Op::Slice { arg, start } => {
-            let whole = places(graph, *arg)?;
-            let start = usize::try_from(start.as_constant()?).ok()?;
-            let end = start.checked_add(*shape.first()?)?;
-            if end > *whole.shape().first()? {
-                return None;
-            }
-            Some(whole.slice_axis(Axis(0), Slice::from(start..end)).to_owned())
-        }
-        Op::Transpose(arg) => Some(places(graph, *arg)?.reversed_axes().as_standard_layout().to_owned()),
-        Op::Reshape(arg) => {
-            let all: Vec<Place> = places(graph, *arg)?.iter().copied().collect();
-            ArrayD::from_shape_vec(IxDyn(&shape), all).ok()
-        }
-        _ => None,
-    }
-}
-
 /// Extents as numbers; what is none is 0.
 fn extents(dims: impl Iterator<Item = Option<i64>>) -> Vec<usize> {
     dims.map(|d| d.and_then(|n| usize::try_from(n).ok()).unwrap_or(0)).collect()
-}
-
-/// The extents of an array without leading ones that are too many for this rank.
-fn squeezed(array: &Array, rank: usize) -> Vec<usize> {
-    let more = array.shape.len().saturating_sub(rank);
-    let ones = array.shape.iter().take(more).take_while(|n| **n == 1).count();
-    array.shape.iter().skip(ones).copied().collect()
 }
 
 /// An array with `leading` extents before those of one value; further extents of 1 among them fall away. Which of
@@ -392,15 +275,4 @@ fn fitted(array: &Array, own: &[usize], leading: usize, size: Option<usize>) -> 
     (before.len() == leading).then_some(())?;
     before.extend(own);
     ArrayD::from_shape_vec(IxDyn(&before), array.to_f64()).ok()
-}
-
-/// `[2, 1]`: where an element stands, from 1.
-fn index(shape: &[usize], mut element: usize) -> String {
-    let mut places = Vec::new();
-    for n in shape.iter().rev() {
-        places.push((element % n.max(&1) + 1).to_string());
-        element /= n.max(&1);
-    }
-    places.reverse();
-    format!("[{}]", places.join(", "))
 }

@@ -3,6 +3,7 @@
 //! In: bytes. Out: [`Arrays`]. The header of an array is checked against the bytes that follow it
 //! before anything is allocated, so a lying header costs nothing.
 
+use super::elements::{Element, Order};
 use super::{Array, Arrays, Data, count, errors};
 use crate::diag::Diagnostic;
 use crate::limits::Limits;
@@ -66,60 +67,30 @@ struct Npy {
     shape: Vec<usize>,
     /// The product of `shape`.
     elements: usize,
-    kind: Kind,
+    kind: Element,
+    order: Order,
     fortran: bool,
 }
 
-/// The element types that are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    F4,
-    F8,
-    I1,
-    I2,
-    I4,
-    I8,
-    U1,
-    U2,
-    U4,
-    U8,
-}
-
-impl Kind {
-    /// Little-endian, or of one byte.
-    fn parse(descr: &str) -> Option<Kind> {
-        Some(match descr.strip_prefix(['<', '|', '='])? {
-            "f4" => Kind::F4,
-            "f8" => Kind::F8,
-            "i1" => Kind::I1,
-            "i2" => Kind::I2,
-            "i4" => Kind::I4,
-            "i8" => Kind::I8,
-            "u1" | "b1" => Kind::U1,
-            "u2" => Kind::U2,
-            "u4" => Kind::U4,
-            "u8" => Kind::U8,
-            _ => return None,
-        })
-    }
-
-    /// Bytes of an element in the file.
-    fn packed(self) -> usize {
-        match self {
-            Kind::I1 | Kind::U1 => 1,
-            Kind::I2 | Kind::U2 => 2,
-            Kind::F4 | Kind::I4 | Kind::U4 => 4,
-            Kind::F8 | Kind::I8 | Kind::U8 => 8,
-        }
-    }
-
-    /// Bytes of an element in [`Data`].
-    fn width(self) -> u64 {
-        match self {
-            Kind::F4 | Kind::I1 | Kind::I2 | Kind::I4 | Kind::U1 | Kind::U2 => 4,
-            Kind::F8 | Kind::I8 | Kind::U4 | Kind::U8 => 8,
-        }
-    }
+/// `<f4`, `|b1`, `>f8`: the type of elements, and the order of their bytes.
+fn element(descr: &str) -> Option<(Element, Order)> {
+    let order = if descr.starts_with('>') { Order::Big } else { Order::Little };
+    let element = match descr.strip_prefix(['<', '|', '=', '>'])? {
+        "f2" => Element::F16,
+        "f4" => Element::F32,
+        "f8" => Element::F64,
+        "i1" => Element::I8,
+        "i2" => Element::I16,
+        "i4" => Element::I32,
+        "i8" => Element::I64,
+        "u1" => Element::U8,
+        "u2" => Element::U16,
+        "u4" => Element::U32,
+        "u8" => Element::U64,
+        "b1" => Element::Bool,
+        _ => return None,
+    };
+    Some((element, order))
 }
 
 /// What a npy array is, and its elements as they lie there: as many as its shape asks for.
@@ -138,7 +109,8 @@ fn header<'b>(file: &str, name: &str, bytes: &'b [u8]) -> Result<(Npy, &'b [u8])
     let header = std::str::from_utf8(header).map_err(|_| damaged("its header is no text"))?;
     let header = Header::parse(header).ok_or_else(|| damaged("its header cannot be understood"))?;
     let elements = count(&header.shape).ok_or_else(|| damaged("its shape is too large"))?;
-    let kind = Kind::parse(&header.descr).ok_or_else(|| errors::element_type(file, name, &header.descr))?;
+    let (kind, order) =
+        element(&header.descr).ok_or_else(|| errors::element_type(file, name, &header.descr))?;
     let width = kind.packed();
     if elements.checked_mul(width) != Some(body.len()) {
         return Err(damaged(&format!(
@@ -147,33 +119,14 @@ fn header<'b>(file: &str, name: &str, bytes: &'b [u8]) -> Result<(Npy, &'b [u8])
             body.len()
         )));
     }
-    Ok((Npy { shape: header.shape, elements, kind, fortran: header.fortran }, body))
+    Ok((Npy { shape: header.shape, elements, kind, order, fortran: header.fortran }, body))
 }
 
 /// One npy array.
 fn array(file: &str, name: &str, npy: Npy, body: &[u8]) -> Result<Array, Diagnostic> {
-    let data = match npy.kind {
-        Kind::F4 => Data::F32(chunks(body).map(f32::from_le_bytes).collect()),
-        Kind::F8 => Data::F64(chunks(body).map(f64::from_le_bytes).collect()),
-        Kind::I4 => Data::I32(chunks(body).map(i32::from_le_bytes).collect()),
-        Kind::I8 => Data::I64(chunks(body).map(i64::from_le_bytes).collect()),
-        Kind::U4 => Data::I64(chunks(body).map(|b| i64::from(u32::from_le_bytes(b))).collect()),
-        Kind::I1 => Data::I32(body.iter().map(|b| i32::from(*b as i8)).collect()),
-        Kind::I2 => Data::I32(chunks(body).map(|b| i32::from(i16::from_le_bytes(b))).collect()),
-        Kind::U1 => Data::I32(body.iter().map(|b| i32::from(*b)).collect()),
-        Kind::U2 => Data::I32(chunks(body).map(|b| i32::from(u16::from_le_bytes(b))).collect()),
-        Kind::U8 => {
-            let values: Option<Vec<i64>> =
-                chunks(body).map(|b| i64::try_from(u64::from_le_bytes(b)).ok()).collect();
-            Data::I64(values.ok_or_else(|| errors::element_type(file, name, "u8"))?)
-        }
-    };
+    let data = npy.kind.numbers(body, npy.order).ok_or_else(|| errors::too_great(file, name))?;
     let data = if npy.fortran { row_major(&npy.shape, data) } else { data };
     Ok(Array { shape: npy.shape, data })
-}
-
-fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    bytes.as_chunks::<N>().0.iter().copied()
 }
 
 /// The elements of a column-major array in row-major order.

@@ -1,40 +1,65 @@
 //! safetensors: arrays with one JSON text of metadata beside them.
 
-use super::{Array, Arrays, Data, errors};
+use super::elements::{Element, Order};
+use super::{Array, Arrays, Budget, Data, errors};
 use crate::diag::Diagnostic;
+use crate::limits::Limits;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use std::collections::HashMap;
 
 /// Metadata live under one key: the crate keeps several in a hash map, whose order differs from run
 /// to run, and a checkpoint must be the same bytes for the same state.
 const KEY: &str = "rnnc";
+/// The code of what is wrong with one array.
+const NOT_READ: &str = "E0728";
 
 /// All arrays and the metadata text (empty if there is none).
 pub fn read(file: &str, bytes: &[u8]) -> Result<(Arrays, String), Diagnostic> {
+    read_within(file, bytes, Limits::DEFAULT.unpacked)
+}
+
+/// [`read`], if all arrays together take at most so many bytes in memory.
+pub fn read_within(file: &str, bytes: &[u8], most: u64) -> Result<(Arrays, String), Diagnostic> {
     let bad = |e: &dyn std::fmt::Display| errors::not_safetensors(file, &e.to_string());
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| bad(&e))?;
     let text = header.metadata().as_ref().and_then(|m| m.get(KEY)).cloned().unwrap_or_default();
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| bad(&e))?;
     let mut arrays = Arrays::new();
+    let mut budget = Budget::new(file, most);
     for (name, view) in tensors.iter() {
-        let data = match view.dtype() {
-            Dtype::F32 => Data::F32(chunks(view.data()).map(f32::from_le_bytes).collect()),
-            Dtype::F64 => Data::F64(chunks(view.data()).map(f64::from_le_bytes).collect()),
-            Dtype::I32 => Data::I32(chunks(view.data()).map(i32::from_le_bytes).collect()),
-            Dtype::I64 => Data::I64(chunks(view.data()).map(i64::from_le_bytes).collect()),
-            other => return Err(errors::element_type(file, name, &other.to_string())),
-        };
+        let element = element(view.dtype())
+            .ok_or_else(|| errors::element_type(file, name, &view.dtype().to_string()))?;
         let shape = view.shape().to_vec();
-        if super::count(&shape) != Some(data.len()) {
-            return Err(errors::damaged_array(file, name, "its shape does not fit its bytes"));
+        let damaged = || errors::damaged(NOT_READ, file, name, "its shape does not fit its bytes");
+        let elements = super::count(&shape).ok_or_else(damaged)?;
+        if elements.checked_mul(element.packed()) != Some(view.data().len()) {
+            return Err(damaged());
         }
+        budget.take((elements as u64).saturating_mul(element.width()))?;
+        let data = element.numbers(view.data(), Order::Little);
+        let data = data.ok_or_else(|| errors::too_great(file, name))?;
         arrays.insert(name.to_string(), Array { shape, data });
     }
     Ok((arrays, text))
 }
 
-fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    bytes.as_chunks::<N>().0.iter().copied()
+fn element(dtype: Dtype) -> Option<Element> {
+    Some(match dtype {
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        Dtype::F32 => Element::F32,
+        Dtype::F64 => Element::F64,
+        Dtype::I8 => Element::I8,
+        Dtype::I16 => Element::I16,
+        Dtype::I32 => Element::I32,
+        Dtype::I64 => Element::I64,
+        Dtype::U8 => Element::U8,
+        Dtype::U16 => Element::U16,
+        Dtype::U32 => Element::U32,
+        Dtype::U64 => Element::U64,
+        Dtype::BOOL => Element::Bool,
+        _ => return None,
+    })
 }
 
 /// The bytes of a file. The same arrays and metadata give the same bytes.

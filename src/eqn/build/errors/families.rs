@@ -234,6 +234,56 @@ pub fn layout_computes(at: Span) -> Diagnostic {
         .help("write an array, `rows(W_{a b})`, a member of a family, or one of these with `ᵀ`")
 }
 
+pub fn no_instance_of_layout(at: Span) -> Diagnostic {
+    Diagnostic::error("E0257", "a line with `*` speaks of an instance")
+        .at(at, "this is the name of none")
+        .help("write the name of an equation that applies a cell, `\"*_reverse\" = bw`, or a member of a family of those, `\"*\" = l[n+1]`")
+}
+
+/// A layout was named for an instance that has none of that name.
+pub fn no_such_layout(layout: &str, instance: &str, cell: &str, known: &[String]) -> Diagnostic {
+    let whose = if instance.is_empty() { "this program".to_string() } else { format!("`{instance}`") };
+    let d = Diagnostic::error("E0756", format!("there is no layout `{layout}` for {whose} (`{cell}`)"));
+    match known {
+        [] => d.help(format!("write one: `layout {layout} for {cell} {{ \"foreign\" = ours }}`")),
+        known => d.help(format!("there is {}", known.join(", "))),
+    }
+}
+
+/// A path that `--map` names is the path of no instance.
+pub fn no_such_instance(path: &str, near: Option<&str>, paths: &[String]) -> Diagnostic {
+    let d = Diagnostic::error("E0756", format!("there is no instance `{path}`"));
+    match near {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None if paths.is_empty() => {
+            d.help("this program has no instances inside; leave the path out: `--map =THEIRS`")
+        }
+        None => d.help(format!("there are {}", paths.join(", "))),
+    }
+}
+
+/// `path` is that of the instance whose layout it is.
+pub fn layout_does_not_fit(
+    layout: &str,
+    path: &str,
+    open: &[String],
+    absent: &[String],
+    at: Span,
+) -> Diagnostic {
+    let list = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let whose = if path.is_empty() { "this cell".to_string() } else { format!("`{path}`") };
+    let mut said = Vec::new();
+    if !open.is_empty() {
+        said.push(format!("says nothing of {}", list(open)));
+    }
+    if !absent.is_empty() {
+        said.push(format!("speaks of {}, which is not there", list(absent)));
+    }
+    Diagnostic::error("E0757", format!("layout `{layout}` does not fit {whose}: it {}", said.join(" and ")))
+        .at(at, "this layout")
+        .help("name the options for which it is written, such as `reset = after`; or write a layout for this cell")
+}
+
 // What nothing reads.
 
 /// `removal`: of what defines it and nothing else.

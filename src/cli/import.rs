@@ -1,0 +1,90 @@
+//! `rnnc import`: weights of another tool as the arrays of a cell or model.
+
+use super::foreign::{self, Foreign};
+use super::help;
+use super::limits::FileLimits;
+use super::select::Selected;
+use super::session::{Failure, Session, say};
+use crate::weights::{Arrays, Data, Finder, errors, show};
+use std::path::{Path, PathBuf};
+
+/// Read weights of PyTorch, ONNX or another tool
+///
+/// Read are safetensors, npz, PyTorch's state_dict (no code in it is executed), ONNX, and JSON of amplifier models. Without a program
+/// all arrays of the file are listed. With one, each of its parameters must be there in its shape, under its own name or as a
+/// layout of the language says, and nothing may be left over: then they are written as the program calls them, and all of
+/// them or none.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  rnnc import net.pt\n  rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors\n  rnnc import net.pt net.rnn --map 'rnn = by torch' --map 'y = out by torch'"
+)]
+pub struct Import {
+    /// The file of weights
+    #[arg(value_name = "WEIGHTS")]
+    weights: PathBuf,
+    #[command(flatten)]
+    selected: Selected,
+    #[command(flatten)]
+    foreign: Foreign,
+    /// Where to write the arrays, as .safetensors or .npz; without it they are only checked
+    #[arg(long = "out", short = 'o', value_name = "FILE", help_heading = help::OUTPUT)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    limits: FileLimits,
+}
+
+impl Import {
+    pub fn run(self, session: &mut Session) -> Result<(), Failure> {
+        self.limits.hold(session);
+        self.output.as_deref().map(foreign::ending).transpose()?;
+        let opened = foreign::open(session, &self.weights)?;
+        let file = self.weights.display().to_string();
+        let arrays = match self.selected.is_given() {
+            false => {
+                // They are listed even so: it is how one finds what is wrong.
+                list(&opened.arrays)?;
+                opened.arrays
+            }
+            true => {
+                let library = self.selected.library(session)?;
+                let arranged = self.selected.arrange(session, &library, &self.foreign.names()?)?;
+                self.foreign.import(&Finder { file: &file, arrays: &opened.arrays }, &arranged)?
+            }
+        };
+        self.foreign.check_finite(&file, &arrays)?;
+        let what = format!("{} of {} numbers", errors::counted(arrays.len(), "array"), numbers(&arrays));
+        let from = format!("{file} ({})", opened.format.name());
+        match &self.output {
+            Some(output) => {
+                foreign::write(output, &arrays)?;
+                say(&format!("{}: {what}, from {from}\n", shown(output)))
+            }
+            None => say(&format!("{from}: {what}\n")),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn numbers(arrays: &Arrays) -> usize {
+    arrays.values().map(|a| a.data.len()).sum()
+}
+
+fn list(arrays: &Arrays) -> Result<(), Failure> {
+    let width = arrays.keys().map(|n| n.chars().count()).max().unwrap_or(0).min(60);
+    let mut text = String::new();
+    for (name, array) in arrays {
+        let kind = match array.data {
+            Data::F32(_) => "f32",
+            Data::F64(_) => "f64",
+            Data::I32(_) => "i32",
+            Data::I64(_) => "i64",
+        };
+        // A name may hold what would move a terminal about.
+        let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        text += &format!("{name:<width$}  {kind}  {}\n", show(&array.shape));
+    }
+    say(&text)
+}

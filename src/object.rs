@@ -8,22 +8,27 @@
 //! [`emit`] puts it all into a file. Kernels are those of [`codegen`](crate::codegen). There is one example a call, as long as
 //! its arrays are.
 
+mod archive;
+mod dispatch;
 mod driver;
 mod emit;
 pub mod errors;
 mod functions;
 pub mod header;
+pub mod hpp;
 pub mod interface;
 mod names;
 mod plain;
 mod plan;
 mod rows;
+pub mod rust;
 mod target;
 mod words;
 
+pub use archive::archive;
 pub use emit::undefined;
 pub use interface::Interface;
-pub use target::Target;
+pub use target::{Level, Target};
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;
@@ -54,6 +59,9 @@ pub struct Options<'a> {
     /// What all names of the object begin with.
     pub name: &'a str,
     pub target: Target,
+    /// Levels that there is code for, of which the best is chosen when it runs; without any the baseline. The lowest must be
+    /// there.
+    pub levels: &'a [Level],
     /// Parameters that are to be in the object.
     pub weights: Option<&'a BTreeMap<String, Vec<f32>>>,
     pub limits: Limits,
@@ -76,7 +84,14 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
     if !is_name(options.name) {
         return Err(one(errors::bad_name(options.name)));
     }
-    let machine = options.target.machine().map_err(one)?;
+    let mut levels = options.levels.to_vec();
+    levels.sort_unstable();
+    levels.dedup();
+    if levels.is_empty() {
+        levels.push(Level::Baseline);
+    }
+    let machines = levels.iter().map(|level| Ok((*level, options.target.machine(*level)?)));
+    let machines = machines.collect::<Result<Vec<_>, Diagnostic>>().map_err(one)?;
     let (params, params_len) = interface::all_params(&programs.params);
     let places: BTreeMap<String, usize> = params.iter().map(|p| (p.name.clone(), p.at)).collect();
     let none = BTreeMap::new();
@@ -106,6 +121,10 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
         let plan = Plan::new(&program, shape, &places, at).ok_or_else(too_large)?;
         at = at.checked_add(plan.prepared).ok_or_else(too_large)?;
         if let (Some(image), Some(prepared)) = (&mut image, &prepared) {
+            let bytes = at as u128 * 4;
+            if bytes > u128::from(options.limits.memory) {
+                return Err(one(crate::runtime::errors::too_large(Some(bytes), options.limits.memory)));
+            }
             image.resize(at, 0.0);
             fill(image, &plan, prepared);
         }
@@ -114,7 +133,7 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
     if parts.is_empty() {
         return Err(one(errors::broken("no function is asked for")));
     }
-    let mut emit = Emit::new(&machine, options.name, &params, image.as_deref()).map_err(one)?;
+    let mut emit = Emit::new(&machines, options.name, &params, image.as_deref()).map_err(one)?;
     for part in &parts {
         emit.part(part).map_err(one)?;
     }
@@ -132,6 +151,7 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
         title: programs.title,
         target: options.target.name().to_string(),
         inside: image.is_some(),
+        levels: levels.iter().map(|level| level.name()).collect(),
         stream: stream.and_then(|p| Stream::of(&p.program, &p.plan)),
         runs: runs.collect(),
         params,
@@ -146,7 +166,7 @@ fn image(params: &[Param], len: usize, values: &BTreeMap<String, Vec<f32>>) -> V
     let mut image = vec![0.0; len];
     for param in params {
         if let (Some(to), Some(from)) = (image.get_mut(param.at..), values.get(&param.name)) {
-            to.iter_mut().zip(from).take(param.len()).for_each(|(to, x)| *to = *x);
+            to.iter_mut().zip(from).take(param.width()).for_each(|(to, x)| *to = *x);
         }
     }
     image

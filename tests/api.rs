@@ -142,6 +142,7 @@ fn memory_is_used_again_and_remembers_nothing() {
     assert_ne!(other, first);
     assert_eq!(code(cell.forward(&Arrays::new().with("x", &x))), "E0701");
     assert_eq!(cell.forward(&without).unwrap(), other);
+    cell.trim();
     cell.forward(&everything(&cell, 2, 1)).unwrap();
     cell.forward(&everything(&cell, 9, 3)).unwrap();
     assert_eq!(cell.forward(&given).unwrap(), first);
@@ -203,6 +204,7 @@ fn mistakes_in_a_call_are_told_by_their_codes() {
     let x = reals("x", &[5, 2, 3], 1.0);
     let run = |arrays: Arrays| code(cell.forward(&arrays));
     assert_eq!(run(given()), "none");
+    assert_eq!(run(Arrays::new().params(&cell.init(1).unwrap())), "E0701");
     assert_eq!(run(given().with("y", &x)), "E0702");
     assert_eq!(run(given().with("x", reals("x", &[5, 2, 4], 1.0))), "E0703");
     assert_eq!(run(given().with("x", reals("x", &[5, 2], 1.0))), "E0703");

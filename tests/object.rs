@@ -9,12 +9,8 @@ use cranelift_object::object::read::{
 };
 use object_support::*;
 use rnnc::eqn::Graph;
-use rnnc::eqn::build::build;
 use rnnc::object::{Target, undefined};
 use rnnc::pipeline::objects::Functions;
-use rnnc::resolve::load;
-use rnnc::source::{Loader, Sources};
-use rnnc::syntax::parse_recipe;
 use std::collections::BTreeMap;
 
 /// Cells with a lag of more than one step, with several layers, with products in a row, with numbers of steps, with sums over
@@ -117,14 +113,6 @@ cell Functions {
 }
 ";
 
-struct Text;
-
-impl Loader for Text {
-    fn load(&self, _: &str) -> Result<String, String> {
-        Ok(FUNCTIONS.into())
-    }
-}
-
 /// Numbers of all sizes and both signs, and those that are special.
 fn numbers(step: u32) -> Vec<f32> {
     let special = [
@@ -152,11 +140,7 @@ fn numbers(step: u32) -> Vec<f32> {
 /// Against the functions of a mathematics library.
 #[test]
 fn functions_are_right_to_the_last_digits() {
-    let mut sources = Sources::default();
-    let (library, _) = load(&mut sources, &Text, &["functions.rnn".into()]);
-    let id = sources.add("recipe", "Functions");
-    let (graph, wrong) = build(&library, &parse_recipe(&sources, id).unwrap(), &Default::default());
-    let graph = graph.unwrap_or_else(|| panic!("{wrong:#?}"));
+    let graph = from_text(FUNCTIONS, "Functions");
     let inputs = BTreeMap::from([("x", numbers(1)), ("y", numbers(3))]);
     let steps = inputs["x"].len();
     let plain = Reference::with(&graph, steps, false, &inputs);

@@ -145,7 +145,7 @@ fn all_that_does_not_fit_is_told_at_once() {
     );
     place.bad(
         &["import", "gru_two.pt", "--cell", "GRU(4, 5)", "--layout", "tarch"],
-        &["E0756", "there is `torch`"],
+        &["E0756", "there is `keras`, `onnx`, `torch`"],
     );
     place.bad(&["import", "net.pt", "net.rnn", "--map", "g=rnn"], &["E0756", "no instance `g`", "h, y"]);
     place.bad(&["import", "net.pt", "net.rnn", "--map", "grnn"], &["E0756", "cannot be understood"]);

@@ -16,9 +16,10 @@ use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::{Graph, Level, SourceKind};
 use crate::grad;
 use crate::limits::Limits;
+use crate::loops::InputKind;
 use crate::loops::cut::{Cut, cut};
 use crate::pipeline::{self, CompileOptions};
-use crate::runtime::errors::no_stream;
+use crate::runtime::errors::{missing, no_stream};
 use crate::runtime::{Executable, Team, Workspace};
 use crate::schedule::{Expected, cost};
 use crate::shape::Bindings;
@@ -156,8 +157,9 @@ impl Inner {
                 workspace
             }
         };
-        let loaded = workspace
-            .resize_with(sizes.batch, &sizes.steps, &sizes.lengths, &sizes.trees)
+        let resized = workspace.resize_with(sizes.batch, &sizes.steps, &sizes.lengths, &sizes.trees);
+        let loaded = resized
+            .map_err(|wrong| or_missing(wrong, &plan.exe, given))
             .and_then(|()| load(&mut workspace, &self.graph, given, is_new));
         // One that lacks a parameter cannot be told from one that has it.
         loaded.map(|()| Lease { plan, workspace: Some(workspace) })
@@ -167,6 +169,18 @@ impl Inner {
         self.recipe.refusal(found)
     }
 }
+
+/// How many steps there are, an input would say that is not there.
+fn or_missing(wrong: Vec<Diagnostic>, exe: &Executable, given: &Arrays) -> Vec<Diagnostic> {
+    let inputs = exe.program().inputs.iter().filter(|i| i.kind == InputKind::Given);
+    let lacking: Vec<Diagnostic> =
+        inputs.filter(|i| given.get(&i.name).is_none()).map(|i| missing(&i.name)).collect();
+    let is_about_steps = wrong.iter().all(|d| d.code == STEPS_UNKNOWN);
+    if is_about_steps && !lacking.is_empty() { lacking } else { wrong }
+}
+
+/// The code of a number of steps that nothing says.
+const STEPS_UNKNOWN: &str = "E0706";
 
 /// An output as an array.
 pub(super) fn output(workspace: &Workspace, name: &str) -> Fallible<ArrayD<f32>> {
@@ -303,6 +317,13 @@ impl Compiled {
     /// As [`Compiled::forward_saved`].
     pub fn exact_gradient(&self, given: &Arrays, cotangents: &Arrays) -> Result<Outputs<f64>> {
         exact::gradient(&self.inner, given, cotangents).map_err(|e| self.inner.refusal(e))
+    }
+
+    /// Gives back the memory that earlier runs have left for later ones. Runs in flight keep theirs.
+    pub fn trim(&self) {
+        for plan in self.inner.plans.iter().filter_map(OnceLock::get).flatten() {
+            plan.pool.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// An update rule that is itself a cell of the library, for the parameters of this recipe.

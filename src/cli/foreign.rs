@@ -1,11 +1,11 @@
 //! Files of weights as the commands read and write them: any format in, safetensors or npz out, by a layout if one is named.
 
-use super::files;
 use super::help;
 use super::select::Selected;
 use super::session::{Failure, Session};
 use crate::diag::Diagnostic;
 use crate::eqn::build::{Arranged, ForeignNames, Mapped, WHOLE};
+use crate::files;
 use crate::resolve::Library;
 use crate::shape::Bindings;
 use crate::source::Span;
@@ -288,7 +288,8 @@ fn mapped(text: &str) -> Option<Mapped> {
     };
     let numbers: Option<BTreeMap<String, i64>> = parts.map(number).collect();
     let is_word = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let is_fit = layout.is_none_or(is_word) && theirs.is_none_or(|t| t.matches(WHOLE).count() <= 1);
+    let is_fit = layout.is_none_or(is_word)
+        && theirs.is_none_or(|t| t.matches(WHOLE).count() <= 1 && !t.contains(char::is_whitespace));
     is_fit.then_some(())?;
     Some(Mapped {
         path: path.trim().trim_end_matches('.').split('.').map(canonical).collect::<Vec<_>>().join("."),

@@ -3,7 +3,6 @@
 use super::arrays;
 use super::compile::{Compiler, Instructions};
 use super::errors::{self, NOT_FINITE};
-use super::files;
 use super::foreign::Foreign;
 use super::help;
 use super::limits::FileLimits;
@@ -14,6 +13,7 @@ use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
 use crate::eqn::eval::Batch;
 use crate::eqn::{Graph, Source, SourceKind, eval};
+use crate::files;
 use crate::sanitize::{self, Digits, Fault, Verdict};
 use crate::schedule::Expected;
 use crate::schedule::cost::Sizes;

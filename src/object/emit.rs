@@ -3,12 +3,14 @@
 //! In: [`Part`]s with their plans. Out: the bytes of a relocatable file, which needs no other: whatever its code refers to is
 //! in it, which is looked at when it is finished.
 
+use super::dispatch;
 use super::driver::{Bases, Callees, Driver};
 use super::errors;
 use super::functions;
 use super::interface::{Kind, Param, default, gradient_of, is_early, is_stepwise, stepwise_outputs};
 use super::plan::{Home, Plan, parts};
 use super::rows;
+use super::target::Level;
 use super::words::{Words, memory};
 use crate::codegen::ahead::Machine;
 use crate::codegen::helpers::Helper;
@@ -51,6 +53,8 @@ type Kernels = Vec<(FuncId, Option<DataId>)>;
 
 pub struct Emit<'a> {
     module: ObjectModule,
+    /// By level, the lowest first; functions that are there once are made for that.
+    machines: &'a [(Level, Machine)],
     machine: &'a Machine,
     /// What all names begin with.
     name: &'a str,
@@ -63,6 +67,8 @@ pub struct Emit<'a> {
     /// Functions that kernels call, as far as they are there, and the table that some of them read.
     helpers: BTreeMap<Helper, FuncId>,
     table: Option<DataId>,
+    /// What finds out the level of the machine, and where it is kept.
+    levels: Option<(FuncId, DataId)>,
 }
 
 fn broken(e: impl std::fmt::Display) -> Diagnostic {
@@ -72,11 +78,12 @@ fn broken(e: impl std::fmt::Display) -> Diagnostic {
 impl<'a> Emit<'a> {
     /// An object with nothing in it but the parameters, if they are given.
     pub fn new(
-        machine: &'a Machine,
+        machines: &'a [(Level, Machine)],
         name: &'a str,
         params: &'a [Param],
         weights: Option<&[f32]>,
     ) -> Result<Emit<'a>, Diagnostic> {
+        let [(_, machine), ..] = machines else { return Err(errors::broken("no machine")) };
         let libcalls = cranelift_module::default_libcall_names();
         let builder = ObjectBuilder::new(machine.isa().clone(), name, libcalls).map_err(broken)?;
         let mut module = ObjectModule::new(builder);
@@ -98,7 +105,9 @@ impl<'a> Emit<'a> {
         let context = FunctionBuilderContext::new();
         let mut emit = Emit {
             module,
+            machines,
             machine,
+            levels: None,
             name,
             params,
             data,
@@ -143,12 +152,17 @@ impl<'a> Emit<'a> {
         self.module.define_function_bytes(id, align, code.code_buffer(), &relocs).map_err(broken)
     }
 
+    /// The name of a kernel.
+    fn title(&self, part: &Part, level: Level, kernel: usize) -> String {
+        format!("{}.{}.{}.{kernel}", self.name, level.name(), part.kind.word())
+    }
+
     /// The kernels of a part, each with its constants.
-    fn kernels(&mut self, part: &Part) -> Result<Kernels, Diagnostic> {
+    fn kernels(&mut self, part: &Part, level: Level) -> Result<Kernels, Diagnostic> {
         let mut all = Vec::new();
         let signature = self.machine.signature();
         for (i, (kernel, limits)) in part.program.kernels.iter().zip(&part.limits).enumerate() {
-            let title = format!("{}.{}.{i}", self.name, part.kind.word());
+            let title = self.title(part, level, i);
             let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
             if let Some(bytes) = self.machine.wide(kernel) {
                 self.module.define_function_bytes(id, 64, &bytes, &[]).map_err(broken)?;
@@ -204,7 +218,12 @@ impl<'a> Emit<'a> {
 
     /// Adds the functions of a part.
     pub fn part(&mut self, part: &Part) -> Result<(), Diagnostic> {
-        let kernels = self.kernels(part)?;
+        let mut kernels = Vec::new();
+        let machines = self.machines;
+        for (level, machine) in machines {
+            self.machine = machine;
+            kernels.push(self.kernels(part, *level)?);
+        }
         let params: Vec<Param> = self.params.to_vec();
         match (part.kind, parts(&part.program)) {
             (PartKind::Stream, Some((before, domain, body))) => {
@@ -214,40 +233,64 @@ impl<'a> Emit<'a> {
                 let early: Vec<usize> = inputs().filter(is_early).collect();
                 let given: Vec<usize> = inputs().filter(is_step).collect();
                 let outputs: Vec<usize> = stepwise_outputs(&part.program, domain).collect();
-                self.entry(part, &kernels, "init", 1 + early.len(), |d, args| {
+                self.entry(part, &kernels[..1], "init", 1 + early.len(), &|d, args| {
                     begin(d, domain, args, &early);
                     d.number(false);
                     d.stages(before);
                 })?;
-                self.entry(part, &kernels, "step", 1 + given.len() + outputs.len(), |d, args| {
+                self.entry(part, &kernels, "step", 1 + given.len() + outputs.len(), &|d, args| {
                     step(d, args, &given, &outputs, body);
                 })
             }
             (PartKind::Whole(kind), _) => {
                 let open = part.program.domains.iter().filter(|d| d.fixed().is_none()).count();
-                self.entry(part, &kernels, kind.word(), open + 3, |d, args| whole(d, args, open, &params))
+                self.entry(part, &kernels, kind.word(), open + 3, &|d, args| whole(d, args, open, &params))
             }
             _ => Err(errors::broken("a stream without a loop")),
         }
     }
 
     /// One function of the interface. The words beside the parameters are handed to `body`; the first is the state of a
-    /// stream.
+    /// stream. With kernels of several levels there is one for each, and one that chooses.
     fn entry(
         &mut self,
         part: &Part,
-        kernels: &Kernels,
+        kernels: &[Kernels],
         word: &str,
         words: usize,
-        body: impl FnOnce(&mut Driver, &[Value]),
+        body: &dyn Fn(&mut Driver, &[Value]),
+    ) -> Result<(), Diagnostic> {
+        let config = self.machine.isa().frontend_config();
+        let signature = rows::signature(config, words + usize::from(self.data.is_none()));
+        let exported = format!("{}_{word}", self.name);
+        let machines = self.machines;
+        let mut ids = Vec::new();
+        for ((level, machine), kernels) in machines.iter().zip(kernels) {
+            self.machine = machine;
+            let own = format!("{}.{}.{word}", self.name, level.name());
+            let (title, linkage) = match kernels_are_one(machines, word) {
+                true => (exported.as_str(), Linkage::Export),
+                false => (own.as_str(), Linkage::Local),
+            };
+            let id = self.module.declare_function(title, linkage, &signature).map_err(broken)?;
+            self.body(part, kernels, id, &signature, body)?;
+            ids.push(id);
+        }
+        self.machine = &machines[0].1;
+        if ids.len() > 1 { self.choose(&exported, signature, &ids) } else { Ok(()) }
+    }
+
+    fn body(
+        &mut self,
+        part: &Part,
+        kernels: &Kernels,
+        id: FuncId,
+        signature: &Signature,
+        body: &dyn Fn(&mut Driver, &[Value]),
     ) -> Result<(), Diagnostic> {
         let is_stream = part.kind == PartKind::Stream;
-        let given = usize::from(self.data.is_none());
         let config = self.machine.isa().frontend_config();
-        let signature = rows::signature(config, words + given);
-        let title = format!("{}_{word}", self.name);
-        let id = self.module.declare_function(&title, Linkage::Export, &signature).map_err(broken)?;
-        let mut function = self.function(id, signature);
+        let mut function = self.function(id, signature.clone());
         let callees = self.callees(kernels, &mut function);
         let data = self.data.map(|data| self.module.declare_data_in_func(data, &mut function));
         let mut w = Words::begin(&mut function, &mut self.context, config);
@@ -269,6 +312,38 @@ impl<'a> Emit<'a> {
         body(&mut driver, &args);
         driver.w.end();
         self.define(id, function)
+    }
+
+    /// A function that calls the one of the highest level that the machine has.
+    fn choose(&mut self, title: &str, signature: Signature, ids: &[FuncId]) -> Result<(), Diagnostic> {
+        let (detect, level) = self.levels()?;
+        let config = self.machine.isa().frontend_config();
+        let id = self.module.declare_function(title, Linkage::Export, &signature).map_err(broken)?;
+        let mut function = self.function(id, signature);
+        let detect = self.module.declare_func_in_func(detect, &mut function);
+        let level = self.module.declare_data_in_func(level, &mut function);
+        let bodies: Vec<_> =
+            ids.iter().map(|id| self.module.declare_func_in_func(*id, &mut function)).collect();
+        let numbers: Vec<i64> = self.machines.iter().map(|(level, _)| level.number()).collect();
+        let w = Words::begin(&mut function, &mut self.context, config);
+        dispatch::choose(w, detect, level, &bodies, &numbers);
+        self.define(id, function)
+    }
+
+    fn levels(&mut self) -> Result<(FuncId, DataId), Diagnostic> {
+        if let Some(levels) = self.levels {
+            return Ok(levels);
+        }
+        let mut signature = rows::signature(self.machine.isa().frontend_config(), 0);
+        signature.returns.push(AbiParam::new(types::I32));
+        let title = format!("{}.detect", self.name);
+        let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
+        self.module.define_function_bytes(id, 16, &dispatch::DETECT, &[]).map_err(broken)?;
+        let title = format!("{}.level", self.name);
+        let data = self.module.declare_data(&title, Linkage::Local, true, false).map_err(broken)?;
+        define_data(&mut self.module, data, vec![0; 4], 4)?;
+        self.levels = Some((id, data));
+        Ok((id, data))
     }
 
     fn callees(&mut self, kernels: &Kernels, function: &mut Function) -> Callees {
@@ -326,7 +401,7 @@ impl<'a> Emit<'a> {
     fn kernels_again(&mut self, part: &Part) -> Result<Kernels, Diagnostic> {
         let mut all = Vec::new();
         for i in 0..part.program.kernels.len() {
-            let title = format!("{}.{}.{i}", self.name, part.kind.word());
+            let title = self.title(part, self.machines[0].0, i);
             let found = |name: &str| self.module.get_name(name);
             let Some(cranelift_module::FuncOrDataId::Func(id)) = found(&title) else {
                 return Err(errors::broken("a kernel is missing"));
@@ -349,6 +424,11 @@ impl<'a> Emit<'a> {
             None => Ok(bytes),
         }
     }
+}
+
+/// Whether a function of the interface is there once: what begins a sequence is the same for all levels.
+fn kernels_are_one(machines: &[(Level, Machine)], word: &str) -> bool {
+    machines.len() == 1 || word == "init"
 }
 
 /// Symbols of an object that something else would have to define.
@@ -469,7 +549,7 @@ fn whole(d: &mut Driver, args: &[Value], open: usize, params: &[Param]) {
         let all = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
         d.unless_null(all, |d| {
             for param in params.iter().filter(|p| !gradients.iter().any(|(at, ..)| *at == p.at)) {
-                d.zeros(all, param.at, param.len());
+                d.zeros(all, param.at, param.width());
             }
             for (at, out, width) in gradients {
                 let to = d.w.plus(all, at as i64 * 4);

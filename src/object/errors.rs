@@ -37,3 +37,14 @@ pub fn unread_weights(file: &str, names: &[String]) -> Diagnostic {
     Diagnostic::error("E0627", format!("`{file}` has arrays that are no parameters: {}", all.join(", ")))
         .help("give a file of this cell's parameters alone, so that none is taken for another")
 }
+
+pub fn no_level(level: &str, target: &str) -> Diagnostic {
+    Diagnostic::error("E0628", format!("`{level}` is a level of x86-64, and not of {target}"))
+        .help("leave `--features` out: each other machine has one set of instructions here")
+}
+
+pub fn no_shared(why: &str) -> Diagnostic {
+    Diagnostic::error("E0629", format!("no shared library could be made: {why}"))
+        .help("a shared library is made by this computer's C compiler, `cc` or that of the variable CC; `--kind object` and \
+               `--kind static` need none")
+}

@@ -13,12 +13,13 @@ pub fn c(i: &Interface) -> String {
     let mut out = String::new();
     let _ = write!(
         out,
-        "/* {name}: {}, for {}, made by rnnc {}. Do not edit.\n *\n{} */\n\
+        "/* {name}: {}, for {} ({}), made by rnnc {}. Do not edit.\n *\n{} */\n\
          #ifndef {upper}_H\n#define {upper}_H\n\n#include <stddef.h>\n#include <stdint.h>\n\n\
          #ifdef __cplusplus\n#define {upper}_ALIGN alignas(16)\n#define {upper}_ASSERT(x) static_assert(x, #x)\n\
          extern \"C\" {{\n#else\n#define {upper}_ALIGN _Alignas(16)\n#define {upper}_ASSERT(x) _Static_assert(x, #x)\n#endif\n\n",
         comment(&i.title),
         i.target,
+        i.levels.join(", "),
         env!("CARGO_PKG_VERSION"),
         contract(i),
     );
@@ -64,7 +65,7 @@ fn weights(i: &Interface, out: &mut String) {
     let _ = writeln!(out, "typedef struct {name}_params {{");
     for (k, param) in i.params.iter().enumerate() {
         let align = if k == 0 { format!("{upper}_ALIGN ") } else { String::new() };
-        let len = param.len();
+        let len = param.width();
         if len > 0 {
             let _ = writeln!(
                 out,
@@ -124,13 +125,13 @@ fn state(i: &Interface, stream: &Stream, out: &mut String) {
 
     let mut args = vec![format!("{name}_state *state")];
     args.extend(weights_argument(i));
-    args.extend(stream.init.iter().map(|p| input(p)));
+    args.extend(stream.init.iter().map(input));
     let _ = writeln!(out, "/* Begins a sequence.{} */", told(&stream.init));
     let _ = writeln!(out, "void {name}_init({});\n", args.join(", "));
 
     let mut args = vec![format!("{name}_state *state")];
     args.extend(weights_argument(i));
-    args.extend(stream.inputs.iter().map(|p| input(p)));
+    args.extend(stream.inputs.iter().map(input));
     args.extend(stream.outputs.iter().map(|p| format!("{} *{}", element(p.elem), p.ident)));
     let all: Vec<Port> = stream.inputs.iter().chain(&stream.outputs).cloned().collect();
     let _ = writeln!(out, "/* One step.{} */", told(&all));
@@ -164,10 +165,7 @@ fn whole(i: &Interface, run: &Run, out: &mut String) {
     let shape = |p: &Port| {
         let steps = p.over.and_then(|d| run.extents.iter().find(|(e, _)| *e == d)).map(|(_, n)| n.clone());
         let own = p.shape.iter().map(usize::to_string);
-        let fixed = match (p.over, &steps) {
-            (Some(_), None) => Some("steps".to_string()),
-            _ => None,
-        };
+        let fixed = p.steps.map(|n| n.to_string());
         let all: Vec<String> = steps.into_iter().chain(fixed).chain(own).collect();
         format!("[{}]", all.join(", "))
     };

@@ -15,6 +15,8 @@ pub struct Interface {
     /// The recipe, for reading.
     pub title: String,
     pub target: String,
+    /// Of x86-64: what its code may use, the lowest first.
+    pub levels: Vec<&'static str>,
     /// In the order of the struct.
     pub params: Vec<Param>,
     /// Elements of all parameters, and of what follows from them.
@@ -36,7 +38,8 @@ pub struct Param {
 }
 
 impl Param {
-    pub fn len(&self) -> usize {
+    /// Elements.
+    pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
 }
@@ -52,12 +55,15 @@ pub struct Port {
     pub symbols: Option<usize>,
     /// The domain it has a row per step of.
     pub over: Option<DomainId>,
+    /// That domain's steps, if their number is fixed.
+    pub steps: Option<usize>,
     /// What a null pointer means; without it none may be given. (Of outputs: that nobody wants it.)
     pub default: Option<f32>,
 }
 
 impl Port {
-    pub fn len(&self) -> usize {
+    /// Elements.
+    pub fn width(&self) -> usize {
         self.shape.iter().product()
     }
 }
@@ -121,6 +127,10 @@ fn over(place: Place) -> Option<DomainId> {
     }
 }
 
+fn fixed(program: &Program, place: Place) -> Option<usize> {
+    program.domains.get(over(place)?.index())?.fixed().map(|n| n as usize)
+}
+
 fn port(program: &Program, input: &Input, names: &mut Names) -> Port {
     let buffer = &program.buffers[input.at.buffer.index()];
     Port {
@@ -130,6 +140,7 @@ fn port(program: &Program, input: &Input, names: &mut Names) -> Port {
         elem: buffer.elem,
         symbols: input.symbols,
         over: over(buffer.place),
+        steps: fixed(program, buffer.place),
         default: default(program, input),
     }
 }
@@ -177,6 +188,7 @@ fn output(program: &Program, i: usize, names: &mut Names) -> Port {
         elem: buffer.elem,
         symbols: None,
         over: over(buffer.place),
+        steps: fixed(program, buffer.place),
         default: None,
     }
 }
@@ -304,7 +316,7 @@ pub fn all_params(list: &[(String, Vec<usize>)]) -> (Vec<Param>, usize) {
     for (name, shape) in list {
         if seen.insert(name.clone()) {
             let param = Param { name: name.clone(), ident: names.of(name), shape: shape.clone(), at };
-            at += param.len();
+            at += param.width();
             params.push(param);
         }
     }

@@ -3,6 +3,7 @@
 use super::errors;
 use crate::codegen::ahead::Machine;
 use crate::diag::Diagnostic;
+use ar_archive_writer::ArchiveKind;
 
 /// A system with its instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +79,79 @@ impl Target {
         KNOWN[self.0].name
     }
 
-    pub(super) fn machine(self) -> Result<Machine, Diagnostic> {
+    /// The machine with the instructions of a level.
+    pub(super) fn machine(self, level: Level) -> Result<Machine, Diagnostic> {
         let known = &KNOWN[self.0];
-        Machine::new(known.triple, known.features).map_err(|e| errors::no_machine(known.name, &e))
+        if level != Level::Baseline && !known.name.starts_with("x86_64") {
+            return Err(errors::no_level(level.name(), known.name));
+        }
+        let all: Vec<&str> = known.features.iter().chain(level.features()).copied().collect();
+        Machine::new(known.triple, &all).map_err(|e| errors::no_machine(known.name, &e))
+    }
+
+    /// The format of its archives.
+    pub(super) fn archive(self) -> ArchiveKind {
+        match KNOWN[self.0].name {
+            name if name.ends_with("macos") => ArchiveKind::Darwin,
+            name if name.ends_with("windows") => ArchiveKind::Coff,
+            _ => ArchiveKind::Gnu,
+        }
+    }
+
+    /// Whether it is the computer that asks.
+    pub fn is_host(self) -> bool {
+        Target::named("host").is_ok_and(|host| host == self)
+    }
+}
+
+/// How many instructions of x86-64 code may use, after the levels of its ABI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Those that every machine of the target has.
+    #[default]
+    Baseline,
+    /// AVX2 and FMA.
+    V3,
+    /// AVX-512F and VL too.
+    V4,
+}
+
+/// A preset such as `x86-64-v3` omits `has_avx`, so each is named.
+const V4: [&str; 9] = [
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_avx512f",
+    "has_avx512vl",
+];
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Baseline => "baseline",
+            Level::V3 => "v3",
+            Level::V4 => "v4",
+        }
+    }
+
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Level::Baseline => &[],
+            Level::V3 => &V4[..7],
+            Level::V4 => &V4,
+        }
+    }
+
+    /// What [`super::dispatch`] finds on a machine that has it.
+    pub(super) fn number(self) -> i64 {
+        match self {
+            Level::Baseline => 1,
+            Level::V3 => 2,
+            Level::V4 => 3,
+        }
     }
 }

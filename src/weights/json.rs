@@ -375,8 +375,8 @@ mod tests {
 
     #[test]
     fn layers_have_their_weights_by_name() {
-        let text = "{\"in_shape\": [null, null, 1], \"layers\": [{\"type\": \"gru\", \"activation\": \"tanh\", \"weights\": \
-                    [[[1, 2, 3]], [[4, 5, 6]], [[7, 8, 9], [10, 11, 12]]]}, {\"type\": \"dense\", \"activation\": \"\", \
+        let text = "{\"in_shape\": [null, null, 1], \"layers\": [{\"type\": \"first\", \"activation\": \"tanh\", \"weights\": \
+                    [[[1, 2, 3]], [[4, 5, 6]], [[7, 8, 9], [10, 11, 12]]]}, {\"type\": \"second\", \"activation\": \"\", \
                     \"weights\": [[[1]], [2]]}]}";
         let (arrays, notes) = read(text).unwrap();
         let names: Vec<&str> = arrays.keys().map(String::as_str).collect();

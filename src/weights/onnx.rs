@@ -158,7 +158,7 @@ fn said(node: &Node, called: &str) -> Vec<String> {
     let one = |a: &crate::onnx::proto::Attribute| match a.name.as_str() {
         "linear_before_reset" | "input_forget" | "layout" => Some(format!("`{}` is {}", a.name, a.i)),
         "clip" => Some(format!("`clip` is {}", a.f)),
-        "direction" if a.s != b"forward" => Some(format!("`direction` is {}", text(&a.s))),
+        "direction" if a.s == b"reverse" => Some(format!("`direction` is {}", text(&a.s))),
         "activations" => {
             let names: Vec<String> = a.strings.iter().map(|s| text(s)).collect();
             Some(format!("`activations` are {}", names.join(", ")))

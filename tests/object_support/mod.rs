@@ -1,18 +1,21 @@
 //! C programs around objects: they read numbers, call the functions, and write what comes out.
 #![allow(dead_code)]
 
+use rnnc::eqn::build::build;
 use rnnc::eqn::{Graph, Ty};
 use rnnc::limits::Limits;
 use rnnc::loops::{Elem, InputKind};
 use rnnc::object::interface::{Kind, Port};
-use rnnc::object::{Interface, Object, Options, Target, header};
+use rnnc::object::{Interface, Level, Object, Options, Target, header};
 use rnnc::pipeline::objects::{Functions, object};
 use rnnc::pipeline::{CompileOptions, compile};
+use rnnc::resolve::load;
 use rnnc::runtime::Workspace;
+use rnnc::source::{Loader, Sources};
+use rnnc::syntax::parse_recipe;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub const ALL: Functions = Functions { step: true, run: true, grad: true };
@@ -48,15 +51,39 @@ impl Tools {
     }
 }
 
-pub fn made(
+pub type Weights = BTreeMap<String, Vec<f32>>;
+
+pub fn made(graph: &Graph, functions: Functions, target: &str, weights: Option<&Weights>) -> Object {
+    made_for(graph, functions, target, weights, &[])
+}
+
+pub fn made_for(
     graph: &Graph,
     functions: Functions,
     target: &str,
-    weights: Option<&BTreeMap<String, Vec<f32>>>,
+    weights: Option<&Weights>,
+    levels: &[Level],
 ) -> Object {
     let target = Target::named(target).unwrap();
-    let options = Options { name: "cell", target, weights, limits: Limits::DEFAULT };
+    let options = Options { name: "cell", target, levels, weights, limits: Limits::DEFAULT };
     object(graph, functions, &options).unwrap_or_else(|e| panic!("{}: {e:#?}", graph.name))
+}
+
+struct Text(String);
+
+impl Loader for Text {
+    fn load(&self, _: &str) -> Result<String, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A cell of a file's text.
+pub fn from_text(text: &str, recipe: &str) -> Graph {
+    let mut sources = Sources::default();
+    let (library, _) = load(&mut sources, &Text(text.into()), &["cells.rnn".into()]);
+    let id = sources.add("recipe", recipe);
+    let (graph, wrong) = build(&library, &parse_recipe(&sources, id).unwrap(), &Default::default());
+    graph.unwrap_or_else(|| panic!("{wrong:#?}"))
 }
 
 /// A run of a whole sequence in this process, with numbers of its own making.
@@ -121,8 +148,17 @@ impl Reference {
         self.ws.params().map(|name| (name.to_string(), self.ws.param(name).unwrap().to_vec())).collect()
     }
 
-    fn input(&self, name: &str) -> Vec<f32> {
+    pub fn input(&self, name: &str) -> Vec<f32> {
         self.ws.input(name).unwrap().unwrap()
+    }
+
+    pub fn output(&self, name: &str) -> Vec<f32> {
+        self.ws.output(name).unwrap()
+    }
+
+    /// The shape of an array that goes in.
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.ws.input_shape(name).unwrap()
     }
 }
 
@@ -178,7 +214,7 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
         );
         for param in &i.params {
             s.given
-                .extend(plain.ws.param(&param.name).map(<[f32]>::to_vec).unwrap_or(vec![0.0; param.len()]));
+                .extend(plain.ws.param(&param.name).map(<[f32]>::to_vec).unwrap_or(vec![0.0; param.width()]));
         }
     }
     let list = |ports: &[String]| ports.iter().map(|p| format!(", {p}")).collect::<String>();
@@ -195,10 +231,10 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
             "  static cell_state state;\n  memset(&state, 255, sizeof state);\n  cell_init(&state{comma}{});",
             list(&init)
         );
-        let row = |p: &Port| format!("{} + t * {}", p.ident, p.len());
+        let row = |p: &Port| format!("{} + t * {}", p.ident, p.width());
         for p in &stream.outputs {
             let ty = if p.elem == Elem::I32 { "int32_t" } else { "float" };
-            let _ = writeln!(s.text, "  {ty} *{} = ({ty} *)room({});", p.ident, p.len() * plain.steps);
+            let _ = writeln!(s.text, "  {ty} *{} = ({ty} *)room({});", p.ident, p.width() * plain.steps);
         }
         let rows: Vec<String> = stream.inputs.iter().chain(&stream.outputs).map(row).collect();
         let _ = writeln!(
@@ -247,7 +283,7 @@ fn script(i: &Interface, plain: &Reference, joint: &Reference) -> Script {
         if run.params_adj {
             for p in &i.params {
                 let name = format!("{}_adj", p.name);
-                let wanted = of.ws.output(&name).unwrap_or(vec![0.0; p.len()]);
+                let wanted = of.ws.output(&name).unwrap_or(vec![0.0; p.width()]);
                 s.want(&format!("{word} {name}"), &format!("out.params_adj->{}", p.ident), Elem::F32, wanted);
             }
         }
@@ -303,7 +339,7 @@ pub fn outcome(object: &Object, text: &str, given: &[f32], tools: Tools, title: 
         compiler.arg("-static");
     }
     run(compiler.args(["main.c", "cell.o"]).current_dir(folder.path()), &[], title);
-    let bytes: Vec<u8> = given.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let bytes = bytes(given);
     let mut command = match tools.runner {
         [] => Command::new(at("main")),
         [emulator, options @ ..] => {
@@ -313,10 +349,11 @@ pub fn outcome(object: &Object, text: &str, given: &[f32], tools: Tools, title: 
         }
     };
     let out = run(&mut command, &bytes, title);
-    out.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    floats(&out)
 }
 
-fn run(command: &mut Command, input: &[u8], title: &str) -> Vec<u8> {
+/// What a command writes that reads this.
+pub fn run(command: &mut Command, input: &[u8], title: &str) -> Vec<u8> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -329,7 +366,10 @@ fn run(command: &mut Command, input: &[u8], title: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// The file at a path, or nothing.
-pub fn text(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
+pub fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+pub fn bytes(floats: &[f32]) -> Vec<u8> {
+    floats.iter().flat_map(|x| x.to_le_bytes()).collect()
 }

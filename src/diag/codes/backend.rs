@@ -69,6 +69,18 @@ pub const ENTRIES: &[Entry] = &[
                letters, digits and `_`, begins with a letter, and is no word of C, C++ or Rust.",
     },
     Entry {
+        code: "E0628",
+        title: "instructions of another machine",
+        text: "`--features` names levels of x86-64: `baseline`, `v3` (AVX2 and FMA) and `v4` (AVX-512). Code for other machines \
+               uses what all of them have.",
+    },
+    Entry {
+        code: "E0629",
+        title: "no shared library",
+        text: "`--kind shared` has the computer's C compiler link the object. It is not there, or refused, or the target is \
+               another computer.",
+    },
+    Entry {
         code: "E0627",
         title: "weights that do not belong to the cell",
         text: "With `--weights` every parameter comes from the file, under its name and in its shape; an array that is no \

@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a pickle. Out: what it builds, in an arena. Nothing is ever executed: of the names that a pickle may call,
 //! those of [`Global`] are known, and any other ends the reading with that name. An operation makes at most one value of
-//! fixed size, so memory is bounded by the length of the text; containers refer to each other by number, so nothing nests in
+//! fixed size, and operations and containers are counted, so memory is bounded; containers refer to each other by number, so nothing nests in
 //! memory, however deep the pickle does.
 
 use crate::weights::elements::Element;
@@ -11,6 +11,9 @@ use std::rc::Rc;
 
 /// Extents of one tensor.
 const MAX_RANK: usize = 32;
+/// Operations, and lists and dictionaries that they make: some forty and five for each tensor.
+const MAX_STEPS: usize = 1 << 21;
+const MAX_CONTAINERS: usize = 1 << 18;
 
 /// A value on the stack.
 #[derive(Clone, Debug)]
@@ -112,6 +115,7 @@ pub fn read(bytes: &[u8]) -> Result<(Value, Built), Fault> {
         memo: BTreeMap::new(),
         built: Built::default(),
     };
+    let mut steps = 0;
     loop {
         let op = machine.byte()?;
         if op == b'.' {
@@ -119,6 +123,11 @@ pub fn read(bytes: &[u8]) -> Result<(Value, Built), Fault> {
             return Ok((value, machine.built));
         }
         machine.step(op)?;
+        steps += 1;
+        let containers = machine.built.lists.len() + machine.built.dicts.len();
+        if steps > MAX_STEPS || containers > MAX_CONTAINERS {
+            return Err(damaged("there are more operations or lists than any model needs"));
+        }
     }
 }
 
@@ -269,7 +278,10 @@ impl<'b> Machine<'b> {
     }
 
     fn popped(&mut self, n: usize) -> Result<Vec<Value>, Fault> {
-        let mut values = (0..n).map(|_| self.pop()).collect::<Result<Vec<_>, _>>()?;
+        let mut values = Vec::with_capacity(n);
+        for _ in 0..n {
+            values.push(self.pop()?);
+        }
         values.reverse();
         Ok(values)
     }

@@ -28,6 +28,8 @@ fn needed(command: &str, place: &Place) {
         let rnn = "model Net(I = 4, H = 5, O = 3) {\n  in x : seq<n> of [I]\n  rnn = LSTM(I, H)(x)\n  \
                    y = Dense(H, O)(rnn)\n  out y\n}\n";
         place.write("net.rnn", rnn);
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/onnx/classifier.onnx");
+        place.write("model.onnx", std::fs::read(model).expect("a file"));
     }
     if command == "export" {
         run(place, "rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors", 0);

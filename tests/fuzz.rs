@@ -31,4 +31,4 @@ macro_rules! targets {
     )* };
 }
 
-targets!(source equations npz safetensors torch onnx weights_json data checkpoint);
+targets!(source equations npz safetensors torch onnx weights_json data checkpoint onnx_graph);

@@ -6,6 +6,7 @@ pub mod data;
 pub mod equations;
 pub mod npz;
 pub mod onnx;
+pub mod onnx_graph;
 pub mod safetensors;
 pub mod source;
 pub mod torch;

@@ -97,7 +97,7 @@ impl Sizes {
 }
 
 /// Values for open dimensions, as the shapes of the arrays have them.
-fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
+pub fn dims(graph: &Graph, arrays: &Arrays) -> Bindings {
     let mut bindings = Bindings::new();
     let mut sizes = Sizes::default();
     for source in &graph.sources {

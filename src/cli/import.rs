@@ -1,14 +1,19 @@
 //! `rnnc import`: weights of another tool as the arrays of a cell or model.
 
+use super::files;
 use super::foreign::{self, Foreign};
 use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, say};
+use crate::onnx;
 use crate::weights::{Arrays, Data, Finder, errors, show};
 use std::path::{Path, PathBuf};
 
-/// Read weights of PyTorch, ONNX or another tool
+/// Read weights of PyTorch, ONNX or another tool, or a whole ONNX model
+///
+/// To FILE.rnn a model of ONNX's recurrent operators and the layers around them goes as equations, its weights beside it as
+/// FILE.safetensors (docs/onnx.md). Otherwise weights alone are read.
 ///
 /// Read are safetensors, npz, PyTorch's state_dict (no code in it is executed), ONNX, and JSON of amplifier models. Without a program
 /// all arrays of the file are listed. With one, each of its parameters must be there in its shape, under its own name or as a
@@ -16,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// them or none.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc import net.pt\n  rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors\n  rnnc import net.pt net.rnn --map 'rnn = by torch' --map 'y = out by torch'"
+    after_help = "Examples:\n  rnnc import net.pt\n  rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors\n  rnnc import net.pt net.rnn --map 'rnn = by torch' --map 'y = out by torch'\n  rnnc import model.onnx --out model.rnn"
 )]
 pub struct Import {
     /// The file of weights
@@ -26,7 +31,7 @@ pub struct Import {
     selected: Selected,
     #[command(flatten)]
     foreign: Foreign,
-    /// Where to write the arrays, as .safetensors or .npz; without it they are only checked
+    /// Where to write the arrays, as .safetensors or .npz, or an ONNX model, as .rnn; without it arrays are only checked
     #[arg(long = "out", short = 'o', value_name = "FILE", help_heading = help::OUTPUT)]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -36,6 +41,9 @@ pub struct Import {
 impl Import {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
+        if let Some(output) = self.output.as_deref().filter(|o| o.extension().is_some_and(|e| e == "rnn")) {
+            return self.model(session, output);
+        }
         self.output.as_deref().map(foreign::ending).transpose()?;
         let opened = foreign::open(session, &self.weights)?;
         let file = self.weights.display().to_string();
@@ -61,6 +69,26 @@ impl Import {
             }
             None => say(&format!("{from}: {what}\n")),
         }
+    }
+}
+
+impl Import {
+    /// The whole of an ONNX model, its weights beside it.
+    fn model(&self, session: &mut Session, output: &Path) -> Result<(), Failure> {
+        let file = self.weights.display().to_string();
+        let bytes = files::read(&self.weights, session.limits.file)?;
+        let imported = onnx::import::import(&file, &bytes, session.limits.unpacked)?;
+        self.foreign.check_finite(&file, &imported.weights)?;
+        let weights = output.with_extension("safetensors");
+        foreign::write(&weights, &imported.weights)?;
+        files::replace(output, imported.text.as_bytes(), |f| f)?;
+        let what = format!(
+            "{} of {} numbers",
+            errors::counted(imported.weights.len(), "array"),
+            numbers(&imported.weights)
+        );
+        say(&format!("{}: `Net`, from {file}\n{}: {what}\n", shown(output), shown(&weights)))?;
+        imported.notes.iter().try_for_each(|note| say(&format!("{note}\n")))
     }
 }
 

@@ -33,10 +33,37 @@ pub fn unsupported(what: &str, why: &str, span: Option<Span>) -> Diagnostic {
 pub fn parameter(name: &str, wanted: &str, found: Option<&str>) -> Diagnostic {
     let found = found.map_or_else(|| "is not given".to_string(), |f| format!("is given as {f}"));
     Diagnostic::error("E0792", format!("an ONNX model holds its parameters: `{name}` {wanted} {found}"))
-        .help("give a file of weights, or `--seed` to draw them")
+        .help("give an array for it; `rnnc import` says what a file lacks")
 }
 
 /// Shared values that could not be computed.
 pub fn constants(graph: &str, why: &str) -> Diagnostic {
     Diagnostic::error("E0792", format!("the constants of `{graph}` cannot be computed: {why}"))
+}
+
+/// An option that only a model has.
+pub fn only_onnx(flag: &str) -> Diagnostic {
+    Diagnostic::error("E0793", format!("`{flag}` is for ONNX models; arrays have no such thing"))
+        .help("name a file that ends in `.onnx`, or leave it out")
+}
+
+/// States that an operator keeps to itself.
+pub fn omitted(names: &[String]) -> Diagnostic {
+    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    let (are, they) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    Diagnostic::note(
+        "E0794",
+        format!(
+            "{} at every step {are} left out: ONNX's operator has only the last step's",
+            names.join(", ")
+        ),
+    )
+    .help(format!("`--states` writes {they}, by a loop in place of the operator"))
+}
+
+/// A node, input or output of a model that is not understood.
+pub fn unread_node(what: &str, name: &str, why: &str) -> Diagnostic {
+    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).take(80).collect::<String>();
+    let name = if name.is_empty() { String::new() } else { format!(" `{}`", clean(name)) };
+    Diagnostic::error("E0795", format!("{}{name} is not read: {why}", clean(what))).with_note(DOCS)
 }

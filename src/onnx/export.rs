@@ -24,6 +24,7 @@ use super::proto::{
     self, Dimension, Extent, Graph as GraphProto, Model as ModelProto, OperatorSetId, TensorShape,
     TensorType, Type as TypeProto, ValueInfo,
 };
+use super::words;
 use crate::diag::Fallible;
 use crate::eqn::{DomainId, DomainKind, Graph, Level, NodeId, Op, Source, SourceId, SourceKind};
 use crate::schedule::components::components;
@@ -71,6 +72,17 @@ pub fn export(graph: &Graph, params: &Arrays, options: &Options) -> Fallible<Exp
     };
     let model = exporter.model().map_err(|e| vec![*e])?;
     Ok(Exported { model, omitted: exporter.omitted.into_iter().collect() })
+}
+
+impl Exported {
+    /// `2 operators, 1 loop`, for people; loops in loops count as one.
+    pub fn recurrences(&self) -> String {
+        let nodes = self.model.graph.as_ref().map_or(&[][..], |g| &g.node);
+        let count = |is: fn(&str) -> bool| nodes.iter().filter(|n| is(&n.op_type)).count();
+        let named = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let operators = count(|op| [words::PLAIN, words::RESET, words::MEMORY].contains(&op));
+        format!("{}, {}", named(operators, "recurrent operator"), named(count(|op| op == "Scan"), "loop"))
+    }
 }
 
 /// A diagnostic is large, and results are everywhere.

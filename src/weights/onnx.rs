@@ -57,7 +57,8 @@ fn element(data_type: i32) -> Option<Element> {
     })
 }
 
-fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<Array, Diagnostic> {
+/// The numbers of one tensor.
+pub(crate) fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<Array, Diagnostic> {
     let damaged = |why: &str| errors::damaged(DAMAGED, file, &tensor.name, why);
     if tensor.data_location != 0 {
         return Err(errors::external_data(file, &tensor.name));

@@ -260,4 +260,24 @@ pub const ENTRIES: &[Entry] = &[
         text: "An ONNX model holds its parameters, and what depends on them alone is computed when it is written. Each must be given \
                in the shape that the cell declares.",
     },
+    Entry {
+        code: "E0793",
+        title: "an option of ONNX models, for arrays",
+        text: "`--lengths` and `--states` of `rnnc export` say what an ONNX model has. A file of arrays has weights alone.",
+    },
+    Entry {
+        code: "E0794",
+        title: "a state that an ONNX operator keeps to itself",
+        text: "An operator of ONNX with a memory beside its output hands the memory out behind the last step only. Where a cell's \
+               equations are the operator's, `c` at every step is left out, and this note says so. `--states` writes it, by a `Scan` in \
+               place of the operator.",
+    },
+    Entry {
+        code: "E0795",
+        title: "a part of an ONNX model that is not read",
+        text: "Read are ONNX's recurrent operators and the layers around them: products with constant matrices, functions of each \
+               element, sums of values, tables, softmax, layer normalisation, and what moves axes about. The message names the node and \
+               what about it is not understood; nothing is left out silently. The weights alone are read of any model \
+               (`rnnc import model.onnx`).",
+    },
 ];

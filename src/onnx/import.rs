@@ -17,6 +17,8 @@ mod text;
 use super::errors;
 use super::proto::{Extent, Graph, Model, Node, ValueInfo, element, is_modest};
 use crate::diag::Diagnostic;
+use crate::source::Sources;
+use crate::syntax::{Format, format};
 use crate::weights::onnx::array;
 use crate::weights::{Array, Arrays, Budget, errors as files};
 use prost::Message;
@@ -120,7 +122,7 @@ pub fn import(file: &str, bytes: &[u8], most: u64) -> Result<Imported, Diagnosti
         match reader.read(file, &mut budget) {
             Err(Stop::Order) => {}
             Err(Stop::Refused(wrong)) => return Err(*wrong),
-            Ok(imported) => return Ok(imported),
+            Ok(imported) => return canonical(imported),
         }
     }
     Err(errors::unread_node(
@@ -128,6 +130,20 @@ pub fn import(file: &str, bytes: &[u8], most: u64) -> Result<Imported, Diagnosti
         "",
         "its operators want steps first of one input and examples first of another",
     ))
+}
+
+/// Its text in the form that `rnnc fmt` gives it, read once more on the way.
+fn canonical(imported: Imported) -> Result<Imported, Diagnostic> {
+    let mut sources = Sources::default();
+    let file = sources.add("<the imported model>", imported.text.as_str());
+    match format(&sources, file, Format::default()) {
+        Ok(text) => Ok(Imported { text, ..imported }),
+        // It may be too long.
+        Err(mut wrong) => Err(match wrong.is_empty() {
+            true => errors::unread_node("the model", "", "its text cannot be written"),
+            false => Diagnostic { labels: Vec::new(), fixes: Vec::new(), ..wrong.remove(0) },
+        }),
+    }
 }
 
 impl<'m> Reader<'m> {

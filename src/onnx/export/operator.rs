@@ -126,6 +126,16 @@ impl Exporter<'_> {
         Some(sum.into_iter().map(|v| sign * v as f32).collect())
     }
 
+    /// Behind no step a state is what it was before; runtimes say 0.
+    fn unless_empty(&mut self, axis: DomainId, last: Val, start: &Val) -> Val {
+        if !self.is_ragged(axis) {
+            return last;
+        }
+        let (length, one) = (self.length_value(axis), self.filler(1.0, Elem::Id));
+        let any = self.pairwise("LessOrEqual", &one, &length, Elem::Bool);
+        self.elementwise("Where", &[&any, &last, start], Elem::Real, None)
+    }
+
     fn write_operator(&mut self, placed: &Placed, weights: Packed) -> Done<()> {
         let Placed { cell, axis, ahead } = placed;
         let (x, turned) = match (&self.graph.node(cell.x).op, ahead) {
@@ -153,9 +163,11 @@ impl Exporter<'_> {
         };
         let mut input: Vec<String> = [&x.name, &w, &r, &b].iter().map(|n| n.text.to_string()).collect();
         input.push(lengths);
+        let mut starts = Vec::new();
         for (state, _) in [Some(cell.h), cell.c].into_iter().flatten() {
             let start = self.boundary(state, *axis, *ahead, 1, Elem::Real)?;
             let start = self.expanded(&start, &[], true, &[h as i64]);
+            starts.push(start.clone());
             input.push(self.writer.unsqueeze(&start.name, &[0]).text.to_string());
         }
         if !weights.p.is_empty() {
@@ -187,9 +199,11 @@ impl Exporter<'_> {
             rank: 1,
             ty: Elem::Real,
         };
-        for ((state, def), last) in [Some(cell.h), cell.c].into_iter().flatten().zip(&output[1..]) {
+        let states = [Some(cell.h), cell.c].into_iter().flatten();
+        for (((state, def), last), start) in states.zip(&output[1..]).zip(starts) {
             let first = self.boundary_node(state, *axis, *ahead, 1);
             let last = Val { name: self.writer.squeeze(last, &[0]), axes: Vec::new(), ..all.clone() };
+            let last = self.unless_empty(*axis, last, &start);
             self.finals.insert((def, *axis), (*ahead, first, last));
         }
         let here = match turned {

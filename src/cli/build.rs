@@ -57,7 +57,7 @@ pub struct Build {
     #[command(flatten)]
     selected: Selected,
     /// Where to write the object file
-    #[arg(short, long, value_name = "FILE", help_heading = help::OUTPUT)]
+    #[arg(long = "out", short = 'o', value_name = "FILE", help_heading = help::OUTPUT)]
     output: PathBuf,
     /// Where to write the C header
     #[arg(long, value_name = "FILE", help_heading = help::OUTPUT)]

@@ -316,8 +316,10 @@ fn parameters_go_to_files_and_come_back() {
         std::fs::write(&path, b"damaged").unwrap();
         assert_ne!(code(Params::read(&path)), "none");
     }
-    assert_eq!(code(params.write(folder.path().join("w.bin"))), "E0717");
-    assert_eq!(code(Params::read(folder.path().join("w"))), "E0717");
+    assert_eq!(code(params.write(folder.path().join("w.bin"))), "E0763");
+    // The kind is told by what is in a file.
+    std::fs::write(folder.path().join("w"), b"words").unwrap();
+    assert_eq!(code(Params::read(folder.path().join("w"))), "E0757");
     assert_eq!(code(Params::read(folder.path().join("no.npz"))), "E0721");
 }
 

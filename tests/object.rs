@@ -131,8 +131,8 @@ fn numbers(step: u32) -> Vec<f32> {
         f32::NEG_INFINITY,
         f32::NAN,
     ];
-    let spread =
-        (0..498u32).map(|i| f32::from_bits(0x3000_0000 + i * step * 631_013 % 0x2000_0000 | (i & 1) << 31));
+    let spread = (0..498u32)
+        .map(|i| f32::from_bits((0x3000_0000 + i * step * 631_013 % 0x2000_0000) | ((i & 1) << 31)));
     let small = (0..512u32).map(|i| (i * step % 4096) as f32 / 256.0 - 8.0);
     special.into_iter().chain(spread).chain(small).collect()
 }

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn rnnc_params_init(
     refused(|| unsafe { give(out, rnnc_params::new(handle(cell, "cell")?.cell.init(seed)?), "out") })
 }
 
-/// Reads a `.npz` or `.safetensors` file.
+/// Reads a file of weights: safetensors, npz, PyTorch's `state_dict`, ONNX, JSON of amplifier models, told by its first bytes.
 ///
 /// # Safety
 /// `path` is a text, `out` a place for a handle.
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn rnnc_params_read(
     refused(|| unsafe { give(out, rnnc_params::new(Params::read(text(path, "path")?)?), "out") })
 }
 
-/// Writes such a file whole: either all of it is there afterwards, or what was there before.
+/// Writes a `.safetensors` or `.npz` file whole: either all of it is there afterwards, or what was there before.
 ///
 /// # Safety
 /// `params` is a handle, `path` a text.

@@ -40,11 +40,6 @@ pub fn not_evaluated(why: &str) -> Diagnostic {
     Diagnostic::error("E0740", format!("the evaluation is refused: {why}"))
 }
 
-pub fn unknown_format(file: &str) -> Diagnostic {
-    Diagnostic::error("E0717", format!("`{file}` is neither a `.npz` nor a `.safetensors` file by its name"))
-        .help("the ending of the name says how arrays are read and written")
-}
-
 pub fn not_one(shape: &[usize], found: usize) -> Diagnostic {
     Diagnostic::error(
         "E0703",

@@ -5,34 +5,20 @@ use super::errors;
 use crate::diag::Diagnostic;
 use crate::files;
 use crate::limits::Limits;
-use crate::weights::{Array, Arrays, npz, safetensors};
+use crate::weights::formats::{self, Output};
+use crate::weights::{Array, Arrays};
 use ndarray::{ArrayD, IxDyn};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Parameters under the names they are declared with, those of inner instances with a dot (`enc.W`); or any other arrays.
 ///
-/// Files are `.safetensors` or `.npz`, by the ending of their names. What is read holds whatever the file does; that names and
-/// shapes suit a recipe is checked where they are given to it.
+/// Read are safetensors, npz, PyTorch's `state_dict`, ONNX initialisers and JSON of amplifier models, told by their first bytes; written
+/// are `.safetensors` and `.npz`, by the ending of the name. What is read holds whatever the file does; that names and shapes suit
+/// a recipe is checked where they are given to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Params {
     all: BTreeMap<String, ArrayD<f32>>,
-}
-
-/// The two formats.
-enum Format {
-    Npz,
-    Safetensors,
-}
-
-impl Format {
-    fn of(path: &Path) -> std::result::Result<Format, Diagnostic> {
-        match path.extension().and_then(|e| e.to_str()) {
-            Some("npz") => Ok(Format::Npz),
-            Some("safetensors") => Ok(Format::Safetensors),
-            _ => Err(errors::unknown_format(&path.display().to_string())),
-        }
-    }
 }
 
 impl Params {
@@ -43,7 +29,7 @@ impl Params {
     /// Reads a file of at most [`Limits::file`] bytes.
     ///
     /// # Errors
-    /// A file that is damaged, too large, of another format, or not there. Numbers of 64 bits are rounded.
+    /// A file that is damaged, too large, of another kind, or not there. Numbers of 64 bits are rounded.
     pub fn read(path: impl AsRef<Path>) -> Result<Params> {
         Params::read_within(path, &Limits::DEFAULT)
     }
@@ -55,13 +41,8 @@ impl Params {
     pub fn read_within(path: impl AsRef<Path>, limits: &Limits) -> Result<Params> {
         let path = path.as_ref();
         let read = || -> std::result::Result<Params, Diagnostic> {
-            let format = Format::of(path)?;
             let bytes = files::read(path, limits.file)?;
-            let name = path.display().to_string();
-            let arrays = match format {
-                Format::Npz => npz::read_within(&name, &bytes, limits.unpacked)?,
-                Format::Safetensors => safetensors::read(&name, &bytes)?.0,
-            };
+            let arrays = formats::read_within(&path.display().to_string(), &bytes, limits.unpacked)?.arrays;
             let one = |(name, array): (String, Array)| {
                 let values = Params::array(&array.shape, array.to_f32())?;
                 Ok((name, values))
@@ -78,16 +59,12 @@ impl Params {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let write = || -> std::result::Result<(), Diagnostic> {
-            let format = Format::of(path)?;
+            let output = Output::of(&path.display().to_string())?;
             let one = |(name, a): (&String, &ArrayD<f32>)| {
                 (name.clone(), Array::f32(a.shape().to_vec(), a.iter().copied().collect()))
             };
             let arrays: Arrays = self.all.iter().map(one).collect();
-            let bytes = match format {
-                Format::Npz => npz::write(&arrays)?,
-                Format::Safetensors => safetensors::write(&arrays, "")?,
-            };
-            files::replace(path, &bytes, |file| file)
+            files::replace(path, &output.bytes(&arrays)?, |file| file)
         };
         write().map_err(Error::plain)
     }

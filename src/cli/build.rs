@@ -1,17 +1,16 @@
 //! `rnnc build`: an object file with a C interface.
 
 use super::errors;
+use super::foreign::Foreign;
 use super::help;
 use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session, complain};
 use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
-use crate::eqn::{Graph, SourceKind};
 use crate::files;
 use crate::object::{self, Interface, Level, Object, Target, archive, header, hpp, rust};
 use crate::pipeline::objects::{Functions, object};
-use crate::weights::{Finder, npz, safetensors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,9 +77,11 @@ pub struct Build {
     /// What the object has [default: run, and step if the cell can]
     #[arg(long, value_enum, value_delimiter = ',', help_heading = help::OUTPUT)]
     functions: Vec<Function>,
-    /// Arrays that become part of the object: an npz or safetensors file
+    /// Weights that become part of the object, from a file as `rnnc import` reads them
     #[arg(long, value_name = "FILE", help_heading = help::DATA)]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    foreign: Foreign,
     /// The machine: host, x86_64-linux, x86_64-macos, x86_64-windows, aarch64-linux, aarch64-macos, riscv64-linux
     #[arg(long, default_value = "host", help_heading = help::MACHINE)]
     target: String,
@@ -106,7 +107,11 @@ impl Build {
             return Err(errors::open_dimensions(&names).into());
         }
         let weights = match &self.weights {
-            Some(path) => Some(weights(path, graph, session)?),
+            Some(path) => {
+                let arrays = self.foreign.params(session, &library, &self.selected, path)?;
+                let values = arrays.iter().map(|(name, array)| (name.clone(), array.to_f32()));
+                Some(values.collect::<BTreeMap<_, _>>())
+            }
             None => None,
         };
         let levels: Vec<Level> = self.features.iter().map(level).collect();
@@ -202,34 +207,3 @@ fn package(made: &Object, target: Target, folder: &Path) -> Result<(), Failure> 
 
 /// The code of a cell that cannot run step by step.
 const NO_STREAM: &str = "E0744";
-
-/// All parameters of a graph, from a file.
-fn weights(path: &Path, graph: &Graph, session: &Session) -> Result<BTreeMap<String, Vec<f32>>, Failure> {
-    let file = path.display().to_string();
-    let bytes = files::read(path, session.limits.file)?;
-    let arrays = match path.extension().is_some_and(|e| e == "safetensors") {
-        true => safetensors::read(&file, &bytes)?.0,
-        false => npz::read_within(&file, &bytes, session.limits.unpacked)?,
-    };
-    let finder = Finder { file: &file, arrays: &arrays };
-    let (mut values, mut misfits) = (BTreeMap::new(), Vec::new());
-    for source in graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_))) {
-        let extents = source.shape.iter().filter_map(|d| usize::try_from(d.as_constant()?).ok());
-        match finder.required(&source.name, &extents.collect::<Vec<_>>()) {
-            Ok(array) => {
-                values.insert(source.name.to_string(), array.to_f32());
-            }
-            Err(misfit) => misfits.push(misfit),
-        }
-    }
-    if let Some(refusal) = finder.refusal(&misfits) {
-        return Err(refusal.into());
-    }
-    let known = |name: &String| values.contains_key(name);
-    let unread: Vec<String> = arrays.keys().filter(|name| !known(name)).cloned().collect();
-    if !unread.is_empty() {
-        let d = object::errors::unread_weights(&file, &unread);
-        return Err(d.into());
-    }
-    Ok(values)
-}

@@ -11,8 +11,8 @@ use crate::shape::Bindings;
 use crate::source::Span;
 use crate::syntax::names::canonical;
 use crate::weights::arranged::{self, Importer, Wrong, index};
-use crate::weights::formats::{self, Opened};
-use crate::weights::{Array, Arrays, Data, Finder, Misfit, What, errors, npz, safetensors};
+use crate::weights::formats::{self, Opened, Output};
+use crate::weights::{Array, Arrays, Data, Finder, Misfit, What, errors};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -157,24 +157,12 @@ pub fn open(session: &Session, path: &Path) -> Result<Opened, Failure> {
 
 /// Writes arrays as the file's ending says.
 pub fn write(path: &Path, arrays: &Arrays) -> Result<(), Failure> {
-    let bytes = match ending(path)? {
-        Output::Npz => npz::write(arrays)?,
-        Output::Safetensors => safetensors::write(arrays, "")?,
-    };
+    let bytes = ending(path)?.bytes(arrays)?;
     Ok(files::replace(path, &bytes, |f| f)?)
 }
 
-pub enum Output {
-    Npz,
-    Safetensors,
-}
-
 pub fn ending(path: &Path) -> Result<Output, Diagnostic> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("npz") => Ok(Output::Npz),
-        Some("safetensors") => Ok(Output::Safetensors),
-        _ => Err(errors::unknown_output(&path.display().to_string())),
-    }
+    Output::of(&path.display().to_string())
 }
 
 /// Every parameter has numbers for its extents.

@@ -32,12 +32,6 @@ pub fn broken(what: &str) -> Diagnostic {
         .help("this is a mistake in rnnc, not in your file; please report it with the command that shows it")
 }
 
-pub fn unread_weights(file: &str, names: &[String]) -> Diagnostic {
-    let all: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-    Diagnostic::error("E0627", format!("`{file}` has arrays that are no parameters: {}", all.join(", ")))
-        .help("give a file of this cell's parameters alone, so that none is taken for another")
-}
-
 pub fn no_level(level: &str, target: &str) -> Diagnostic {
     Diagnostic::error("E0628", format!("`{level}` is a level of x86-64, and not of {target}"))
         .help("leave `--features` out: each other machine has one set of instructions here")

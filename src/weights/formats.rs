@@ -1,7 +1,7 @@
-//! Which kind of file of weights some bytes are, and its arrays.
+//! Which kind of file of weights some bytes are, and its arrays; and the bytes of a new one.
 //!
-//! In: bytes. Out: [`Arrays`], and what the file says that arrays cannot hold. The kind is told by how the bytes begin, never by
-//! the file's name.
+//! In: bytes. Out: [`Arrays`], and what the file says that arrays cannot hold. What is read is told by how the bytes begin,
+//! what is written by the ending of its name.
 
 use super::{Arrays, errors, json, npz, onnx, safetensors, torch};
 use crate::diag::Diagnostic;
@@ -80,4 +80,28 @@ pub fn read_within(file: &str, bytes: &[u8], most: u64) -> Result<Opened, Diagno
         Format::Json => json::read_within(file, bytes, most)?,
     };
     Ok(Opened { format, arrays, notes })
+}
+
+/// The kind of a file that is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Npz,
+    Safetensors,
+}
+
+impl Output {
+    pub fn of(file: &str) -> Result<Output, Diagnostic> {
+        match file.rsplit_once('.') {
+            Some((_, "npz")) => Ok(Output::Npz),
+            Some((_, "safetensors")) => Ok(Output::Safetensors),
+            _ => Err(errors::unknown_output(file)),
+        }
+    }
+
+    pub fn bytes(self, arrays: &Arrays) -> Result<Vec<u8>, Diagnostic> {
+        match self {
+            Output::Npz => npz::write(arrays),
+            Output::Safetensors => safetensors::write(arrays, ""),
+        }
+    }
 }

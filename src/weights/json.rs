@@ -226,7 +226,7 @@ impl Node {
         match self {
             Node::Array(shape, values) => {
                 let (rows, inner) = shape.split_first().map_or((0, &[][..]), |(rows, inner)| (*rows, inner));
-                let size = if rows == 0 { 0 } else { values.len() / rows };
+                let size = values.len().checked_div(rows).unwrap_or(0);
                 let part = |k: usize| {
                     (inner.to_vec(), values.get(k * size..(k + 1) * size).unwrap_or_default().to_vec())
                 };

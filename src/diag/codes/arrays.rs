@@ -71,11 +71,6 @@ pub const ENTRIES: &[Entry] = &[
                recipe is compiled with say whether there are gradients.",
     },
     Entry {
-        code: "E0717",
-        title: "a file of parameters of an unknown kind",
-        text: "The ending of its name says how a file is read and written: `.npz` as numpy has it, or `.safetensors`.",
-    },
-    Entry {
         code: "E0718",
         title: "a call against the rules of the interface",
         text: "A pointer that leads nowhere, a text that is not UTF-8, a number that stands for nothing: what the compiler of \

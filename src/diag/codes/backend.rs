@@ -80,10 +80,4 @@ pub const ENTRIES: &[Entry] = &[
         text: "`--kind shared` has the computer's C compiler link the object. It is not there, or refused, or the target is \
                another computer.",
     },
-    Entry {
-        code: "E0627",
-        title: "weights that do not belong to the cell",
-        text: "With `--weights` every parameter comes from the file, under its name and in its shape; an array that is no \
-               parameter is hardly meant.",
-    },
 ];

@@ -10,7 +10,7 @@ use crate::onnx;
 use crate::weights::{Arrays, Data, Finder, errors, show};
 use std::path::{Path, PathBuf};
 
-/// Read weights of PyTorch, ONNX or another tool, or a whole ONNX model
+/// Read weights of PyTorch, ONNX or others, or a whole ONNX model
 ///
 /// To FILE.rnn a model of ONNX's recurrent operators and the layers around them goes as equations, its weights beside it as
 /// FILE.safetensors (docs/onnx.md). Otherwise weights alone are read.

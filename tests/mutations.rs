@@ -2,7 +2,8 @@
 //! in. Whatever comes out is checked within a second, every message can be drawn and its changes made, and what can be read
 //! can be formatted. What is done with each is what the fuzzer does.
 //!
-//! `RNNC_MUTATIONS=100000 RNNC_SEED=7 cargo test --release --test mutations -- --nocapture` makes so many of them.
+//! `RNNC_MUTATIONS=100000 RNNC_SEED=7 cargo test --release --test mutations -- --nocapture` makes so many of them;
+//! `RNNC_FIRST=66702 RNNC_MUTATIONS=1 RNNC_SEED=7` repeats one.
 
 #[path = "../fuzz/src/source.rs"]
 mod source;
@@ -206,12 +207,13 @@ fn every_mutation_is_refused_or_read_and_nothing_panics() {
     let originals = originals();
     let (count, seed) = (number("RNNC_MUTATIONS", FEW), number("RNNC_SEED", 1));
     let is_long = count > FEW;
-    let next = AtomicUsize::new(0);
+    let first = number("RNNC_FIRST", 0);
+    let next = AtomicUsize::new(first);
     let found = Mutex::new(Found::default());
     let work = || {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= count {
+            if i >= first + count {
                 return;
             }
             let mut rng = Rng::new((seed as u64) << 32 | i as u64);

@@ -13,7 +13,7 @@ use crate::onnx;
 use crate::weights::{Finder, errors};
 use std::path::{Path, PathBuf};
 
-/// Write weights as another tool arranges them, or a whole model as ONNX
+/// Write weights as another tool has them, or a model as ONNX
 ///
 /// To FILE.onnx the equations go with their weights, which may be of any format that `rnnc import` reads: inputs, initial states and
 /// outputs have the names and shapes of `rnnc run` (docs/onnx.md). To other files the weights go alone. The lines of a layout are read from right to left: what rnnc import makes of a file, this makes a file of again. Where a layout

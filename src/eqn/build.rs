@@ -46,7 +46,7 @@ pub(crate) use errors::too_much_work;
 pub use functions::{builtin as function_name, function_names};
 pub use layouts::{
     Arranged, Arrangement, ForeignNames, Line, Mapped, Program, Term, WHOLE, arrange, arrange_all,
-    with_numbers,
+    instance_of, with_numbers,
 };
 pub use model::{data_lines, train_lines};
 pub use survey::{Survey, survey};

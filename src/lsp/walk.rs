@@ -7,6 +7,7 @@ use super::index::{Index, Occurrence, Role, Statement};
 use super::scope::{Members, callee_item};
 use super::symbol::{Owner, Space, Symbol};
 use super::view::View;
+use crate::eqn::build::instance_of;
 use crate::resolve::text::{expand, plain};
 use crate::resolve::{ItemId, item_statics};
 use crate::source::{FileId, Span};
@@ -250,7 +251,31 @@ impl Walk<'_> {
             for (_, places, _) in &line.terms {
                 self.places(places.as_deref().unwrap_or_default(), true);
             }
-            self.expr(&line.ours, false);
+            self.scoped(|w| {
+                if let Some((_, Some(index))) = instance_of(line) {
+                    w.hole(index);
+                }
+                w.expr(&line.ours, false);
+            });
+        }
+    }
+
+    /// The word of `l[n+1]` stands for the number that a foreign name has in its braces.
+    fn hole(&mut self, index: &Expr) {
+        match &index.kind {
+            ExprKind::Name(name) => {
+                let name = plain(name);
+                if self.find(&name, false).is_none() {
+                    let symbol = Symbol::binder(self.owner(), &name, index.span);
+                    self.bound.push((name, symbol));
+                }
+            }
+            ExprKind::Paren(inner) => self.hole(inner),
+            ExprKind::Binary { left, right, .. } => {
+                self.hole(left);
+                self.hole(right);
+            }
+            _ => {}
         }
     }
 

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 pub const WHOLE: char = '*';
 
 /// The instance that a line with a `*` speaks of, and the expression of its index: `fw`, `l[n+1]`.
-fn instance_of(line: &Foreign) -> Option<(Name, Option<&Expr>)> {
+pub fn instance_of(line: &Foreign) -> Option<(Name, Option<&Expr>)> {
     let [(_, None, _)] = line.terms.as_slice() else { return None };
     match &line.ours.kind {
         ExprKind::Name(name) => Some((plain(name), None)),

@@ -57,6 +57,9 @@ fn element(data_type: i32) -> Option<Element> {
     })
 }
 
+/// Of a tensor; runtimes know far fewer.
+const MOST_AXES: usize = 64;
+
 /// The numbers of one tensor.
 pub(crate) fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<Array, Diagnostic> {
     let damaged = |why: &str| errors::damaged(DAMAGED, file, &tensor.name, why);
@@ -66,6 +69,9 @@ pub(crate) fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<
     let element = element(tensor.data_type).ok_or_else(|| {
         errors::element_type(file, &tensor.name, &format!("number {} of ONNX", tensor.data_type))
     })?;
+    if tensor.dims.len() > MOST_AXES {
+        return Err(damaged(&format!("it has {} axes, of at most {MOST_AXES}", tensor.dims.len())));
+    }
     let extents = tensor.dims.iter().map(|d| usize::try_from(*d).ok()).collect::<Option<Vec<_>>>();
     let shape = extents.ok_or_else(|| damaged("an extent is negative"))?;
     let elements = count(&shape).ok_or_else(|| damaged("its shape is too large"))?;

@@ -64,6 +64,10 @@ pub fn survey(bytes: &[u8]) -> Result<usize, Excess> {
             return Err(Excess::Parts);
         }
         let (tag, wire) = decode_key(&mut rest).map_err(|_| Excess::Damaged)?;
+        // The format has no groups.
+        if matches!(wire, WireType::StartGroup | WireType::EndGroup) {
+            return Err(Excess::Damaged);
+        }
         if wire != WireType::LengthDelimited {
             skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(|_| Excess::Damaged)?;
             open.push((rest, kind));

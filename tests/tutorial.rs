@@ -161,7 +161,7 @@ fn shape(line: &str) -> String {
         let begins = word.starts_with(|c: char| c.is_ascii_digit());
         out += match plain.is_empty() || begins {
             true => "#",
-            false if ["ns", "µs", "ms", "s"].contains(&word) => "time",
+            false if ["ns", "µs", "ms", "s"].contains(&word.trim_end_matches(',')) => "time",
             false => word,
         };
         // A number stands before a comma or a semicolon all the same.

@@ -259,17 +259,19 @@ void rnnc_cell_free(rnnc_cell *cell);
 // `cell` is a handle, `out` a place for one.
 rnnc_error *rnnc_params_init(const rnnc_cell *cell, uint64_t seed, rnnc_params **out);
 
-// Reads a `.npz` or `.safetensors` file.
+// Reads a file of weights: safetensors, npz, PyTorch's `state_dict`, ONNX, JSON of amplifier models, told by its first bytes.
 //
 // # Safety
 // `path` is a text, `out` a place for a handle.
-rnnc_error *rnnc_params_read(const char *path, rnnc_params **out);
+rnnc_error *rnnc_params_read(const char *path,
+                             rnnc_params **out);
 
-// Writes such a file whole: either all of it is there afterwards, or what was there before.
+// Writes a `.safetensors` or `.npz` file whole: either all of it is there afterwards, or what was there before.
 //
 // # Safety
 // `params` is a handle, `path` a text.
-rnnc_error *rnnc_params_write(const rnnc_params *params, const char *path);
+rnnc_error *rnnc_params_write(const rnnc_params *params,
+                              const char *path);
 
 // How many there are. Of NULL: 0.
 //

@@ -27,7 +27,7 @@ pub mod reach;
 mod target;
 mod vectors;
 
-pub use target::Target;
+pub use target::{AVX2, AVX512, Target};
 
 use crate::diag::Diagnostic;
 use crate::loops::{Kernel, Program};

@@ -8,7 +8,7 @@
 mod equations;
 mod file;
 mod formula;
-mod frame;
+pub(crate) mod frame;
 mod gradient;
 mod highlight;
 mod index;

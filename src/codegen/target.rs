@@ -13,29 +13,27 @@ pub enum Target {
     HostAs(&'static str),
 }
 
-/// Names with their triple and features. A preset such as `x86-64-v3` omits `has_avx`, so each is set.
+/// Features of x86-64 with AVX2. A preset such as `x86-64-v3` omits `has_avx`, so each is set.
+pub const AVX2: &[&str] =
+    &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma"];
+/// Those with AVX-512.
+pub const AVX512: &[&str] = &[
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_avx512f",
+    "has_avx512vl",
+];
+
+/// Names with their triple and features.
 const NAMED: &[(&str, &str, &[&str])] = &[
     ("x86_64", "x86_64-unknown-linux-gnu", &[]),
-    (
-        "x86_64-avx2",
-        "x86_64-unknown-linux-gnu",
-        &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma"],
-    ),
-    (
-        "x86_64-avx512",
-        "x86_64-unknown-linux-gnu",
-        &[
-            "has_sse3",
-            "has_ssse3",
-            "has_sse41",
-            "has_sse42",
-            "has_avx",
-            "has_avx2",
-            "has_fma",
-            "has_avx512f",
-            "has_avx512vl",
-        ],
-    ),
+    ("x86_64-avx2", "x86_64-unknown-linux-gnu", AVX2),
+    ("x86_64-avx512", "x86_64-unknown-linux-gnu", AVX512),
     ("aarch64", "aarch64-unknown-linux-gnu", &[]),
 ];
 

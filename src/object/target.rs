@@ -2,6 +2,7 @@
 
 use super::errors;
 use crate::codegen::ahead::Machine;
+use crate::codegen::{AVX2, AVX512};
 use crate::diag::Diagnostic;
 use ar_archive_writer::ArchiveKind;
 
@@ -116,19 +117,6 @@ pub enum Level {
     V4,
 }
 
-/// A preset such as `x86-64-v3` omits `has_avx`, so each is named.
-const V4: [&str; 9] = [
-    "has_sse3",
-    "has_ssse3",
-    "has_sse41",
-    "has_sse42",
-    "has_avx",
-    "has_avx2",
-    "has_fma",
-    "has_avx512f",
-    "has_avx512vl",
-];
-
 impl Level {
     pub fn name(self) -> &'static str {
         match self {
@@ -141,8 +129,8 @@ impl Level {
     fn features(self) -> &'static [&'static str] {
         match self {
             Level::Baseline => &[],
-            Level::V3 => &V4[..7],
-            Level::V4 => &V4,
+            Level::V3 => AVX2,
+            Level::V4 => AVX512,
         }
     }
 

@@ -6,8 +6,8 @@
 use super::super::watch::log::{How, Log, Sample, Spent, Start};
 use super::charts::{self, epochs_of, mean_norm, part};
 use super::words::{bare, date, number, quoted, short, time};
-use crate::doc::grouped;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::doc::{frame, grouped};
+use maud::{Markup, PreEscaped, html};
 use serde_json::{Map, Value};
 
 const STYLE: &str = include_str!("report.css");
@@ -19,37 +19,24 @@ pub fn page(record: &Value, log: &Log) -> String {
     let drawn = charts::drawn(record, log);
     // A closing tag in a text would end the script.
     let data = drawn.to_string().replace('<', "\\u003c");
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) ": training report" }
-                style { (PreEscaped(STYLE)) }
+    let head = html! { style { (PreEscaped(STYLE)) } };
+    let body = html! {
+        main {
+            (header(&title, record, log))
+            @if charts::has_points(&drawn) { (curves()) }
+            (samples(&log.samples))
+            div class="columns" {
+                (table("Settings", &settings(record)))
+                (table("Run", &run(record, log)))
             }
-            body {
-                main {
-                    (header(&title, record, log))
-                    @if charts::has_points(&drawn) { (curves()) }
-                    (samples(&log.samples))
-                    div class="columns" {
-                        (table("Settings", &settings(record)))
-                        (table("Run", &run(record, log)))
-                    }
-                    (parameters(&title, log))
-                    (reproduce(record, log))
-                    (epochs(record, log))
-                }
-                script type="application/json" id="data" { (PreEscaped(data)) }
-                script { (PreEscaped(SCRIPT)) }
-            }
+            (parameters(&title, log))
+            (reproduce(record, log))
+            (epochs(record, log))
         }
+        script type="application/json" id="data" { (PreEscaped(data)) }
+        script { (PreEscaped(SCRIPT)) }
     };
-    let mut text = page.into_string();
-    text.push('\n');
-    text
+    frame::page(&format!("{title}: training report"), head, body)
 }
 
 fn curves() -> Markup {

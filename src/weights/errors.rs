@@ -198,10 +198,20 @@ pub fn given_twice(name: &str, first: &str, second: &str) -> Diagnostic {
         .help("leave it out of one of them, so that it is clear which counts")
 }
 
+/// Of npz or PyTorch, which cannot be told any more.
+pub fn broken_archive(file: &str, why: &str) -> Diagnostic {
+    Diagnostic::error(
+        "E0722",
+        format!("`{file}` is a zip archive, as npz and PyTorch's files are, that cannot be opened: {why}"),
+    )
+    .help("it may be cut short: write it or fetch it anew")
+}
+
 /// The ending of a file says what is written.
 pub fn unknown_output(file: &str) -> Diagnostic {
-    Diagnostic::error("E0763", format!("what is to be written to `{file}`?"))
-        .help("name the file `….safetensors` or `….npz`")
+    Diagnostic::error("E0763", format!("what is to be written to `{file}`?")).help(
+        "name the file `….safetensors` or `….npz`; `rnnc export` also writes `….onnx`, and `rnnc import` makes `….rnn` of ONNX",
+    )
 }
 
 /// `--map` of another form.

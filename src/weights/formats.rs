@@ -33,7 +33,7 @@ impl Format {
         let unknown = |seems: &str| Err(errors::unknown_format(file, Some(seems)));
         match bytes {
             _ if is_safetensors(bytes) => Ok(Format::Safetensors),
-            [b'P', b'K', ..] => Ok(archive(bytes)),
+            [b'P', b'K', ..] => archive(file, bytes),
             [0x80, 2..=5, ..] => Err(errors::old_torch(file)),
             [0x89, b'H', b'D', b'F', ..] => unknown("an HDF5 file"),
             [b'G', b'G', b'U', b'F', ..] => unknown("a GGUF file"),
@@ -52,12 +52,10 @@ fn is_safetensors(bytes: &[u8]) -> bool {
     matches!(bytes.split_at_checked(8), Some((length, [b'{', ..])) if length.contains(&0))
 }
 
-fn archive(bytes: &[u8]) -> Format {
-    let zip = ZipArchive::new(Cursor::new(bytes)).ok();
-    match zip.is_some_and(|zip| torch::folder(&zip).is_some()) {
-        true => Format::Torch,
-        false => Format::Npz,
-    }
+fn archive(file: &str, bytes: &[u8]) -> Result<Format, Diagnostic> {
+    let zip =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|e| errors::broken_archive(file, &e.to_string()))?;
+    Ok(if torch::folder(&zip).is_some() { Format::Torch } else { Format::Npz })
 }
 
 /// What a file holds.

@@ -1,7 +1,7 @@
 //! Exported cells and models in ONNX Runtime, against the reference interpreter.
 //!
 //! Wants a Python with onnx, onnxruntime and numpy, named by `RNNC_PYTHON`; without one it says that it was skipped (`.ci/onnx` makes
-//! one). What models look like is in `onnx.rs`, which wants nothing. One recipe in four is run, and all models; `RNNC_ONNX=all` runs all.
+//! one). What models look like is in `onnx.rs`, which wants nothing.
 //!
 //! Tolerance 1e-5, relative above 1: both start from the same f32 numbers and few steps of sums of few terms follow;
 //! ONNX Runtime's own tanh and σ are right to 1e-6.
@@ -12,9 +12,11 @@ mod recipes;
 use recipes::{Array, Case, EXAMPLES, checked, library};
 use rnnc::eqn::build::{self, Options};
 use rnnc::eqn::eval::{self, Batch};
-use rnnc::eqn::{DomainKind, Graph, Level, SourceKind, Ty};
+use rnnc::eqn::{DomainKind, Graph, SourceKind, Ty};
 use rnnc::onnx::export::{self, encode, export};
+use rnnc::resolve::Library;
 use rnnc::source::Sources;
+use rnnc::syntax::ast::ItemKind;
 use rnnc::weights::{self, Arrays, Data, npz};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,9 +29,6 @@ const EMPTY: [&str; 4] =
     ["Bi(LSTM(3, 4))", "GRU(I = 3, H = 4)", "BRNN(I = 3, H = 4, O = 2)", "UGRNN(I = 3, H = 4)"];
 
 const LEAST_MODELS: usize = 20;
-
-/// One recipe of so many is run, if not all are asked for.
-const SHARE: usize = 4;
 
 /// The same numbers in f32, so that both sides start from the same.
 fn rounded(batch: &mut Batch) {
@@ -46,16 +45,14 @@ fn write(
     graph: &Graph,
     batch: &Batch,
     lengths: bool,
+    outputs: Option<&[String]>,
 ) -> Result<(), Vec<rnnc::diag::Diagnostic>> {
     let is_param =
         |name: &str| graph.sources.iter().any(|s| *s.name == *name && matches!(s.kind, SourceKind::Param(_)));
     let (params, mut given): (Arrays, Arrays) =
         batch.arrays.iter().map(|(n, a)| (n.clone(), array(a))).partition(|(n, _)| is_param(n));
-    // A model's loss is one number for all examples, and no part of what it is for.
-    let each = graph.outputs.iter().filter(|o| graph.level(o.node) != Level::Shared);
-    let each: Vec<String> = each.map(|o| o.name.to_string()).collect();
-    let outputs = (each.len() < graph.outputs.len()).then_some(each);
-    let options = export::Options { lengths, outputs: outputs.clone(), ..export::Options::default() };
+    let options =
+        export::Options { lengths, outputs: outputs.map(<[String]>::to_vec), ..export::Options::default() };
     let exported = export(graph, &params, &options)?;
     for (extent, all) in batch.lengths.iter().filter(|_| lengths) {
         let all = weights::Array {
@@ -86,6 +83,21 @@ fn has_trees(graph: &Graph) -> bool {
     graph.domains.iter().any(|d| matches!(d.kind, DomainKind::Tree { .. } | DomainKind::Children { .. }))
 }
 
+/// What each model is for: its outputs, without its loss and its metrics.
+fn outs(library: &Library) -> Vec<(String, Vec<String>)> {
+    let items = library.files().iter().flat_map(|file| library.items(file.file));
+    let named = items.filter_map(|item| match &item.kind {
+        ItemKind::Model(model) => Some(model.name.name.to_string()),
+        _ => None,
+    });
+    let outs = |name: String| {
+        let (model, said) = build::build_model(library, &name, &Options::default());
+        let model = model.unwrap_or_else(|| panic!("{name}: {said:?}"));
+        (name, model.outs.iter().map(ToString::to_string).collect())
+    };
+    named.map(outs).collect()
+}
+
 /// A name for a folder.
 fn plain(recipe: &str) -> String {
     recipe.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
@@ -102,7 +114,7 @@ fn recipes_and_models_without_trees_are_the_same_in_onnx_runtime() {
     let root = kept.as_deref().map_or(temporary.path(), Path::new);
     let mut sources = Sources::default();
     let library = library(&mut sources, true);
-    let is_all = std::env::var("RNNC_ONNX").is_ok_and(|v| v == "all");
+    let outs = outs(&library);
     let (mut names, mut refused, mut empty, mut models) = (BTreeMap::new(), Vec::new(), 0, 0);
     for (k, (recipe, expr)) in checked(&library).into_iter().enumerate() {
         let (graph, said) = build::build(&library, expr, &Options::default());
@@ -113,17 +125,16 @@ fn recipes_and_models_without_trees_are_the_same_in_onnx_runtime() {
         if graph.sources.iter().any(|s| matches!(s.kind, SourceKind::Noise(_)) || matches!(s.ty, Ty::Bool)) {
             continue;
         }
-        let is_model = graph.outputs.iter().any(|o| graph.level(o.node) == Level::Shared);
-        if !is_all && !is_model && !EMPTY.contains(&recipe.as_str()) && k % SHARE != 0 {
-            continue;
-        }
-        models += usize::from(is_model);
+        let outputs =
+            outs.iter().find_map(|(name, all)| recipe.strip_prefix(name)?.starts_with('(').then_some(all));
+        let outputs = outputs.map(Vec::as_slice);
+        models += usize::from(outputs.is_some());
         let case = Case::new(graph);
         let mut write_case = |order: &[usize], more: usize, lengths: bool| {
             let mut batch = case.batch(order, more);
             rounded(&mut batch);
             let name = format!("{k:03}_{}_{}", plain(&recipe), if lengths { "ragged" } else { "full" });
-            match write(&root.join(&name), &case.graph, &batch, lengths) {
+            match write(&root.join(&name), &case.graph, &batch, lengths, outputs) {
                 Ok(()) => drop(names.insert(name, recipe.clone())),
                 Err(wrong) => {
                     assert!(lengths || has_trees(&case.graph), "{recipe}: {wrong:?}");
@@ -139,7 +150,7 @@ fn recipes_and_models_without_trees_are_the_same_in_onnx_runtime() {
             batch.lengths.values_mut().for_each(|all| all[1] = 0);
             rounded(&mut batch);
             let name = format!("{k:03}_{}_empty", plain(&recipe));
-            write(&root.join(&name), &case.graph, &batch, true).expect("written");
+            write(&root.join(&name), &case.graph, &batch, true, outputs).expect("written");
             names.insert(name, recipe.clone());
             empty += 1;
         }

@@ -5,7 +5,7 @@
 //! multiply-adds, one of an element only `V`, and loads are what runs short beside multiply-adds.
 
 use super::block::{Ahead, STEP, Tile};
-use super::packed::PANEL;
+use super::PANEL;
 use std::arch::x86_64::*;
 
 pub struct Avx512;

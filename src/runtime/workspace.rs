@@ -67,9 +67,6 @@ pub(super) fn lengths_buffer(program: &Program, domain: usize) -> usize {
     position_buffer(program, domain) + 1
 }
 
-// What the schedule says of packed weights is so.
-const _: () = assert!(crate::loops::PANEL == super::gemm::PANEL);
-
 /// A parameter's elements, and those of another array beside it.
 pub type WithGradient<'a> = (&'a mut [f32], Cow<'a, [f32]>);
 
@@ -673,6 +670,22 @@ impl Workspace {
     pub fn shared_output(&self, name: &str) -> Fallible<&[f32]> {
         let (buffer, all) = self.shared(name)?;
         Ok(&self.bufs[buffer].f32()[all])
+    }
+
+    /// An output where it lies, if it lies there as [`Workspace::output_into`] would copy it.
+    pub fn output_in_place(&self, name: &str) -> Fallible<Option<&[f32]>> {
+        let info = &self.exe.program.outputs[self.output_index(name)?];
+        let buffer = &self.exe.program.buffers[info.at.buffer.index()];
+        let is_whole = match buffer.place {
+            Place::Over { domain, .. } => !self.is_indexed(domain) && !self.ragged[domain.index()],
+            Place::Shared | Place::Example => true,
+        };
+        let (all, stride) = self.rows(&info.at);
+        let width: usize = info.shape.iter().product();
+        let len: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        let has_no_gaps = buffer.elem == Elem::F32 && (stride == width || len == width);
+        let values = self.bufs[info.at.buffer.index()].f32().get(all.start..all.start + len);
+        Ok(values.filter(|_| is_whole && has_no_gaps))
     }
 
     /// The buffer and the elements of such an output.

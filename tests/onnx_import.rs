@@ -62,9 +62,11 @@ fn compare(name: &str, what: &str, got: &ArrayD<f64>, want: &ArrayD<f64>) {
     assert!(want.iter().any(|v| v.abs() > 1e-3), "{name}: {what}");
 }
 
-/// Parts of an output, one for each direction, along an axis of their own.
+/// Parts of an output, one for each direction, or layer and direction, along an axis of their own.
 fn ways(results: &Named, name: &str, axis: usize) -> ArrayD<f64> {
     let parts = [name.to_string(), format!("{name}_reverse")];
+    let parts = parts.into_iter().chain((2..=4).map(|k| format!("{name}_{k}")));
+    let parts: Vec<String> = parts.collect();
     let parts: Vec<_> = parts.iter().filter_map(|n| results.get(n)).map(|a| a.view()).collect();
     stack(Axis(axis), &parts).expect("parts of one shape")
 }
@@ -111,6 +113,37 @@ fn a_classifier_of_the_last_step_is_pytorchs() {
     let results = run(&all, golden("classifier", "in/"));
     compare("classifier", "y", &results["y"], &golden("classifier", "out/")["y"]);
     insta::assert_snapshot!("onnx_classifier", all.text);
+}
+
+#[test]
+fn first_states_of_all_layers_in_one_array_are_an_input_each() {
+    let mut inputs = Named::new();
+    for (input, array) in golden("given", "in/") {
+        if input == "x" {
+            inputs.insert(input, array);
+            continue;
+        }
+        for (k, part) in array.outer_iter().enumerate() {
+            let own = if k == 0 { input.clone() } else { format!("{input}_{}", k + 1) };
+            inputs.insert(own, part.to_owned());
+        }
+    }
+    let results = run(&imported("given"), inputs);
+    let want = golden("given", "out/");
+    compare("given", "y", &results["y"], &want["y"]);
+    for state in ["h", "c"] {
+        compare("given", state, &ways(&results, state, 0), &want[state]);
+    }
+}
+
+#[test]
+fn a_first_state_may_be_a_parameter_or_zeros_of_any_shape_arithmetic() {
+    let learnt = imported("learnt");
+    assert!(learnt.weights.contains_key("v1.h_start"), "{:?}", learnt.weights.keys());
+    for (name, all) in [("learnt", learnt), ("newer", imported("newer"))] {
+        let results = run(&all, golden(name, "in/"));
+        compare(name, "y", &results["y"], &golden(name, "out/")["y"]);
+    }
 }
 
 #[test]

@@ -228,8 +228,7 @@ impl<'m> Reader<'m> {
         for output in &graph.output {
             let value = self.output(&output.name)?;
             for (k, part) in value.parts.iter().enumerate() {
-                let name = if k == 0 { output.name.clone() } else { format!("{}_reverse", output.name) };
-                outputs.push((name, part.clone()));
+                outputs.push((inputs::of_way(&output.name, k, value.parts.len()), part.clone()));
             }
             self.said(&output.name, &value);
         }

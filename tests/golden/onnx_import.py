@@ -2,7 +2,7 @@
 
     python onnx_import.py FOLDER        # tests/golden/onnx
 
-Writes NAME.onnx and NAME.npz (`in/NAME` what goes in, `out/NAME` what comes out, by ONNX Runtime). Wants torch, onnx, onnxruntime
+Wants torch with onnxscript. Writes NAME.onnx and NAME.npz (`in/NAME` what goes in, `out/NAME` what comes out, by ONNX Runtime). Wants torch, onnx, onnxruntime
 and numpy. Files are as small as they can be: few units, no names of the exporter.
 """
 
@@ -38,13 +38,14 @@ def keep(name, feeds):
     print(name, path.stat().st_size, {n: r.shape for n, r in zip(names, results)})
 
 
-def torch_model(name, module, *inputs, outputs, dynamic=True, **more):
+def torch_model(name, module, *inputs, outputs, dynamic=True, axes=None, **more):
     torch.manual_seed(sum(map(ord, name)))
     for p in module.parameters():
         torch.nn.init.uniform_(p, -0.7, 0.7)
     module.eval()
     names = [f"x{k}" if k else "x" for k in range(len(inputs))]
-    axes = {n: {0: "steps", 1: "batch"} for n in names} if dynamic else None
+    if dynamic and axes is None:
+        axes = {n: {0: "steps", 1: "batch"} for n in names}
     torch.onnx.export(
         module, inputs, str(OUT / f"{name}.onnx"), input_names=names, output_names=outputs,
         dynamic_axes=axes, opset_version=17, dynamo=False, **more,
@@ -93,6 +94,57 @@ class First(torch.nn.Module):
         return torch.tanh(self.head(y)), h
 
 
+class Given(torch.nn.Module):
+    """First states that callers give, in one array for all layers and directions."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.LSTM(I, H, num_layers=2, bidirectional=True)
+
+    def forward(self, x, h0, c0):
+        y, (h, c) = self.rnn(x, (h0, c0))
+        return y, h, c
+
+
+class Learnt(torch.nn.Module):
+    """A first state that is a parameter, the same for all examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.start = torch.nn.Parameter(torch.zeros(1, 1, H))
+        self.rnn = torch.nn.GRU(I, H)
+
+    def forward(self, x):
+        y, _ = self.rnn(x, self.start.expand(1, x.shape[1], H).contiguous())
+        return y
+
+
+class Exported(torch.nn.Module):
+    """Zeros in a shape that is computed of the input's, by PyTorch's newer exporter."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = torch.nn.GRU(I, H, num_layers=2)
+        self.head = torch.nn.Linear(H, 2)
+
+    def forward(self, x):
+        y, _ = self.rnn(x)
+        return self.head(y)
+
+
+def newer(name, module, x, outputs):
+    torch.manual_seed(sum(map(ord, name)))
+    for p in module.parameters():
+        torch.nn.init.uniform_(p, -0.7, 0.7)
+    module.eval()
+    steps, batch = torch.export.Dim("steps"), torch.export.Dim("batch")
+    torch.onnx.export(
+        module, (x,), str(OUT / f"{name}.onnx"), input_names=["x"], output_names=outputs,
+        dynamic_shapes=({0: steps, 1: batch},), dynamo=True, external_data=False,
+    )
+    keep(name, {"x": x.numpy()})
+
+
 def operator(name, op, gates, directions, weights, extra=(), **attributes):
     rng = np.random.default_rng(sum(map(ord, name)))
     draw = lambda *shape: rng.uniform(-0.7, 0.7, shape).astype(np.float32)
@@ -124,6 +176,10 @@ def operator(name, op, gates, directions, weights, extra=(), **attributes):
 torch_model("tagger", Tagger(), torch.randint(0, 7, (T, B)), outputs=["p"])
 torch_model("classifier", Classifier(), torch.randn(T, B, I), outputs=["y"])
 torch_model("batch_first", First(), torch.randn(B, T, I), outputs=["y", "h"])
+torch_model("given", Given(), torch.randn(T, B, I), torch.randn(4, B, H), torch.randn(4, B, H), outputs=["y", "h", "c"],
+            axes={"x": {0: "steps", 1: "batch"}, "x1": {1: "batch"}, "x2": {1: "batch"}})
+torch_model("learnt", Learnt(), torch.randn(T, B, I), outputs=["y"])
+newer("newer", Exported(), torch.randn(T, B, I), ["y"])
 operator("operator_peephole", "LSTM", 4, 1, ["P"])
 operator("operator_peephole_pair", "LSTM", 4, 2, ["P"], direction="bidirectional")
 operator("operator_before", "GRU", 3, 1, [], direction="reverse")

@@ -128,11 +128,7 @@ impl Reader<'_> {
         }
         let mut parts = Vec::new();
         for k in 0..count {
-            let own = match (count, k) {
-                (_, 0) => name.to_string(),
-                (2, _) => format!("{name}_reverse"),
-                _ => format!("{name}_{}", k + 1),
-            };
+            let own = of_way(name, k, count);
             let own = self.fresh(&own);
             self.inputs.push((own.clone(), format!("[{width}]")));
             parts.push(own);
@@ -144,6 +140,15 @@ impl Reader<'_> {
         let value = Value { parts, axes: vec![Axis::Ways, Axis::Examples, Axis::Units], width };
         self.known.insert(name.to_string(), Known::Value(value.clone()));
         Ok(value)
+    }
+}
+
+/// What the part of one direction, or layer and direction, is called.
+pub(super) fn of_way(name: &str, k: usize, count: usize) -> String {
+    match (count, k) {
+        (_, 0) => name.to_string(),
+        (2, _) => format!("{name}_reverse"),
+        _ => format!("{name}_{}", k + 1),
     }
 }
 

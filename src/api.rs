@@ -37,11 +37,13 @@
 //! gradient; [`Compiled`] runs it, from any number of threads at once. [`Saved`] is a forward run that the way back can follow, [`Stream`]
 //! one example step by step, [`Optimiser`] an update rule of the language.
 
+mod adjoint;
 mod arrays;
 mod compiled;
 mod error;
 mod errors;
 mod exact;
+mod layout;
 mod library;
 mod load;
 mod optimiser;
@@ -56,6 +58,7 @@ pub use crate::runtime::FlushToZero;
 pub use arrays::{Arrays, Element, Outputs, View};
 pub use compiled::Compiled;
 pub use error::{Error, Place, Problem, Result, explain};
+pub use layout::Layout;
 pub use library::{Item, Library, Source};
 pub use optimiser::Optimiser;
 pub use params::Params;

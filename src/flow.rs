@@ -104,7 +104,7 @@ pub fn flow(graph: &Graph, length: Option<usize>, seed: u64) -> Fallible<Flow> {
         }
     }
     let evaluated = |what: String| vec![errors::evaluation(&what)];
-    let options = grad::Options { from: Some(vec![out.clone()]), wrt: None };
+    let options = grad::Options { from: Some(vec![out.clone()]), ..Default::default() };
     let outputs: Vec<(StateId, Arc<str>)> = carried.iter().map(|id| (*id, output(graph, *id))).collect();
     let joint = grad::differentiate_states(graph, &options, &outputs)?;
     let whole = Along::of(graph, &reads.iter().flatten().copied().collect());

@@ -5,10 +5,11 @@
 //! Invariant: nothing is unrolled; the adjoint has a bounded number of nodes for each forward node.
 //!
 //! `activity` finds what takes part, `rules` is the table of adjoints, `sweep` applies it from the outputs
-//! back, `mirror` moves the mirrored reads to named values. [`mod@print`] writes the result as a cell,
-//! [`latex`] as a formula.
+//! back, `mirror` moves the mirrored reads to named values. `again` makes the adjoint a graph of its own.
+//! [`mod@print`] writes the result as a cell, [`latex`] as a formula.
 
 mod activity;
+mod again;
 mod errors;
 pub mod latex;
 mod mirror;
@@ -16,6 +17,8 @@ pub mod print;
 mod rules;
 mod sweep;
 pub(crate) mod traits;
+
+pub use again::{Added, Adjoint, added, adjoint};
 
 use crate::diag::Fallible;
 use crate::eqn::{Binary, Graph, NodeId, Op, Source, SourceId, SourceKind, StateId, Ty};
@@ -30,11 +33,13 @@ pub struct Options {
     pub wrt: Option<Vec<String>>,
     /// Names of outputs; `None`: all real ones.
     pub from: Option<Vec<String>>,
+    /// The graph is itself an [`Adjoint`], and these are the sources that it says.
+    pub again: Option<BTreeSet<Arc<str>>>,
 }
 
 /// The graph with its adjoint beside it: for each chosen output a `Cotangent` source `NAME_adj` of
-/// the output's shape and level, for each chosen source an output `NAME_adj`. Gradients of Shared
-/// sources are summed over points and examples.
+/// the output's shape and level, for each chosen source an output `NAME_adj` (as [`added`] says). Gradients of
+/// Shared sources are summed over points and examples.
 pub fn differentiate(graph: &Graph, options: &Options) -> Fallible<Graph> {
     joint(graph, options, false, &[])
 }
@@ -68,20 +73,20 @@ fn run(graph: &Graph, options: &Options, for_reading: bool, states: &[(StateId, 
     let wrt = chosen_sources(graph, options)?;
     let from = chosen_outputs(graph, options)?;
     let roots: Vec<_> = from.iter().map(|i| graph.outputs[*i].node).collect();
-    let activity = activity::analyse(graph, &wrt, &roots)?;
+    let activity = activity::analyse(graph, &wrt, &roots, options.again.as_ref())?;
+    if options.again.is_some() {
+        again::refuse_unsmooth(graph, &activity.order)?;
+    }
+    let added = again::of(graph, options, &wrt, &from)?;
 
     let mut joint = graph.clone();
     let forward = graph.nodes.len();
     let mut cotangents = Vec::new();
-    for i in &from {
+    for (i, (_, name)) in from.iter().zip(&added.cotangents) {
         let output = &graph.outputs[*i];
         let node = graph.node(output.node);
-        let name: Arc<str> = format!("{}_adj", output.name).into();
-        if joint.find_source(&name).is_some() {
-            return Err(errors::name_taken(&name).into());
-        }
         let source = Source {
-            name,
+            name: name.clone(),
             kind: SourceKind::Cotangent,
             shape: node.shape.clone(),
             ty: Ty::Real,
@@ -98,14 +103,9 @@ fn run(graph: &Graph, options: &Options, for_reading: bool, states: &[(StateId, 
             readers.entry(source).or_default().push(node);
         }
     }
-    let mut taken: BTreeSet<Arc<str>> = graph.outputs.iter().map(|o| o.name.clone()).collect();
     let mut outputs: Vec<(Arc<str>, NodeId)> = Vec::new();
-    for id in wrt {
+    for (id, (_, name)) in wrt.into_iter().zip(&added.gradients) {
         let source = &graph.sources[id.index()];
-        let name: Arc<str> = format!("{}_adj", source.name).into();
-        if !taken.insert(name.clone()) {
-            return Err(errors::name_taken(&name).into());
-        }
         let mut total = None;
         for node in readers.get(&id).into_iter().flatten() {
             let Some(adjoint) = sweep.adjoint(*node) else { continue };
@@ -120,7 +120,7 @@ fn run(graph: &Graph, options: &Options, for_reading: bool, states: &[(StateId, 
         };
         let total = sweep.lift(total, source.level)?;
         sweep.name(total, name.to_string());
-        outputs.push((name, total));
+        outputs.push((name.clone(), total));
     }
     for (state, name) in states {
         // By its definition, whatever that is called: it may be the plain name of another value.

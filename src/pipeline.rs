@@ -168,7 +168,7 @@ pub fn mistakes(library: &Library, file: FileId) -> Vec<Diagnostic> {
         work = left;
         let params = graph.sources.iter().filter(|s| matches!(s.kind, SourceKind::Param(_)));
         let wrt = Some(params.map(|s| s.name.to_string()).collect());
-        let options = grad::Options { wrt, from: Some(vec!["loss".into()]) };
+        let options = grad::Options { wrt, from: Some(vec!["loss".into()]), ..Default::default() };
         let losses = model.body.stmts.iter().filter(|s| matches!(s.kind, StmtKind::Loss { .. }));
         let place = losses.map(|s| Label { span: s.span, text: "this loss".into() }).next();
         for mut mistake in grad::differentiate(&graph, &options).err().into_iter().flatten() {

@@ -9,6 +9,7 @@ pub mod arranged;
 pub mod elements;
 pub mod errors;
 pub mod find;
+pub mod foreign;
 pub mod formats;
 pub mod json;
 pub mod npz;

@@ -199,6 +199,20 @@ fn several_runs_are_in_flight_at_once_and_on_several_threads() {
     });
 }
 
+#[test]
+fn outputs_and_gradients_are_lent_where_they_lie() {
+    let cell = leak();
+    let lengths = array![5i64, 2];
+    for given in [everything(&cell, 5, 2), everything(&cell, 5, 2).with("lengths", lengths)] {
+        let mut saved = cell.forward_saved(&given).unwrap();
+        let outputs = saved.outputs().unwrap();
+        let gradients = saved.backward(&cotangents(&cell, &outputs, "")).unwrap();
+        outputs.iter().for_each(|(name, array)| assert_eq!(saved.output(name).unwrap(), array, "{name}"));
+        gradients.iter().for_each(|(name, array)| assert_eq!(saved.gradient(name).unwrap(), array, "{name}"));
+        assert!(saved.gradient("W_adj").unwrap().is_view(), "a gradient of a parameter lies in one piece");
+    }
+}
+
 fn gradients(cell: &Compiled, mut saved: Saved) -> rnnc::api::Outputs {
     let cotangents = cotangents(cell, &saved.outputs().unwrap(), "");
     saved.backward(&cotangents).unwrap()
@@ -363,6 +377,9 @@ fn noise_is_drawn_from_a_seed_or_given() {
     assert_ne!(run(1, 0), run(1, 1));
     assert_ne!(run(1, 0), run(2, 0));
     assert_eq!(code(cell.forward(&Arrays::new().with("x", &x))), "E0701");
+    // The interpreter draws the same.
+    let exact = cell.exact(&Arrays::new().with("x", &x).seed(1, 1)).unwrap();
+    assert_eq!(exact["y"].mapv(|y| y as f32), run(1, 1)["y"]);
     let ones = ArrayD::<f32>::ones(IxDyn(&[3, 2, 50]));
     assert_eq!(cell.forward(&Arrays::new().with("x", &x).with("z", &ones)).unwrap()["y"], x);
 }

@@ -58,7 +58,7 @@ fn agree(text: &str, recipes: &[&str]) {
     let mut cells = Vec::new();
     for (i, recipe) in recipes.iter().enumerate() {
         let primal = built(&library, recipe, &mut sources);
-        let options = Options { wrt: None, from: Some(vec![primal.outputs[0].name.to_string()]) };
+        let options = Options { from: Some(vec![primal.outputs[0].name.to_string()]), ..Options::default() };
         let item = adjoint_cell(&primal, &options).unwrap_or_else(|e| panic!("{}", plainly(&e)));
         let printed = print_item(&item, Style::UNICODE);
         assert_eq!(printed, {

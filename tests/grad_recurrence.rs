@@ -389,7 +389,8 @@ fn forward_and_reverse_agree_along_a_direction() {
 #[test]
 fn second_derivatives() {
     let c = gated();
-    let options = Options { wrt: Some(vec!["x".into(), "U_k".into()]), from: Some(vec!["h".into()]) };
+    let wrt = Some(vec!["x".into(), "U_k".into()]);
+    let options = Options { wrt, from: Some(vec!["h".into()]), ..Options::default() };
     let first = joint_of(&c.graph, &options);
     let mut twice = first.clone();
     twice.outputs.retain(|o| o.name.ends_with("_adj"));

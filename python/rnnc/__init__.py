@@ -21,6 +21,8 @@
 make modules of PyTorch and functions of JAX of them; neither is imported unless you do.
 """
 
+import functools
+
 from ._errors import DtypeError, Error, Problem
 from ._rnnc import (
     Compiled,
@@ -64,6 +66,11 @@ def cells(kind: str | None = "cell") -> list[Item]:
     >>> [item.signature for item in rnnc.cells() if item.name == "LSTM"]
     ['LSTM(I, H, bias_f : real = 1)']
     >>> print(next(item.docs for item in rnnc.cells() if item.name == "RAN").splitlines()[0])  # doctest: +ELLIPSIS
-    Recurrent additive network...
+    RAN, recurrent additive network...
     """
-    return [item for item in Library.standard().items() if kind is None or item.kind == kind]
+    return [item for item in _standard_items() if kind is None or item.kind == kind]
+
+
+@functools.cache
+def _standard_items() -> list[Item]:
+    return Library.standard().items()

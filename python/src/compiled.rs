@@ -11,7 +11,7 @@ use crate::stream::Stream;
 use crate::weights;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rnnc::api;
+use rnnc::api::{self, Layout};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A recipe as machine code. Any number of threads can run it at once; each run has memory of its own, taken from what earlier
@@ -164,6 +164,38 @@ impl Compiled {
         Ok(Optimiser::new(optimiser, recipe))
     }
 
+    /// Parameters of ours, made of those of another library, whose names and arrangement `layout` blocks of that name say, such as
+    /// `torch`, `onnx`, `keras`; without one all names are ours. `maps` say what the other side calls an instance, as `--map` of
+    /// `rnnc import` does: `["enc = encoder.rnn"]`. All that is missing, left over or of another shape is told at once.
+    #[pyo3(signature = (arrays, layout = None, *, maps = None))]
+    fn import_weights<'py>(
+        &self,
+        py: Python<'py>,
+        arrays: &Bound<'py, PyAny>,
+        layout: Option<&str>,
+        maps: Option<Vec<String>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let given = Given::of(arrays, Width::Single)?;
+        let (arrays, layout) = (given.arrays()?, arrangement(layout, maps));
+        let params = py.detach(|| self.inner.import(&arrays, layout)).map_err(raised)?;
+        weights::dict(py, params)
+    }
+
+    /// The way back of `import_weights`. Where theirs is a sum, the first of its arrays has all, the others are zero.
+    #[pyo3(signature = (params, layout = None, *, maps = None))]
+    fn export_weights<'py>(
+        &self,
+        py: Python<'py>,
+        params: &Bound<'py, PyAny>,
+        layout: Option<&str>,
+        maps: Option<Vec<String>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let params = weights::params(&Given::of(params, Width::Single)?)?;
+        let layout = arrangement(layout, maps);
+        let theirs = py.detach(|| self.inner.export(&params, layout)).map_err(raised)?;
+        weights::dict(py, theirs)
+    }
+
     fn __repr__(&self) -> String {
         port::table(&format!("Compiled {}", self.inner.recipe().name()), &self.recipe.all_ports())
     }
@@ -184,6 +216,11 @@ impl Compiled {
     fn _of(recipe: &Bound<'_, Recipe>, how: &Bound<'_, PyDict>) -> PyResult<Compiled> {
         Compiled::make(recipe.py(), recipe.get(), How::of(Some(how))?)
     }
+}
+
+fn arrangement(name: Option<&str>, maps: Option<Vec<String>>) -> Layout {
+    let layout = name.map(Layout::new).unwrap_or_default();
+    maps.into_iter().flatten().fold(layout, Layout::map)
 }
 
 fn seeded(arrays: api::Arrays<'_>, seed: Option<u64>, run: u64) -> api::Arrays<'_> {

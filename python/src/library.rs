@@ -16,6 +16,7 @@ use std::path::PathBuf;
 pub struct Item {
     /// `cell`, `layer`, `model` or `fn`.
     kind: &'static str,
+    /// What a recipe begins with.
     name: String,
     /// The name with its arguments as they are declared: `Mine(I, H, bias : real = 1)`.
     signature: String,

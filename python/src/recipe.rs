@@ -47,6 +47,8 @@ struct Made {
     library: Library,
     recipe: String,
     how: Building,
+    /// What it was differentiated by, once for each time.
+    adjoints: Vec<Option<Vec<String>>>,
 }
 
 impl Recipe {
@@ -60,7 +62,8 @@ impl Recipe {
             ..Options::default()
         };
         let inner = py.detach(|| library.inner.recipe_with(recipe, &options)).map_err(raised)?;
-        let made = Made { library: library.clone(), recipe: recipe.to_string(), how: how_ };
+        let made =
+            Made { library: library.clone(), recipe: recipe.to_string(), how: how_, adjoints: Vec::new() };
         Ok(Recipe { inner, made: Arc::new(made) })
     }
 }
@@ -137,6 +140,18 @@ impl Recipe {
         py.detach(|| self.inner.gradient(&wrt, notation)).map_err(raised)
     }
 
+    /// The gradient as a recipe of its own, by these inputs, parameters and initial states, or by all. It takes what this takes and,
+    /// as inputs, a cotangent `NAME_adj` for every output of real numbers; it gives the gradients `NAME_adj`. Compiled and
+    /// differentiated like any other, it makes second derivatives.
+    #[pyo3(signature = (wrt = None))]
+    fn adjoint(&self, py: Python<'_>, wrt: Option<Vec<String>>) -> PyResult<Recipe> {
+        let inner = py.detach(|| self.inner.adjoint(wrt.as_deref())).map_err(raised)?;
+        let Made { library, recipe, how, adjoints } = &*self.made;
+        let adjoints = adjoints.iter().cloned().chain([wrt]).collect();
+        let made = Made { library: library.clone(), recipe: recipe.clone(), how: how.clone(), adjoints };
+        Ok(Recipe { inner, made: Arc::new(made) })
+    }
+
     /// The loops and kernels that are made of it, as text.
     #[pyo3(signature = (gradient = false))]
     fn kernels(&self, py: Python<'_>, gradient: bool) -> PyResult<String> {
@@ -178,10 +193,11 @@ impl Recipe {
 
     /// By its library and how it was built from it.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Parts)> {
-        let Made { library, recipe, how } = &*self.made;
+        let Made { library, recipe, how, adjoints } = &*self.made;
         let how = how.clone();
         let library = Bound::new(py, library.clone())?.unbind();
-        let parts = (library, recipe.clone(), how.dims, how.outputs, how.training, how.given);
+        let parts =
+            (library, recipe.clone(), how.dims, how.outputs, how.training, how.given, adjoints.clone());
         Ok((py.get_type::<Recipe>().getattr("_of")?, parts))
     }
 
@@ -193,14 +209,24 @@ impl Recipe {
         outputs: Option<Vec<String>>,
         training: bool,
         given: Option<Vec<String>>,
+        adjoints: Vec<Option<Vec<String>>>,
     ) -> PyResult<Recipe> {
-        Recipe::build(library.py(), library.get(), recipe, Building { dims, outputs, training, given })
+        let py = library.py();
+        let recipe = Recipe::build(py, library.get(), recipe, Building { dims, outputs, training, given })?;
+        adjoints.into_iter().try_fold(recipe, |recipe, wrt| recipe.adjoint(py, wrt))
     }
 }
 
 /// What `_of` takes.
-type Parts =
-    (Py<Library>, String, Option<BTreeMap<String, i64>>, Option<Vec<String>>, bool, Option<Vec<String>>);
+type Parts = (
+    Py<Library>,
+    String,
+    Option<BTreeMap<String, i64>>,
+    Option<Vec<String>>,
+    bool,
+    Option<Vec<String>>,
+    Vec<Option<Vec<String>>>,
+);
 
 impl Recipe {
     pub fn all_ports(&self) -> Vec<api::Port> {

@@ -1,5 +1,6 @@
 """Made-up arrays for what a compiled recipe takes."""
 
+import functools
 import re
 import zlib
 from pathlib import Path
@@ -15,12 +16,22 @@ TREES = np.array([[[-1, -1], [-1, -1], [0, 1]], [[-1, -1], [0, -1], [1, -1]]], n
 
 def library_recipes():
     """A recipe for each cell and layer of the standard library that checks its gradient: small sizes, all numbers."""
-    recipes = {}
+    # Part of a layer, which is checked as a whole.
+    recipes = {"LGTransition": "LGTransition(D = 2, E = 2)"}
     for file in sorted((ROOT / "stdlib").glob("*.rnn")):
         for line in file.read_text(encoding="utf-8").splitlines():
             if found := re.match(r"check grad (\w+)\((.*)\)(, steps = \d+)?$", line):
                 recipes.setdefault(found[1], f"{found[1]}({found[2]})")
     return recipes
+
+
+standard = functools.cache(rnnc.Library.standard)
+
+
+def compiled(recipe, **how):
+    """With 3 for all dimensions that are left open."""
+    dims = dict.fromkeys(standard().recipe(recipe, **how).dims, 3)
+    return standard().compile(recipe, dims=dims, **how)
 
 
 def numbers(name, shape):
@@ -43,7 +54,7 @@ def everything(cell, steps=4, batch=2, dtype=np.float32):
         elif port.elements == "bool":
             arrays[port.name] = (values > 0).astype(np.int64)
         else:
-            arrays[port.name] = values.astype(dtype)
+            arrays[port.name] = real(port, values, dtype)
     try:
         cell.exact(arrays)
     except rnnc.Error as error:
@@ -56,7 +67,12 @@ def everything(cell, steps=4, batch=2, dtype=np.float32):
 def everything_of_trees(cell, dtype):
     batch, nodes, _ = TREES.shape
     ports = [*cell.inputs, *cell.params, *cell.initial]
-    return {port.name: numbers(port.name, shape(port, nodes, batch)).astype(dtype) for port in ports}
+    return {port.name: real(port, numbers(port.name, shape(port, nodes, batch)), dtype) for port in ports}
+
+
+def real(port, values, dtype):
+    # States may be below a root.
+    return (values + (0.6 if port.kind == "initial" else 0)).astype(dtype)
 
 
 def cotangents(cell, outputs, dtype=np.float32):

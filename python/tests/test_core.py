@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rnnc
-from made_up import cotangents, everything, library_recipes
+from made_up import compiled, cotangents, everything, library_recipes, standard
 
 RECIPES = library_recipes()
 
@@ -183,7 +183,7 @@ def test_every_item_of_the_library_has_a_recipe():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_everything_compiles_runs_and_has_the_right_slope(name):
-    cell = rnnc.Library.standard().compile(RECIPES[name])
+    cell = compiled(RECIPES[name])
     given = everything(cell)
     exact = cell.exact(given)
     run = cell.forward_saved(given)
@@ -210,7 +210,7 @@ def test_everything_compiles_runs_and_has_the_right_slope(name):
 
 
 def test_a_stream_is_the_whole_sequence(x):
-    cell = rnnc.Library.standard().compile("LSTM(3, 4)")
+    cell = standard().compile("LSTM(3, 4)")
     params = cell.init(seed=1)
     one = x[:, :1]
     whole = cell.forward({**params, "x": one})["h"]
@@ -243,10 +243,10 @@ def test_an_update_rule_learns(leak, x):
 
 
 def test_noise_is_drawn_from_a_seed():
-    cell = rnnc.Library.standard().compile("Dropout(0.5)", training=True)
+    cell = compiled("Dropout(0.5)", training=True)
     (noise,) = cell.recipe.noise
     assert noise.kind == "noise"
-    given = {cell.inputs[0].name: np.ones((4, 8), np.float32)}
+    given = {cell.inputs[0].name: np.ones((4, 8, 3), np.float32)}
     first, again = cell.forward(given, seed=1), cell.forward(given, seed=1)
     others = cell.forward(given, seed=2), cell.forward(given, seed=1, run=1)
     (name,) = first
@@ -292,5 +292,53 @@ def test_several_texts_use_each_other():
         }
     )
     assert [item.name for item in library.items()] == ["One", "Two"]
-    out = library.compile("Two(2)").forward({"x": np.ones((1, 2), np.float32)})
-    assert out["y"].tolist() == [[2, 2]]
+    out = library.compile("Two(2)").forward({"x": np.ones((1, 1, 2), np.float32)})
+    assert out["y"].tolist() == [[[2, 2]]]
+
+
+def test_a_gradient_is_a_recipe_too(library, leak, x):
+    recipe = library.recipe("Leak(3, 4)").adjoint(["x", "W"])
+    assert [p.name for p in recipe.outputs] == ["x_adj", "W_adj"]
+    assert [p.name for p in recipe.inputs] == ["x", "h_adj", "h_last_adj"]
+    slope = recipe.compile()
+    out = leak.forward({**leak.init(), "x": x})
+    back = {"h_adj": np.ones_like(out["h"]), "h_last_adj": np.zeros_like(out["h_last"])}
+    given = {**leak.init(), "x": x}
+    run = leak.forward_saved(given)
+    first = run.backward(back)
+    again = slope.forward_saved({**given, **back})
+    np.testing.assert_allclose(again.outputs()["W_adj"], first["W_adj"], rtol=1e-5, atol=1e-5)
+    # Second derivatives, by central differences of the exact first ones.
+    second = again.backward({"W_adj_adj": np.ones((4, 3), np.float32)})["x_adj"]
+    direction = np.random.default_rng(3).standard_normal(x.shape)
+
+    def first_sum(step):
+        moved = {**given, "x": x.astype(np.float64) + step * direction}
+        return leak.exact_gradient(moved, back)["W_adj"].sum()
+
+    expected = (first_sum(1e-5) - first_sum(-1e-5)) / 2e-5
+    assert abs(np.sum(second * direction) - expected) < 1e-3 * (1 + abs(expected))
+    sent = pickle.loads(pickle.dumps(slope))
+    assert repr(sent) == repr(slope)
+    with pytest.raises(rnnc.Error):
+        library.recipe("Leak(3, 4)").adjoint(["q"])
+
+
+def test_weights_of_others_come_in_and_go_out():
+    cell = standard().compile("Stack(2, Bi(LSTM(_, 5)))", dims={"I": 3})
+    params = cell.init(seed=2)
+    theirs = cell.export_weights(params, "torch")
+    assert theirs["weight_ih_l0"].shape == (20, 3) and theirs["weight_hh_l1_reverse"].shape == (20, 5)
+    for width in (np.float32, np.float64):
+        ours = cell.import_weights({name: a.astype(width) for name, a in theirs.items()}, layout="torch")
+        assert ours.keys() == params.keys()
+        for name, values in params.items():
+            np.testing.assert_allclose(ours[name], values, rtol=1e-6)
+    del theirs["weight_hh_l0"]
+    theirs["bias_ih_l9"] = theirs["bias_ih_l0"]
+    with pytest.raises(rnnc.Error) as caught:
+        cell.import_weights(theirs, "torch")
+    assert "weight_hh_l0" in str(caught.value) and "bias_ih_l9" in str(caught.value)
+    one = standard().compile("LSTM(3, 5)")
+    below = {f"model.{name}": a for name, a in one.export_weights(one.init(), "torch").items()}
+    assert one.import_weights(below, "torch", maps=["= model"]).keys() == one.init().keys()

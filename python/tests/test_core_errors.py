@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnnc
+from made_up import standard
 
 
 def refused(call, kind=rnnc.Error):
@@ -103,7 +104,7 @@ def test_elements_of_another_type(leak, x):
         assert "`x`" in str(error) and "float32" in error.help
     refused(lambda: leak.forward({**params, "x": x.astype(np.int32)}), rnnc.DtypeError)
     refused(lambda: leak.forward({**params, "x": "words"}), rnnc.DtypeError)
-    embed = rnnc.Library.standard().compile("Embed(V = 5, E = 3)")
+    embed = standard().compile("Embed(V = 5, E = 3)")
     given = {**embed.init(), embed.inputs[0].name: np.zeros((2, 2), np.float32)}
     assert "whole numbers" in refused(lambda: embed.forward(given), TypeError).help
     refused(lambda: leak.optimiser("SGD()").update(params, {"W_adj": params["W"].astype(np.float64)}), TypeError)
@@ -128,13 +129,12 @@ def test_shapes_and_names(leak, x):
 
 
 def test_symbols_and_trees(x):
-    standard = rnnc.Library.standard()
-    embed = standard.compile("Embed(V = 5, E = 3)")
+    embed = standard().compile("Embed(V = 5, E = 3)")
     name = embed.inputs[0].name
     for ids in ([[5, 0]], [[-1, 0]], [[2**40, 0]]):
         error = refused(lambda: embed.forward({**embed.init(), name: np.array(ids)}))
         assert error.code == "E0705" and "from 0 to 4" in error.help
-    tree = standard.compile("TreeLSTM(3, 4)")
+    tree = standard().compile("TreeLSTM(3, 4)")
     given = {**tree.init(), "x": x}
     assert refused(lambda: tree.forward(given)).code == "E0709"
     assert refused(lambda: tree.forward({**given, "children": np.full((2, 5, 2), 7)})).code == "E0710"
@@ -147,7 +147,7 @@ def test_streams_and_rules(leak, x):
     assert "it takes x" in str(refused(lambda: stream.step({"y": x[0, 0]}), ValueError))
     assert "one step" in str(refused(lambda: stream.step({"x": x[0]}), ValueError))
     assert stream.step({"x": x[0, 0]})["h"].shape == (4,)
-    both_ways = rnnc.Library.standard().compile("Bi(RNN(3, 4))")
+    both_ways = standard().compile("Bi(RNN(3, 4))")
     refused(lambda: both_ways.stream(both_ways.init()))
     refused(lambda: leak.optimiser("RNN(3, 4)"))
     rule = leak.optimiser("SGD()")

@@ -4,6 +4,7 @@ use super::arrays::{Arrays, Outputs};
 use super::error::{Error, Result};
 use super::errors;
 use super::exact;
+use super::layout::Layout;
 use super::load::load;
 use super::optimiser::Optimiser;
 use super::params::Params;
@@ -14,7 +15,7 @@ use super::stream::Stream;
 use crate::codegen::How;
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::{Graph, Level, SourceKind};
-use crate::grad;
+use crate::grad::{self, Added};
 use crate::limits::Limits;
 use crate::loops::InputKind;
 use crate::loops::cut::{Cut, cut};
@@ -59,13 +60,17 @@ pub(super) struct Inner {
     interpret: bool,
     pub team: Arc<Team>,
     /// One example is run otherwise than many, so there are programs for both. Made when they are first needed.
-    plans: [OnceLock<std::result::Result<Arc<Plan>, Vec<Diagnostic>>>; 5],
+    plans: [OnceLock<Fallible<Arc<Plan>>>; 5],
+    /// For the interpreter.
+    joint: OnceLock<Fallible<(Graph, Added)>>,
 }
 
 /// A program with memory of earlier runs.
 pub(super) struct Plan {
     pub exe: Arc<Executable>,
     pub cut: Cut,
+    /// Of [`Way::Joint`]: what its cotangents and gradients are called.
+    pub added: Added,
     pool: Mutex<Vec<Workspace>>,
 }
 
@@ -128,7 +133,8 @@ impl Inner {
             (_, true) => (one, &self.graph),
             (_, false) => (Expected::Batches, &self.graph),
         };
-        let grad = (way == Way::Joint).then(|| grad::Options { wrt: self.wrt.clone(), from: None });
+        let grad = (way == Way::Joint).then(|| self.recipe.by(self.wrt.clone()));
+        let added = grad.as_ref().map(|grad| grad::added(graph, grad)).transpose()?.unwrap_or_default();
         let options = CompileOptions {
             grad,
             interpret: self.interpret,
@@ -140,7 +146,18 @@ impl Inner {
         };
         let exe = pipeline::compile(graph, &Bindings::new(), &options)?;
         let cut = cut(exe.program(), self.graph.outputs.iter().map(|o| &*o.name));
-        Ok(Plan { exe, cut, pool: Mutex::default() })
+        Ok(Plan { exe, cut, added, pool: Mutex::default() })
+    }
+
+    /// The adjoint beside the graph, its gradients the only outputs, and their names.
+    pub fn joint(&self) -> Fallible<&(Graph, Added)> {
+        let make = || {
+            let options = self.recipe.by(self.wrt.clone());
+            let mut joint = grad::differentiate(&self.graph, &options)?;
+            joint.outputs.drain(..self.graph.outputs.len());
+            Ok((joint, grad::added(&self.graph, &options)?))
+        };
+        self.joint.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
     /// Memory for a run on these arrays, with all of them given.
@@ -189,11 +206,12 @@ pub(super) fn output(workspace: &Workspace, name: &str) -> Fallible<ArrayD<f32>>
     ArrayD::from_shape_vec(IxDyn(&shape), workspace.output(name)?).map_err(internal)
 }
 
+/// Some outputs: what they are called, and by the program.
 pub(super) fn outputs<'a>(
     workspace: &Workspace,
-    names: impl IntoIterator<Item = &'a str>,
+    names: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Fallible<Outputs> {
-    let all = names.into_iter().map(|name| Ok((name.to_string(), output(workspace, name)?)));
+    let all = names.into_iter().map(|(name, own)| Ok((name.to_string(), output(workspace, own)?)));
     Ok(Outputs::new(all.collect::<Fallible<Vec<_>>>()?))
 }
 
@@ -211,6 +229,7 @@ impl Compiled {
             interpret: options.interpret,
             team: Team::new(options.threads),
             plans: Default::default(),
+            joint: OnceLock::new(),
         };
         if let (Some(wrt), true) = (&options.wrt, options.gradients) {
             // Names are checked now, the rest when it is needed.
@@ -273,7 +292,7 @@ impl Compiled {
     /// # Errors
     /// Arrays that are missing, unknown, of another shape or element type, or contradict each other; limits.
     pub fn forward(&self, given: &Arrays) -> Result<Outputs> {
-        let names: Vec<&str> = self.inner.graph.outputs.iter().map(|o| &*o.name).collect();
+        let names = self.inner.graph.outputs.iter().map(|o| (&*o.name, &*o.name));
         let run = || {
             let mut lease = self.inner.lease(Way::Forward, given)?;
             let workspace = lease.get()?;
@@ -324,6 +343,23 @@ impl Compiled {
         for plan in self.inner.plans.iter().filter_map(OnceLock::get).flatten() {
             plan.pool.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
+    }
+
+    /// Parameters from the arrays of another library, such as the `state_dict` of a module: `cell.import(&arrays, "torch")`.
+    ///
+    /// # Errors
+    /// No such layout; all arrays at once that are missing, of another shape, or read by nothing.
+    pub fn import(&self, given: &Arrays, layout: impl Into<Layout>) -> Result<Params> {
+        self.inner.recipe.import(given, &layout.into())
+    }
+
+    /// Parameters as another library has them: [`Compiled::import`] makes the same parameters of that. Where a layout adds foreign
+    /// arrays, such as two biases, the first has all and the others are zero.
+    ///
+    /// # Errors
+    /// No such layout; parameters that are missing or of another shape.
+    pub fn export(&self, params: &Params, layout: impl Into<Layout>) -> Result<Params> {
+        self.inner.recipe.export(params, &layout.into())
     }
 
     /// An update rule that is itself a cell of the library, for the parameters of this recipe.

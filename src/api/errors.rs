@@ -46,3 +46,18 @@ pub fn not_one(shape: &[usize], found: usize) -> Diagnostic {
         format!("there are {found} elements, but the shape {} has another number", show(shape)),
     )
 }
+
+/// Of an adjoint that is differentiated.
+pub fn two_arrays(name: &str) -> Diagnostic {
+    Diagnostic::error("E0719", format!("`{name}` is an output here, and a gradient"))
+        .help("`Saved::output` gives the one, `Saved::gradient` the other")
+}
+
+/// Of what is to be differentiated once more.
+pub fn too_many_equations(found: usize, limit: usize) -> Diagnostic {
+    Diagnostic::error(
+        "E0921",
+        format!("the adjoint of {found} equations has several times as many; the limit is {limit}"),
+    )
+    .help("fewer of the arrays in `wrt` make it smaller; `Limits::nodes` raises the limit")
+}

@@ -4,6 +4,7 @@ use super::arrays::{Arrays, Cells, View};
 use super::errors;
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::{Graph, Ty};
+use crate::grad::Added;
 use crate::loops::InputKind;
 use crate::runtime::Workspace;
 use crate::runtime::errors::{missing, wrong_kind, wrong_shape};
@@ -59,27 +60,25 @@ fn load_these(
 }
 
 /// Cotangents; those that are not given take their defaults.
-pub fn load_cotangents(workspace: &mut Workspace, given: &Arrays) -> Fallible<()> {
+pub fn load_cotangents(workspace: &mut Workspace, added: &Added, given: &Arrays) -> Fallible<()> {
     let exe = workspace.executable().clone();
-    let cotangents = || exe.program().inputs.iter().filter(|i| i.kind == InputKind::Cotangent);
-    let mut wrong: Vec<Diagnostic> = Vec::new();
-    for name in given.names() {
-        // Some are read by nothing, as when an output depends on nothing that is differentiated by.
-        let is_output =
-            name.strip_suffix("_adj").is_some_and(|n| exe.program().outputs.iter().any(|o| *o.name == *n));
-        if !is_output && !cotangents().any(|i| *i.name == *name) {
-            let known: Vec<&str> = cotangents().map(|i| &*i.name).collect();
-            wrong.push(crate::runtime::errors::unknown(name, known));
-        }
-    }
-    for input in cotangents() {
-        let result = match given.get(&input.name) {
+    let mut wrong = unknown_cotangents(added, given);
+    for input in exe.program().inputs.iter().filter(|i| i.kind == InputKind::Cotangent) {
+        let plain = added.cotangents.iter().find(|(_, own)| *own == input.name).map(|(plain, _)| plain);
+        let result = match plain.and_then(|plain| given.get(plain)) {
             Some(view) => real(workspace, &input.name, view, false),
             None => workspace.clear_input(&input.name),
         };
         wrong.extend(result.err().into_iter().flatten());
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// Some cotangents are read by nothing, as when an output depends on nothing that is differentiated by: they are known all the same.
+pub fn unknown_cotangents(added: &Added, given: &Arrays) -> Vec<Diagnostic> {
+    let known = || added.cotangents.iter().map(|(plain, _)| &**plain);
+    let strange = given.names().filter(|name| !known().any(|k| k == *name));
+    strange.map(|name| crate::runtime::errors::unknown(name, known())).collect()
 }
 
 fn give(workspace: &mut Workspace, graph: &Graph, name: &str, view: &View, may_stay: bool) -> Fallible<()> {
@@ -117,8 +116,12 @@ fn real(workspace: &mut Workspace, name: &str, view: &View, may_stay: bool) -> F
     workspace.set_input(name, values)
 }
 
+/// Piece by piece, each looked at whole: that goes many elements at a time.
 fn are_same(a: &[f32], b: &[f32]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+    const PIECE: usize = 256;
+    let differing =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0, |d, (a, b)| d | (a.to_bits() ^ b.to_bits()));
+    a.len() == b.len() && a.chunks(PIECE).zip(b.chunks(PIECE)).all(|(a, b)| differing(a, b) == 0)
 }
 
 fn ids(workspace: &mut Workspace, name: &str, view: &View) -> Fallible<()> {

@@ -42,12 +42,7 @@ impl Params {
         let path = path.as_ref();
         let read = || -> std::result::Result<Params, Diagnostic> {
             let bytes = files::read(path, limits.file)?;
-            let arrays = formats::read_within(&path.display().to_string(), &bytes, limits.unpacked)?.arrays;
-            let one = |(name, array): (String, Array)| {
-                let values = Params::array(&array.shape, array.to_f32())?;
-                Ok((name, values))
-            };
-            Ok(Params { all: arrays.into_iter().map(one).collect::<std::result::Result<_, Diagnostic>>()? })
+            Params::of(formats::read_within(&path.display().to_string(), &bytes, limits.unpacked)?.arrays)
         };
         read().map_err(Error::plain)
     }
@@ -67,6 +62,11 @@ impl Params {
             files::replace(path, &output.bytes(&arrays)?, |file| file)
         };
         write().map_err(Error::plain)
+    }
+
+    pub(super) fn of(arrays: Arrays) -> std::result::Result<Params, Diagnostic> {
+        let one = |(name, array): (String, Array)| Ok((name, Params::array(&array.shape, array.to_f32())?));
+        Ok(Params { all: arrays.into_iter().map(one).collect::<std::result::Result<_, Diagnostic>>()? })
     }
 
     pub(super) fn array(shape: &[usize], values: Vec<f32>) -> std::result::Result<ArrayD<f32>, Diagnostic> {

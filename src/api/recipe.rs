@@ -7,8 +7,8 @@ use super::library::{Library, Shared};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::build;
 use crate::eqn::{Domain, Graph, Level, SourceKind, Ty};
+use crate::grad::latex;
 use crate::grad::print::{adjoint_cell, outs, reading};
-use crate::grad::{self, latex};
 use crate::limits::Limits;
 use crate::loops;
 use crate::pipeline::{self, CompileOptions};
@@ -16,7 +16,7 @@ use crate::runtime::errors::unknown;
 use crate::shape::{Bindings, Dim};
 use crate::source::Sources;
 use crate::syntax;
-use crate::syntax::ast::{ItemKind, StmtKind};
+use crate::syntax::ast::{Expr, ItemKind, StmtKind};
 use crate::syntax::print::{Style, print_item, print_stmt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -181,9 +181,16 @@ pub struct Recipe {
     pub(super) shared: Arc<Shared>,
     /// With the recipe's own text.
     pub(super) sources: Arc<Sources>,
+    /// The recipe as a tree, and how it was built.
+    pub(super) tree: Arc<Expr>,
+    pub(super) how: Arc<build::Options>,
+    /// Numbers for dimensions that it left open.
+    pub(super) numbers: Bindings,
     pub(super) graph: Graph,
     /// Outputs that the text itself declares.
-    declared: Vec<String>,
+    pub(super) declared: Vec<String>,
+    /// Of an adjoint: see [`crate::grad::Options::again`].
+    pub(super) again: Option<BTreeSet<Arc<str>>>,
 }
 
 impl Recipe {
@@ -201,8 +208,17 @@ impl Recipe {
             _ => return Err(refused(found)),
         };
         let declared = outs(&graph);
-        let graph = chosen(graph, options).map_err(refused)?;
-        Ok(Recipe { shared, sources: Arc::new(sources), graph, declared })
+        let (graph, numbers) = chosen(graph, options).map_err(refused)?;
+        Ok(Recipe {
+            shared,
+            sources: Arc::new(sources),
+            tree: Arc::new(tree),
+            how: Arc::new(how),
+            numbers,
+            graph,
+            declared,
+            again: None,
+        })
     }
 
     pub(super) fn refusal(&self, found: Vec<Diagnostic>) -> Error {
@@ -284,7 +300,7 @@ impl Recipe {
     /// A name that is none of these; an operation without a gradient.
     pub fn gradient(&self, wrt: &[&str], notation: Notation) -> Result<String> {
         let wrt = (!wrt.is_empty()).then(|| wrt.iter().map(ToString::to_string).collect());
-        let options = grad::Options { wrt, from: None };
+        let options = self.by(wrt);
         let style = match notation {
             Notation::Latex => {
                 return latex::adjoint_latex(&self.graph, &options).map_err(|e| self.refusal(e));
@@ -306,7 +322,7 @@ impl Recipe {
     /// # Errors
     /// Open dimensions; what cannot be scheduled or differentiated.
     pub fn kernels(&self, with_gradient: bool) -> Result<String> {
-        let grad = with_gradient.then(grad::Options::default);
+        let grad = with_gradient.then(|| self.by(None));
         let options = CompileOptions { grad, ..CompileOptions::default() };
         let program = self.closed().and_then(|graph| pipeline::program(graph, &Bindings::new(), &options));
         program.map(|p| loops::print::print(&p)).map_err(|e| self.refusal(e))
@@ -332,7 +348,7 @@ impl Recipe {
 }
 
 /// With numbers for dimensions, and the outputs that are wanted.
-fn chosen(mut graph: Graph, options: &Options) -> Fallible<Graph> {
+fn chosen(mut graph: Graph, options: &Options) -> Fallible<(Graph, Bindings)> {
     let open = graph.dims();
     let mut wrong = Vec::new();
     let mut bindings = Bindings::new();
@@ -363,5 +379,5 @@ fn chosen(mut graph: Graph, options: &Options) -> Fallible<Graph> {
             open.iter().filter(|d| !bindings.contains_key(*d)).map(ToString::to_string).collect();
         return Err(vec![errors::open_dimensions(&graph.name, &missing)]);
     }
-    Ok(graph)
+    Ok((graph, bindings))
 }

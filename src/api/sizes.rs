@@ -8,7 +8,7 @@ use super::errors;
 use super::recipe::{Kind, Port};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::tree::Tree;
-use crate::eqn::{DomainId, DomainKind, Graph, Level, Source, SourceKind};
+use crate::eqn::{Domain, DomainId, DomainKind, Graph, Level, Source, SourceKind};
 use crate::limits::Limits;
 use crate::runtime::MOST_STEPS;
 use crate::runtime::errors::{missing_trees, too_large, too_many_steps, unknown, wrong_lengths, wrong_trees};
@@ -188,15 +188,31 @@ impl Finder<'_, '_> {
 }
 
 pub fn unknown_names(graph: &Graph, given: &Arrays) -> Vec<Diagnostic> {
+    let strange: Vec<&str> = given.names().filter(|name| !is_known(graph, name)).collect();
+    if strange.is_empty() {
+        return Vec::new();
+    }
     let mut known: Vec<String> = graph.sources.iter().map(|s| s.name.to_string()).collect();
     for domain in &graph.domains {
-        let words: &[&str] = match domain.kind {
-            DomainKind::Chain { .. } => &["lengths"],
-            DomainKind::Tree { .. } => &["lengths", "children"],
-            _ => continue,
-        };
-        known.extend(words.iter().flat_map(|w| [w.to_string(), format!("{w}_{}", domain.extent)]));
+        known.extend(words(domain).iter().flat_map(|w| [w.to_string(), format!("{w}_{}", domain.extent)]));
     }
-    let strange = given.names().filter(|name| !known.iter().any(|k| k == name));
-    strange.map(|name| unknown(name, known.iter().map(String::as_str))).collect()
+    strange.into_iter().map(|name| unknown(name, known.iter().map(String::as_str))).collect()
+}
+
+fn is_known(graph: &Graph, name: &str) -> bool {
+    let is_of = |domain: &Domain, word: &str| {
+        let rest = name.strip_prefix(word);
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_') == Some(&domain.extent))
+    };
+    graph.find_source(name).is_some()
+        || graph.domains.iter().any(|d| words(d).iter().any(|word| is_of(d, word)))
+}
+
+/// What says how a domain is in each example.
+fn words(domain: &Domain) -> &'static [&'static str] {
+    match domain.kind {
+        DomainKind::Chain { .. } => &["lengths"],
+        DomainKind::Tree { .. } => &["lengths", "children"],
+        DomainKind::Derived(_) | DomainKind::Children { .. } | DomainKind::Product(_) => &[],
+    }
 }

@@ -258,7 +258,7 @@ fn with_gradients(graph: &Graph) -> Fallible<Graph> {
     let from = main.map(|o| vec![o.name.to_string()]);
     let counts = |s: &&Source| matches!(s.kind, SourceKind::Param(_) | SourceKind::Input) && s.ty == Ty::Real;
     let wrt = graph.sources.iter().filter(counts).map(|s| s.name.to_string()).collect();
-    grad::differentiate(graph, &grad::Options { from, wrt: Some(wrt) })
+    grad::differentiate(graph, &grad::Options { from, wrt: Some(wrt), ..Default::default() })
 }
 
 /// Whether each step needs only what came before.

@@ -49,7 +49,7 @@ impl Grad {
             wrt.extend(select::names(session, "--wrt", text)?);
         }
         let wrt = Some(wrt).filter(|w| !w.is_empty());
-        let options = grad::Options { wrt, from: None };
+        let options = grad::Options { wrt, ..Default::default() };
         let graph = built.graph();
         if self.latex {
             return say(&grad::latex::adjoint_latex(graph, &options)?);

@@ -108,7 +108,7 @@ pub fn jacobians(
     given.arrays.extend(values);
     let names: Vec<String> = carried.iter().map(|id| output(&graph.states[id.index()].name)).collect();
     let wrt = reads.iter().filter(|r| r.is_real).map(|r| r.name.clone()).collect();
-    let options = grad::Options { from: Some(names.clone()), wrt: Some(wrt) };
+    let options = grad::Options { from: Some(names.clone()), wrt: Some(wrt), ..Default::default() };
     let mut joint = grad::differentiate(&cut, &options).map_err(|d| d[0].message.clone())?;
     joint.outputs.retain(|o| o.name.ends_with("_adj") && !names.iter().any(|n| **n == *o.name));
     let evaluator = Evaluator::new(&joint)?;

@@ -8,6 +8,7 @@ use super::errors::{self, Step};
 use super::rules::{self, Path};
 use crate::eqn::{Graph, NodeId, Op, SourceId};
 use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 pub(super) struct Activity {
     /// Nodes that need an adjoint: consumers first.
@@ -49,9 +50,17 @@ fn reach(graph: &Graph, roots: &[NodeId], along: impl Fn(Path) -> bool) -> Vec<O
     from
 }
 
-pub(super) fn analyse(graph: &Graph, wrt: &[SourceId], roots: &[NodeId]) -> Step<Activity> {
+/// `again`: sources that may be reached through kinks alone (see [`super::again`]).
+pub(super) fn analyse(
+    graph: &Graph,
+    wrt: &[SourceId],
+    roots: &[NodeId],
+    again: Option<&BTreeSet<Arc<str>>>,
+) -> Step<Activity> {
     let reached = reach(graph, roots, |p| p == Path::Smooth);
-    refuse_blocked(graph, wrt, roots, &reached)?;
+    let is_known = |id: &SourceId| again.is_some_and(|all| all.contains(&graph.sources[id.index()].name));
+    let strict: Vec<SourceId> = wrt.iter().copied().filter(|id| !is_known(id)).collect();
+    refuse_blocked(graph, &strict, roots, &reached)?;
 
     let chosen: BTreeSet<SourceId> = wrt.iter().copied().collect();
     let mut wanted = vec![false; graph.nodes.len()];

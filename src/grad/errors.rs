@@ -111,6 +111,16 @@ pub(super) fn no_rule(graph: &Graph, id: NodeId, why: &str) -> Diagnostic {
         .at_some(graph.node(id).span, "this value")
 }
 
+/// In an adjoint that is differentiated again.
+pub(super) fn no_second(graph: &Graph, id: NodeId) -> Diagnostic {
+    Diagnostic::error(
+        "E0509",
+        "a product of many factors cannot be differentiated twice: where one is 0, the derivative of its slope is not right",
+    )
+    .at_some(graph.node(id).span, "this product")
+    .help("write few factors as `a * b * c`, or positive ones as `exp(sum(log(x)))`")
+}
+
 pub(super) fn cyclic(graph: &Graph, id: NodeId) -> Diagnostic {
     Diagnostic::error("E0506", format!("{} depends on itself, so it has no adjoint", title(graph, id)))
         .at_some(graph.node(id).span, "this value")

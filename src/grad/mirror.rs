@@ -277,6 +277,16 @@ impl Mirror<'_> {
         matches!(access, Access::Lag(_)) && !is_chain
     }
 
+    /// Whether an operand is a matrix of adjoints that is the same at all points, as what arrives for the gradient of a parameter. It
+    /// would be a copy for each point, where it has to be 0 outside; what is made of it is smaller.
+    fn reads_fixed_matrix(&self, id: NodeId, access: Access, domain: DomainId) -> bool {
+        let graph = &self.tape.graph;
+        let mut operands = graph.node(id).op.operands();
+        operands.any(|a| {
+            self.tape.linear[a.index()] && graph.shape(a).len() > 1 && !self.varies(a, access, domain)
+        })
+    }
+
     /// The operation on its operands at the other point, if that gives the same.
     fn take_apart(
         &mut self,
@@ -286,6 +296,9 @@ impl Mirror<'_> {
         depth: u32,
         linear: bool,
     ) -> Step<Option<NodeId>> {
+        if linear && !self.for_reading && self.reads_fixed_matrix(id, access, domain) {
+            return Ok(None);
+        }
         let node = self.tape.graph.node(id);
         let below = |a: NodeId| !matches!(self.tape.graph.level(a), Level::Over(_));
         let moves = match &node.op {

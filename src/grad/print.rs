@@ -33,8 +33,8 @@ use write::Writer;
 pub fn adjoint_cell(graph: &Graph, options: &Options) -> Fallible<Item> {
     let graph = simplify(graph);
     let from = options.from.clone().unwrap_or_else(|| outs(&graph));
-    let wrt = options.wrt.clone();
-    let joint = joint(&graph, &Options { wrt, from: Some(from) }, true, &[])?;
+    let options = Options { from: Some(from), ..options.clone() };
+    let joint = joint(&graph, &options, true, &[])?;
     cell(&graph, &joint).map_err(|d| vec![*d])
 }
 

@@ -675,6 +675,22 @@ impl Workspace {
         Ok(&self.bufs[buffer].f32()[all])
     }
 
+    /// An output where it lies, if it lies there as [`Workspace::output_into`] would copy it.
+    pub fn output_in_place(&self, name: &str) -> Fallible<Option<&[f32]>> {
+        let info = &self.exe.program.outputs[self.output_index(name)?];
+        let buffer = &self.exe.program.buffers[info.at.buffer.index()];
+        let is_whole = match buffer.place {
+            Place::Over { domain, .. } => !self.is_indexed(domain) && !self.ragged[domain.index()],
+            Place::Shared | Place::Example => true,
+        };
+        let (all, stride) = self.rows(&info.at);
+        let width: usize = info.shape.iter().product();
+        let len: usize = self.shape_at(&info.at, &info.shape).iter().product();
+        let has_no_gaps = buffer.elem == Elem::F32 && (stride == width || len == width);
+        let values = self.bufs[info.at.buffer.index()].f32().get(all.start..all.start + len);
+        Ok(values.filter(|_| is_whole && has_no_gaps))
+    }
+
     /// The buffer and the elements of such an output.
     fn shared(&self, name: &str) -> Fallible<(usize, std::ops::Range<usize>)> {
         let info = &self.exe.program.outputs[self.output_index(name)?];

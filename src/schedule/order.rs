@@ -81,7 +81,9 @@ pub struct Order {
     pub kernel: Vec<Option<KernelKey>>,
     /// Readers at the same point, through no view; views are readers of their operand.
     pub readers: Vec<Vec<Val>>,
-    /// The first slot of what depends on cotangents, if that is to come behind everything else.
+    /// What depends on a cotangent, if that is to come behind everything else.
+    pub is_late: Vec<bool>,
+    /// The first slot of that.
     behind: u32,
 }
 
@@ -113,16 +115,20 @@ pub fn order(flow: &Flow, apart: bool) -> Result<Order, Diagnostic> {
         slot: vec![0; n],
         kernel: vec![None; n],
         readers,
+        is_late: vec![false; n],
         behind: 0,
     };
     let mut carried = vec![false; n];
     let mut sizes = BTreeMap::new();
     let parts = components(&edges, &order.live);
-    let late = if apart { late(flow, &edges, &parts.members) } else { vec![false; parts.members.len()] };
+    if apart {
+        order.is_late = late(flow, &edges, &parts.members);
+    }
     // Nothing early depends on anything late, so dependences still come first.
-    let of = |are_late: bool| parts.members.iter().zip(&late).filter(move |(_, late)| **late == are_late);
-    for (members, is_late) in of(false).chain(of(true)) {
-        if *is_late && order.behind == 0 {
+    let is_late = |members: &Vec<usize>| members.iter().any(|v| order.is_late[*v]);
+    let (behind, first): (Vec<_>, Vec<_>) = parts.members.iter().partition(|members| is_late(members));
+    for members in first.into_iter().chain(behind) {
+        if members.iter().any(|v| order.is_late[*v]) && order.behind == 0 {
             order.behind = order.last_slot(flow) + 2;
         }
         let recurrent = members.len() > 1 || members.iter().any(|v| edges[*v].contains(v));
@@ -139,17 +145,16 @@ pub fn order(flow: &Flow, apart: bool) -> Result<Order, Diagnostic> {
     Ok(order)
 }
 
-/// Of components, dependences first: which depend on a cotangent.
+/// The values of components, dependences first, that depend on a cotangent.
 fn late(flow: &Flow, edges: &[Vec<usize>], components: &[Vec<usize>]) -> Vec<bool> {
     let mut is_late = vec![false; edges.len()];
-    let of = |members: &Vec<usize>| {
+    for members in components {
         let late = members
             .iter()
             .any(|v| flow.is_cotangent(Val(*v as u32)) || edges[*v].iter().any(|o| is_late[*o]));
         members.iter().for_each(|v| is_late[*v] = late);
-        late
-    };
-    components.iter().map(of).collect()
+    }
+    is_late
 }
 
 fn live_values(flow: &Flow, edges: &[Vec<usize>]) -> Vec<bool> {

@@ -69,6 +69,11 @@ impl Packer<'_> {
         home(self.flow, self.order, self.plan, v)
     }
 
+    /// Neighbours are of one kind: in the same rows, made by the same loop, and neither waits for cotangents where the other does not.
+    fn kind(&self, v: Val) -> (Home, Option<usize>, bool) {
+        (self.home(v), self.order.in_loop[v.index()], self.order.is_late[v.index()])
+    }
+
     /// A new buffer for the values, side by side.
     fn place(&mut self, values: &[Val]) {
         let Some(first) = values.first() else { return };
@@ -94,7 +99,7 @@ impl Packer<'_> {
         for v in free {
             if let Op::Acc(terms) = self.flow.op(*v) {
                 let features = terms.iter().map(|t| self.flow.view(t.vector)).collect();
-                items.push((*v, (self.home(*v), self.order.in_loop[v.index()]), features));
+                items.push((*v, self.kind(*v), features));
             }
         }
         for cluster in clusters(items) {
@@ -188,7 +193,7 @@ impl Packer<'_> {
                 && (op.is_map() || op.is_copy() || matches!(op, Op::At { .. }))
                 && self.flow.get(*v).shape.len() == 1
             {
-                items.push((*v, (self.home(*v), self.order.in_loop[v.index()]), features));
+                items.push((*v, self.kind(*v), features));
             }
         }
         for mut cluster in clusters(items) {
@@ -204,13 +209,13 @@ impl Packer<'_> {
     /// Gradients of matrices with the same right vectors follow the order of their left vectors.
     fn gradients(&mut self, grams: &[Val]) {
         type Key = Vec<(View, usize, usize, usize)>;
-        let mut groups: BTreeMap<(Key, Level), Vec<Val>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Key, Level, bool), Vec<Val>> = BTreeMap::new();
         for v in grams {
             let Op::Gram(terms) = self.flow.op(*v) else { continue };
             let columns = self.flow.get(*v).shape.get(1).copied().unwrap_or(1);
             let key = terms.iter().map(|t| (self.flow.view(t.b), t.row, t.column, columns)).collect();
             let level = terms.first().map_or(Level::Shared, |t| self.flow.level(t.b));
-            groups.entry((key, level)).or_default().push(*v);
+            groups.entry((key, level, self.order.is_late[v.index()])).or_default().push(*v);
         }
         for (_, mut group) in groups {
             let left = |t: &GramTerm| self.out.operand(&self.flow.view(t.a));

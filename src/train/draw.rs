@@ -162,23 +162,35 @@ pub fn noise(workspace: &mut Workspace, seed: u64, step: u64) -> Fallible<()> {
     let program = exe.program();
     for input in &program.inputs {
         let InputKind::Noise(dist) = &input.kind else { continue };
-        let args = arguments(&input.name, dist).map_err(|e| vec![e])?;
-        let draw = common(&input.name, dist, &args).map_err(|e| vec![e])?;
-        let key = Key::new(seed, &input.name).at(step);
         let batch = match program.buffers.get(input.at.buffer.index()).map(|b| b.place) {
             Some(Place::Shared) | None => 1,
             _ => workspace.batch().max(1),
         };
         let width: usize = input.shape.iter().product();
         let count: usize = workspace.input_shape(&input.name)?.iter().product();
-        let one = |i: usize| {
-            let (row, element) = (i / width.max(1), i % width.max(1));
-            draw(key.at((row % batch) as u64).at((row / batch) as u64).at(element as u64)) as f32
-        };
-        let values: Vec<f32> = (0..count).map(one).collect();
+        let values = noise_of(&input.name, dist, (seed, step), batch, width, count).map_err(|e| vec![e])?;
         workspace.set_input(&input.name, &values)?;
     }
     Ok(())
+}
+
+/// Noise of one name: `count` numbers, of which `width` belong to one value and `batch` values to one point.
+pub fn noise_of(
+    name: &str,
+    dist: &Dist,
+    (seed, step): (u64, u64),
+    batch: usize,
+    width: usize,
+    count: usize,
+) -> Result<Vec<f32>, Diagnostic> {
+    let args = arguments(name, dist)?;
+    let draw = common(name, dist, &args)?;
+    let (key, batch, width) = (Key::new(seed, name).at(step), batch.max(1), width.max(1));
+    let one = |i: usize| {
+        let (row, element) = (i / width, i % width);
+        draw(key.at((row % batch) as u64).at((row / batch) as u64).at(element as u64)) as f32
+    };
+    Ok((0..count).map(one).collect())
 }
 
 #[cfg(test)]

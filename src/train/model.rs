@@ -48,7 +48,11 @@ impl Made {
 /// Forward and backward: loss, metrics, last states, and the gradient of every parameter.
 pub fn training(graph: &Graph, compile: &Compile) -> Fallible<Made> {
     let graph = only(graph, is_measure);
-    let options = grad::Options { wrt: Some(parameters(&graph)), from: Some(vec!["loss".into()]) };
+    let options = grad::Options {
+        wrt: Some(parameters(&graph)),
+        from: Some(vec!["loss".into()]),
+        ..Default::default()
+    };
     Made::of(grad::differentiate(&graph, &options)?, compile)
 }
 

@@ -32,7 +32,7 @@ pub fn everything(cell: &Compiled, steps: usize, batch: usize) -> Arrays<'static
     shaken(cell, steps, batch, 1.0)
 }
 
-/// The same, numbers times a factor.
+/// The same, every other number times a factor.
 pub fn shaken(cell: &Compiled, steps: usize, batch: usize, factor: f32) -> Arrays<'static> {
     let mut arrays = Arrays::new();
     let ports = [cell.inputs(), cell.params(), cell.initial()].concat();
@@ -48,10 +48,29 @@ pub fn shaken(cell: &Compiled, steps: usize, batch: usize, factor: f32) -> Array
                 arrays.set(&port.name, reals(&port.name, &shape, 1.0).mapv(|x| i64::from(x > 0.0)));
             }
             Elements::Real => {
-                let scale = factor * if port.per_example { 2.0 } else { 0.9 };
-                arrays.set(&port.name, reals(&port.name, &shape, scale));
+                let mut values = reals(&port.name, &shape, if port.per_example { 2.0 } else { 0.9 });
+                values.iter_mut().step_by(2).for_each(|x| *x *= factor);
+                arrays.set(&port.name, values);
             }
         }
+    }
+    arrays
+}
+
+/// The same as [`everything`] in 64 bits, symbols and truth values too.
+pub fn wide(cell: &Compiled, steps: usize, batch: usize) -> Arrays<'static> {
+    let mut arrays = Arrays::new();
+    for port in [cell.inputs(), cell.params(), cell.initial()].concat() {
+        let values = reals(&port.name, &shape(&port, steps, batch), 1.0);
+        let values = match &port.elements {
+            Elements::Id(k) => {
+                let k: f64 = k.parse().expect("a number of symbols");
+                values.mapv(|x| ((f64::from(x) + 0.5) * k).floor())
+            }
+            Elements::Bool => values.mapv(|x| f64::from(u8::from(x > 0.0))),
+            Elements::Real => values.mapv(|x| f64::from(x * if port.per_example { 2.0 } else { 0.9 })),
+        };
+        arrays.set(&port.name, values);
     }
     arrays
 }

@@ -164,8 +164,9 @@ impl Case {
                 continue;
             }
             let axes = self.axes(source.level);
-            // A derived axis is as long as its examples are: nothing is given over it but what flows back.
-            if self.has_children(source.level) || axes.iter().any(|a| self.is_derived(*a)) {
+            // A derived axis is as long as its examples are: cotangents over it are left out.
+            let is_left = source.kind == SourceKind::Cotangent && axes.iter().any(|a| self.is_derived(*a));
+            if self.has_children(source.level) || is_left {
                 continue;
             }
             let mut shape: Vec<usize> = axes.iter().map(|a| extents[a.index()]).collect();

@@ -13,6 +13,8 @@ pub struct Case {
     pub training: bool,
     /// Every state has an initial value from outside.
     pub carry: bool,
+    /// Not the program itself is checked, but its adjoint: its gradient is the second one of the program.
+    pub twice: bool,
     /// The check that has failed.
     pub check: Option<String>,
 }
@@ -28,13 +30,14 @@ impl Case {
             .filter(|l| !l.starts_with('#') || l.starts_with("##"))
             .map(|l| format!("{l}\n"))
             .collect();
-        let mut case = Case { text, seed: 0, training: false, carry: false, check: None };
+        let mut case = Case { text, seed: 0, training: false, carry: false, twice: false, check: None };
         for part in line.split(',').map(str::trim) {
             match part.split_once('=').map_or((part, ""), |(k, v)| (k.trim(), v.trim())) {
                 ("seed", n) => case.seed = n.parse().map_err(|e| format!("{part}: {e}"))?,
                 ("check", name) => case.check = Some(name.into()),
                 ("training", _) => case.training = true,
                 ("carry", _) => case.carry = true,
+                ("twice", _) => case.twice = true,
                 _ => return Err(format!("unknown: {part}")),
             }
         }
@@ -53,6 +56,9 @@ impl Case {
         }
         if self.carry {
             out += ", carry";
+        }
+        if self.twice {
+            out += ", twice";
         }
         if let Some(check) = &self.check {
             out += &format!(", check = {check}");

@@ -178,6 +178,7 @@ impl Checker<'_> {
                     Ok(differences::weighted(&outputs, arrays))
                 };
                 let seed = self.case.seed;
+                let gradients = &s.gradients(gradients);
                 differences::compare(gradients, &batch.arrays, &places, seed, Effort::QUICK, &mut objective)
                     .map_err(refused("gradient"))
             };

@@ -170,7 +170,8 @@ pub fn generate(seed: u64) -> Case {
     let batch = rng.weighted(&[(2, 1), (4, 2), (3, 3)]);
     let recipe = [dims, arguments].concat().join(", ");
     text += &format!("\ncheck grad {name}({recipe}), steps = {steps}, batch = {batch}\n");
-    Case { text, seed, training: rng.one_in(3), carry: rng.one_in(12), check: None }
+    let (training, carry, twice) = (rng.one_in(3), rng.one_in(12), rng.one_in(6));
+    Case { text, seed, training, carry, twice, check: None }
 }
 
 fn library(rng: &mut Rng) -> Vec<Recipe> {

@@ -21,7 +21,10 @@ pub fn shrink(case: &Case, failure: &Failure, team: &Arc<Team>, time: Duration) 
     let mut how = failure.clone();
     let fails = |case: &Case| check(case, team, None).failure.filter(|f| is_same(f, failure));
     // Without its options first.
-    for simpler in [Case { carry: false, ..best.clone() }, Case { training: false, ..best.clone() }] {
+    let without: [fn(&mut Case); 3] = [|c| c.carry = false, |c| c.training = false, |c| c.twice = false];
+    for without in without {
+        let mut simpler = best.clone();
+        without(&mut simpler);
         if let Some(found) = fails(&simpler) {
             (best, how) = (simpler, found);
         }

@@ -4,7 +4,9 @@ use super::case::{Case, asked};
 use super::coverage::Coverage;
 use rnnc::diag::Diagnostic;
 use rnnc::eqn::build::{self, Options};
+use rnnc::eqn::eval::Arrays;
 use rnnc::eqn::{Graph, verify};
+use rnnc::grad::{self, Added};
 use rnnc::resolve::{self, Library};
 use rnnc::shape::Bindings;
 use rnnc::simplify::simplify;
@@ -31,6 +33,8 @@ pub struct Subject {
     pub open_joint: Graph,
     pub derived: Graph,
     pub joint: Graph,
+    /// What the gradients are called in the joint graphs.
+    pub added: Added,
     pub steps: usize,
     pub batch: usize,
 }
@@ -58,6 +62,12 @@ fn first(found: &[Diagnostic]) -> Refused {
 }
 
 impl Subject {
+    /// Gradients among results, under the names that say of what they are.
+    pub fn gradients(&self, results: &Arrays) -> Arrays {
+        let own = self.added.gradients.iter();
+        own.filter_map(|(plain, own)| Some((plain.to_string(), results.get(&**own)?.clone()))).collect()
+    }
+
     pub fn new(case: &Case) -> Result<Subject, Refused> {
         let (sources, library, file, found) = load(&case.text);
         if found.iter().any(Diagnostic::is_error) {
@@ -76,17 +86,25 @@ impl Subject {
             return Err(first(&mistakes));
         }
         let bindings: Bindings = open.dims().into_iter().map(|dim| (dim, 3)).collect();
-        let open_joint = rnnc::grad::differentiate(&open, &rnnc::grad::Options::default())
-            .map_err(|found| first(&found))?;
+        let (open, options) = match case.twice {
+            false => (open, grad::Options::default()),
+            true => {
+                let adjoint = grad::adjoint(&open, &grad::Options::default());
+                let grad::Adjoint { graph, again } = adjoint.map_err(|found| first(&found))?;
+                (graph, grad::Options { again: Some(again), ..grad::Options::default() })
+            }
+        };
+        let open_joint = grad::differentiate(&open, &options).map_err(|found| first(&found))?;
+        let added = grad::added(&open, &options).map_err(|found| first(&found))?;
         let bound = open.bind(&bindings).map_err(|found| first(&found))?;
         let derived = open_joint.bind(&bindings).map_err(|found| first(&found))?;
         let (steps, batch) = (asked.steps, asked.batch);
         let joint = simplify(&derived);
-        for graph in [&open_joint, &derived, &joint] {
+        for graph in [&open, &open_joint, &derived, &joint] {
             verify::verify(graph).map_err(Refused::Wrong)?;
         }
         let forward = simplify(&bound);
-        Ok(Subject { forward, bound, open, open_joint, derived, joint, steps, batch, file })
+        Ok(Subject { forward, bound, open, open_joint, derived, joint, added, steps, batch, file })
     }
 
     pub fn count(&self, coverage: &mut Coverage) {

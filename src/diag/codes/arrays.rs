@@ -77,6 +77,12 @@ pub const ENTRIES: &[Entry] = &[
                the calling program could not see. The message names the argument.",
     },
     Entry {
+        code: "E0719",
+        title: "a name of two arrays",
+        text: "The outputs of an adjoint are gradients, `x_adj`. Its own gradients are called so too, and where both are asked for \
+               by one name it must be said which is meant.",
+    },
+    Entry {
         code: "E0721",
         title: "a file that cannot be read",
         text: "The message says what the system said. Text must be UTF-8.",

@@ -59,6 +59,13 @@ pub const ENTRIES: &[Entry] = &[
                output, over at most 10,000 points.",
     },
     Entry {
+        code: "E0509",
+        title: "an operation that cannot be differentiated twice",
+        text: "The adjoint of a program is a program, which has an adjoint in turn, and so on. Of a product of many factors (`prod`, `∏`) the\n\
+               slope is computed such that a factor of 0 does no harm; the derivative of that slope would be wrong at such a\n\
+               factor, so it is refused. All else that has a gradient has one of any order; at a kink, as of `relu`, it is 0.",
+    },
+    Entry {
         code: "E0599",
         title: "internal: ill-formed derived equations",
         text: "A derived operation does not fit its operands. This is a mistake of the compiler, not of the program.",

@@ -84,7 +84,7 @@ pub fn forward(graph: &Graph) -> Fallible<Reading> {
 pub fn adjoint(graph: &Graph, options: &Options) -> Fallible<Reading> {
     let primal = simplify(graph);
     let from = options.from.clone().unwrap_or_else(|| outs(&primal));
-    let options = Options { wrt: options.wrt.clone(), from: Some(from) };
+    let options = Options { from: Some(from), ..options.clone() };
     let joint = joint(&primal, &options, true, &[])?;
     let compiled = simplify(&differentiate(&primal, &options)?);
     let (forward, states) = (primal.nodes.len(), primal.states.len());

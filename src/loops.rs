@@ -184,8 +184,7 @@ pub struct Weight {
     pub parts: Vec<WeightPart>,
 }
 
-/// Columns of a packed weight come in panels of so many; the last one is filled up with zeros.
-pub const PANEL: usize = 64;
+pub use rnnc_gemm::PANEL;
 
 impl Weight {
     /// Elements of the packed matrix.

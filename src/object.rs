@@ -1,6 +1,6 @@
 //! Object files: cells for programs that have no rnnc.
 //!
-//! In: scheduled [programs](Programs), a [target](Target), perhaps the parameters. Out: the bytes of one relocatable file and
+//! In: scheduled [programs](Programs), a [platform](Platform), perhaps the parameters. Out: the bytes of one relocatable file and
 //! its [interface](Interface), from which [headers](header) are written. The file needs no other: no C library, no
 //! mathematics library, no allocator; whatever it works on is the caller's memory, of sizes that the header says.
 //!
@@ -20,15 +20,15 @@ pub mod interface;
 mod names;
 mod plain;
 mod plan;
+mod platform;
 mod rows;
 pub mod rust;
-mod target;
 mod words;
 
 pub use archive::archive;
 pub use emit::undefined;
 pub use interface::Interface;
-pub use target::{Level, Target};
+pub use platform::{Level, Platform};
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;
@@ -58,7 +58,7 @@ pub struct Programs {
 pub struct Options<'a> {
     /// What all names of the object begin with.
     pub name: &'a str,
-    pub target: Target,
+    pub platform: Platform,
     /// Levels that there is code for, of which the best is chosen when it runs; without any the baseline. The lowest must be
     /// there.
     pub levels: &'a [Level],
@@ -90,7 +90,7 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
     if levels.is_empty() {
         levels.push(Level::Baseline);
     }
-    let machines = levels.iter().map(|level| Ok((*level, options.target.machine(*level)?)));
+    let machines = levels.iter().map(|level| Ok((*level, options.platform.machine(*level)?)));
     let machines = machines.collect::<Result<Vec<_>, Diagnostic>>().map_err(one)?;
     let (params, params_len) = interface::all_params(&programs.params);
     let places: BTreeMap<String, usize> = params.iter().map(|p| (p.name.clone(), p.at)).collect();
@@ -149,7 +149,7 @@ pub fn build(programs: Programs, options: &Options) -> Fallible<Object> {
     let interface = Interface {
         name: options.name.to_string(),
         title: programs.title,
-        target: options.target.name().to_string(),
+        target: options.platform.name().to_string(),
         inside: image.is_some(),
         levels: levels.iter().map(|level| level.name()).collect(),
         stream: stream.and_then(|p| Stream::of(&p.program, &p.plan)),

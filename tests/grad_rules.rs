@@ -482,6 +482,7 @@ fn requests_that_make_no_sense_are_refused() {
     let options = |wrt: Option<&str>, from: Option<&str>| Options {
         wrt: wrt.map(|n| vec![n.to_string()]),
         from: from.map(|n| vec![n.to_string()]),
+        ..Options::default()
     };
     assert_eq!(refusal(&c, &options(Some("q"), None)).code, "E0502");
     assert_eq!(refusal(&c, &options(None, Some("q"))).code, "E0502");

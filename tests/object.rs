@@ -9,7 +9,7 @@ use cranelift_object::object::read::{
 };
 use object_support::*;
 use rnnc::eqn::Graph;
-use rnnc::object::{Target, undefined};
+use rnnc::object::{Platform, undefined};
 use rnnc::pipeline::objects::Functions;
 use std::collections::BTreeMap;
 
@@ -162,7 +162,7 @@ fn functions_are_right_to_the_last_digits() {
 /// What an object's code refers to is in it, for all machines.
 #[test]
 fn objects_need_nothing() {
-    for target in Target::names() {
+    for target in Platform::names() {
         for (graph, functions) in all() {
             let object = made(&graph, functions, target, None);
             assert_eq!(undefined(&object.bytes).unwrap(), [""; 0], "{} for {target}", graph.name);

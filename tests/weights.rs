@@ -323,6 +323,36 @@ fn a_gru_amplifier_is_a_program_of_three_lines() {
 }
 
 #[test]
+fn layers_of_keras_compute_what_keras_computes() {
+    for (name, layers, maps) in [
+        ("lstm", "h = LSTM(4, 5)(x)", &["h = lstm.lstm_cell by keras"][..]),
+        (
+            "lstm_two",
+            "a = LSTM(4, 5)(x)\n  h = LSTM(5, 5)(a)",
+            &["a = a.lstm_cell by keras", "h = b.lstm_cell by keras"],
+        ),
+        ("gru", "h = GRU(4, 5, reset = after, update = keep)(x)", &["h = gru.gru_cell by keras"]),
+        ("rnn", "h = RNN(4, 5)(x)", &["h = rnn.simple_rnn_cell by keras"]),
+    ] {
+        let file = format!("keras_{name}.npz");
+        let place = with(&[&file]);
+        let model =
+            format!("model Net {{\n  in x : seq<n> of [4]\n  {layers}\n  y = Dense(5, 2)(h)\n  out y\n}}\n");
+        place.write("net.rnn", model);
+        // What goes in and comes out is no weight.
+        let mut all = arrays(&place, &file);
+        let (x, y) = (all.remove("x").expect("an input"), all.remove("y").expect("an output"));
+        place.write("in.npz", npz::write(&Arrays::from([("x".to_string(), x)])).expect("bytes"));
+        place.write("w.npz", npz::write(&all).expect("bytes"));
+        let mut run = vec!["run", "net.rnn", "--in", "in.npz", "--params", "w.npz", "--out", "o.npz"];
+        maps.iter().chain(&["y = dense by keras"]).for_each(|map| run.extend(["--map", map]));
+        place.good(&run);
+        let far = apart(&arrays(&place, "o.npz")["y"], &y);
+        assert!(far <= TOLERANCE, "{name}: {far}");
+    }
+}
+
+#[test]
 fn layers_of_an_onnx_file_compute_what_onnx_runtime_computes() {
     let place = with(&["layers.onnx", "layers.npz", "external.onnx"]);
     let text = "model Layers(I = 4, H = 5) {\n  in x : seq<n> of [I]\n  first = Bi(LSTM(I, H))(x)\n  \

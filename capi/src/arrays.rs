@@ -45,6 +45,8 @@ pub extern "C" fn rnnc_arrays_new() -> *mut rnnc_arrays {
     Box::into_raw(Box::default())
 }
 
+// Three functions, one for each type of elements, and no macro: the header is made of what stands here.
+
 /// Gives an array of numbers: `count` elements, which is the product of the `rank` extents of `shape`. One of the same name is
 /// replaced.
 ///

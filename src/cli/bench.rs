@@ -200,7 +200,7 @@ impl Bench {
         let mut graph = kept(&built);
         let open: Vec<String> = graph.dims().iter().map(ToString::to_string).collect();
         if !open.is_empty() {
-            return Err(errors::open_dimensions(&open).into());
+            return Err(errors::open_dimensions("a measurement", &open).into());
         }
         if stream {
             check_stream(&graph)?;

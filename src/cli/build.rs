@@ -9,7 +9,7 @@ use super::session::{Failure, Session, complain};
 use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
 use crate::files;
-use crate::object::{self, Interface, Level, Object, Target, archive, header, hpp, rust};
+use crate::object::{self, Interface, Level, Object, Platform, archive, header, hpp, rust};
 use crate::pipeline::objects::{Functions, object};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ pub struct Build {
 impl Build {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
-        let target = Target::named(&self.target)?;
+        let platform = Platform::named(&self.target)?;
         let name = self.name()?;
         let library = self.selected.library(session)?;
         let built = self.selected.build(session, &library, Options::default())?;
@@ -104,7 +104,7 @@ impl Build {
         let open = graph.dims();
         if !open.is_empty() {
             let names: Vec<String> = open.iter().map(|n| n.to_string()).collect();
-            return Err(errors::open_dimensions(&names).into());
+            return Err(errors::open_dimensions("an object file", &names).into());
         }
         let weights = match &self.weights {
             Some(path) => {
@@ -116,7 +116,7 @@ impl Build {
         };
         let levels: Vec<Level> = self.features.iter().map(level).collect();
         let (weights, limits) = (weights.as_ref(), session.limits);
-        let options = object::Options { name: &name, target, levels: &levels, weights, limits };
+        let options = object::Options { name: &name, platform, levels: &levels, weights, limits };
         let made = match self.functions() {
             Some(functions) => object(graph, functions, &options)?,
             None => match object(graph, Functions { step: true, run: true, grad: false }, &options) {
@@ -131,8 +131,8 @@ impl Build {
         };
         match self.kind {
             Output::Object => files::replace(&self.output, &made.bytes, |f| f)?,
-            Output::Static => files::replace(&self.output, &archive(&made, target)?, |f| f)?,
-            Output::Shared => shared(&made, target, &self.output)?,
+            Output::Static => files::replace(&self.output, &archive(&made, platform)?, |f| f)?,
+            Output::Shared => shared(&made, platform, &self.output)?,
         }
         for (path, text) in [(&self.header, header::c as fn(&Interface) -> String), (&self.hpp, hpp::cpp)] {
             if let Some(path) = path {
@@ -140,7 +140,7 @@ impl Build {
             }
         }
         match &self.rust {
-            Some(folder) => package(&made, target, folder),
+            Some(folder) => package(&made, platform, folder),
             None => Ok(()),
         }
     }
@@ -172,9 +172,9 @@ fn level(feature: &Feature) -> Level {
 }
 
 /// Has the computer's C compiler link a shared library.
-fn shared(made: &Object, target: Target, path: &Path) -> Result<(), Failure> {
-    if !target.is_host() {
-        return Err(object::errors::no_shared(&format!("this computer is no {}", target.name())).into());
+fn shared(made: &Object, platform: Platform, path: &Path) -> Result<(), Failure> {
+    if !platform.is_host() {
+        return Err(object::errors::no_shared(&format!("this computer is no {}", platform.name())).into());
     }
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = files::temporary_folder(parent)?;
@@ -196,13 +196,13 @@ fn shared(made: &Object, target: Target, path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a Rust package.
-fn package(made: &Object, target: Target, folder: &Path) -> Result<(), Failure> {
+fn package(made: &Object, platform: Platform, folder: &Path) -> Result<(), Failure> {
     files::make_folder(&folder.join("src"))?;
     for (name, text) in rust::files(&made.interface) {
         files::replace(&folder.join(name), text.as_bytes(), |f| f)?;
     }
     let library = folder.join(rust::library(&made.interface));
-    Ok(files::replace(&library, &archive(made, target)?, |f| f)?)
+    Ok(files::replace(&library, &archive(made, platform)?, |f| f)?)
 }
 
 /// The code of a cell that cannot run step by step.

@@ -171,10 +171,20 @@ pub fn unknown_target(name: &str, known: impl Iterator<Item = &'static str>) -> 
         .help(format!("targets are {}", known.join(", ")))
 }
 
-pub fn open_dimensions(names: &[String]) -> Diagnostic {
+/// `what` is made for sizes that are known.
+pub fn open_dimensions(what: &str, names: &[String]) -> Diagnostic {
     let sets: Vec<String> = names.iter().map(|n| format!("--set {n}=64")).collect();
-    Diagnostic::error("E0737", format!("this stage needs numbers for {}", names.join(", ")))
+    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    Diagnostic::error("E0737", format!("{what} needs numbers for {}", names.join(", ")))
         .help(format!("write them in the recipe, or add `{}`", sets.join(" ")))
+}
+
+pub fn only_params() -> Diagnostic {
+    Diagnostic::error(
+        "E0796",
+        "`--layout`, `--map` and `--allow-nan` say how a file of `--params` is read; a run has our own names",
+    )
+    .help("name the file with `--params`, or leave them out")
 }
 
 pub fn no_item(name: &str) -> Diagnostic {

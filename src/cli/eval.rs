@@ -6,7 +6,8 @@ use super::limits::FileLimits;
 use super::part::Chosen;
 use super::progress::numbers;
 use super::session::{Failure, Session, say};
-use super::{threads, trained};
+use super::threads;
+use super::trained::Trained;
 use crate::train::batches::{Batches, Window};
 use crate::train::data::Dataset;
 use crate::train::data::split::Part;
@@ -15,23 +16,15 @@ use crate::train::model::Carrying;
 use crate::train::settings::Settings;
 use crate::train::{errors, fit, run};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Measure a trained model on a part of its data, or on other data
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  rnnc eval mine.rnn\n  rnnc eval mine.rnn --run runs/minemodel-1 --split valid --json"
+    after_help = "Examples:\n  rnnc eval mine.rnn\n  rnnc eval mine.rnn --run runs/minemodel-1 --split valid --json\n  rnnc eval mine.rnn --params runs/minemodel-1/best.safetensors"
 )]
 pub struct Eval {
-    /// The file with the model
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
-    model: Option<String>,
-    /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
-    run: Option<PathBuf>,
+    #[command(flatten)]
+    trained: Trained,
     #[command(flatten)]
     chosen: Chosen,
     /// Let the model write its `generate` sequence for each example, following so many side by side (1: always the
@@ -58,10 +51,10 @@ impl Eval {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
         let compiler = Compiler::new(session, self.instructions)?;
-        let (opened, folder, checkpoint) =
-            trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
+        let found = self.trained.open(session)?;
+        let (opened, checkpoint) = (&found.opened, &found.checkpoint);
         let about = &checkpoint.record.about;
-        let closed = trained::close(session, &opened, &folder, about)?;
+        let closed = found.close(session)?;
         let mut loaded = opened.load(&self.chosen.data)?;
         loaded.data.speak(&about.vocabulary)?;
         let data = &loaded.data;
@@ -73,7 +66,7 @@ impl Eval {
         let mut program = Carrying::new(&evaluation.exe, carry)?;
         let team = threads::team(self.threads);
         program.workspace.work_with(&team)?;
-        trained::give(&mut program.workspace, &folder, &checkpoint)?;
+        found.give(&mut program.workspace)?;
         let window = Window { size: settings.window, every: None };
         let batches = Batches::new(data, &fit.feeds, part, settings.batch, window, None);
         let metrics: Vec<String> = opened.model.metrics.iter().map(|m| m.to_string()).collect();
@@ -97,14 +90,14 @@ impl Eval {
                     written,
                 )?;
                 decoder.workspace().work_with(&team)?;
-                trained::give(decoder.workspace(), &folder, &checkpoint)?;
+                found.give(decoder.workspace())?;
                 Some(count_errors(&mut decoder, data, examples, written, beam as usize, settings.batch)?)
             }
         };
         if self.json {
             let all = serde_json::json!({
                 "model": opened.name,
-                "run": folder.path.display().to_string(),
+                "run": found.from.display().to_string(),
                 "epoch": checkpoint.record.progress.epoch,
                 "loss": sums.loss(),
                 "metrics": named,

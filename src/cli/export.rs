@@ -1,16 +1,15 @@
 //! `rnnc export`: the arrays of a cell or model as another tool has them, or the whole of it as an ONNX model.
 
-use super::arrays;
 use super::files;
-use super::foreign::{self, Foreign};
+use super::foreign::{self, Weights};
 use super::help;
-use super::limits::FileLimits;
 use super::rundir::BEST;
-use super::select::{Built, Selected};
+use super::select::Built;
 use super::session::{Failure, Session, say};
+use super::{arrays, errors};
 use crate::eqn::build::Options;
 use crate::onnx;
-use crate::weights::{Finder, errors};
+use crate::weights::{Finder, errors as words};
 use std::path::{Path, PathBuf};
 
 /// Write weights as another tool has them, or a model as ONNX
@@ -23,13 +22,8 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  rnnc export w.safetensors net.rnn --layout torch --map y=out --out t.npz\n  rnnc export w.safetensors net.rnn --out same.npz\n  rnnc export w.safetensors net.rnn --out net.onnx --lengths"
 )]
 pub struct Export {
-    /// The file of weights, under the program's names; or the folder that `rnnc train` wrote
-    #[arg(value_name = "WEIGHTS")]
-    weights: PathBuf,
     #[command(flatten)]
-    selected: Selected,
-    #[command(flatten)]
-    foreign: Foreign,
+    from: Weights,
     /// Where to write: .safetensors or .npz for the arrays, .onnx for the whole
     #[arg(long = "out", short = 'o', value_name = "FILE", help_heading = help::OUTPUT)]
     output: PathBuf,
@@ -39,13 +33,11 @@ pub struct Export {
     /// Every state at every step in the ONNX model, also where that takes a loop in place of an operator
     #[arg(long, help_heading = help::OUTPUT)]
     states: bool,
-    #[command(flatten)]
-    limits: FileLimits,
 }
 
 impl Export {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
-        self.limits.hold(session);
+        self.from.limits.hold(session);
         let is_onnx = self.output.extension().is_some_and(|e| e == "onnx");
         if !is_onnx {
             foreign::ending(&self.output)?;
@@ -54,28 +46,28 @@ impl Export {
                 return Err(onnx::errors::only_onnx(flag).into());
             }
         }
-        let path = match self.weights.is_dir() {
-            true => self.weights.join(BEST),
-            false => self.weights.clone(),
+        let path = match self.from.weights.is_dir() {
+            true => self.from.weights.join(BEST),
+            false => self.from.weights.clone(),
         };
         if is_onnx {
             return self.graph(session, &path);
         }
         let opened = foreign::open(session, &path)?;
-        let library = self.selected.library(session)?;
-        let arranged = self.selected.arrange(session, &library, &self.foreign.names()?)?;
+        let library = self.from.selected.library(session)?;
+        let arranged = self.from.selected.arrange(session, &library, &self.from.foreign.names()?)?;
         let file = path.display().to_string();
-        let arrays = self.foreign.export(&Finder { file: &file, arrays: &opened.arrays }, &arranged)?;
-        self.foreign.check_finite(&file, &arrays)?;
+        let arrays = self.from.foreign.export(&Finder { file: &file, arrays: &opened.arrays }, &arranged)?;
+        self.from.foreign.check_finite(&file, &arrays)?;
         foreign::write(&self.output, &arrays)?;
-        let count = errors::counted(arrays.len(), "array");
+        let count = words::counted(arrays.len(), "array");
         say(&format!("{}: {count}, from {file}\n", self.output.display()))
     }
 
     fn graph(&self, session: &mut Session, path: &Path) -> Result<(), Failure> {
-        let library = self.selected.library(session)?;
-        let params = self.foreign.params(session, &library, &self.selected, path)?;
-        let built = self.selected.build(session, &library, Options::default())?;
+        let library = self.from.selected.library(session)?;
+        let params = self.from.foreign.params(session, &library, &self.from.selected, path)?;
+        let built = self.from.selected.build(session, &library, Options::default())?;
         let outputs = match &built {
             Built::Cell(_) => None,
             // What a model is trained by is not what it is for.
@@ -83,6 +75,10 @@ impl Export {
         };
         let graph = built.graph();
         let graph = graph.bind(&arrays::dims(graph, &params))?;
+        let open: Vec<String> = graph.dims().iter().map(ToString::to_string).collect();
+        if !open.is_empty() {
+            return Err(errors::open_dimensions("an ONNX model", &open).into());
+        }
         let options = onnx::export::Options { lengths: self.lengths, outputs, states: self.states };
         let exported = onnx::export::export(&graph, &params, &options)?;
         let output = self.output.display().to_string();
@@ -91,7 +87,7 @@ impl Export {
         }
         files::replace(&self.output, &onnx::export::encode(&exported.model), |f| f)?;
         let recurrences = exported.recurrences();
-        let count = errors::counted(params.len(), "array");
+        let count = words::counted(params.len(), "array");
         say(&format!("{output}: {recurrences}; {count}, from {}\n", path.display()))
     }
 }

@@ -1,6 +1,7 @@
 //! Files of weights as the commands read and write them: any format in, safetensors or npz out, by a layout if one is named.
 
 use super::help;
+use super::limits::FileLimits;
 use super::select::Selected;
 use super::session::{Failure, Session};
 use crate::diag::Diagnostic;
@@ -11,7 +12,7 @@ use crate::shape::Bindings;
 use crate::syntax::names::canonical;
 use crate::weights::formats::{self, Opened, Output};
 use crate::weights::{Arrays, Finder, errors, foreign};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the names of a file differ from ours.
 #[derive(clap::Args)]
@@ -28,7 +29,25 @@ pub struct Foreign {
     allow_nan: bool,
 }
 
+/// A file of weights, and the program that they are for.
+#[derive(clap::Args)]
+pub struct Weights {
+    /// The file of weights, of any format; `rnnc export` takes the folder that `rnnc train` wrote as well
+    #[arg(value_name = "WEIGHTS")]
+    pub weights: PathBuf,
+    #[command(flatten)]
+    pub selected: Selected,
+    #[command(flatten)]
+    pub foreign: Foreign,
+    #[command(flatten)]
+    pub limits: FileLimits,
+}
+
 impl Foreign {
+    pub fn is_given(&self) -> bool {
+        self.layout.is_some() || !self.maps.is_empty() || self.allow_nan
+    }
+
     pub fn names(&self) -> Result<ForeignNames, Diagnostic> {
         let mapped = self.maps.iter().map(|text| foreign::mapped(text));
         Ok(ForeignNames {

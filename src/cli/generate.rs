@@ -2,10 +2,9 @@
 
 use super::compile::{Compiler, Instructions};
 use super::errors;
-use super::help;
 use super::limits::FileLimits;
 use super::session::{Failure, Session, say};
-use super::trained;
+use super::trained::Trained;
 use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
 use crate::train::decode::{Decoder, Search, Written};
@@ -13,7 +12,6 @@ use crate::train::generate::{self, Generator, Sampling};
 use crate::train::model::Carrying;
 use crate::train::{errors as train_errors, fit};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Let a trained model write, symbol by symbol
 #[derive(clap::Args)]
@@ -21,15 +19,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  rnnc generate models/surnames.rnn --given language=Finnish --temperature 0.7 --seed 3\n  rnnc generate models/surnames.rnn --given language=Finnish --beam 4"
 )]
 pub struct Generate {
-    /// The file with the model
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
-    model: Option<String>,
-    /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
-    run: Option<PathBuf>,
+    #[command(flatten)]
+    trained: Trained,
     /// How many symbols to write
     #[arg(long, default_value_t = 500)]
     length: usize,
@@ -66,8 +57,8 @@ impl Generate {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
         let compiler = Compiler::new(session, self.instructions)?;
-        let (opened, folder, checkpoint) =
-            trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
+        let found = self.trained.open(session)?;
+        let (opened, checkpoint) = (&found.opened, &found.checkpoint);
         let Some((input, output, stop)) = opened.model.generate.clone() else {
             return Err(train_errors::no_generate(&opened.name).into());
         };
@@ -77,7 +68,7 @@ impl Generate {
         };
         let prompt = generate::read_prompt(&self.prompt, symbols)?;
         let sampling = Sampling { temperature: self.temperature, seed: self.seed };
-        let closed = trained::close(session, &opened, &folder, about)?;
+        let closed = found.close(session)?;
         let exe = closed.generation(session, &compiler, &output, self.beam.is_none_or(|n| n == 1))?;
         // Without carried states, of which a caller gives nothing.
         let graph = closed.graph(session, Options::default())?;
@@ -87,7 +78,7 @@ impl Generate {
         let put = |symbol| say(&generate::written(symbol, symbols));
         if declared.len() == 1 && texts.is_empty() && self.beam.is_none() {
             let mut program = Carrying::new(&exe, true)?;
-            trained::give(&mut program.workspace, &folder, &checkpoint)?;
+            found.give(&mut program.workspace)?;
             say(&self.prompt)?;
             let mut generator = Generator::new(program, &input, &output, stop)?;
             generator.generate(&prompt, self.length, sampling, put)?;
@@ -97,7 +88,7 @@ impl Generate {
         let feeds = fit::fit_some(&graph, &data, read)?.feeds;
         let written = Written { input: &input, output: &output, stop };
         let mut decoder = Decoder::new(&exe, &feeds, written)?;
-        trained::give(decoder.workspace(), &folder, &checkpoint)?;
+        found.give(decoder.workspace())?;
         say(&self.prompt)?;
         match self.beam {
             None => decoder.sample(&data, 0, &prompt, self.length, sampling, put)?,

@@ -1,10 +1,8 @@
 //! `rnnc import`: weights of another tool as the arrays of a cell or model.
 
 use super::files;
-use super::foreign::{self, Foreign};
+use super::foreign::{self, Weights};
 use super::help;
-use super::limits::FileLimits;
-use super::select::Selected;
 use super::session::{Failure, Session, say};
 use crate::onnx;
 use crate::weights::{Arrays, Data, Finder, errors, show};
@@ -24,42 +22,35 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  rnnc import net.pt\n  rnnc import net.pt net.rnn --layout torch --map y=out --out w.safetensors\n  rnnc import net.pt net.rnn --map 'rnn = by torch' --map 'y = out by torch'\n  rnnc import model.onnx --out model.rnn"
 )]
 pub struct Import {
-    /// The file of weights
-    #[arg(value_name = "WEIGHTS")]
-    weights: PathBuf,
     #[command(flatten)]
-    selected: Selected,
-    #[command(flatten)]
-    foreign: Foreign,
+    from: Weights,
     /// Where to write the arrays, as .safetensors or .npz, or an ONNX model, as .rnn; without it arrays are only checked
     #[arg(long = "out", short = 'o', value_name = "FILE", help_heading = help::OUTPUT)]
     output: Option<PathBuf>,
-    #[command(flatten)]
-    limits: FileLimits,
 }
 
 impl Import {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
-        self.limits.hold(session);
+        self.from.limits.hold(session);
         if let Some(output) = self.output.as_deref().filter(|o| o.extension().is_some_and(|e| e == "rnn")) {
             return self.model(session, output);
         }
         self.output.as_deref().map(foreign::ending).transpose()?;
-        let opened = foreign::open(session, &self.weights)?;
-        let file = self.weights.display().to_string();
-        let arrays = match self.selected.is_given() {
+        let opened = foreign::open(session, &self.from.weights)?;
+        let file = self.from.weights.display().to_string();
+        let arrays = match self.from.selected.is_given() {
             false => {
                 // They are listed even so: it is how one finds what is wrong.
                 list(&opened.arrays)?;
                 opened.arrays
             }
             true => {
-                let library = self.selected.library(session)?;
-                let arranged = self.selected.arrange(session, &library, &self.foreign.names()?)?;
-                self.foreign.import(&Finder { file: &file, arrays: &opened.arrays }, &arranged)?
+                let library = self.from.selected.library(session)?;
+                let arranged = self.from.selected.arrange(session, &library, &self.from.foreign.names()?)?;
+                self.from.foreign.import(&Finder { file: &file, arrays: &opened.arrays }, &arranged)?
             }
         };
-        self.foreign.check_finite(&file, &arrays)?;
+        self.from.foreign.check_finite(&file, &arrays)?;
         let what = format!("{} of {} numbers", errors::counted(arrays.len(), "array"), numbers(&arrays));
         let from = format!("{file} ({})", opened.format.name());
         match &self.output {
@@ -75,10 +66,10 @@ impl Import {
 impl Import {
     /// The whole of an ONNX model, its weights beside it.
     fn model(&self, session: &mut Session, output: &Path) -> Result<(), Failure> {
-        let file = self.weights.display().to_string();
-        let bytes = files::read(&self.weights, session.limits.file)?;
+        let file = self.from.weights.display().to_string();
+        let bytes = files::read(&self.from.weights, session.limits.file)?;
         let imported = onnx::import::import(&file, &bytes, session.limits.unpacked)?;
-        self.foreign.check_finite(&file, &imported.weights)?;
+        self.from.foreign.check_finite(&file, &imported.weights)?;
         let weights = output.with_extension("safetensors");
         foreign::write(&weights, &imported.weights)?;
         files::replace(output, imported.text.as_bytes(), |f| f)?;

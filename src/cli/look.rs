@@ -7,7 +7,7 @@ use super::limits::FileLimits;
 use super::part::Chosen;
 use super::plot::{self, OnTree};
 use super::session::{Failure, Session, say};
-use super::trained;
+use super::trained::Trained;
 use crate::diag::Diagnostic;
 use crate::eqn::build::Options;
 use crate::train::data::split::Part;
@@ -31,18 +31,11 @@ use std::path::PathBuf;
     after_help = "Examples:\n  rnnc look mine.rnn z\n  rnnc look mine.rnn h.h --example 3 --picture h.svg\n  rnnc look mine.rnn z --split valid --json"
 )]
 pub struct LookCommand {
-    /// The file with the model
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    trained: Trained,
     /// Which value
     #[arg(value_name = "VALUE")]
     value: String,
-    /// A model of FILE (may be left out if it has only one)
-    #[arg(long, value_name = "NAME", help_heading = help::PROGRAM)]
-    model: Option<String>,
-    /// The folder that `rnnc train` wrote; without it the latest of runs/NAME-…
-    #[arg(long, value_name = "DIR", help_heading = help::DATA)]
-    run: Option<PathBuf>,
     #[command(flatten)]
     chosen: Chosen,
     /// Which example of that part, from 1
@@ -74,10 +67,10 @@ impl LookCommand {
     pub fn run(self, session: &mut Session) -> Result<(), Failure> {
         self.limits.hold(session);
         let compiler = Compiler::new(session, self.instructions)?;
-        let (opened, folder, checkpoint) =
-            trained::open(session, &self.file, self.model.as_deref(), self.run.as_deref())?;
+        let found = self.trained.open(session)?;
+        let (opened, checkpoint) = (&found.opened, &found.checkpoint);
         let about = &checkpoint.record.about;
-        let closed = trained::close(session, &opened, &folder, about)?;
+        let closed = found.close(session)?;
         let mut loaded = opened.load(&self.chosen.data)?;
         loaded.data.speak(&about.vocabulary)?;
         let data = &loaded.data;
@@ -85,7 +78,7 @@ impl LookCommand {
         let graph = closed.graph(session, Options::default())?;
         let fit = fit::fit(&graph, data)?;
         let mut look = Look::new(&graph, &self.value, &|g| compiler.compile(g))?;
-        trained::give(look.workspace(), &folder, &checkpoint)?;
+        found.give(look.workspace())?;
         let seen = look.at(data, &fit.feeds, example)?;
         let title = format!("{}, example {}", seen.name, self.example);
         if let Some(path) = &self.picture {

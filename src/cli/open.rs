@@ -6,7 +6,7 @@ use super::select::{Settings, model_name};
 use super::session::{Failure, Session};
 use super::{errors, files};
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::build::{self, Model, Options};
+use crate::eqn::build::{self, Arranged, ForeignNames, Model, Options, Program};
 use crate::eqn::{Graph, Ty, print};
 use crate::limits::Limits;
 use crate::resolve::Library;
@@ -211,6 +211,15 @@ impl Closed<'_> {
         let open = model.graph.dims();
         let bindings = self.bindings.iter().filter(|(n, _)| open.contains(n));
         Ok(model.graph.bind(&bindings.map(|(n, v)| (n.clone(), *v)).collect())?)
+    }
+
+    /// Its parameters as a foreign file has them.
+    pub fn arrange(&self, session: &mut Session, foreign: &ForeignNames) -> Result<Arranged, Failure> {
+        let options = Options { statics: self.statics.clone(), ..Options::default() };
+        let program = Program::Model(&self.opened.name);
+        let (arranged, diagnostics) = build::arrange_all(&self.opened.library, program, foreign, &options);
+        let errors: Vec<_> = diagnostics.into_iter().filter(|d| d.is_error()).collect();
+        session.accept(arranged, errors)
     }
 
     /// `counted`: windows overlap, and only their latest positions count. `points`: of all examples of a run together, as far

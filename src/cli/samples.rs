@@ -65,7 +65,7 @@ fn written(session: &mut Session, s: &Subject) -> Result<Option<Sample>, Failure
     let reads = |name: &str| name != &*input && exe.program().inputs.iter().any(|i| *i.name == *name);
     if !s.feeds.iter().any(|f| reads(&f.input)) {
         let mut program = Carrying::new(&exe, true)?;
-        trained::give(&mut program.workspace, s.folder, s.checkpoint)?;
+        trained::give(&mut program.workspace, &s.folder.path, s.checkpoint)?;
         let mut text = String::new();
         Generator::new(program, &input, &output, stop)?.generate(&[], LENGTH, SAMPLING, |symbol| {
             text += &generate::written(symbol, symbols);
@@ -80,7 +80,7 @@ fn written(session: &mut Session, s: &Subject) -> Result<Option<Sample>, Failure
         examples.iter().step_by(examples.len().div_ceil(ROWS).max(1)).copied().collect();
     let examples = &examples;
     let mut decoder = Decoder::new(&exe, s.feeds, Written { input: &input, output: &output, stop })?;
-    trained::give(decoder.workspace(), s.folder, s.checkpoint)?;
+    trained::give(decoder.workspace(), &s.folder.path, s.checkpoint)?;
     let found = decoder.decode(s.data, examples, Search { beam: 1, most: LONGEST })?;
     let rows = examples.iter().zip(found).map(|(example, found)| {
         Ok(WrittenRow {
@@ -126,7 +126,7 @@ fn compared(session: &mut Session, s: &Subject) -> Result<Vec<Sample>, Failure> 
         };
         let Some(feed) = s.feeds.iter().find(|f| *f.input == *target.name) else { continue };
         let mut look = Look::new(&graph, out, &|g| s.compiler.compile(g))?;
-        trained::give(look.workspace(), s.folder, s.checkpoint)?;
+        trained::give(look.workspace(), &s.folder.path, s.checkpoint)?;
         let pair = Pair { data: s.data, feeds: s.feeds, feed, title: format!("{out} for {}", target.name) };
         samples.extend(match target.ty {
             Ty::Id(_) => pair.classes(&mut look, examples)?,

@@ -151,7 +151,7 @@ impl Show {
         let open = graph.dims();
         if !open.is_empty() {
             let names: Vec<String> = open.iter().map(|n| n.to_string()).collect();
-            return Err(errors::open_dimensions(&names).into());
+            return Err(errors::open_dimensions("this stage", &names).into());
         }
         let grad = self.grad.then(grad::Options::default);
         let expected = match self.runs_on {

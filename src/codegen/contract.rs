@@ -1,7 +1,7 @@
 //! Products of a row with a weight, in 128-bit vectors.
 //!
 //! Columns are computed some vectors at a time, whose sums stay in registers while the contracted axis passes by. Each
-//! sum is one chain in the order of that axis, as Note [Order of summation] in `runtime/gemm.rs` wants it.
+//! sum is one chain in the order of that axis, as Note [Order of summation] in `gemm/src/lib.rs` wants it.
 
 use super::function::{Emitter, WORD};
 use super::lanes::{Lanes, Wide};

@@ -333,8 +333,12 @@ impl Sweep {
         }
         // Without any domain, some value of the example says whether there is an example.
         let graph = &self.tape.graph;
-        let some = graph.node_ids().find(|n| graph.level(*n) == level && graph.is_scalar(*n));
-        let some = some.ok_or_else(|| errors::internal("no value tells one example from another"))?;
+        let here = |n: &NodeId| graph.level(*n) == level && *graph.ty(*n) == Ty::Real;
+        let some = graph.node_ids().filter(here).min_by_key(|n| graph.shape(*n).len());
+        let mut some = some.ok_or_else(|| errors::internal("no value tells one example from another"))?;
+        while !self.shape(some).is_empty() {
+            some = self.add(Op::Reduce { fold: Fold::Sum, arg: some, axis: 0 })?;
+        }
         let same = self.add(Op::Binary(Binary::Eq, some, some))?;
         let other = self.add(Op::Binary(Binary::Ne, some, some))?;
         self.add(Op::Binary(Binary::Or, same, other))

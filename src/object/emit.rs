@@ -3,19 +3,22 @@
 //! In: [`Part`]s with their plans. Out: the bytes of a relocatable file, which needs no other: whatever its code refers to is
 //! in it, which is looked at when it is finished.
 
+mod bodies;
+mod kernels;
+
 use super::dispatch;
 use super::driver::{Bases, Callees, Driver};
 use super::errors;
-use super::functions;
-use super::interface::{Kind, Param, default, gradient_of, is_early, is_stepwise, stepwise_outputs};
-use super::plan::{Home, Plan, parts};
+use super::interface::{Kind, Param, is_early, is_stepwise, stepwise_outputs};
+use super::plan::{Plan, parts};
+use super::platform::Level;
 use super::rows;
-use super::target::Level;
-use super::words::{Words, memory};
+use super::words::Words;
 use crate::codegen::ahead::Machine;
 use crate::codegen::helpers::Helper;
 use crate::diag::Diagnostic;
-use crate::loops::{InputKind, Program};
+use crate::loops::Program;
+use bodies::{begin, fixed_steps, step, whole};
 use cranelift::prelude::*;
 use cranelift_codegen::Context;
 use cranelift_codegen::FinalizedRelocTarget;
@@ -155,65 +158,6 @@ impl<'a> Emit<'a> {
     /// The name of a kernel.
     fn title(&self, part: &Part, level: Level, kernel: usize) -> String {
         format!("{}.{}.{}.{kernel}", self.name, level.name(), part.kind.word())
-    }
-
-    /// The kernels of a part, each with its constants.
-    fn kernels(&mut self, part: &Part, level: Level) -> Result<Kernels, Diagnostic> {
-        let mut all = Vec::new();
-        let signature = self.machine.signature();
-        for (i, (kernel, limits)) in part.program.kernels.iter().zip(&part.limits).enumerate() {
-            let title = self.title(part, level, i);
-            let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
-            if let Some(bytes) = self.machine.wide(kernel) {
-                self.module.define_function_bytes(id, 64, &bytes, &[]).map_err(broken)?;
-                all.push((id, None));
-                continue;
-            }
-            let mut function = self.function(id, signature.clone());
-            let mut helpers = BTreeMap::new();
-            for helper in self.machine.helpers_of(kernel) {
-                let callee = self.helper(helper)?;
-                helpers.insert(helper, self.module.declare_func_in_func(callee, &mut function));
-            }
-            let constants = self.machine.define(kernel, limits, &helpers, &mut function, &mut self.context);
-            self.define(id, function)?;
-            let bytes: Vec<u8> = constants.iter().flatten().flat_map(|bits| bits.to_le_bytes()).collect();
-            let mut data = None;
-            if !bytes.is_empty() {
-                let constants = self
-                    .module
-                    .declare_data(&format!("{title}.constants"), Linkage::Local, false, false)
-                    .map_err(broken)?;
-                define_data(&mut self.module, constants, bytes, 16)?;
-                data = Some(constants);
-            }
-            all.push((id, data));
-        }
-        Ok(all)
-    }
-
-    /// A function that kernels call, defined when it is first wanted.
-    fn helper(&mut self, helper: Helper) -> Result<FuncId, Diagnostic> {
-        if let Some(id) = self.helpers.get(&helper) {
-            return Ok(*id);
-        }
-        if functions::reads_table(helper) && self.table.is_none() {
-            let title = format!("{}.two_over_pi", self.name);
-            let id = self.module.declare_data(&title, Linkage::Local, false, false).map_err(broken)?;
-            let bytes = functions::TWO_OVER_PI.iter().flat_map(|word| word.to_le_bytes()).collect();
-            define_data(&mut self.module, id, bytes, 16)?;
-            self.table = Some(id);
-        }
-        let signature = self.machine.helper_signature(helper);
-        let title = format!("{}.{}", self.name, helper.name());
-        let id = self.module.declare_function(&title, Linkage::Local, &signature).map_err(broken)?;
-        let mut function = self.function(id, signature);
-        let table = self.table.map(|data| self.module.declare_data_in_func(data, &mut function));
-        let config = self.machine.isa().frontend_config();
-        functions::define(helper, table, &mut function, &mut self.context, config);
-        self.define(id, function)?;
-        self.helpers.insert(helper, id);
-        Ok(id)
     }
 
     /// Adds the functions of a part.
@@ -397,24 +341,6 @@ impl<'a> Emit<'a> {
         self.define(id, function)
     }
 
-    /// Kernels that are defined already, found by their names.
-    fn kernels_again(&mut self, part: &Part) -> Result<Kernels, Diagnostic> {
-        let mut all = Vec::new();
-        for i in 0..part.program.kernels.len() {
-            let title = self.title(part, self.machines[0].0, i);
-            let found = |name: &str| self.module.get_name(name);
-            let Some(cranelift_module::FuncOrDataId::Func(id)) = found(&title) else {
-                return Err(errors::broken("a kernel is missing"));
-            };
-            let data = match found(&format!("{title}.constants")) {
-                Some(cranelift_module::FuncOrDataId::Data(data)) => Some(data),
-                _ => None,
-            };
-            all.push((id, data));
-        }
-        Ok(all)
-    }
-
     /// The bytes of the file.
     pub fn finish(self) -> Result<Vec<u8>, Diagnostic> {
         let bytes = self.module.finish().emit().map_err(broken)?;
@@ -443,118 +369,4 @@ fn define_data(module: &mut ObjectModule, id: DataId, bytes: Vec<u8>, align: u64
     data.define(bytes.into_boxed_slice());
     data.set_align(align);
     module.define_data(id, &data).map_err(broken)
-}
-
-/// Steps of the domains whose number is fixed; 1 of others.
-fn fixed_steps(w: &mut Words, program: &Program) -> Vec<Value> {
-    program.domains.iter().map(|d| w.word(d.fixed().map_or(1, i64::from))).collect()
-}
-
-/// A stream's first state: counters and initial values.
-fn begin(d: &mut Driver, domain: crate::eqn::DomainId, args: &[Value], early: &[usize]) {
-    if let (Some(counter), Some(kept)) = (d.plan.counter, d.bases.kept) {
-        let at = d.w.plus(kept, counter as i64 * 4);
-        let zero = d.w.b.ins().iconst(types::I32, 0);
-        d.w.b.ins().store(memory(), zero, at, 0);
-    }
-    let program = d.program;
-    let mut given = args.iter().skip(1);
-    for (i, input) in program.inputs.iter().enumerate() {
-        if matches!(input.kind, InputKind::Param(_)) || is_stepwise(program, domain, input) {
-            continue;
-        }
-        let width = input.shape.iter().product();
-        match (default(program, input), early.contains(&i)) {
-            (Some(value), _) => d.fill_input(&input.at, width, value),
-            (None, true) => {
-                if let Some(array) = given.next() {
-                    d.copy_in(*array, &input.at, width);
-                }
-            }
-            (None, false) => {}
-        }
-    }
-}
-
-/// Everything of one step.
-fn step(d: &mut Driver, args: &[Value], given: &[usize], outputs: &[usize], body: &[crate::loops::Stage]) {
-    let program = d.program;
-    let arrays = args.get(1..).unwrap_or(&[]);
-    for (i, array) in given.iter().zip(arrays) {
-        d.bases.given[*i] = Some(*array);
-    }
-    for (i, array) in given.iter().zip(arrays) {
-        let input = &program.inputs[*i];
-        if d.plan.buffers[input.at.buffer.index()] != Home::Given(*i) {
-            d.copy_in(*array, &input.at, input.shape.iter().product());
-        }
-    }
-    d.number(true);
-    d.stages(body);
-    for (i, array) in outputs.iter().zip(arrays.get(given.len()..).unwrap_or(&[])) {
-        let out = &program.outputs[*i];
-        d.unless_null(*array, |d| d.copy_out(&out.at, *array, out.shape.iter().product()));
-    }
-    d.slide();
-}
-
-/// Everything of a whole sequence: the numbers of steps, inputs, outputs, workspace.
-fn whole(d: &mut Driver, args: &[Value], open: usize, params: &[Param]) {
-    let program = d.program;
-    let (steps, rest) = args.split_at(open.min(args.len()));
-    let [inputs, outputs, work] = rest[..] else { return };
-    d.bases.work = Some(work);
-    let domains = (0..program.domains.len()).filter(|i| program.domains[*i].fixed().is_none());
-    for (domain, count) in domains.zip(steps) {
-        d.bases.steps[domain] = *count;
-    }
-    let mut k = 0;
-    for (i, input) in program.inputs.iter().enumerate() {
-        if matches!(input.kind, InputKind::Param(_)) {
-            continue;
-        }
-        let array = d.w.b.ins().load(types::I64, memory(), inputs, 8 * k);
-        k += 1;
-        if d.plan.buffers[input.at.buffer.index()] == Home::Given(i) {
-            d.bases.given[i] = Some(array);
-            continue;
-        }
-        let width = input.shape.iter().product();
-        match default(program, input) {
-            Some(value) => d.either_null(
-                array,
-                |d| d.fill_input(&input.at, width, value),
-                |d| d.copy_in(array, &input.at, width),
-            ),
-            None => d.copy_in(array, &input.at, width),
-        }
-    }
-    d.number(false);
-    d.stages(&program.stages);
-    let is_gradient = |name: &str| gradient_of(params, name);
-    let mut k = 0;
-    let mut gradients = Vec::new();
-    let has_gradients = program.inputs.iter().any(|i| i.kind == InputKind::Cotangent);
-    for out in &program.outputs {
-        let width: usize = out.shape.iter().product();
-        if let (Some(param), true) = (is_gradient(&out.name), has_gradients) {
-            gradients.push((param.at, out, width));
-            continue;
-        }
-        let array = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
-        k += 1;
-        d.unless_null(array, |d| d.copy_out(&out.at, array, width));
-    }
-    if has_gradients && !params.is_empty() {
-        let all = d.w.b.ins().load(types::I64, memory(), outputs, 8 * k);
-        d.unless_null(all, |d| {
-            for param in params.iter().filter(|p| !gradients.iter().any(|(at, ..)| *at == p.at)) {
-                d.zeros(all, param.at, param.width());
-            }
-            for (at, out, width) in gradients {
-                let to = d.w.plus(all, at as i64 * 4);
-                d.copy_out(&out.at, to, width);
-            }
-        });
-    }
 }

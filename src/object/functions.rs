@@ -4,114 +4,15 @@
 //! Polynomials of sin, cos and erf are those of FreeBSD's msun (k_sinf.c, k_cosf.c, s_erff.c); large arguments of sin and cos
 //! are reduced by the bits of 2/π that count (Payne, Hanek 1983), as in Arm's optimized routines (sincosf.h).
 
+mod tables;
+
 use super::words::{Words, memory};
 use crate::codegen::helpers::Helper;
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{Function, GlobalValue, MemFlagsData};
 use cranelift_codegen::isa::TargetFrontendConfig;
-
-/// Bits of 2/π: 32 of them each, eight further on from one to the next.
-pub const TWO_OVER_PI: [u32; 24] = [
-    0xa2, 0xa2f9, 0xa2f983, 0xa2f9836e, 0xf9836e4e, 0x836e4e44, 0x6e4e4415, 0x4e441529, 0x441529fc,
-    0x1529fc27, 0x29fc2757, 0xfc2757d1, 0x2757d1f5, 0x57d1f534, 0xd1f534dd, 0xf534ddc0, 0x34ddc0db,
-    0xddc0db62, 0xc0db6295, 0xdb629599, 0x6295993c, 0x95993c43, 0x993c4390, 0x3c439041,
-];
-
-/// Adding it rounds to a whole number and leaves that in the lowest bits.
-const ROUND: f64 = 6_755_399_441_055_744.0;
-/// π/2 in two parts; products of the first with numbers below 2²⁸ are exact.
-const HALF_PI: [f64; 2] = [1.570_796_310_901_641_8, 1.589_325_477_352_819_7e-8];
-
-const SIN: [f64; 4] = [
-    -0.166_666_666_416_265_24,
-    0.008_333_329_385_889_463,
-    -0.000_198_393_348_360_966_32,
-    0.000_002_718_311_493_989_822,
-];
-const COS: [f64; 4] = [
-    -0.499_999_997_251_031,
-    0.041_666_623_323_739_06,
-    -0.001_388_676_377_460_993,
-    0.000_024_390_448_796_277_41,
-];
-
-// erf on |x| < 0.84375, around 1 on |x| < 1.25, and erfc on |x| < 1/0.35 and beyond: numerators and denominators.
-const ERF_SMALL: [&[f64]; 2] = [
-    &[1.283_791_661_3e-1, -3.250_420_987_6e-1, -2.848_174_981_8e-2, -5.770_270_247_0e-3, -2.376_301_745_2e-5],
-    &[
-        1.0,
-        3.979_172_110_6e-1,
-        6.502_225_250_0e-2,
-        5.081_306_211_7e-3,
-        1.324_947_370_4e-4,
-        -3.960_228_241_3e-6,
-    ],
-];
-const ERF_ONE: f64 = 8.450_629_115_1e-1;
-const ERF_NEAR: [&[f64]; 2] = [
-    &[
-        -2.362_118_568_3e-3,
-        4.148_561_060_4e-1,
-        -3.722_078_800_2e-1,
-        3.183_466_196_1e-1,
-        -1.108_946_949_2e-1,
-        3.547_830_507_2e-2,
-        -2.166_375_517_8e-3,
-    ],
-    &[
-        1.0,
-        1.064_208_820_5e-1,
-        5.403_979_420_7e-1,
-        7.182_865_589_9e-2,
-        1.261_712_163_7e-1,
-        1.363_708_358_3e-2,
-        1.198_450_010_3e-2,
-    ],
-];
-const ERFC_FAR: [&[f64]; 2] = [
-    &[
-        -9.864_944_033_3e-3,
-        -6.938_585_639_0e-1,
-        -1.055_862_617_5e1,
-        -6.237_533_187_9e1,
-        -1.623_966_674_8e2,
-        -1.846_050_872_8e2,
-        -8.128_743_743_9e1,
-        -9.814_329_147_3,
-    ],
-    &[
-        1.0,
-        1.965_127_182_0e1,
-        1.376_577_606_2e2,
-        4.345_658_874_5e2,
-        6.453_872_680_7e2,
-        4.290_081_481_9e2,
-        1.086_350_021_4e2,
-        6.570_249_557_5,
-        -6.042_441_353_2e-2,
-    ],
-];
-const ERFC_FARTHER: [&[f64]; 2] = [
-    &[
-        -9.864_943_102_0e-3,
-        -7.992_832_660_7e-1,
-        -1.775_795_555_1e1,
-        -1.606_363_830_6e2,
-        -6.375_664_672_9e2,
-        -1.025_095_092_8e3,
-        -4.835_191_955_6e2,
-    ],
-    &[
-        1.0,
-        3.033_806_037_9e1,
-        3.257_925_109_9e2,
-        1.536_729_614_3e3,
-        3.199_858_154_3e3,
-        2.553_050_293_0e3,
-        4.745_285_339_4e2,
-        -2.244_095_230_1e1,
-    ],
-];
+pub use tables::TWO_OVER_PI;
+use tables::{COS, ERF_NEAR, ERF_ONE, ERF_SMALL, ERFC_FAR, ERFC_FARTHER, HALF_PI, ROUND, SIN};
 
 /// Whether the function reads [`TWO_OVER_PI`].
 pub fn reads_table(helper: Helper) -> bool {

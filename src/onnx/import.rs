@@ -1,21 +1,31 @@
 //! From an ONNX model to a file of the language and its weights.
 //!
-//! In: the bytes of a model of recurrent operators and the layers around them. Out: a [`model`](Imported::text) whose equations
-//! are readable, each operator as a cell with its gates, and an array for each parameter. Whatever is not understood is
+//! In: the bytes of a model of recurrent operators or loops and the layers around them. Out: a [`model`](Imported::text) whose
+//! equations are readable, each operator as a cell with its gates, and an array for each parameter. Whatever is not understood is
 //! refused, with the node and why: nothing is left out silently.
 //!
 //! An ONNX value is an array whose extents mean something only to its author. Here each is known by what its axes are:
 //! steps, examples, directions, units. The inputs of a model are taken to have steps first; if an operator then finds examples where it
-//! wants steps, all is read again with examples first. What only rearranges axes becomes nothing at all.
+//! wants steps, all is read again with examples first. What only rearranges axes becomes nothing at all; numbers that are made of
+//! extents, such as the shape of a first state, are followed as what they are, and lengths and masks as what they say of steps.
 //!
-//! Read on in `import/nodes.rs` (layers), `import/recurrent.rs` (operators), `import/text.rs` (the file).
+//! Read on in `import/nodes.rs` (which node is read where), `inputs.rs`, `axes.rs` and `parts.rs` (what moves axes about), `layers.rs`, `sizes.rs`
+//! (shapes), `ragged.rs` (lengths), `recurrent.rs` (operators), `scan.rs` (loops), `text.rs` (the file).
 
+mod axes;
+mod inputs;
+mod layers;
 mod nodes;
+mod parts;
+mod ragged;
 mod recurrent;
+mod scan;
+mod sizes;
+mod starts;
 mod text;
 
 use super::errors;
-use super::proto::{Extent, Graph, Model, Node, ValueInfo, element, is_modest};
+use super::proto::{Graph, Model, Node, ValueInfo, is_modest};
 use crate::diag::Diagnostic;
 use crate::source::Sources;
 use crate::syntax::{Format, format};
@@ -47,7 +57,7 @@ enum Axis {
 }
 
 /// Something that the layer computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Value {
     /// An expression for each direction; one where there is no such axis.
     parts: Vec<String>,
@@ -60,12 +70,29 @@ struct Value {
 #[derive(Clone, Debug)]
 enum Known {
     Constant(Array),
-    /// Extents, which only make other arrays.
-    Sizes,
-    Zeros,
+    /// A constant for each example, or at each step.
+    Spread(Array),
+    /// One number everywhere.
+    Filled(sizes::Filled),
+    /// Whole numbers that make shapes.
+    Sizes(sizes::Sizes),
+    /// What says where examples end.
+    Told(ragged::Told),
     /// An input that nothing has read yet.
     Given(String),
+    /// A first state that callers may give.
+    Open(starts::Open),
     Value(Value),
+    /// A value at the first or the last step of each example, and 0 at the others.
+    Only {
+        value: Value,
+        first: bool,
+    },
+    /// A value where an example has a step, and behind its end what is named.
+    Held {
+        value: Value,
+        old: Value,
+    },
 }
 
 /// Why reading ended.
@@ -77,28 +104,36 @@ enum Stop {
 
 type Done<T> = Result<T, Stop>;
 
-/// One equation of the layer.
+/// One equation of the layer, or of the body of a loop.
 struct Equation {
     name: String,
     text: String,
 }
 
 struct Reader<'m> {
+    file: &'m str,
     graph: &'m Graph,
+    infos: BTreeMap<&'m str, &'m ValueInfo>,
     examples_first: bool,
     known: BTreeMap<String, Known>,
+    /// What inputs are where they are not given.
+    defaults: BTreeMap<String, Array>,
     equations: Vec<Equation>,
     /// Inputs of the layer with their types.
     inputs: Vec<(String, String)>,
     /// Cells of the file: what they are called, and their text with `NAME` for that.
     cells: Vec<(String, String)>,
-    taken: BTreeSet<String>,
+    taken: text::Names,
+    /// What each turned sequence is the reverse of.
+    turned: BTreeMap<String, String>,
     weights: Arrays,
     notes: Vec<String>,
-    /// How often a name is read, by nodes and as an output.
-    readers: BTreeMap<&'m str, usize>,
+    noted: BTreeSet<String>,
+    starts: starts::Starts<'m>,
     /// The latest product, if no equation has followed it: its equation, and what the model calls it.
     product: Option<(String, String)>,
+    /// The loop whose body is being read.
+    body: Option<scan::Body>,
 }
 
 /// Reads a model; `most` bytes of arrays are taken at most.
@@ -110,16 +145,10 @@ pub fn import(file: &str, bytes: &[u8], most: u64) -> Result<Imported, Diagnosti
     }
     let model = Model::decode(bytes).map_err(|e| files::not_onnx(file, &e.to_string()))?;
     let graph = model.graph.ok_or_else(|| files::not_onnx(file, "there is no graph in it"))?;
-    let mut constants = BTreeMap::new();
-    for tensor in &graph.initializer {
-        let read = array(file, tensor, &mut budget)?;
-        // Parameters are split, turned and added up: as much again, twice.
-        budget.take((read.data.len() as u64).saturating_mul(16))?;
-        constants.insert(tensor.name.clone(), Known::Constant(read));
-    }
+    let constants = constants(file, &graph, &mut budget)?;
     for examples_first in [false, true] {
-        let reader = Reader::new(&graph, constants.clone(), examples_first);
-        match reader.read(file, &mut budget) {
+        let reader = Reader::new(file, &graph, constants.clone(), examples_first);
+        match reader.read(&mut budget) {
             Err(Stop::Order) => {}
             Err(Stop::Refused(wrong)) => return Err(*wrong),
             Ok(imported) => return canonical(imported),
@@ -130,6 +159,17 @@ pub fn import(file: &str, bytes: &[u8], most: u64) -> Result<Imported, Diagnosti
         "",
         "its operators want steps first of one input and examples first of another",
     ))
+}
+
+fn constants(file: &str, graph: &Graph, budget: &mut Budget) -> Result<BTreeMap<String, Array>, Diagnostic> {
+    let mut constants = BTreeMap::new();
+    for tensor in &graph.initializer {
+        let read = array(file, tensor, budget)?;
+        // Parameters are split, turned and added up: as much again, twice.
+        budget.take((read.data.len() as u64).saturating_mul(16))?;
+        constants.insert(tensor.name.clone(), read);
+    }
+    Ok(constants)
 }
 
 /// Its text in the form that `rnnc fmt` gives it, read once more on the way.
@@ -147,36 +187,39 @@ fn canonical(imported: Imported) -> Result<Imported, Diagnostic> {
 }
 
 impl<'m> Reader<'m> {
-    fn new(graph: &'m Graph, known: BTreeMap<String, Known>, examples_first: bool) -> Self {
-        let mut readers = BTreeMap::new();
-        let names = graph.node.iter().flat_map(|n| &n.input).chain(graph.output.iter().map(|o| &o.name));
-        names.for_each(|name| *readers.entry(name.as_str()).or_default() += 1);
+    fn new(
+        file: &'m str,
+        graph: &'m Graph,
+        constants: BTreeMap<String, Array>,
+        examples_first: bool,
+    ) -> Self {
         Reader {
-            readers,
+            file,
+            infos: graph.input.iter().map(|i| (i.name.as_str(), i)).collect(),
             product: None,
+            body: None,
+            starts: starts::Starts::of(graph),
             graph,
             examples_first,
-            known,
+            known: constants.into_iter().map(|(name, array)| (name, Known::Constant(array))).collect(),
+            defaults: BTreeMap::new(),
             equations: Vec::new(),
             inputs: Vec::new(),
             cells: Vec::new(),
-            taken: BTreeSet::from(["Net".to_string()]),
+            taken: text::Names::default(),
+            turned: BTreeMap::new(),
             weights: Arrays::new(),
             notes: Vec::new(),
+            noted: BTreeSet::new(),
         }
     }
 
-    fn read(mut self, file: &str, budget: &mut Budget) -> Done<Imported> {
+    fn read(mut self, budget: &mut Budget) -> Done<Imported> {
         let graph = self.graph;
-        for input in &graph.input {
-            // An initializer of that name is its default.
-            let default = self.known.get(&input.name);
-            if !matches!(default, Some(Known::Constant(a)) if is_weight(input, a)) {
-                self.known.insert(input.name.clone(), Known::Given(input.name.clone()));
-            }
-        }
+        self.taken.take("Net");
+        self.open_inputs();
         for node in &graph.node {
-            self.node(file, node, budget)?;
+            self.node(node, budget)?;
         }
         if graph.output.len() > MOST_NOTED {
             return Err(self.refused("the model", "", "it has too many outputs"));
@@ -193,6 +236,7 @@ impl<'m> Reader<'m> {
         if let Some((name, _)) = self.inputs.iter().find(|(_, ty)| ty.is_empty()) {
             return Err(self.refused("an input", name, "no table is read by its symbols"));
         }
+        self.without_unread(&outputs);
         let text = text::file(&self, &outputs);
         Ok(Imported { text, weights: self.weights, notes: self.notes })
     }
@@ -200,7 +244,7 @@ impl<'m> Reader<'m> {
     fn output(&mut self, name: &str) -> Done<Value> {
         match self.known.get(name).cloned() {
             Some(Known::Value(v)) => Ok(v),
-            Some(Known::Given(_)) => self.sequence(name),
+            Some(Known::Given(name) | Known::Open(starts::Open { name, .. })) => self.input(&name),
             _ => Err(self.refused("an output", name, "it is no value that the layer computes")),
         }
     }
@@ -229,28 +273,48 @@ impl<'m> Reader<'m> {
     }
 
     fn note(&mut self, text: String) {
-        if !self.notes.contains(&text) {
+        if self.noted.insert(text.clone()) {
             self.notes.push(text);
         }
     }
 
-    /// A name for something of the file.
+    /// A name for something of the file, or of the loop that is read.
     fn fresh(&mut self, hint: &str) -> String {
-        let mut name = text::plain(hint);
-        let mut k = 2;
-        while !self.taken.insert(name.clone()) {
-            name = format!("{}_{k}", text::plain(hint));
-            k += 1;
+        match &mut self.body {
+            Some(body) => body.taken.fresh(hint),
+            None => self.taken.fresh(hint),
         }
-        name
     }
 
     /// A new equation; its name.
     fn equation(&mut self, text: String) -> String {
-        let name = self.fresh(&format!("v{}", self.equations.len() + 1));
         self.product = None;
+        if let Some(body) = &mut self.body {
+            return body.equation(text);
+        }
+        let name = self.fresh(&format!("v{}", self.equations.len() + 1));
         self.equations.push(Equation { name: name.clone(), text });
         name
+    }
+
+    /// A sequence the other way about: what was turned already is turned back by leaving that out.
+    fn turned_about(&mut self, part: &str) -> String {
+        if let Some(inner) = self.turned.get(part) {
+            return inner.clone();
+        }
+        let name = self.equation(format!("reverse({part})"));
+        self.turned.insert(name.clone(), part.to_string());
+        name
+    }
+
+    /// Takes out what no output depends on, such as one direction of an operator, and its weights.
+    fn without_unread(&mut self, outputs: &[(String, String)]) {
+        let mut read: BTreeSet<String> = outputs.iter().flat_map(|(_, part)| text::words(part)).collect();
+        self.equations = text::reached(std::mem::take(&mut self.equations), &mut read);
+        self.inputs.retain(|(name, _)| read.contains(name));
+        let kept: BTreeSet<&str> = self.equations.iter().map(|e| e.name.as_str()).collect();
+        self.weights.retain(|name, _| name.split('.').next().is_some_and(|own| kept.contains(own)));
+        self.cells.retain(|(name, _)| read.contains(name));
     }
 
     /// The name of a cell with this text, in which `NAME` stands for it.
@@ -258,62 +322,10 @@ impl<'m> Reader<'m> {
         if let Some((name, _)) = self.cells.iter().find(|(_, t)| *t == text) {
             return name.clone();
         }
-        let name = self.fresh(hint);
+        let name = self.taken.fresh(hint);
         self.cells.push((name.clone(), text));
         name
     }
-
-    /// A model's input as what each step has; the layer has it from now on.
-    fn sequence(&mut self, name: &str) -> Done<Value> {
-        let info = self.graph.input.iter().find(|i| i.name == name);
-        let (kind, dims) = info.map_or((0, Vec::new()), extents);
-        let (steps, examples) = match self.examples_first {
-            false => (Axis::Steps, Axis::Examples),
-            true => (Axis::Examples, Axis::Steps),
-        };
-        let own = self.fresh(name);
-        let value = match (kind, dims.as_slice()) {
-            (element::FLOAT | element::DOUBLE, [_, _, Some(width)]) => {
-                self.inputs.push((own.clone(), format!("seq<n> of [{width}]")));
-                Value { parts: vec![own], axes: vec![steps, examples, Axis::Units], width: *width }
-            }
-            (element::INT64 | element::INT32, [_, _]) => {
-                // How many symbols there are, the table says.
-                self.inputs.push((own.clone(), String::new()));
-                Value { parts: vec![own], axes: vec![steps, examples], width: 0 }
-            }
-            _ => {
-                return Err(self.refused(
-                    "an input",
-                    name,
-                    "it is neither [steps, batch, numbers] nor [steps, batch] of symbols",
-                ));
-            }
-        };
-        if self.examples_first {
-            self.note(format!("`{name}` is [batch, steps, …] in the model, and [steps, batch, …] here"));
-        }
-        self.known.insert(name.to_string(), Known::Value(value.clone()));
-        Ok(value)
-    }
-}
-
-/// Whether an initializer of an input's name is meant as a weight: it has the input's extents in full.
-fn is_weight(input: &ValueInfo, array: &Array) -> bool {
-    let (_, dims) = extents(input);
-    dims.len() == array.shape.len() && dims.iter().zip(&array.shape).all(|(d, n)| *d == Some(*n))
-}
-
-/// The element type and the extents that are numbers.
-fn extents(info: &ValueInfo) -> (i32, Vec<Option<usize>>) {
-    let Some(tensor) = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()) else {
-        return (0, Vec::new());
-    };
-    let dims = tensor.shape.iter().flat_map(|s| &s.dim).map(|d| match d.value {
-        Some(Extent::Number(n)) => usize::try_from(n).ok().filter(|n| *n < 1 << 31),
-        _ => None,
-    });
-    (tensor.elem_type, dims.collect())
 }
 
 impl Axis {

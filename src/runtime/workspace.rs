@@ -67,9 +67,6 @@ pub(super) fn lengths_buffer(program: &Program, domain: usize) -> usize {
     position_buffer(program, domain) + 1
 }
 
-// What the schedule says of packed weights is so.
-const _: () = assert!(crate::loops::PANEL == super::gemm::PANEL);
-
 /// A parameter's elements, and those of another array beside it.
 pub type WithGradient<'a> = (&'a mut [f32], Cow<'a, [f32]>);
 

@@ -111,6 +111,10 @@ impl Bounded {
     /// Sine and cosine: slopes of at most 1.
     fn wave(self, f: fn(f64) -> f64) -> Bounded {
         let value = f(self.value);
+        if self.value.abs() + self.error > f64::from(f32::MAX) {
+            // In f32 it may be infinite, where a wave is no number.
+            return Bounded::new(value, f64::INFINITY);
+        }
         if value == 0.0 && self.terms == 0.0 {
             return self;
         }

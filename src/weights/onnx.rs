@@ -92,6 +92,12 @@ pub(crate) fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<
             is(doubles.len(), "numbers")?;
             Data::F64(doubles.to_vec())
         }
+        _ if tensor.raw_data.is_empty() && elements > 0 => {
+            let (bytes, there) = listed(tensor, element);
+            is(there, "numbers")?;
+            let bytes = bytes.ok_or_else(|| errors::too_great(file, &tensor.name))?;
+            element.numbers(&bytes, Order::Little).ok_or_else(|| errors::too_great(file, &tensor.name))?
+        }
         _ => {
             if elements.checked_mul(element.packed()) != Some(tensor.raw_data.len()) {
                 return Err(wrong(tensor.raw_data.len(), "bytes"));
@@ -102,6 +108,38 @@ pub(crate) fn array(file: &str, tensor: &Tensor, budget: &mut Budget) -> Result<
         }
     };
     Ok(Array { shape, data })
+}
+
+/// The bytes of numbers that stand in a list: small integers, bools and the bits of halves each in an int32. Beside them how many
+/// there are; no bytes where a number is none of its type.
+fn listed(tensor: &Tensor, element: Element) -> (Option<Vec<u8>>, usize) {
+    fn each<const N: usize, T: Copy>(list: &[T], bytes: impl Fn(T) -> Option<[u8; N]>) -> Option<Vec<u8>> {
+        let all: Option<Vec<[u8; N]>> = list.iter().map(|v| bytes(*v)).collect();
+        all.map(|all| all.concat())
+    }
+    let (small, large, unsigned) = (&tensor.int32_data, &tensor.int64_data, &tensor.uint64_data);
+    let bytes = match element {
+        Element::I8 => each(small, |v| i8::try_from(v).ok().map(i8::to_le_bytes)),
+        Element::U8 => each(small, |v| u8::try_from(v).ok().map(u8::to_le_bytes)),
+        Element::Bool => each(small, |v| u8::try_from(v).ok().filter(|v| *v < 2).map(u8::to_le_bytes)),
+        Element::I16 => each(small, |v| i16::try_from(v).ok().map(i16::to_le_bytes)),
+        Element::U16 | Element::F16 | Element::Bf16 => {
+            each(small, |v| u16::try_from(v).ok().map(u16::to_le_bytes))
+        }
+        Element::I32 => each(small, |v| Some(v.to_le_bytes())),
+        Element::I64 => each(large, |v| Some(v.to_le_bytes())),
+        Element::U32 => each(unsigned, |v| u32::try_from(v).ok().map(u32::to_le_bytes)),
+        Element::U64 => each(unsigned, |v| Some(v.to_le_bytes())),
+        Element::F32 | Element::F64 => Some(Vec::new()),
+    };
+    let there = match element {
+        Element::I64 => large.len(),
+        Element::U32 | Element::U64 => unsigned.len(),
+        Element::F32 => tensor.float_data.len(),
+        Element::F64 => tensor.double_data.len(),
+        _ => small.len(),
+    };
+    (bytes, there)
 }
 
 /// Calls what recurrent operators read after them.

@@ -6,7 +6,7 @@ use rnnc::eqn::{Graph, Ty};
 use rnnc::limits::Limits;
 use rnnc::loops::{Elem, InputKind};
 use rnnc::object::interface::{Kind, Port};
-use rnnc::object::{Interface, Level, Object, Options, Target, header};
+use rnnc::object::{Interface, Level, Object, Options, Platform, header};
 use rnnc::pipeline::objects::{Functions, object};
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::load;
@@ -64,8 +64,8 @@ pub fn made_for(
     weights: Option<&Weights>,
     levels: &[Level],
 ) -> Object {
-    let target = Target::named(target).unwrap();
-    let options = Options { name: "cell", target, levels, weights, limits: Limits::DEFAULT };
+    let platform = Platform::named(target).unwrap();
+    let options = Options { name: "cell", platform, levels, weights, limits: Limits::DEFAULT };
     object(graph, functions, &options).unwrap_or_else(|e| panic!("{}: {e:#?}", graph.name))
 }
 

@@ -83,6 +83,9 @@ const SHAKE: f64 = 0.02;
 /// Draws of values until a gradient can be measured.
 const ROUNDS: usize = 4;
 
+/// Codes that speak of the compiler, not of the program.
+const MISTAKES_OF_RNNC: [&str; 3] = ["E0599", "E0601", "E0999"];
+
 /// Makes the checks of a program, or only the one that a case names.
 pub fn check(case: &Case, team: &Arc<Team>, coverage: Option<&mut super::coverage::Coverage>) -> Report {
     let mut report = Report::default();
@@ -91,7 +94,7 @@ pub fn check(case: &Case, team: &Arc<Team>, coverage: Option<&mut super::coverag
             Ok(subject) => subject,
             Err(Refused::Said(code, message)) => {
                 report.refused = Some((code, message.clone()));
-                if code == "E0601" || code == "E0999" || message.contains("mistake in rnnc") {
+                if MISTAKES_OF_RNNC.contains(&code) {
                     return fail("sound", format!("{code} {message}"));
                 }
                 return Ok(());

@@ -1,6 +1,6 @@
 //! Products of a row with a weight: sums of many columns in registers while the contracted axis passes by.
 //!
-//! Each sum is one chain in the order of the contracted axis, as Note [Order of summation] in `runtime/gemm.rs` wants it.
+//! Each sum is one chain in the order of the contracted axis, as Note [Order of summation] in `gemm/src/lib.rs` wants it.
 //! A multiply-add takes four cycles, so a chain alone would wait three of them: up to [`SUMS`] vectors of columns are
 //! computed at once. Their weights lie in panels, each read from beginning to end. What is larger than the first cache is
 //! read from the last panel to the first at every other row: a part of what was read last is there still.

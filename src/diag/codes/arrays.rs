@@ -281,9 +281,16 @@ pub const ENTRIES: &[Entry] = &[
     Entry {
         code: "E0795",
         title: "a part of an ONNX model that is not read",
-        text: "Read are ONNX's recurrent operators and the layers around them: products with constant matrices, functions of each \
-               element, sums of values, tables, softmax, layer normalisation, and what moves axes about. The message names the node and \
+        text: "Read are ONNX's recurrent operators, loops along one axis, and the layers around them: products with constant matrices, \
+               functions of each element, sums of values, tables, softmax, layer normalisation, what moves axes about, and what is \
+               reckoned with extents and lengths. The message names the node and \
                what about it is not understood; nothing is left out silently. The weights alone are read of any model \
                (`rnnc import model.onnx`).",
+    },
+    Entry {
+        code: "E0796",
+        title: "how a file is read, without a file",
+        text: "`--layout`, `--map` and `--allow-nan` say how foreign weights become a model's parameters. `rnnc eval`, `generate` and `look` \
+               take such weights with `--params`; the parameters of a training run have our own names already.",
     },
 ];

@@ -153,7 +153,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "E0235",
-        title: "a static parameter without a value",
+        title: "a static parameter or dimension without a value",
         text: "Its value depends on itself, or has a mistake of its own.",
     },
     Entry {

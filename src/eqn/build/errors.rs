@@ -287,6 +287,14 @@ pub fn static_cycle(name: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0235", format!("the value of `{name}` depends on itself")).at(at, "here")
 }
 
+/// `at`: where it is read to find its own value.
+pub fn dim_cycle(name: &str, at: Span, value: Span) -> Diagnostic {
+    Diagnostic::error("E0235", format!("the dimension `{name}` depends on itself"))
+        .at(at, "read here")
+        .at(value, "to find this")
+        .help("a dimension is made of static parameters and of dimensions that are known before it")
+}
+
 pub fn cannot_infer(name: &str, title: &str, at: Span) -> Diagnostic {
     Diagnostic::error("E0236", format!("{name} of {title} cannot be inferred from an input"))
         .at(at, "in this application")

@@ -189,19 +189,38 @@ impl<'l> Builder<'l> {
         let text = self.frame(env.frame).text.clone();
         if let Some((layer, setting)) = text.dims.get(name) {
             let env = Env::new(env.frame, *layer).of_dims();
-            let val = self.eval(&setting.value, &env)?;
-            match &val {
-                Val::List(_) | Val::Extent(_) | Val::Lengths(_) => {}
-                val if val.as_dim().is_some() => {}
-                Val::Dim(_) | Val::Num(_) => {
-                    return self.fail(errors::not_a_dim("fraction", setting.value.span));
-                }
-                other => return self.no_dim(other, &setting.value, &env),
-            }
-            self.frame_mut(env.frame).free.insert(name.clone(), val.clone());
-            return Ok(Some(val));
+            return self.named_dim(name, &setting.value, &env, span).map(Some);
         }
         Ok(None)
+    }
+
+    /// The value of `dim NAME = e`, once.
+    fn named_dim(&mut self, name: &Name, e: &'l Expr, env: &Env, span: Span) -> R<Val<'l>> {
+        match self.frame(env.frame).dims.get(name) {
+            Some(Memo::Busy) => return self.fail(errors::dim_cycle(name, span, e.span)),
+            Some(Memo::Failed(r)) => return Err(Stop::Reported(*r)),
+            Some(Memo::Done(_)) | None => {}
+        }
+        self.frame_mut(env.frame).dims.insert(name.clone(), Memo::Busy);
+        let found = self.dim_value(e, env);
+        let dims = &mut self.frame_mut(env.frame).dims;
+        match &found {
+            Err(Stop::Reported(r)) => drop(dims.insert(name.clone(), Memo::Failed(*r))),
+            _ => drop(dims.remove(name)),
+        }
+        let val = found?;
+        self.frame_mut(env.frame).free.insert(name.clone(), val.clone());
+        Ok(val)
+    }
+
+    fn dim_value(&mut self, e: &'l Expr, env: &Env) -> R<Val<'l>> {
+        let val = self.eval(e, env)?;
+        match &val {
+            Val::List(_) | Val::Extent(_) | Val::Lengths(_) => Ok(val),
+            v if v.as_dim().is_some() => Ok(val),
+            Val::Dim(_) | Val::Num(_) => self.fail(errors::not_a_dim("fraction", e.span)),
+            other => self.no_dim(other, e, env),
+        }
     }
 
     fn lookup_value(&mut self, name: &Name, env: &Env, span: Span) -> R<Option<Val<'l>>> {

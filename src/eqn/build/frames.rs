@@ -231,6 +231,7 @@ pub fn empty_frame<'l>(kind: FrameKind, title: Name) -> Frame<'l> {
         parent: None,
         memo: BTreeMap::new(),
         side_memo: BTreeMap::new(),
+        dims: BTreeMap::new(),
         sets: BTreeMap::new(),
         states: BTreeMap::new(),
         applied: BTreeMap::new(),

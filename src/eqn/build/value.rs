@@ -310,6 +310,8 @@ pub struct Frame<'l> {
     pub parent: Option<FrameId>,
     pub memo: BTreeMap<(Name, Vec<i64>), Memo<'l>>,
     pub side_memo: BTreeMap<(SideKey, Name, Vec<i64>), Memo<'l>>,
+    /// Dimensions of its text that are being found, or cannot be; the others are among `free`.
+    pub dims: BTreeMap<Name, Memo<'l>>,
     pub sets: BTreeMap<Name, Rc<Vec<FamilySet>>>,
     pub states: BTreeMap<(Name, Vec<i64>), StateId>,
     /// Applications that have been made, by place, repetition and template word.

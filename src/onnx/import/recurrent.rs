@@ -1,6 +1,9 @@
 //! Recurrent operators as cells with a name for each gate.
 
-use super::{Axis, Done, Known, Reader, Value};
+use super::ragged::What;
+use super::scan::Carried;
+use super::starts::Begin;
+use super::{Axis, Done, Known, Reader, Value, text as file};
 use crate::onnx::proto::Node;
 use crate::onnx::words;
 use crate::weights::Array;
@@ -17,6 +20,9 @@ struct Said<'n> {
 
 impl Reader<'_> {
     pub(super) fn recurrent(&mut self, node: &Node) -> Done<()> {
+        if self.body.is_some() {
+            return Err(self.wrong(node, "it is a recurrence in a loop"));
+        }
         let x = self.value(node, 0)?;
         if x.axes != [Axis::Steps, Axis::Examples, Axis::Units] {
             let turned = x.axes == [Axis::Examples, Axis::Steps, Axis::Units];
@@ -27,9 +33,7 @@ impl Reader<'_> {
             });
         }
         let said = self.operator(node, &x)?;
-        if node.input.get(4).is_some_and(|n| !n.is_empty()) {
-            self.note("lengths are given to `rnnc run` as `lengths`, one for all operators".into());
-        }
+        self.lengths(node)?;
         let gates: &[&str] = match node.op_type.as_str() {
             words::MEMORY => &["i", "o", "f", "g"],
             words::RESET => &["z", "r", "n"],
@@ -51,20 +55,18 @@ impl Reader<'_> {
         let mut results: [Vec<String>; 3] = Default::default();
         for (k, backwards) in said.ways.clone().into_iter().enumerate() {
             let acts = &said.activations[k * said.activations.len() / d..];
-            let text = cell(node.op_type.as_str(), acts, said.after, p.is_some());
+            let states = self.states_of(&said, k)?;
+            let text = cell(node.op_type.as_str(), acts, said.after, p.is_some(), &states);
             let name = self.cell(stem(&node.op_type), text);
-            let source = if backwards {
-                self.equation(format!("reverse({})", x.parts[0]))
-            } else {
-                x.parts[0].clone()
-            };
+            let source = if backwards { self.turned_about(&x.parts[0]) } else { x.parts[0].clone() };
             let mut arguments = vec![source];
-            for (place, state) in [(5, "h0"), (6, "c0")] {
-                if let Some(start) = self.start(&said, place, k)? {
-                    arguments.push(format!("{state} = {start}"));
+            for state in &states {
+                if let Begin::Given(start) = &state.begin {
+                    arguments.push(format!("{}0 = {start}", state.name));
                 }
             }
             let own = self.equation(format!("{name}({i}, {h})({})", arguments.join(", ")));
+            self.begun(&own, &states);
             for (j, gate) in gates.iter().enumerate() {
                 let suffix = if gate.is_empty() { String::new() } else { format!("_{gate}") };
                 let mut put = |letter: &str, shape: Vec<usize>, values: Vec<f32>| {
@@ -87,10 +89,13 @@ impl Reader<'_> {
                     put("p", vec![h], p[(3 * k + j) * h..][..h].to_vec());
                 }
             }
-            let all = if backwards { self.equation(format!("reverse({own})")) } else { own.clone() };
+            let all = if backwards { self.turned_about(&own) } else { own.clone() };
             results[0].push(all);
-            results[1].push(format!("{own}.h_last"));
-            results[2].push(format!("{own}.c_last"));
+            for (state, result) in states.into_iter().zip(&mut results[1..]) {
+                let last = format!("{own}.{}_last", state.name);
+                self.starts.lasts.insert(last.clone(), state.begin);
+                result.push(last);
+            }
         }
         let axes = [
             vec![Axis::Steps, Axis::Ways, Axis::Examples, Axis::Units],
@@ -148,38 +153,45 @@ impl Reader<'_> {
         Ok(Said { node, units, inputs: x.width, ways, after, activations })
     }
 
-    /// What a state begins with in one direction; nothing where it is 0.
-    fn start(&mut self, said: &Said, place: usize, way: usize) -> Done<Option<String>> {
-        let Some(name) = given(said.node, place) else { return Ok(None) };
-        let wrong = |r: &Self| {
-            r.wrong(
-                said.node,
-                &format!("its start `{}` is no [directions, batch, units]", text(name.as_bytes())),
-            )
-        };
-        match self.known.get(name).cloned() {
-            Some(Known::Zeros) => Ok(None),
-            Some(Known::Constant(a)) if a.to_f64().iter().all(|v| *v == 0.0) => Ok(None),
-            Some(Known::Value(v))
-                if v.axes == [Axis::Ways, Axis::Examples, Axis::Units] && v.width == said.units =>
-            {
-                v.parts.get(way).cloned().map(Some).ok_or_else(|| wrong(self))
-            }
-            Some(Known::Given(_)) => {
-                let mut parts = Vec::new();
-                for k in 0..said.ways.len() {
-                    let own = self.fresh(&if k == 0 { name.to_string() } else { format!("{name}_reverse") });
-                    self.inputs.push((own.clone(), format!("[{}]", said.units)));
-                    parts.push(own);
-                }
-                self.note(format!("`{name}` is one array for each direction here, [batch, {}]", said.units));
-                let value =
-                    Value { parts, axes: vec![Axis::Ways, Axis::Examples, Axis::Units], width: said.units };
-                self.known.insert(name.to_string(), Known::Value(value.clone()));
-                Ok(value.parts.get(way).cloned())
-            }
-            _ => Err(wrong(self)),
+    /// Lengths are the run's own.
+    fn lengths(&mut self, node: &Node) -> Done<()> {
+        if given(node, 4).is_none() {
+            return Ok(());
         }
+        match self.told(node, 4)?.map(|t| t.what) {
+            Some(What::Lengths | What::Always) => Ok(()),
+            Some(_) => Err(self.wrong(node, "input 5 is no lengths")),
+            None => match self.of(node, 4)? {
+                // As many as there are, for each example.
+                Known::Filled(_) => Ok(()),
+                _ => Err(self.wrong(node, "its lengths are no input of the model")),
+            },
+        }
+    }
+
+    /// The states in one direction, with what they begin with.
+    fn states_of(&mut self, said: &Said, way: usize) -> Done<Vec<Carried>> {
+        let places: &[(usize, &str)] =
+            if said.node.op_type == words::MEMORY { &[(5, "h"), (6, "c")] } else { &[(5, "h")] };
+        let mut states = Vec::new();
+        for (place, name) in places {
+            let begin = self.start(said, *place, way)?;
+            states.push(Carried { name: (*name).to_string(), width: "H".into(), begin });
+        }
+        Ok(states)
+    }
+
+    fn start(&mut self, said: &Said, place: usize, way: usize) -> Done<Begin> {
+        let Some(name) = given(said.node, place) else { return Ok(Begin::Number(0.0)) };
+        let known = match self.known.get(name).cloned() {
+            Some(Known::Given(name)) => Some(Known::Value(self.states(&name)?)),
+            known => known,
+        };
+        let begin = known.and_then(|known| self.begin(&known, said.units, way, said.ways.len()));
+        begin.ok_or_else(|| {
+            let name = text(name.as_bytes());
+            self.wrong(said.node, &format!("its start `{name}` is no [directions, batch, units]"))
+        })
     }
 }
 
@@ -200,7 +212,7 @@ fn stem(op: &str) -> &'static str {
     }
 }
 
-fn cell(op: &str, f: &[&str], after: bool, sees: bool) -> String {
+fn cell(op: &str, f: &[&str], after: bool, sees: bool, states: &[Carried]) -> String {
     let params = |gates: &str| {
         format!(
             "  param W{gates} : [H, I] ~ uniform(1/sqrt(H))\n  param U{gates} : [H, H] ~ uniform(1/sqrt(H))\n  \
@@ -210,7 +222,8 @@ fn cell(op: &str, f: &[&str], after: bool, sees: bool) -> String {
     let gate = |name: &str, f: &str, more: String| {
         format!("  {name} = {f}(W_{name} @ x + U_{name} @ h[t-1] + b_{name}{more})\n")
     };
-    let head = "cell NAME(I, H) {\n  in x : [I]\n";
+    let head = format!("cell NAME(I, H) {{\n  in x : [I]\n{}", file::states(states));
+    let begins = file::begins(states);
     match op {
         words::MEMORY => {
             let p = |name: &str, c: &str| if sees { format!(" + p_{name} ⊙ {c}") } else { String::new() };
@@ -222,7 +235,7 @@ fn cell(op: &str, f: &[&str], after: bool, sees: bool) -> String {
             );
             let forget = gate("f", f[0], p("f", "c[t-1]"));
             let end = format!("  c = f ⊙ c[t-1] + i ⊙ g\n  h = o ⊙ {}(c)\n  out h\n}}\n", f[2]);
-            format!("{head}  state h, c : [H] = 0\n{}{own}\n{i}{forget}{g}{o}{end}", params("_{i o f g}"))
+            format!("{head}{}{own}{begins}\n{i}{forget}{g}{o}{end}", params("_{i o f g}"))
         }
         words::RESET => {
             let (z, r) = (gate("z", f[0], String::new()), gate("r", f[0], String::new()));
@@ -232,11 +245,11 @@ fn cell(op: &str, f: &[&str], after: bool, sees: bool) -> String {
             };
             let n = format!("  n = {}(W_n @ x + {inner} + b_n)\n", f[1]);
             let end = "  h = (1 − z) ⊙ n + z ⊙ h[t-1]\n  out h\n}\n";
-            format!("{head}  state h : [H] = 0\n{}{own}\n{z}{r}{n}{end}", params("_{z r n}"))
+            format!("{head}{}{own}{begins}\n{z}{r}{n}{end}", params("_{z r n}"))
         }
         _ => {
             let h = format!("  h = {}(W @ x + U @ h[t-1] + b)\n  out h\n}}\n", f[0]);
-            format!("{head}  state h : [H] = 0\n{}\n{h}", params(""))
+            format!("{head}{}{begins}\n{h}", params(""))
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! A row of a wide buffer and the one below it lie on different pages of 4 KB, so walking down columns costs a look-up of
 //! an address with every row. Pages of 2 MB, where the system has them, make that go away.
-#![allow(unsafe_code)]
 
 /// From so many bytes on it is worth asking: one large page.
 const LARGE: usize = 2 << 20;

@@ -3,10 +3,10 @@
 //! `product` keeps a strip of one panel (`DEPTH` rows) near while the rows pass by. `outer` reads both operands where
 //! they are: a tile touches a few neighbouring columns of `DEPTH` rows, which the second cache holds for the tiles beside it.
 
-use super::packed::{PANEL, Packed};
-use super::{RawOuter, RawView, RawViewMut};
-pub use crate::loops::order::STEP;
-use crate::loops::order::{Block, DEPTH, blocks};
+pub use super::order::STEP;
+use super::order::{Block, DEPTH, blocks};
+use super::packed::Packed;
+use super::{PANEL, RawOuter, RawView, RawViewMut};
 
 /// Rows of the left side of `product` (columns of that of `outer`) whose block stays in the second cache while all panels
 /// pass by.

@@ -4,8 +4,8 @@
 //! panel and one element of each row, which is broadcast. Wide and low tiles do best: a load of a vector serves `H`
 //! multiply-adds, one of an element only `V`, and loads are what runs short beside multiply-adds.
 
+use super::PANEL;
 use super::block::{Ahead, STEP, Tile};
-use super::packed::PANEL;
 use std::arch::x86_64::*;
 
 pub struct Avx512;

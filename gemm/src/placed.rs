@@ -5,7 +5,6 @@
 //! beside pages without access, where an element too far is a fault instead of a silent mistake.
 //!
 //! Invariant: all elements are initialised; they do not move but by [`Placed::reset`].
-#![allow(unsafe_code)]
 
 use super::pages;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};

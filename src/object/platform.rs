@@ -8,7 +8,7 @@ use ar_archive_writer::ArchiveKind;
 
 /// A system with its instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target(usize);
+pub struct Platform(usize);
 
 struct Known {
     name: &'static str,
@@ -59,15 +59,15 @@ const KNOWN: [Known; 6] = [
     },
 ];
 
-impl Target {
+impl Platform {
     /// The target of a name, of this computer if it is `host`.
-    pub fn named(name: &str) -> Result<Target, Diagnostic> {
+    pub fn named(name: &str) -> Result<Platform, Diagnostic> {
         let own = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
         let wanted = if name == "host" { own.as_str() } else { name };
         let found = KNOWN.iter().position(|k| k.name == wanted || k.also.contains(&wanted));
-        found.map(Target).ok_or_else(|| {
+        found.map(Platform).ok_or_else(|| {
             let mut known: Vec<&str> = vec!["host"];
-            known.extend(Target::names());
+            known.extend(Platform::names());
             errors::unknown_target(name, &known)
         })
     }
@@ -101,7 +101,7 @@ impl Target {
 
     /// Whether it is the computer that asks.
     pub fn is_host(self) -> bool {
-        Target::named("host").is_ok_and(|host| host == self)
+        Platform::named("host").is_ok_and(|host| host == self)
     }
 }
 

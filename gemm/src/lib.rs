@@ -11,20 +11,27 @@
 //! 2. Nothing outside the named columns of the named rows is read or written.
 //! 3. No allocation.
 //!
-//! The blocking is in `block.rs`, the innermost tiles in `x86.rs` and `portable.rs`.
-#![allow(unsafe_code)]
+//! The blocking is in `block.rs`, the innermost tiles in `x86.rs` and `portable.rs`; `placed.rs` is the memory that products
+//! and kernels work in. A crate of its own, as it is optimised where the rest is not: tests run on it.
 
 mod bandwidth;
 mod block;
+pub mod order;
 mod packed;
+mod pages;
 mod peak;
+pub mod placed;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use bandwidth::read_gb_per_s;
-pub use packed::{Block, PANEL, Packed};
+pub use packed::{Block, Packed};
 pub use peak::peak_gflops;
+
+/// Columns of a packed matrix come in panels of so many, four AVX-512 vectors or eight of AVX2; the last one is filled up
+/// with zeros.
+pub const PANEL: usize = 64;
 
 /// Which tiles are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,11 +3,9 @@
 //! A panel holds [`PANEL`] columns: row `k` of the matrix is `PANEL` consecutive elements, so a tile reads
 //! it from beginning to end. Panels follow one another. Columns beyond the last are 0.
 
-use super::super::placed::{OutOfMemory, Placed, Placement};
+use super::PANEL;
+use super::placed::{OutOfMemory, Placed, Placement};
 use std::ops::Range;
-
-/// Columns of a panel: four AVX-512 vectors, eight of AVX2.
-pub use crate::loops::PANEL;
 
 /// Source rows that are transposed together: their part of the panel stays in the first cache.
 const STRIP: usize = 16;
@@ -142,7 +140,7 @@ impl Packed {
     }
 
     /// The first element, for those who only read.
-    pub(in crate::runtime) fn start(&self) -> *mut f32 {
+    pub fn start(&self) -> *mut f32 {
         self.data.start()
     }
 

@@ -1,7 +1,7 @@
 //! Tiles in plain Rust, for the compiler to vectorise. Used where no hand-written ones exist.
 
+use super::PANEL;
 use super::block::Tile;
-use super::packed::PANEL;
 
 /// Columns computed at once: what fits the registers beside `HEIGHT` rows.
 const WIDTH: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };

@@ -43,7 +43,7 @@ def test_python_goes_on_while_kernels_run(long):
         ticks += 1
     thread.join()
     # Were the lock held, this thread would wake up but for the moments before and after the run.
-    assert ticks > 10
+    assert ticks > 3
 
 
 def test_threads_have_the_same_results(leak, x):

@@ -57,7 +57,7 @@ pub use crate::limits::Limits;
 pub use crate::runtime::FlushToZero;
 pub use arrays::{Arrays, Element, Outputs, View};
 pub use compiled::Compiled;
-pub use error::{Error, Place, Problem, Result};
+pub use error::{Error, Place, Problem, Result, explain};
 pub use layout::Layout;
 pub use library::{Item, Library, Source};
 pub use optimiser::Optimiser;

@@ -116,6 +116,34 @@ fn files_and_texts_use_each_other() {
 }
 
 #[test]
+fn a_library_can_be_made_again_from_its_texts() {
+    let loaded = Source::new()
+        .beside("lib/leak.rnn", LEAK)
+        .text("mine.rnn", "use \"lib/leak.rnn\"\ncell Two(H) = Leak(H, H)");
+    let library = loaded.load().unwrap();
+    let names = |l: &Library| l.items().into_iter().map(|i| i.name).collect::<Vec<_>>();
+    assert_eq!(names(&library), ["Two"]);
+    let texts = library.texts();
+    let shown: Vec<(&str, bool)> = texts.iter().map(|(name, _, is_named)| (&**name, *is_named)).collect();
+    assert_eq!(shown, [("lib/leak.rnn", false), ("mine.rnn", true)]);
+    let again = texts.iter().fold(Source::new(), |s, (name, text, is_named)| match is_named {
+        true => s.text(name, text),
+        false => s.beside(name, text),
+    });
+    let again = again.load().unwrap();
+    assert_eq!(names(&again), ["Two"]);
+    assert_eq!(again.compile("Two(3)", &Options::default()).unwrap().params().len(), 2);
+    assert!(Library::standard().unwrap().texts().is_empty());
+}
+
+#[test]
+fn codes_are_explained() {
+    let text = rnnc::api::explain("e0703").unwrap();
+    assert!(text.starts_with("E0703: ") && text.lines().count() > 2, "{text}");
+    assert_eq!(rnnc::api::explain("E9999"), None);
+}
+
+#[test]
 fn arrays_of_any_strides_are_the_same() {
     let cell = leak();
     let params = cell.init(1).unwrap();

@@ -209,6 +209,13 @@ impl<E> Outputs<E> {
     }
 }
 
+/// Arrays of one's own, such as gradients that another system has summed.
+impl<E> FromIterator<(String, ArrayD<E>)> for Outputs<E> {
+    fn from_iter<I: IntoIterator<Item = (String, ArrayD<E>)>>(arrays: I) -> Outputs<E> {
+        Outputs { all: arrays.into_iter().collect() }
+    }
+}
+
 impl<E> std::ops::Index<&str> for Outputs<E> {
     type Output = ArrayD<E>;
 

@@ -1,6 +1,6 @@
 //! What the interface says when it refuses: values with a code, the place, and how to mend it.
 
-use crate::diag::{Diagnostic, Drawing, Style};
+use crate::diag::{Diagnostic, Drawing, Style, codes};
 use crate::source::Sources;
 use std::fmt;
 
@@ -152,3 +152,9 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What a code means: a title, and some sentences. The examples beside them are printed by `rnnc explain`, and stand in `docs/errors.md`.
+pub fn explain(code: &str) -> Option<String> {
+    let (entry, _) = codes::find(&code.to_uppercase())?;
+    Some(format!("{}: {}\n\n{}\n", entry.code, entry.title, entry.text.trim_end()))
+}

@@ -10,19 +10,19 @@ pub fn wrong_width(name: &str, found: u32, wanted: u32) -> Diagnostic {
         format!("array `{name}` holds numbers of {found} bits, but {wanted} are needed"),
     )
     .help(
-        "compiled programs compute in 32 bits: convert the array; `Compiled::exact` evaluates in 64 bits, to \
+        "compiled programs compute in 32 bits: convert the array; `exact` evaluates in 64 bits, to \
              check with",
     )
 }
 
 pub fn not_saved() -> Diagnostic {
     Diagnostic::error("E0716", "a gradient was asked for, but this was compiled without gradients")
-        .help("set `Options::gradients`, which is on by default")
+        .help("compile it with `gradients`, which is the default")
 }
 
 pub fn open_dimensions(cell: &str, names: &[String]) -> Diagnostic {
     Diagnostic::error("E0611", format!("`{cell}` needs numbers for {}", names.join(", ")))
-        .help("write them in the recipe, or give them as `Options::dims`")
+        .help("write them in the recipe, or give them as `dims`")
 }
 
 /// `wanted`: `[n, batch, 64]`.

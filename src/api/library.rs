@@ -46,6 +46,12 @@ impl Source {
         self
     }
 
+    /// Adds a text that others can `use` by its name, and whose items are not among [`Library::items`].
+    pub fn beside(mut self, name: impl Into<String>, text: impl Into<String>) -> Source {
+        self.texts.insert(name.into(), outdented(text.into()));
+        self
+    }
+
     /// The folder in which all files that are `use`d must lie, in place of that of each file.
     pub fn within(mut self, folder: impl AsRef<Path>) -> Source {
         self.folder = Some(folder.as_ref().to_path_buf());
@@ -186,6 +192,14 @@ impl Library {
     /// The items of the files and texts that were named, in their order.
     pub fn items(&self) -> Vec<Item> {
         self.items_of(|origin| origin == Origin::Root)
+    }
+
+    /// Names and texts of all that was loaded besides the standard library, and whether it was named or is `use`d: what makes the same
+    /// library elsewhere, by [`Source::text`] and [`Source::beside`].
+    pub fn texts(&self) -> Vec<(String, String, bool)> {
+        let library = &self.shared.library;
+        let files = library.files().iter().filter(|f| f.origin != Origin::Stdlib);
+        files.map(|f| (f.path.clone(), f.text.to_string(), f.origin == Origin::Root)).collect()
     }
 
     /// The items of the standard library.

@@ -106,3 +106,18 @@ impl Params {
         self.all.is_empty()
     }
 }
+
+impl IntoIterator for Params {
+    type Item = (String, ArrayD<f32>);
+    type IntoIter = std::collections::btree_map::IntoIter<String, ArrayD<f32>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
+    }
+}
+
+impl FromIterator<(String, ArrayD<f32>)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, ArrayD<f32>)>>(arrays: I) -> Params {
+        Params { all: arrays.into_iter().collect() }
+    }
+}

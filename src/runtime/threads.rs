@@ -36,6 +36,8 @@ pub struct Team {
     workers: Vec<JoinHandle<()>>,
     /// Work of a run that a further thread is taken for.
     worth: f64,
+    /// The process that the threads are in: one that was forked off it has none of them.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -126,7 +128,7 @@ impl Team {
             lock(&shared.threads).push(worker.thread().clone());
             workers.push(worker);
         }
-        Arc::new(Team { shared, turn: Mutex::new(()), workers, worth })
+        Arc::new(Team { shared, turn: Mutex::new(()), workers, worth, process: process() })
     }
 
     /// A team of nobody but the caller.
@@ -144,8 +146,13 @@ impl Team {
         (work / self.worth).min(self.size() as f64).max(1.0) as usize
     }
 
+    /// Whether the threads are in this process.
+    fn is_here(&self) -> bool {
+        self.process == process()
+    }
+
     /// Does `first` on this thread and `others` on `count - 1` others at once; returns when all have. If the team is
-    /// smaller, or at work for somebody else, there are fewer.
+    /// smaller, or at work for somebody else, there are fewer; in a process that was forked off, there is only this thread.
     ///
     /// All members must wait equally often.
     ///
@@ -158,7 +165,7 @@ impl Team {
             Err(TryLockError::WouldBlock) => None,
         };
         let count = count.min(self.size());
-        if count <= 1 || turn.is_none() {
+        if count <= 1 || turn.is_none() || !self.is_here() {
             return first(Member::alone());
         }
         let shared = &*self.shared;
@@ -189,6 +196,10 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
+        if !self.is_here() {
+            // Nobody is there to end, or to wait for.
+            return std::mem::forget(std::mem::take(&mut self.workers));
+        }
         for (call, worker) in self.shared.calls.iter().zip(&self.workers) {
             *lock(&call.order) = Some(Order::End);
             call.there.store(true, Ordering::Release);
@@ -282,6 +293,10 @@ impl Shared {
             lock(&self.threads).iter().for_each(Thread::unpark);
         }
     }
+}
+
+fn process() -> u32 {
+    if cfg!(miri) { 0 } else { std::process::id() }
 }
 
 /// Looks for a while, at first without a pause, then so that other threads get on.

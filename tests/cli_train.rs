@@ -119,6 +119,31 @@ fn uses(place: &Place) {
 
 /// With a rate of next to nothing an epoch is an evaluation: whatever way windows are cut, each position counts once, with the same past.
 #[test]
+fn parameters_of_a_file_are_as_good_as_a_run() {
+    let place = place();
+    place.good(&["train", "w.rnn", "--out", "a", "--set", "H=5"]);
+    // Through another library's names, and back to ours.
+    let own = ["w.rnn", "--set", "H=5", "--set", "V=5"];
+    let there = ["--layout", "torch", "--map", "h=rnn", "--map", "y=out", "--map", "e=emb"];
+    place.good(&[&["export", "a", "--out", "t.npz"][..], &own, &there].concat());
+    let params = [&["--params", "t.npz", "--set", "H=5"][..], &there].concat();
+    let measured = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&place.good(&[&["eval", "w.rnn", "--json"], args].concat()).out).expect("JSON")
+    };
+    let (of_run, of_file) = (measured(&["--run", "a"]), measured(&params));
+    assert_eq!(of_run["loss"], of_file["loss"]);
+    assert_eq!(of_run["metrics"], of_file["metrics"]);
+    let written = |args: &[&str]| place.good(&[&["generate", "w.rnn", "--length", "20"], args].concat()).out;
+    assert_eq!(written(&["--run", "a"]), written(&params));
+    // What does not fit is told by name, and what belongs to the other is refused.
+    place.bad(&["eval", "w.rnn", "--params", "t.npz", "--set", "H=5"], &["E0745", "`h.W` [5, 4] is missing"]);
+    place.bad(&[&["eval", "w.rnn"][..], &params[..2], &["--set", "H=6"], &there].concat(), &["[6, 4]"]);
+    place.bad(&["eval", "w.rnn", "--run", "a", "--layout", "torch"], &["E0796", "--params"]);
+    let both = place.run(&["eval", "w.rnn", "--run", "a", "--params", "t.npz"]);
+    assert!(both.code == 2 && both.err.contains("cannot be used with"), "{}", both.err);
+}
+
+#[test]
 fn windows_that_overlap_count_each_position_once() {
     let place = place();
     let losses: Vec<f64> = ["4", "3", "1", "10"]

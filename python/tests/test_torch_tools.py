@@ -272,6 +272,19 @@ def test_only_what_is_needed_is_differentiated(monkeypatch):
     assert asked == [None, None]
 
 
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_the_way_back_goes_on_from_the_way_there(is_compiled, monkeypatch):
+    net = mine(batch_first=True)
+    call = torch.compile(net, fullgraph=True, backend="aot_eager") if is_compiled else net
+    runs = []
+    compiled = type(net._evaluation).compiled
+    monkeypatch.setattr(type(net._evaluation), "compiled", lambda program, wrt: runs.append(wrt) or compiled(program, wrt))
+    # Not contiguous, so that it is copied each time that it is read.
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    call(x)[0].sum().backward()
+    assert len(runs) == 1
+
+
 def test_code_is_kept_for_a_bounded_number_of_sets():
     net = rnnc.torch.Module("LSTM(2, 2)")
     names = [name for name, _ in net.named_parameters()]

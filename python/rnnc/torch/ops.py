@@ -181,8 +181,8 @@ def _names(program: Program, bits: int) -> tuple[str, ...]:
 
 # There.
 
-# Of runs that can be gone back from: the program, and where its tensors lay, by the address of the token.
-_runs: dict[int, tuple[Program, tuple[int, ...]]] = {}
+# Of runs that can be gone back from: the program, what it saves for, and where its tensors lay, by the address of the token.
+_runs: dict[int, tuple[Program, int, tuple[int, ...]]] = {}
 
 
 def _forward(program: Program, given: Given, save: int) -> tuple[Tensor, ...]:
@@ -199,23 +199,23 @@ def _forward(program: Program, given: Given, save: int) -> tuple[Tensor, ...]:
         else:
             saved = program.compiled(wrt).forward_saved(arrays, seed=seed)
             results = saved.outputs()
-            token = _registered(program, given, saved.token)
+            token = _registered(program, given, save, saved.token)
     found = [torch.from_numpy(results[port.name]) for port in program.outputs]
     found.append(torch.zeros(1, dtype=torch.uint8) if token is None else token)
     return tuple(found)
 
 
-def _registered(program: Program, given: Given, token: np.ndarray) -> Tensor:
+def _registered(program: Program, given: Given, save: int, token: np.ndarray) -> Tensor:
     tensor = torch.from_numpy(token)
     address = tensor.data_ptr()
-    _runs[address] = (program, _places(given))
+    _runs[address] = (program, save, _places(given))
     # Before the byte is free for other tokens.
     weakref.finalize(token, _runs.pop, address, None).atexit = False
     return tensor
 
 
 def _places(given: Given) -> tuple[int, ...]:
-    return tuple(0 if tensor is None else tensor.data_ptr() for tensor in given)
+    return tuple([0 if tensor is None else tensor.data_ptr() for tensor in given])
 
 
 def _forward_shapes(program: Program, given: Given, save: int) -> tuple[Tensor, ...]:
@@ -287,18 +287,19 @@ def _backward(program: Program, token: Tensor, given: Given, cotangents: Given, 
         if _is_exact(program, given):
             found = program.compiled(names).exact_gradient(_arrays(program, given), by_name)
         else:
-            found = _saved(program, token, names, given).backward(by_name)
+            found = _saved(program, token, wrt, given).backward(by_name)
     return [torch.from_numpy(found[f"{name}_adj"]) for name in names]
 
 
-def _saved(program: Program, token: Tensor, names, given: Given) -> rnnc.Saved:
+def _saved(program: Program, token: Tensor, wrt: int, given: Given) -> rnnc.Saved:
     """The run that a token stands for, or else one more."""
     address = token.data_ptr()
-    if _runs.get(address) == (program, _places(given)):
+    run = _runs.get(address)
+    if run is not None and run[0] is program and run[1] & wrt == wrt and run[2] == _places(given):
         saved = rnnc.Saved.of_token(address)
-        if saved is not None and set(saved.gradients).issuperset(f"{name}_adj" for name in names):
+        if saved is not None:
             return saved
-    return program.compiled(names).forward_saved(_arrays(program, given), seed=_seed(given))
+    return program.compiled(_names(program, wrt)).forward_saved(_arrays(program, given), seed=_seed(given))
 
 
 def _backward_shapes(program: Program, token: Tensor, given: Given, cotangents: Given, wrt: int) -> list[Tensor]:

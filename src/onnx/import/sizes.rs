@@ -240,7 +240,7 @@ fn whole_shape(to: &[Size], a: &Array) -> Option<Vec<usize>> {
     }
     let count = crate::weights::count(&shape)?;
     match open {
-        Some(k) if count > 0 && a.data.len() % count == 0 => *shape.get_mut(k)? = a.data.len() / count,
+        Some(k) if count > 0 && a.data.len().is_multiple_of(count) => *shape.get_mut(k)? = a.data.len() / count,
         _ if count == a.data.len() => {}
         _ => return None,
     }

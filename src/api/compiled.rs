@@ -14,7 +14,7 @@ use super::sizes::Sizes;
 use super::stream::Stream;
 use crate::codegen::How;
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::{Graph, Level, SourceKind};
+use crate::eqn::{Graph, Level, Source, SourceKind};
 use crate::grad::{self, Added};
 use crate::limits::Limits;
 use crate::loops::InputKind;
@@ -26,6 +26,7 @@ use crate::schedule::{Expected, cost};
 use crate::shape::Bindings;
 use crate::train::draw;
 use ndarray::{ArrayD, IxDyn};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A recipe as machine code. Cheap to clone and shared between threads: each run has memory of its own, taken from what earlier runs
@@ -53,6 +54,8 @@ pub(super) enum Way {
 pub(super) struct Inner {
     pub recipe: Recipe,
     pub graph: Graph,
+    /// Its sources by their names.
+    by_name: BTreeMap<Arc<str>, usize>,
     pub wrt: Option<Vec<String>>,
     gradients: bool,
     pub limits: Limits,
@@ -105,6 +108,11 @@ impl Drop for Lease {
 }
 
 impl Inner {
+    /// What comes from outside under a name.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.graph.sources.get(*self.by_name.get(name)?)
+    }
+
     /// The program for a way, for one example or many.
     pub fn plan(&self, way: Way, is_one: bool) -> Fallible<Arc<Plan>> {
         let at = match (way, is_one) {
@@ -162,7 +170,7 @@ impl Inner {
 
     /// Memory for a run on these arrays, with all of them given.
     pub fn lease(&self, way: Way, given: &Arrays) -> Fallible<Lease> {
-        let sizes = Sizes::of(&self.graph, given, &self.limits)?;
+        let sizes = Sizes::of(self, given)?;
         let plan = self.plan(way, sizes.batch == 1)?;
         let kept = plan.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let is_new = kept.is_none();
@@ -177,7 +185,7 @@ impl Inner {
         let resized = workspace.resize_with(sizes.batch, &sizes.steps, &sizes.lengths, &sizes.trees);
         let loaded = resized
             .map_err(|wrong| or_missing(wrong, &plan.exe, given))
-            .and_then(|()| load(&mut workspace, &self.graph, given, is_new));
+            .and_then(|()| load(&mut workspace, self, given, is_new));
         // One that lacks a parameter cannot be told from one that has it.
         loaded.map(|()| Lease { plan, workspace: Some(workspace) })
     }
@@ -219,8 +227,10 @@ impl Compiled {
     pub(super) fn new(recipe: &Recipe, options: &Options) -> Result<Compiled> {
         let closed = recipe.closed().and_then(|graph| graph.bind(&Bindings::new()));
         let graph = closed.map_err(|e| recipe.refusal(e))?;
+        let names = graph.sources.iter().enumerate();
         let inner = Inner {
             recipe: recipe.clone(),
+            by_name: names.map(|(i, source)| (source.name.clone(), i)).collect(),
             graph,
             wrt: options.wrt.clone(),
             gradients: options.gradients,

@@ -14,14 +14,14 @@ use ndarray::{ArrayD, IxDyn, Slice};
 use std::sync::Arc;
 
 pub fn forward(inner: &Inner, given: &Arrays) -> Fallible<Outputs<f64>> {
-    let call = Call { graph: &inner.graph, sizes: Sizes::of(&inner.graph, given, &inner.limits)?, given };
+    let call = Call { graph: &inner.graph, sizes: Sizes::of(inner, given)?, given };
     let wanted = inner.graph.outputs.iter().map(|o| (&o.name, o));
     call.evaluate(inner.limits.memory, |source| given.get(&source.name), wanted)
 }
 
 pub fn gradient(inner: &Inner, given: &Arrays, cotangents: &Arrays) -> Fallible<Outputs<f64>> {
     let (joint, added) = inner.joint()?;
-    let call = Call { graph: joint, sizes: Sizes::of(&inner.graph, given, &inner.limits)?, given };
+    let call = Call { graph: joint, sizes: Sizes::of(inner, given)?, given };
     let wrong = unknown_cotangents(added, cotangents);
     if !wrong.is_empty() {
         return Err(wrong);

@@ -1,9 +1,10 @@
 //! Arrays of a call into the memory of a run.
 
 use super::arrays::{Arrays, Cells, View};
+use super::compiled::Inner;
 use super::errors;
 use crate::diag::{Diagnostic, Fallible};
-use crate::eqn::{Graph, Ty};
+use crate::eqn::Ty;
 use crate::grad::Added;
 use crate::loops::InputKind;
 use crate::runtime::Workspace;
@@ -12,26 +13,26 @@ use crate::train::draw;
 
 /// Gives a workspace, whose sizes are fixed, all that a run reads: what is given, defaults for initial states that are not,
 /// noise. `is_new`: it was never given anything; else parameters that are the same are left as they are.
-pub fn load(workspace: &mut Workspace, graph: &Graph, given: &Arrays, is_new: bool) -> Fallible<()> {
+pub fn load(workspace: &mut Workspace, inner: &Inner, given: &Arrays, is_new: bool) -> Fallible<()> {
     if let Some((seed, run)) = given.noise() {
         draw::noise(workspace, seed, run)?;
     }
-    load_these(workspace, graph, given, is_new, |_, _| true)
+    load_these(workspace, inner, given, is_new, |_, _| true)
 }
 
 /// [`load`], of some inputs only; without noise.
 pub fn load_some(
     workspace: &mut Workspace,
-    graph: &Graph,
+    inner: &Inner,
     given: &Arrays,
     which: impl Fn(&Workspace, &str) -> bool,
 ) -> Fallible<()> {
-    load_these(workspace, graph, given, true, which)
+    load_these(workspace, inner, given, true, which)
 }
 
 fn load_these(
     workspace: &mut Workspace,
-    graph: &Graph,
+    inner: &Inner,
     given: &Arrays,
     is_new: bool,
     which: impl Fn(&Workspace, &str) -> bool,
@@ -46,7 +47,7 @@ fn load_these(
         let result = match (given.get(name), &input.kind) {
             (Some(view), kind) => {
                 let may_stay = !is_new && matches!(kind, InputKind::Param(_));
-                give(workspace, graph, name, view, may_stay)
+                give(workspace, inner, name, view, may_stay)
             }
             (None, InputKind::Initial { .. }) => workspace.clear_input(name),
             // Given later.
@@ -81,9 +82,8 @@ pub fn unknown_cotangents(added: &Added, given: &Arrays) -> Vec<Diagnostic> {
     strange.map(|name| crate::runtime::errors::unknown(name, known())).collect()
 }
 
-fn give(workspace: &mut Workspace, graph: &Graph, name: &str, view: &View, may_stay: bool) -> Fallible<()> {
-    let ty = graph.find_source(name).map(|id| &graph.sources[id.index()].ty);
-    match ty {
+fn give(workspace: &mut Workspace, inner: &Inner, name: &str, view: &View, may_stay: bool) -> Fallible<()> {
+    match inner.source(name).map(|source| &source.ty) {
         Some(Ty::Id(_)) => ids(workspace, name, view),
         Some(Ty::Bool) if view.is_whole() => {
             fits(workspace, name, view)?;

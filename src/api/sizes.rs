@@ -4,6 +4,7 @@
 //! it is read.
 
 use super::arrays::Arrays;
+use super::compiled::Inner;
 use super::errors;
 use super::recipe::{Kind, Port};
 use crate::diag::{Diagnostic, Fallible};
@@ -28,8 +29,9 @@ pub struct Sizes {
 const PER_EXAMPLE: u128 = 32;
 
 impl Sizes {
-    pub fn of(graph: &Graph, given: &Arrays, limits: &Limits) -> Fallible<Sizes> {
-        let mut wrong = unknown_names(graph, given);
+    pub fn of(inner: &Inner, given: &Arrays) -> Fallible<Sizes> {
+        let (graph, limits) = (&inner.graph, &inner.limits);
+        let mut wrong = unknown_names(inner, given);
         let mut found = Finder { graph, given, batch: None, steps: BTreeMap::new() };
         for is_input in [true, false] {
             for source in graph.sources.iter().filter(|s| (s.kind == SourceKind::Input) == is_input) {
@@ -187,11 +189,12 @@ impl Finder<'_, '_> {
     }
 }
 
-pub fn unknown_names(graph: &Graph, given: &Arrays) -> Vec<Diagnostic> {
-    let strange: Vec<&str> = given.names().filter(|name| !is_known(graph, name)).collect();
+pub fn unknown_names(inner: &Inner, given: &Arrays) -> Vec<Diagnostic> {
+    let strange: Vec<&str> = given.names().filter(|name| !is_known(inner, name)).collect();
     if strange.is_empty() {
         return Vec::new();
     }
+    let graph = &inner.graph;
     let mut known: Vec<String> = graph.sources.iter().map(|s| s.name.to_string()).collect();
     for domain in &graph.domains {
         known.extend(words(domain).iter().flat_map(|w| [w.to_string(), format!("{w}_{}", domain.extent)]));
@@ -199,13 +202,13 @@ pub fn unknown_names(graph: &Graph, given: &Arrays) -> Vec<Diagnostic> {
     strange.into_iter().map(|name| unknown(name, known.iter().map(String::as_str))).collect()
 }
 
-fn is_known(graph: &Graph, name: &str) -> bool {
+fn is_known(inner: &Inner, name: &str) -> bool {
     let is_of = |domain: &Domain, word: &str| {
         let rest = name.strip_prefix(word);
         rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_') == Some(&domain.extent))
     };
-    graph.find_source(name).is_some()
-        || graph.domains.iter().any(|d| words(d).iter().any(|word| is_of(d, word)))
+    inner.source(name).is_some()
+        || inner.graph.domains.iter().any(|d| words(d).iter().any(|word| is_of(d, word)))
 }
 
 /// What says how a domain is in each example.

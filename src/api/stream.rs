@@ -48,14 +48,14 @@ impl std::fmt::Debug for Stream {
 
 impl Stream {
     pub(super) fn new(inner: &Arc<Inner>, given: &Arrays) -> Fallible<Stream> {
-        let strange = unknown_names(&inner.graph, given);
+        let strange = unknown_names(inner, given);
         if !strange.is_empty() {
             return Err(strange);
         }
         let plan = inner.plan(Way::Steps, true)?;
         let program = plan.exe.program();
         let mut stream = runtime::Stream::new(&plan.exe)?;
-        stream.prepare(|workspace| load_some(workspace, &inner.graph, given, is_once))?;
+        stream.prepare(|workspace| load_some(workspace, inner, given, is_once))?;
         let shape = |name: &str| {
             let input = program.inputs.iter().find(|i| *i.name == *name).map(|i| &i.shape);
             let output = || program.outputs.iter().find(|o| *o.name == *name).map(|o| &o.shape);
@@ -99,7 +99,7 @@ impl Stream {
             if !wrong.is_empty() {
                 return Err(wrong);
             }
-            load_some(workspace, &self.inner.graph, given, |workspace, name| {
+            load_some(workspace, &self.inner, given, |workspace, name| {
                 given.get(name).is_some() && workspace.param(name).is_ok()
             })
         };

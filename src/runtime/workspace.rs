@@ -540,7 +540,7 @@ impl Workspace {
             }
         }
         self.given[input] = true;
-        self.stale |= buffer.place == Place::Shared;
+        self.stale |= matches!(info.kind, InputKind::Param(_));
         Ok(())
     }
 

@@ -18,6 +18,9 @@ fn seconds(begin: Instant) -> f64 {
     nanoseconds.map_or_else(|| begin.elapsed().as_secs_f64(), |n| n / 1e9)
 }
 
+/// What is timed.
+type Call = Box<dyn FnMut() -> rnnc::api::Result<()>>;
+
 /// One array for each of a cell's ports, and cotangents.
 fn arrays(cell: &Compiled, steps: usize) -> (Arrays<'static>, Arrays<'static>) {
     let (mut given, mut cotangents) = (Arrays::new(), Arrays::new());
@@ -45,7 +48,7 @@ fn main() -> rnnc::api::Result<()> {
         let mut saved = cell.forward_saved(&given)?;
         let mut stream = cell.stream(&without_input(&given))?;
         let (input, mut output) = step(&stream);
-        let mut cases: Vec<(&str, Box<dyn FnMut() -> rnnc::api::Result<()>>)> = vec![
+        let mut cases: Vec<(&str, Call)> = vec![
             (
                 "the kernels alone (stream)",
                 Box::new(move || (0..steps).try_for_each(|_| stream.step(&input, &mut output))),

@@ -14,6 +14,9 @@ use pyo3::types::PyDict;
 use rnnc::api::{self, Layout};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What makes it again: how a recipe compiles, and of what.
+type Remade<'py> = (Bound<'py, PyAny>, (Recipe, Bound<'py, PyDict>));
+
 /// A recipe as machine code. Any number of threads can run it at once; each run has memory of its own, taken from what earlier
 /// runs have left.
 ///
@@ -205,10 +208,7 @@ impl Compiled {
     }
 
     /// By its recipe: it is compiled again where it arrives.
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Recipe, Bound<'py, PyDict>))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Remade<'py>> {
         Ok((py.get_type::<Compiled>().getattr("_of")?, (self.recipe.clone(), self.how.keywords(py)?)))
     }
 

@@ -125,7 +125,7 @@ fn a_library_can_be_made_again_from_its_texts() {
     assert_eq!(names(&library), ["Two"]);
     let texts = library.texts();
     let shown: Vec<(&str, bool)> = texts.iter().map(|(name, _, is_named)| (&**name, *is_named)).collect();
-    assert_eq!(shown, [("lib/leak.rnn", false), ("mine.rnn", true)]);
+    assert_eq!(shown, [("mine.rnn", true), ("lib/leak.rnn", false)], "what is named comes first");
     let again = texts.iter().fold(Source::new(), |s, (name, text, is_named)| match is_named {
         true => s.text(name, text),
         false => s.beside(name, text),

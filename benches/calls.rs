@@ -19,7 +19,7 @@ fn seconds(begin: Instant) -> f64 {
 }
 
 /// What is timed.
-type Call = Box<dyn FnMut() -> rnnc::api::Result<()>>;
+type Call<'a> = Box<dyn FnMut() -> rnnc::api::Result<()> + 'a>;
 
 /// One array for each of a cell's ports, and cotangents.
 fn arrays(cell: &Compiled, steps: usize) -> (Arrays<'static>, Arrays<'static>) {

@@ -85,8 +85,8 @@ fn program(twice: &Twice, batch: &Batch, expected: &BTreeMap<String, Array>) -> 
         let scale = array.iter().fold(1.0f64, |m, x| m.max(x.abs()));
         // What is computed may be shorter than what is given, which is padding then.
         let other = &found[name];
-        let far = array.indexed_iter().map(|(at, x)| (x - other[&at]).abs());
-        if let Some(far) = far.filter(|far| far.is_nan() || *far > TOLERANCE * scale).next() {
+        let mut far = array.indexed_iter().map(|(at, x)| (x - other[&at]).abs());
+        if let Some(far) = far.find(|far| far.is_nan() || *far > TOLERANCE * scale) {
             return Err(format!("the program's `{name}` is {far} off, of {scale}"));
         }
     }

@@ -79,8 +79,10 @@ fn every_stage_is_shown() {
     assert!(show("loops", "Leak(3, 4)").contains("for t in"));
     assert!(show("clif", "Leak(3, 4)").contains("function"));
     assert!(show("asm", "Leak(3, 4)").contains("mov"));
-    place
-        .bad(&["show", "leak.rnn", "--stage", "asm", "--cell", "Leak(I, 4)"], &["numbers for `I`", "--set I="]);
+    place.bad(
+        &["show", "leak.rnn", "--stage", "asm", "--cell", "Leak(I, 4)"],
+        &["numbers for `I`", "--set I="],
+    );
     place.good(&["show", "leak.rnn", "--stage", "loops", "--cell", "Leak(I, 4)", "--set", "I=2"]);
     place.bad(
         &["show", "--stage", "asm", "--cell", "LSTM(2, 2)", "--target", "pdp11"],

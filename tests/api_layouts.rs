@@ -145,3 +145,17 @@ fn all_that_does_not_fit_is_told_at_once() {
     less.insert(params.iter().next().unwrap().0, ArrayD::zeros(IxDyn(&[1])));
     refused(net.export(&less, Layout::new("torch")), "E0725", &["the file has [1]"]);
 }
+
+#[test]
+fn numbers_that_are_not_finite_are_refused() {
+    let library =
+        Library::text("leak.rnn", "cell Leak(H) {\n  in x : [H]\n  param a : [H] = 0\n  out y = a * x\n}")
+            .unwrap();
+    let cell = library.compile("Leak(2)", &Options::default()).unwrap();
+    let bad = ndarray::array![1f32, f32::NAN];
+    let given = Arrays::new().with("a", &bad);
+    let refused = cell.import(&given, Layout::default()).unwrap_err();
+    assert_eq!(refused.code(), "E0754");
+    assert!(refused.rendered().contains("`a`: 1 of 2, the first NaN at [2]"), "{}", refused.rendered());
+    assert_eq!(cell.import(&given, Layout::default().allow_nan()).unwrap().len(), 1);
+}

@@ -24,9 +24,11 @@ fn library() -> Option<PathBuf> {
         println!("skipped: there is no gcc here");
         return None;
     }
-    // A test does not build the shared library it is about by itself.
+    // A test does not build the shared library it is about by itself. With tests, and of the whole workspace, dependencies have the
+    // features that `cargo test` has compiled them with.
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "-p", "librnnc", "--message-format", "json"]);
+    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    build.args(["build", "--quiet", "--locked", "--lib", "--tests", "--message-format", "json"]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }

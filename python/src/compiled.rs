@@ -169,17 +169,20 @@ impl Compiled {
 
     /// Parameters of ours, made of those of another library, whose names and arrangement `layout` blocks of that name say, such as
     /// `torch`, `onnx`, `keras`; without one all names are ours. `maps` say what the other side calls an instance, as `--map` of
-    /// `rnnc import` does: `["enc = encoder.rnn"]`. All that is missing, left over or of another shape is told at once.
-    #[pyo3(signature = (arrays, layout = None, *, maps = None))]
+    /// `rnnc import` does: `["enc = encoder.rnn"]`. All that is missing, left over or of another shape is told at once; so are numbers
+    /// that are not finite, unless `allow_nan`.
+    #[pyo3(signature = (arrays, layout = None, *, maps = None, allow_nan = false))]
     fn import_weights<'py>(
         &self,
         py: Python<'py>,
         arrays: &Bound<'py, PyAny>,
         layout: Option<&str>,
         maps: Option<Vec<String>>,
+        allow_nan: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         let given = Given::of(arrays, Width::Single)?;
         let (arrays, layout) = (given.arrays()?, arrangement(layout, maps));
+        let layout = if allow_nan { layout.allow_nan() } else { layout };
         let params = py.detach(|| self.inner.import(&arrays, layout)).map_err(raised)?;
         weights::dict(py, params)
     }

@@ -342,3 +342,12 @@ def test_weights_of_others_come_in_and_go_out():
     one = standard().compile("LSTM(3, 5)")
     below = {f"model.{name}": a for name, a in one.export_weights(one.init(), "torch").items()}
     assert one.import_weights(below, "torch", maps=["= model"]).keys() == one.init().keys()
+
+
+def test_numbers_that_are_not_finite_are_refused_by_name(leak):
+    params = leak.init(1)
+    params["a"][1] = np.nan
+    with pytest.raises(rnnc.Error, match="the first NaN at") as refused:
+        leak.import_weights(params)
+    assert refused.value.code == "E0754"
+    assert np.isnan(leak.import_weights(params, allow_nan=True)["a"][1])

@@ -34,9 +34,9 @@ def test_the_readme_shows_them():
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_it_learns(script):
     run = subprocess.run(
-        [sys.executable, str(FOLDER / script), "--epochs", "4", "--examples", "54"], capture_output=True, text=True, timeout=300
+        [sys.executable, str(FOLDER / script), "--epochs", "8", "--examples", "54"], capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
     losses = [float(loss) for loss in re.findall(r"loss ([\d.]+)", run.stdout)]
-    assert len(losses) == 4 and losses[-1] < 0.85 * losses[0], run.stdout
+    assert len(losses) == 8 and losses[-1] < 0.85 * losses[0], run.stdout
     assert re.search(r"held out: [\d.]+% right", run.stdout)

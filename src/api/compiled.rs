@@ -358,7 +358,7 @@ impl Compiled {
     /// Parameters from the arrays of another library, such as the `state_dict` of a module: `cell.import(&arrays, "torch")`.
     ///
     /// # Errors
-    /// No such layout; all arrays at once that are missing, of another shape, or read by nothing.
+    /// No such layout; all arrays at once that are missing, of another shape, or read by nothing; numbers that are not finite.
     pub fn import(&self, given: &Arrays, layout: impl Into<Layout>) -> Result<Params> {
         self.inner.recipe.import(given, &layout.into())
     }

@@ -48,18 +48,25 @@ const GIVEN: &str = "the given arrays";
 pub struct Layout {
     name: Option<String>,
     maps: Vec<String>,
+    allow_nan: bool,
 }
 
 impl Layout {
     /// The layouts of this name, such as `torch`.
     pub fn new(name: impl Into<String>) -> Layout {
-        Layout { name: Some(name.into()), maps: Vec::new() }
+        Layout { name: Some(name.into()), ..Layout::default() }
     }
 
     /// What the other side calls an instance: `enc = encoder.rnn`, `out = head by torch`, `l2 = *_b by torch, n = 1`; `= model`
     /// names the whole.
     pub fn map(mut self, ours_theirs: impl Into<String>) -> Layout {
         self.maps.push(ours_theirs.into());
+        self
+    }
+
+    /// Takes numbers that are NaN or infinite as they are; else they are refused.
+    pub fn allow_nan(mut self) -> Layout {
+        self.allow_nan = true;
         self
     }
 
@@ -101,6 +108,9 @@ impl Recipe {
                 .then(|| format!("if another library has made them, name its layout: {}", known.join(", ")));
             let finder = Finder { file: GIVEN, arrays: &arrays };
             let found = foreign::import(&finder, &arranged, &self.numbers, hint.as_deref())?;
+            if !layout.allow_nan {
+                foreign::check_finite(GIVEN, &found).map_err(|d| vec![d])?;
+            }
             Params::of(found).map_err(|d| vec![d])
         };
         import().map_err(|e| self.refusal(e))

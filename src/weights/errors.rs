@@ -183,9 +183,9 @@ pub fn unknown_format(file: &str, seems: Option<&str>) -> Diagnostic {
 pub fn not_finite(file: &str, which: &[String]) -> Diagnostic {
     let most = which.len().min(MOST_LINES);
     let more = if which.len() > most { format!("\nand {} more", which.len() - most) } else { String::new() };
-    Diagnostic::error("E0754", format!("{} of `{file}` are not finite", counted(which.len(), "array")))
+    Diagnostic::error("E0754", format!("numbers in {} of `{file}` are not finite", counted(which.len(), "array")))
         .with_note(format!("{}{more}", which.get(..most).unwrap_or_default().join("\n")))
-        .help("a training that failed leaves such numbers; take an earlier file, or read them as they are with `--allow-nan`")
+        .help("a training that failed leaves such numbers; take an earlier file, or read them as they are with `--allow-nan` (in programs `allow_nan`)")
 }
 
 /// `1 array`, `3 arrays`.

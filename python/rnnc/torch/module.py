@@ -178,14 +178,15 @@ class Module(nn.Module):
         """What the parts of each of the `states` are called in the equations."""
         return self._states.names()
 
-    def load_torch_state_dict(self, state: Mapping[str, Tensor], layout: str = "torch") -> None:
+    def load_torch_state_dict(self, state: Mapping[str, Tensor], layout: str = "torch", *, allow_nan: bool = False) -> None:
         """Takes the weights of a module of PyTorch, such as ``torch.nn.LSTM(…).state_dict()``.
 
-        How they are arranged says the ``layout`` block of that name for the cell.
+        How they are arranged says the ``layout`` block of that name for the cell. Numbers that are not finite are refused unless
+        ``allow_nan``.
         """
         arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
         with errors.refusals():
-            ours = self._evaluation.compiled(None).import_weights(arrays, layout)
+            ours = self._evaluation.compiled(None).import_weights(arrays, layout, allow_nan=allow_nan)
         with torch.no_grad():
             for name, tensor in zip(self._names, self._weights()):
                 tensor.copy_(torch.from_numpy(ours[name]))

@@ -2,11 +2,13 @@
 //!
 //! `product` keeps a strip of one panel (`DEPTH` rows) near while the rows pass by. `outer` reads both operands where
 //! they are: a tile touches a few neighbouring columns of `DEPTH` rows, which the second cache holds for the tiles beside it.
+//! Where tiles are narrower than a panel, what many of them read is copied together first: Note [Copies].
 
 pub use super::order::STEP;
 use super::order::{Block, DEPTH, blocks};
 use super::packed::Packed;
 use super::{PANEL, RawOuter, RawView, RawViewMut};
+use std::mem::MaybeUninit;
 
 /// Rows of the left side of `product` (columns of that of `outer`) whose block stays in the second cache while all panels
 /// pass by.
@@ -18,22 +20,48 @@ const NEAR: usize = 128 * 1024;
 /// Columns of a result that are computed for all rows of a chunk before the next ones.
 const WIDE: usize = 512;
 
+/// Columns of a tile whose operands are copied.
+pub const NARROW: usize = 16;
+
+/// Columns of the left side of `outer` that are copied together.
+const LEFT: usize = 96;
+
+/// Columns of a right side that are copied together.
+const RIGHT: usize = 64;
+
+/// So many tiles that read the same repay its copy.
+const REPAID: usize = 4;
+
+/// How the operands of a tile lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A row of the left side for each row of the tile, a row of a panel for each contracted index.
+    Rows,
+    /// The same, but the right side is a copy, `NARROW` wide.
+    NearRows,
+    /// A row of the left and a row of the right side for each contracted index.
+    Columns,
+    /// The same, but both are copies: of the left side as wide as the tile is high, of the right side `NARROW` wide.
+    NearColumns,
+}
+
 /// One tile: `out[height, cols] (+)= a[height, depth] @ b[depth, cols]`, the sum begun at 0.
 pub struct Tile {
     pub depth: usize,
-    /// A row of `depth` elements for each row of the tile; or, for a tile of columns, `height` elements for each contracted
-    /// index.
+    /// Element `(r, k)` is at `r * a_row + k * a_pace`.
     pub a: *const f32,
-    pub a_stride: usize,
-    /// `PANEL` elements for each contracted index; or, for a tile of columns, `cols` of them, `b_stride` apart.
+    pub a_row: usize,
+    pub a_pace: usize,
+    /// `cols` elements for each contracted index, `b_pace` apart; those of a panel or a copy are whole vectors.
     pub b: *const f32,
-    pub b_stride: usize,
+    pub b_pace: usize,
     pub out: *mut f32,
     pub out_stride: usize,
     /// Columns that are written: at most `columns(height)`.
     pub cols: usize,
     pub accumulate: bool,
-    /// What the next tiles will read of the right side, and of the left side (asked for by tiles of columns only).
+    /// What the next tiles will read of the right side, and of the left side (of interest to `Form::Columns` only). Where
+    /// operands are copied nothing is asked for here, but before the tile.
     pub ahead: Ahead,
     pub ahead_left: Ahead,
 }
@@ -57,12 +85,13 @@ pub trait Tiles {
     /// How many columns a tile takes: a divisor of `PANEL`.
     fn columns(height: usize) -> usize;
 
-    /// `transposed`: a tile of columns.
-    ///
     /// # Safety
     /// The pointers hold what [`Tile`] says, `1 <= height <= HEIGHT`, `cols` needs at most
     /// `columns(height)` columns, and the machine has the instructions.
-    unsafe fn tile(height: usize, transposed: bool, tile: &Tile);
+    unsafe fn tile(height: usize, form: Form, tile: &Tile);
+
+    /// Asks for a cache line, up to the second cache: the first one is full of what is being read. Any address will do.
+    fn fetch(line: *const f32);
 }
 
 /// # Safety
@@ -73,6 +102,7 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
         return;
     }
     let size = w.panel_len().saturating_mul(n.div_ceil(PANEL));
+    let mut near = Near::<{ DEPTH * NARROW }>::new();
     for chunk in pieces(rows, CHUNK) {
         let height = chunk.len().min(K::HEIGHT);
         let group = K::columns(height);
@@ -80,6 +110,7 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
         let far = tiles > 2 && size > NEAR;
         // A single tile reads each panel once: from beginning to end is best.
         let columns = if tiles == 1 { group } else { WIDE };
+        let copied = group == NARROW && tiles >= REPAID;
         for wide in (0..n).step_by(columns) {
             for Block { start: k0, depth } in blocks(k, DEPTH) {
                 let end = n.min(wide + columns);
@@ -96,7 +127,16 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
                     };
                     let lines = group / LINE * depth;
                     let pace = if far { (group / LINE * STEP).div_ceil(tiles) } else { 0 };
-                    let ahead = Ahead { from: next, stride: LINE, across: 1, rows: usize::MAX, pace };
+                    // Of what is going to be copied its columns alone: a line of each row of the panel.
+                    let stride = if copied { PANEL } else { LINE };
+                    let ahead = Ahead { from: next, stride, across: 1, rows: usize::MAX, pace };
+                    let (form, b, b_pace) = if copied {
+                        // SAFETY: the panel has `depth` rows from `k0`, and of each the columns of a tile.
+                        let copy = unsafe { near.strips(strip(n0, k0), PANEL, depth, NARROW) };
+                        (Form::NearRows, copy, NARROW)
+                    } else {
+                        (Form::Rows, strip(n0, k0), PANEL)
+                    };
                     for (i, rows) in pieces(chunk.len(), K::HEIGHT).enumerate() {
                         let r = chunk.start + rows.start;
                         // SAFETY: row `r` and the following belong to both views, columns `k0..` and
@@ -105,17 +145,21 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
                             let tile = Tile {
                                 depth,
                                 a: a.start.add(r * a.stride + k0),
-                                a_stride: a.stride,
-                                b: strip(n0, k0),
-                                b_stride: PANEL,
+                                a_row: a.stride,
+                                a_pace: 1,
+                                b,
+                                b_pace,
                                 out: out.start.add(r * out.stride + n0),
                                 out_stride: out.stride,
                                 cols: group.min(n - n0),
                                 accumulate: accumulate || k0 > 0,
-                                ahead: Ahead { from: next.wrapping_add(i * lines / tiles * LINE), ..ahead },
+                                ahead: Ahead { from: next.wrapping_add(i * lines / tiles * stride), ..ahead },
                                 ahead_left: Ahead::NOTHING,
                             };
-                            K::tile(rows.len(), false, &tile);
+                            if copied && far {
+                                tile.ahead.fetch::<K>(lines.div_ceil(tiles));
+                            }
+                            K::tile(rows.len(), form, &tile);
                         }
                     }
                 }
@@ -128,6 +172,18 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
 /// See [`super::outer_raw`]; and the machine has the instructions of `K`.
 pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
     let group = K::columns(a.width.min(K::HEIGHT));
+    let columns = rights.iter().map(|right| right.b.width).sum::<usize>();
+    // SAFETY: passed on from the caller.
+    unsafe {
+        if group == NARROW && a.width > (REPAID - 1) * K::HEIGHT && columns > (REPAID - 1) * NARROW {
+            outer_of_copies::<K>(rows, a, rights);
+        } else {
+            outer_in_place::<K>(rows, a, rights, group);
+        }
+    }
+}
+
+unsafe fn outer_in_place<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter], group: usize) {
     for wide in pieces(panels(rights, group).count(), WIDE / group) {
         // A chunk of the result stays in the second cache while the rows pass by.
         for chunk in pieces(a.width, CHUNK) {
@@ -135,7 +191,8 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
             for Block { start: r0, depth } in blocks(rows, DEPTH) {
                 let ahead = |view: &RawView, row, start, count| Region::of(view, row, depth, start, count);
                 let panels = || panels(rights, group).skip(wide.start).take(wide.len());
-                for (p, Panel { of: RawOuter { b, out, accumulate }, start, count }) in panels().enumerate() {
+                for (p, panel) in panels().enumerate() {
+                    let Panel { of: RawOuter { b, out, accumulate }, start, count } = panel;
                     // Meanwhile the next panel comes nearer; at last the next block.
                     let (next, below) = match panels().nth(p + 1) {
                         Some(next) => (ahead(&next.of.b, r0, next.start, next.count), None),
@@ -153,9 +210,10 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
                             let tile = Tile {
                                 depth,
                                 a: a.start.add(r0 * a.stride + m),
-                                a_stride: a.stride,
+                                a_row: 1,
+                                a_pace: a.stride,
                                 b: b.start.add(r0 * b.stride + start),
-                                b_stride: b.stride,
+                                b_pace: b.stride,
                                 out: out.start.add(m * out.stride + start),
                                 out_stride: out.stride,
                                 cols: count,
@@ -163,7 +221,7 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
                                 ahead: next.part(i, tiles),
                                 ahead_left: below.map_or(Ahead::NOTHING, |below| below.part(i, tiles)),
                             };
-                            K::tile(columns.len(), true, &tile);
+                            K::tile(columns.len(), Form::Columns, &tile);
                         }
                     }
                 }
@@ -172,11 +230,157 @@ pub unsafe fn outer<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
     }
 }
 
+unsafe fn outer_of_copies<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]) {
+    let (mut near_left, mut near) = (Near::<{ DEPTH * LEFT }>::new(), Near::<{ DEPTH * RIGHT }>::new());
+    for wide in pieces(panels(rights, RIGHT).count(), WIDE / RIGHT) {
+        // A block of the right sides stays in the second cache while the left side passes by.
+        for Block { start: r0, depth } in blocks(rows, DEPTH) {
+            for chunk in pieces(a.width, LEFT) {
+                let tiles = chunk.len().div_ceil(K::HEIGHT);
+                // SAFETY: rows `r0..` of `a` have these columns.
+                let left = unsafe {
+                    let from = a.start.add(r0 * a.stride + chunk.start);
+                    near_left.tiles(from, a.stride, depth, chunk.len(), K::HEIGHT)
+                };
+                let panels = || panels(rights, RIGHT).skip(wide.start).take(wide.len());
+                for (p, panel) in panels().enumerate() {
+                    let Panel { of: RawOuter { b, out, accumulate }, start, count } = panel;
+                    // Meanwhile the next panel comes nearer; at last the next chunk of the left side, or the next block of both.
+                    let next = match panels().nth(p + 1) {
+                        Some(next) => [Some(Region::of(&next.of.b, r0, depth, next.start, next.count)), None],
+                        None if chunk.end < a.width => {
+                            let count = chunk.len().min(a.width - chunk.end);
+                            [Some(Region::of(&a, r0, depth, chunk.end, count)), None]
+                        }
+                        None => {
+                            let below =
+                                |b: &RawView, start, count| Region::of(b, r0 + depth, depth, start, count);
+                            let first = panels().next().map(|p| below(&p.of.b, p.start, p.count));
+                            [first, Some(below(&a, 0, chunk.len()))]
+                        }
+                    };
+                    // SAFETY: rows `r0..` of `b` have these columns.
+                    let right =
+                        unsafe { near.strips(b.start.add(r0 * b.stride + start), b.stride, depth, count) };
+                    let turns = tiles * count.div_ceil(NARROW);
+                    for strip in 0..count.div_ceil(NARROW) {
+                        let n = strip * NARROW;
+                        for (i, columns) in pieces(chunk.len(), K::HEIGHT).enumerate() {
+                            let turn = strip * tiles + i;
+                            next.iter().flatten().for_each(|region| region.fetch::<K>(turn, turns));
+                            // SAFETY: the copies have this tile and this strip; row `m` and the following of `out` have columns
+                            // `start + n..`.
+                            unsafe {
+                                let m = chunk.start + columns.start;
+                                let tile = Tile {
+                                    depth,
+                                    a: left.add(columns.start * depth),
+                                    a_row: 1,
+                                    a_pace: columns.len(),
+                                    b: right.add(n * depth),
+                                    b_pace: NARROW,
+                                    out: out.start.add(m * out.stride + start + n),
+                                    out_stride: out.stride,
+                                    cols: NARROW.min(count - n),
+                                    accumulate: *accumulate || r0 > 0,
+                                    ahead: Ahead::NOTHING,
+                                    ahead_left: Ahead::NOTHING,
+                                };
+                                K::tile(columns.len(), Form::NearColumns, &tile);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A part of an operand, on the stack: what tiles read next lies together.
+#[repr(align(64))]
+struct Near<const N: usize>([MaybeUninit<f32>; N]);
+
+impl<const N: usize> Near<N> {
+    fn new() -> Near<N> {
+        Near([MaybeUninit::uninit(); N])
+    }
+
+    /// `count` columns of rows that are `stride` apart, cut into strips of `NARROW` that follow one another, the last one filled
+    /// up with zeros.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn strips(&mut self, from: *const f32, stride: usize, rows: usize, count: usize) -> *const f32 {
+        for (s, to) in self.0.chunks_exact_mut(rows * NARROW).take(count.div_ceil(NARROW)).enumerate() {
+            let n = s * NARROW;
+            let (to, _) = to.as_chunks_mut::<NARROW>();
+            for (r, to) in to.iter_mut().enumerate() {
+                // SAFETY: the caller vouches for the row; its length is known where it is whole, so that it is a few vectors.
+                let row =
+                    unsafe { std::slice::from_raw_parts(from.add(r * stride + n), NARROW.min(count - n)) };
+                *to = match row.first_chunk::<NARROW>() {
+                    Some(row) => row.map(MaybeUninit::new),
+                    None => std::array::from_fn(|c| MaybeUninit::new(row.get(c).copied().unwrap_or(0.0))),
+                };
+            }
+        }
+        self.0.as_ptr().cast()
+    }
+
+    /// `count` columns, cut into tiles of at most `height`; a tile is as wide as it has columns, and tiles follow one another.
+    ///
+    /// # Safety
+    /// They can be read.
+    unsafe fn tiles(
+        &mut self,
+        from: *const f32,
+        stride: usize,
+        rows: usize,
+        count: usize,
+        height: usize,
+    ) -> *const f32 {
+        for columns in pieces(count, height) {
+            let to = &mut self.0[columns.start * rows..columns.end * rows];
+            let from = from.wrapping_add(columns.start);
+            // SAFETY: passed on from the caller. Lengths that are known are a few moves.
+            unsafe {
+                match columns.len() {
+                    6 => copy_rows::<6>(to, from, stride),
+                    5 => copy_rows::<5>(to, from, stride),
+                    4 => copy_rows::<4>(to, from, stride),
+                    3 => copy_rows::<3>(to, from, stride),
+                    2 => copy_rows::<2>(to, from, stride),
+                    _ => copy_rows::<1>(to, from, stride),
+                }
+            }
+        }
+        self.0.as_ptr().cast()
+    }
+}
+
+/// # Safety
+/// As many rows of `W` columns as `to` holds can be read.
+unsafe fn copy_rows<const W: usize>(to: &mut [MaybeUninit<f32>], from: *const f32, stride: usize) {
+    for (r, to) in to.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+        // SAFETY: the caller vouches for the row; an array of f32 has their alignment.
+        *to = unsafe { *from.add(r * stride).cast::<[f32; W]>() }.map(MaybeUninit::new);
+    }
+}
+
 /// f32 in a cache line.
 const LINE: usize = 16;
 
 impl Ahead {
     const NOTHING: Ahead = Ahead { from: std::ptr::null(), stride: 0, across: 0, rows: 0, pace: 0 };
+
+    /// Asks for all of it, at most `most` rows.
+    fn fetch<K: Tiles>(&self, most: usize) {
+        for row in 0..self.rows.min(most) {
+            for line in 0..self.across {
+                K::fetch(self.from.wrapping_add(row * self.stride + line * LINE));
+            }
+        }
+    }
 }
 
 /// Rows that are going to be read. They need not be there: asking ahead for a place that is not does no harm.
@@ -208,6 +412,16 @@ impl Region {
         let rows = self.rows.div_ceil(groups);
         let from = self.from.wrapping_add(group * rows * self.stride + strip * across * LINE);
         Ahead { from, stride: self.stride, pace: (rows * STEP).div_ceil(self.rows.max(1)), rows, across }
+    }
+
+    /// Asks for the whole rows that are the part of `turn`.
+    fn fetch<K: Tiles>(&self, turn: usize, turns: usize) {
+        let rows = self.rows.div_ceil(turns);
+        for row in (turn * rows..self.rows).take(rows) {
+            for line in 0..self.lines {
+                K::fetch(self.from.wrapping_add(row * self.stride + line * LINE));
+            }
+        }
     }
 }
 
@@ -241,3 +455,10 @@ fn pieces(len: usize, max: usize) -> impl Iterator<Item = std::ops::Range<usize>
         start..end
     })
 }
+
+// Note [Copies]
+//
+// A tile of AVX2 takes 16 of a panel's 64 columns, so the lines it reads lie four apart: in a quarter of the sets of the first
+// cache, which are half of what 256 rows need; rows of an operand of `outer` may lie a whole page apart, in one set. And 16
+// registers leave none for a mask or for a second stride. So where at least `REPAID` tiles read the same strip, it is copied
+// first: 16 KB, a quarter of which a tile of 6 rows reads in the time of its multiply-adds. The order of summation is the same.

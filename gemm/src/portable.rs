@@ -1,7 +1,6 @@
 //! Tiles in plain Rust, for the compiler to vectorise. Used where no hand-written ones exist.
 
-use super::PANEL;
-use super::block::Tile;
+use super::block::{Form, Tile};
 
 /// Columns computed at once: what fits the registers beside `HEIGHT` rows.
 const WIDTH: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
@@ -15,14 +14,16 @@ impl super::block::Tiles for Tiles {
         WIDTH
     }
 
-    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
+    fn fetch(_: *const f32) {}
+
+    unsafe fn tile(height: usize, form: Form, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
             match height {
-                1 => rows::<1>(transposed, tile),
-                2 => rows::<2>(transposed, tile),
-                3 => rows::<3>(transposed, tile),
-                _ => rows::<4>(transposed, tile),
+                1 => rows::<1>(form, tile),
+                2 => rows::<2>(form, tile),
+                3 => rows::<3>(form, tile),
+                _ => rows::<4>(form, tile),
             }
         }
     }
@@ -30,15 +31,13 @@ impl super::block::Tiles for Tiles {
 
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows.
-unsafe fn rows<const H: usize>(transposed: bool, t: &Tile) {
-    let (row, step) = if transposed { (1, t.a_stride) } else { (t.a_stride, 1) };
-    let b_stride = if transposed { t.b_stride } else { PANEL };
+unsafe fn rows<const H: usize>(form: Form, t: &Tile) {
     for c in (0..t.cols).step_by(WIDTH) {
         let mut sums = [[0.0f32; WIDTH]; H];
         for k in 0..t.depth {
-            let from = t.b.wrapping_add(k * b_stride + c);
-            let b: [f32; WIDTH] = if !transposed || t.cols - c >= WIDTH {
-                // SAFETY: a panel has `depth` rows of `PANEL` elements, and WIDTH divides PANEL; the rows of `b` have `cols`.
+            let from = t.b.wrapping_add(k * t.b_pace + c);
+            let b: [f32; WIDTH] = if form != Form::Columns || t.cols - c >= WIDTH {
+                // SAFETY: WIDTH divides what a panel or a copy has for each index; the rows of `b` have `cols`.
                 unsafe { *from.cast() }
             } else {
                 // SAFETY: what is left of a row of `b`.
@@ -47,7 +46,7 @@ unsafe fn rows<const H: usize>(transposed: bool, t: &Tile) {
             };
             for (r, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: `a` has H rows of `depth` elements.
-                let a = unsafe { *t.a.add(r * row + k * step) };
+                let a = unsafe { *t.a.add(r * t.a_row + k * t.a_pace) };
                 for (sum, b) in sums.iter_mut().zip(&b) {
                     *sum = multiply_add(a, *b, *sum);
                 }

@@ -5,19 +5,41 @@
 //! multiply-adds, one of an element only `V`, and loads are what runs short beside multiply-adds.
 
 use super::PANEL;
-use super::block::{Ahead, STEP, Tile};
+use super::block::{Ahead, Form, NARROW, STEP, Tile};
 use std::arch::x86_64::*;
 
 pub struct Avx512;
 
 pub struct Avx2;
 
-/// Calls `$tile::<H, V, TRANSPOSED>` for numbers known at run time only.
+const ROWS: u8 = Form::Rows as u8;
+const NEAR_ROWS: u8 = Form::NearRows as u8;
+const COLUMNS: u8 = Form::Columns as u8;
+const NEAR_COLUMNS: u8 = Form::NearColumns as u8;
+
+/// Calls `$tile::<H, V, FORM>` for numbers known at run time only.
 macro_rules! dispatch {
-    ($tile:ident, $transposed:expr, ($height:expr, $vectors:expr), $t:expr, $(($h:literal, $v:literal))*) => {
-        match ($height, $vectors, $transposed) {
-            $(($h, $v, false) => $tile::<$h, $v, false>($t),
-            ($h, $v, true) => $tile::<$h, $v, true>($t),)*
+    ($tile:ident, $form:expr, ($height:expr, $vectors:expr), $t:expr, $(($h:literal, $v:literal))*) => {
+        match ($height, $vectors, $form) {
+            $(($h, $v, Form::Rows) => $tile::<$h, $v, ROWS>($t),
+            ($h, $v, Form::Columns) => $tile::<$h, $v, COLUMNS>($t),)*
+            _ => unreachable!("no tile of {} rows and {} vectors", $height, $vectors),
+        }
+    };
+}
+
+/// The same for tiles whose operands are copied, which are several and so not low.
+macro_rules! copied {
+    ($tile:ident, $form:ident, ($height:expr, $vectors:expr), $t:expr) => {
+        match ($height, $vectors) {
+            (3, 1) => $tile::<3, 1, $form>($t),
+            (3, 2) => $tile::<3, 2, $form>($t),
+            (4, 1) => $tile::<4, 1, $form>($t),
+            (4, 2) => $tile::<4, 2, $form>($t),
+            (5, 1) => $tile::<5, 1, $form>($t),
+            (5, 2) => $tile::<5, 2, $form>($t),
+            (6, 1) => $tile::<6, 1, $form>($t),
+            (6, 2) => $tile::<6, 2, $form>($t),
             _ => unreachable!("no tile of {} rows and {} vectors", $height, $vectors),
         }
     };
@@ -30,12 +52,16 @@ impl super::block::Tiles for Avx512 {
         PANEL
     }
 
-    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
+    fn fetch(line: *const f32) {
+        fetch(line);
+    }
+
+    unsafe fn tile(height: usize, form: Form, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
             dispatch!(
                 tile_avx512,
-                transposed,
+                form,
                 (height, tile.cols.div_ceil(16)),
                 tile,
                 (1, 1)(1, 2)(1, 3)(1, 4)(2, 1)(2, 2)(2, 3)(2, 4)(3, 1)(3, 2)(3, 3)(3, 4)(4, 1)(4, 2)(4, 3)(
@@ -57,18 +83,27 @@ impl super::block::Tiles for Avx2 {
         }
     }
 
-    unsafe fn tile(height: usize, transposed: bool, tile: &Tile) {
+    fn fetch(line: *const f32) {
+        fetch(line);
+    }
+
+    unsafe fn tile(height: usize, form: Form, tile: &Tile) {
         // SAFETY: passed on from the caller.
         unsafe {
-            dispatch!(
-                tile_avx2,
-                transposed,
-                (height, tile.cols.div_ceil(8)),
-                tile,
-                (1, 1)(1, 2)(1, 3)(1, 4)(1, 5)(1, 6)(1, 7)(1, 8)(2, 1)(2, 2)(2, 3)(2, 4)(3, 1)(3, 2)(4, 1)(
-                    4, 2
-                )(5, 1)(5, 2)(6, 1)(6, 2)
-            );
+            let vectors = tile.cols.div_ceil(8);
+            match form {
+                Form::NearRows => copied!(tile_avx2, NEAR_ROWS, (height, vectors), tile),
+                Form::NearColumns => copied!(tile_avx2, NEAR_COLUMNS, (height, vectors), tile),
+                Form::Rows | Form::Columns => dispatch!(
+                    tile_avx2,
+                    form,
+                    (height, vectors),
+                    tile,
+                    (1, 1)(1, 2)(1, 3)(1, 4)(1, 5)(1, 6)(1, 7)(1, 8)(2, 1)(2, 2)(2, 3)(2, 4)(3, 1)(3, 2)(
+                        4, 1
+                    )(4, 2)(5, 1)(5, 2)(6, 1)(6, 2)
+                ),
+            }
         }
     }
 }
@@ -76,70 +111,49 @@ impl super::block::Tiles for Avx2 {
 /// The sums of a tile: `$sums[r][v]` is the chain of multiply-adds of row `r` and vector `v`. A macro, since a
 /// generic function cannot have its caller's instruction set. `$part` loads the last vector of a tile of columns.
 macro_rules! sums {
-    ($t:expr, $height:expr, $vectors:expr, $transposed:expr, $lanes:literal, $zero:ident, $load:ident, $part:expr,
+    ($t:expr, $height:expr, $vectors:expr, $form:expr, $lanes:literal, $zero:ident, $load:ident, $part:expr,
      $set:ident, $fma:ident) => {{
         let t: &Tile = $t;
         let mut sums = [[$zero(); $vectors]; $height];
         let mut b = t.b;
         // Three rows for each pointer, at 0, 1, 2 strides: what an address can hold.
         let mut rows = [t.a; 4];
-        let stride = if $transposed { 1 } else { t.a_stride };
+        let stride = if $form == COLUMNS || $form == NEAR_COLUMNS { 1 } else { t.a_row };
         for (g, row) in rows.iter_mut().enumerate() {
             *row = t.a.wrapping_add(3 * g * stride);
         }
-        let pace = if $transposed { t.a_stride } else { 1 };
-        let b_pace = if $transposed { t.b_stride } else { PANEL };
+        // What is known beforehand takes no register.
+        let (pace, b_pace) = match $form {
+            ROWS => (1, PANEL),
+            NEAR_ROWS => (1, NARROW),
+            NEAR_COLUMNS => ($height, NARROW),
+            _ => (t.a_pace, t.b_pace),
+        };
         let (mut ahead, mut ahead_left) = (t.ahead, t.ahead_left);
         let mut k = 0;
         while k < t.depth {
             let steps = if t.depth - k >= STEP { STEP } else { 1 };
             if steps == STEP {
-                fetch_next(&mut ahead);
-                if $transposed {
+                if $form == ROWS || $form == COLUMNS {
+                    fetch_next(&mut ahead);
+                }
+                if $form == COLUMNS {
                     fetch_next(&mut ahead_left);
-                } else if k % LINE == 0 {
+                } else if $form == ROWS && k % LINE == 0 {
                     for r in 0..$height {
                         fetch(rows[r / 3].wrapping_add((r % 3 + $height) * stride));
                     }
                 }
                 for u in 0..STEP {
                     step!(
-                        sums,
-                        rows,
-                        b,
-                        u,
-                        $height,
-                        $vectors,
-                        $transposed,
-                        stride,
-                        pace,
-                        b_pace,
-                        $lanes,
-                        $zero,
-                        $load,
-                        $part,
-                        $set,
-                        $fma
+                        sums, rows, b, u, $height, $vectors, $form, stride, pace, b_pace, $lanes, $zero,
+                        $load, $part, $set, $fma
                     );
                 }
             } else {
                 step!(
-                    sums,
-                    rows,
-                    b,
-                    0,
-                    $height,
-                    $vectors,
-                    $transposed,
-                    stride,
-                    pace,
-                    b_pace,
-                    $lanes,
-                    $zero,
-                    $load,
-                    $part,
-                    $set,
-                    $fma
+                    sums, rows, b, 0, $height, $vectors, $form, stride, pace, b_pace, $lanes, $zero, $load,
+                    $part, $set, $fma
                 );
             }
             for row in &mut rows {
@@ -154,13 +168,13 @@ macro_rules! sums {
 
 /// One contracted index, `$u` from the pointers.
 macro_rules! step {
-    ($sums:ident, $rows:ident, $b:ident, $u:expr, $height:expr, $vectors:expr, $transposed:expr, $stride:ident,
+    ($sums:ident, $rows:ident, $b:ident, $u:expr, $height:expr, $vectors:expr, $form:expr, $stride:ident,
      $pace:ident, $b_pace:ident, $lanes:literal, $zero:ident, $load:ident, $part:expr, $set:ident, $fma:ident) => {{
         let mut vectors = [$zero(); $vectors];
         for (v, vector) in vectors.iter_mut().enumerate() {
             let from = $b.wrapping_add($u * $b_pace + v * $lanes);
-            // SAFETY: `b` has so many vectors for each index, the last of a tile of columns only in part.
-            *vector = unsafe { if $transposed && v + 1 == $vectors { $part(from) } else { $load(from) } };
+            // SAFETY: `b` has so many vectors for each index, the last one, where it is neither panel nor copy, only in part.
+            *vector = unsafe { if $form == COLUMNS && v + 1 == $vectors { $part(from) } else { $load(from) } };
         }
         for r in 0..$height {
             // SAFETY: `a` has an element for each row and index.
@@ -197,7 +211,7 @@ fn fetch_next(ahead: &mut Ahead) {
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows and from `16 * (V - 1) + 1` to `16 * V` columns.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile_avx512<const H: usize, const V: usize, const TRANSPOSED: bool>(t: &Tile) {
+unsafe fn tile_avx512<const H: usize, const V: usize, const FORM: u8>(t: &Tile) {
     for r in 0..H {
         for v in 0..V {
             // It is going to be written.
@@ -208,18 +222,8 @@ unsafe fn tile_avx512<const H: usize, const V: usize, const TRANSPOSED: bool>(t:
     let last = u16::MAX >> (16 * V - t.cols);
     // SAFETY: these columns can be read.
     let part = |p| unsafe { _mm512_maskz_loadu_ps(last, p) };
-    let sums = sums!(
-        t,
-        H,
-        V,
-        TRANSPOSED,
-        16,
-        _mm512_setzero_ps,
-        _mm512_loadu_ps,
-        part,
-        _mm512_set1_ps,
-        _mm512_fmadd_ps
-    );
+    let sums =
+        sums!(t, H, V, FORM, 16, _mm512_setzero_ps, _mm512_loadu_ps, part, _mm512_set1_ps, _mm512_fmadd_ps);
     for (r, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
             let mask = if v + 1 == V { last } else { u16::MAX };
@@ -237,33 +241,28 @@ unsafe fn tile_avx512<const H: usize, const V: usize, const TRANSPOSED: bool>(t:
 /// # Safety
 /// See [`super::block::Tiles::tile`]; the tile has `H` rows and from `8 * (V - 1) + 1` to `8 * V` columns.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn tile_avx2<const H: usize, const V: usize, const TRANSPOSED: bool>(t: &Tile) {
+unsafe fn tile_avx2<const H: usize, const V: usize, const FORM: u8>(t: &Tile) {
     // Lane i is negative, so written, where i < the columns of the last vector that exist.
     let left = (t.cols - 8 * (V - 1)) as i32;
     let last = _mm256_sub_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(left));
     // SAFETY: these columns can be read.
     let part = |p| unsafe { _mm256_maskload_ps(p, last) };
-    let sums = sums!(
-        t,
-        H,
-        V,
-        TRANSPOSED,
-        8,
-        _mm256_setzero_ps,
-        _mm256_loadu_ps,
-        part,
-        _mm256_set1_ps,
-        _mm256_fmadd_ps
-    );
+    let sums =
+        sums!(t, H, V, FORM, 8, _mm256_setzero_ps, _mm256_loadu_ps, part, _mm256_set1_ps, _mm256_fmadd_ps);
     for (r, sums) in sums.iter().enumerate() {
         for (v, sum) in sums.iter().enumerate() {
-            let mask = if v + 1 == V { last } else { _mm256_set1_epi32(-1) };
             // SAFETY: `out` has H rows of `cols` elements; what the mask leaves out is not touched.
             unsafe {
                 let out = t.out.add(r * t.out_stride + v * 8);
-                let sum =
-                    if t.accumulate { _mm256_add_ps(_mm256_maskload_ps(out, mask), *sum) } else { *sum };
-                _mm256_maskstore_ps(out, mask, sum);
+                // A masked store takes tens of cycles on some machines.
+                if v + 1 < V || left == 8 {
+                    let sum = if t.accumulate { _mm256_add_ps(_mm256_loadu_ps(out), *sum) } else { *sum };
+                    _mm256_storeu_ps(out, sum);
+                } else {
+                    let sum =
+                        if t.accumulate { _mm256_add_ps(_mm256_maskload_ps(out, last), *sum) } else { *sum };
+                    _mm256_maskstore_ps(out, last, sum);
+                }
             }
         }
     }

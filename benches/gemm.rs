@@ -55,7 +55,7 @@ fn main() {
 
 fn product_case(isa: Isa, rows: usize, k: usize, n: usize) -> Case {
     let (a, source) = (numbers(rows * k), numbers(k * n));
-    let mut w = Packed::zeroed(k, n);
+    let mut w = Packed::placed_for(isa, k, n, Default::default()).unwrap();
     w.pack_block(0, 0, &source, k, n, n, false);
     let mut out = vec![0.0; rows * n];
     Case {

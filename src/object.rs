@@ -200,7 +200,7 @@ fn fill(image: &mut [f32], plan: &Plan, prepared: &Workspace) {
     }
     for (i, home) in plan.weights.iter().enumerate() {
         if matches!(home, Home::Prepared(_)) {
-            put(home, prepared.packed(WeightId(i as u32)));
+            put(home, &prepared.packed(WeightId(i as u32)));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Tolerance: a sum of k products, rounded in any order, differs from the true one by at most
 //! (k + 1) ε Σ|a||b| (Higham 2002, section 3.1, first order; ε = 2⁻²⁴), doubled here for what the bound neglects.
 
+use rnnc::runtime::Placement;
 use rnnc::runtime::gemm::{
     Isa, Packed, RawOuter, RawView, RawViewMut, View, ViewMut, outer, outer_raw, peak_gflops, product,
 };
@@ -48,10 +49,17 @@ fn is_sum(got: f32, start: f32, terms: impl Iterator<Item = (f32, f32)>) -> bool
     (f64::from(got) - sum).abs() <= 2.0 * (count + 1.0) * f64::from(f32::EPSILON) / 2.0 * size
 }
 
-fn packed(k: usize, n: usize, w: &[f32]) -> Packed {
-    let mut to = Packed::zeroed(k, n);
-    to.pack_block(0, 0, w, k, n, n, false);
-    to
+/// In panels of both widths.
+fn packed(k: usize, n: usize, w: &[f32]) -> [Packed; 2] {
+    zeroed(k, n).map(|mut to| {
+        to.pack_block(0, 0, w, k, n, n, false);
+        to
+    })
+}
+
+fn zeroed(k: usize, n: usize) -> [Packed; 2] {
+    let narrow = Packed::placed_for(Isa::Avx2Fma, k, n, Placement::Plain).expect("memory");
+    [Packed::zeroed(k, n), narrow]
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,22 +78,24 @@ fn check_product(isa: Isa, case: Case, draws: &mut Draws) {
     let a = draws.many(rows * a_stride);
     let w = draws.many(k * n);
     let before = draws.many(rows * n);
-    let mut out = vec![GUARD; rows * out_stride + beside];
-    for (r, row) in before.chunks_exact(n).enumerate() {
-        out[beside + r * out_stride..][..n].copy_from_slice(row);
-    }
-    let view = View { data: &a, stride: a_stride, width: k };
-    let to = ViewMut { data: &mut out[beside..], stride: out_stride, width: n };
-    product(isa, rows, view, &packed(k, n, &w), to, accumulate);
-    for r in 0..rows {
-        for j in 0..n {
-            let got = std::mem::replace(&mut out[beside + r * out_stride + j], GUARD);
-            let start = if accumulate { before[r * n + j] } else { 0.0 };
-            let terms = (0..k).map(|i| (a[r * a_stride + i], w[i * n + j]));
-            assert!(is_sum(got, start, terms), "{isa:?} {case:?}: row {r}, column {j} is {got}");
+    for packed in &packed(k, n, &w) {
+        let mut out = vec![GUARD; rows * out_stride + beside];
+        for (r, row) in before.chunks_exact(n).enumerate() {
+            out[beside + r * out_stride..][..n].copy_from_slice(row);
         }
+        let view = View { data: &a, stride: a_stride, width: k };
+        let to = ViewMut { data: &mut out[beside..], stride: out_stride, width: n };
+        product(isa, rows, view, packed, to, accumulate);
+        for r in 0..rows {
+            for j in 0..n {
+                let got = std::mem::replace(&mut out[beside + r * out_stride + j], GUARD);
+                let start = if accumulate { before[r * n + j] } else { 0.0 };
+                let terms = (0..k).map(|i| (a[r * a_stride + i], w[i * n + j]));
+                assert!(is_sum(got, start, terms), "{isa:?} {case:?}: row {r}, column {j} is {got}");
+            }
+        }
+        assert!(out.iter().all(|x| *x == GUARD), "{isa:?} {case:?}: wrote beside the result");
     }
-    assert!(out.iter().all(|x| *x == GUARD), "{isa:?} {case:?}: wrote beside the result");
 }
 
 fn check_outer(isa: Isa, case: Case, draws: &mut Draws) {
@@ -189,27 +199,28 @@ fn a_row_has_the_same_bits_wherever_it_stands() {
     let mut draws = Draws(3);
     let row = draws.many(k);
     let w = draws.many(k * n);
-    for isa in isas() {
+    let both = packed(k, n, &w);
+    for (isa, whole) in isas().flat_map(|isa| both.iter().map(move |whole| (isa, whole))) {
         let mut alone = vec![0.0; n];
         let view = View { data: &row, stride: k, width: k };
-        let whole = packed(k, n, &w);
-        product(isa, 1, view, &whole, ViewMut { data: &mut alone, stride: n, width: n }, false);
+        product(isa, 1, view, whole, ViewMut { data: &mut alone, stride: n, width: n }, false);
         for rows in (1..=most).step_by(every(7)) {
             let place = draws.below(rows);
             let mut a = vec![f32::NAN; rows * k];
             a[place * k..][..k].copy_from_slice(&row);
             let mut out = vec![0.0; rows * n];
             let view = View { data: &a, stride: k, width: k };
-            product(isa, rows, view, &whole, ViewMut { data: &mut out, stride: n, width: n }, false);
+            product(isa, rows, view, whole, ViewMut { data: &mut out, stride: n, width: n }, false);
             assert_eq!(bits(&out[place * n..][..n]), bits(&alone), "{isa:?}: row {place} of {rows}");
         }
         for columns in (1..=n).step_by(every(18)) {
-            let mut narrow = Packed::zeroed(k, columns);
-            narrow.pack_block(0, 0, &w, k, columns, n, false);
-            let mut out = vec![0.0; columns];
-            let to = ViewMut { data: &mut out, stride: columns, width: columns };
-            product(isa, 1, View { data: &row, stride: k, width: k }, &narrow, to, false);
-            assert_eq!(bits(&out), bits(&alone[..columns]), "{isa:?}: {columns} columns");
+            for mut fewer in zeroed(k, columns) {
+                fewer.pack_block(0, 0, &w, k, columns, n, false);
+                let mut out = vec![0.0; columns];
+                let to = ViewMut { data: &mut out, stride: columns, width: columns };
+                product(isa, 1, View { data: &row, stride: k, width: k }, &fewer, to, false);
+                assert_eq!(bits(&out), bits(&alone[..columns]), "{isa:?}: {columns} columns");
+            }
         }
     }
 }
@@ -226,10 +237,11 @@ fn vector_length_changes_no_bit() {
     let (a, w) = (draws.many(rows * k), packed(k, n, &draws.many(k * n)));
     let results: Vec<_> = isas()
         .filter(|isa| *isa != Isa::Portable)
-        .map(|isa| {
+        .flat_map(|isa| w.iter().map(move |w| (isa, w)))
+        .map(|(isa, w)| {
             let mut out = vec![0.0; rows * n];
             let to = ViewMut { data: &mut out, stride: n, width: n };
-            product(isa, rows, View { data: &a, stride: k, width: k }, &w, to, false);
+            product(isa, rows, View { data: &a, stride: k, width: k }, w, to, false);
             bits(&out)
         })
         .collect();
@@ -284,7 +296,7 @@ fn a_row_of_stride_zero_is_read_for_every_row() {
     for isa in isas() {
         let mut out = vec![0.0; 9 * n];
         let to = ViewMut { data: &mut out, stride: n, width: n };
-        product(isa, 9, View { data: &a, stride: 0, width: k }, &w, to, false);
+        product(isa, 9, View { data: &a, stride: 0, width: k }, &w[0], to, false);
         assert!(out.chunks_exact(n).all(|row| row == &out[..n]));
     }
 }
@@ -299,8 +311,10 @@ fn blocks_plain_and_transposed_make_one_matrix() {
         let (beside, transposed) = (draws.below(4), draws.below(2) == 1);
         let stride = if transposed { rows } else { cols } + beside;
         let source = draws.many(rows.max(cols) * stride);
-        let mut w = Packed::zeroed(k, n);
+        let [mut wide, mut w] = zeroed(k, n);
+        wide.pack_block(k0, n0, &source, rows, cols, stride, transposed);
         w.pack_block(k0, n0, &source, rows, cols, stride, transposed);
+        assert_eq!(w.in_wide_panels(), wide.elements());
         for i in 0..k {
             for j in 0..n {
                 let inside = (k0..k0 + rows).contains(&i) && (n0..n0 + cols).contains(&j);
@@ -309,7 +323,7 @@ fn blocks_plain_and_transposed_make_one_matrix() {
                     (true, false) => source[(i - k0) * stride + j - n0],
                     (true, true) => source[(j - n0) * stride + i - k0],
                 };
-                assert_eq!(w.get(i, j), expected);
+                assert_eq!((w.get(i, j), wide.get(i, j)), (expected, expected));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! `product` keeps a strip of one panel (`DEPTH` rows) near while the rows pass by. `outer` reads both operands where
 //! they are: a tile touches a few neighbouring columns of `DEPTH` rows, which the second cache holds for the tiles beside it.
-//! Where tiles are narrower than a panel, what many of them read is copied together first: Note [Copies].
+//! Where tiles are narrow, what many of them read is copied together first: Note [Narrow tiles].
 
 pub use super::order::STEP;
 use super::order::{Block, DEPTH, blocks};
@@ -20,7 +20,7 @@ const NEAR: usize = 128 * 1024;
 /// Columns of a result that are computed for all rows of a chunk before the next ones.
 const WIDE: usize = 512;
 
-/// Columns of a tile whose operands are copied.
+/// Columns of a narrow panel, and of a strip of a copy: those of a tile of AVX2.
 pub const NARROW: usize = 16;
 
 /// Columns of the left side of `outer` that are copied together.
@@ -35,13 +35,13 @@ const REPAID: usize = 4;
 /// How the operands of a tile lie.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A row of the left side for each row of the tile, a row of a panel for each contracted index.
+    /// A row of the left side for each row of the tile, a row of a panel, `PANEL` wide, for each contracted index.
     Rows,
-    /// The same, but the right side is a copy, `NARROW` wide.
-    NearRows,
+    /// The same, but a panel is `NARROW` wide; what goes beyond it is in the next one.
+    NarrowRows,
     /// A row of the left and a row of the right side for each contracted index.
     Columns,
-    /// The same, but both are copies: of the left side as wide as the tile is high, of the right side `NARROW` wide.
+    /// The same, but both are copies (Note [Narrow tiles]): of the left side as wide as the tile is high, of the right side `NARROW` wide.
     NearColumns,
 }
 
@@ -55,13 +55,15 @@ pub struct Tile {
     /// `cols` elements for each contracted index, `b_pace` apart; those of a panel or a copy are whole vectors.
     pub b: *const f32,
     pub b_pace: usize,
+    /// From one narrow panel to the next.
+    pub b_panel: usize,
     pub out: *mut f32,
     pub out_stride: usize,
     /// Columns that are written: at most `columns(height)`.
     pub cols: usize,
     pub accumulate: bool,
-    /// What the next tiles will read of the right side, and of the left side (of interest to `Form::Columns` only). Where
-    /// operands are copied nothing is asked for here, but before the tile.
+    /// What the next tiles will read of the right side, and of the left side (of interest to `Form::Columns` only). Forms of
+    /// narrow tiles have no register for it; it is asked for before them.
     pub ahead: Ahead,
     pub ahead_left: Ahead,
 }
@@ -101,8 +103,8 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
     if rows == 0 || n == 0 {
         return;
     }
-    let size = w.panel_len().saturating_mul(n.div_ceil(PANEL));
-    let mut near = Near::<{ DEPTH * NARROW }>::new();
+    let form = if w.width() == PANEL { Form::Rows } else { Form::NarrowRows };
+    let size = w.panel_len().saturating_mul(n.div_ceil(w.width()));
     for chunk in pieces(rows, CHUNK) {
         let height = chunk.len().min(K::HEIGHT);
         let group = K::columns(height);
@@ -110,13 +112,13 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
         let far = tiles > 2 && size > NEAR;
         // A single tile reads each panel once: from beginning to end is best.
         let columns = if tiles == 1 { group } else { WIDE };
-        let copied = group == NARROW && tiles >= REPAID;
         for wide in (0..n).step_by(columns) {
             for Block { start: k0, depth } in blocks(k, DEPTH) {
                 let end = n.min(wide + columns);
                 for n0 in (wide..end).step_by(group) {
                     let strip = |n0: usize, k0: usize| {
-                        w.panels().wrapping_add(n0 / PANEL * w.panel_len() + k0 * PANEL + n0 % PANEL)
+                        let (panel, column) = (n0 / w.width(), n0 % w.width());
+                        w.panels().wrapping_add(panel * w.panel_len() + k0 * w.width() + column)
                     };
                     let next = if n0 + group < end {
                         strip(n0 + group, k0)
@@ -127,38 +129,31 @@ pub unsafe fn product<K: Tiles>(rows: usize, a: RawView, w: &Packed, out: RawVie
                     };
                     let lines = group / LINE * depth;
                     let pace = if far { (group / LINE * STEP).div_ceil(tiles) } else { 0 };
-                    // Of what is going to be copied its columns alone: a line of each row of the panel.
-                    let stride = if copied { PANEL } else { LINE };
-                    let ahead = Ahead { from: next, stride, across: 1, rows: usize::MAX, pace };
-                    let (form, b, b_pace) = if copied {
-                        // SAFETY: the panel has `depth` rows from `k0`, and of each the columns of a tile.
-                        let copy = unsafe { near.strips(strip(n0, k0), PANEL, depth, NARROW) };
-                        (Form::NearRows, copy, NARROW)
-                    } else {
-                        (Form::Rows, strip(n0, k0), PANEL)
-                    };
+                    let ahead = Ahead { from: next, stride: LINE, across: 1, rows: usize::MAX, pace };
                     for (i, rows) in pieces(chunk.len(), K::HEIGHT).enumerate() {
                         let r = chunk.start + rows.start;
+                        let ahead = Ahead { from: next.wrapping_add(i * lines / tiles * LINE), ..ahead };
+                        if form == Form::NarrowRows && far {
+                            ahead.fetch::<K>(lines.div_ceil(tiles));
+                        }
                         // SAFETY: row `r` and the following belong to both views, columns `k0..` and
-                        // `n0..` to their width; panel `n0 / PANEL` and row `k0` to the packed matrix.
+                        // `n0..` to their width; that panel and row `k0` to the packed matrix.
                         unsafe {
                             let tile = Tile {
                                 depth,
                                 a: a.start.add(r * a.stride + k0),
                                 a_row: a.stride,
                                 a_pace: 1,
-                                b,
-                                b_pace,
+                                b: strip(n0, k0),
+                                b_pace: w.width(),
+                                b_panel: w.panel_len(),
                                 out: out.start.add(r * out.stride + n0),
                                 out_stride: out.stride,
                                 cols: group.min(n - n0),
                                 accumulate: accumulate || k0 > 0,
-                                ahead: Ahead { from: next.wrapping_add(i * lines / tiles * stride), ..ahead },
+                                ahead,
                                 ahead_left: Ahead::NOTHING,
                             };
-                            if copied && far {
-                                tile.ahead.fetch::<K>(lines.div_ceil(tiles));
-                            }
                             K::tile(rows.len(), form, &tile);
                         }
                     }
@@ -214,6 +209,7 @@ unsafe fn outer_in_place<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter],
                                 a_pace: a.stride,
                                 b: b.start.add(r0 * b.stride + start),
                                 b_pace: b.stride,
+                                b_panel: 0,
                                 out: out.start.add(m * out.stride + start),
                                 out_stride: out.stride,
                                 cols: count,
@@ -279,6 +275,7 @@ unsafe fn outer_of_copies<K: Tiles>(rows: usize, a: RawView, rights: &[RawOuter]
                                     a_pace: columns.len(),
                                     b: right.add(n * depth),
                                     b_pace: NARROW,
+                                    b_panel: 0,
                                     out: out.start.add(m * out.stride + start + n),
                                     out_stride: out.stride,
                                     cols: NARROW.min(count - n),
@@ -456,9 +453,11 @@ fn pieces(len: usize, max: usize) -> impl Iterator<Item = std::ops::Range<usize>
     })
 }
 
-// Note [Copies]
+// Note [Narrow tiles]
 //
-// A tile of AVX2 takes 16 of a panel's 64 columns, so the lines it reads lie four apart: in a quarter of the sets of the first
-// cache, which are half of what 256 rows need; rows of an operand of `outer` may lie a whole page apart, in one set. And 16
-// registers leave none for a mask or for a second stride. So where at least `REPAID` tiles read the same strip, it is copied
-// first: 16 KB, a quarter of which a tile of 6 rows reads in the time of its multiply-adds. The order of summation is the same.
+// A tile of AVX2 takes 16 columns. Of rows that are 64 wide it would read lines that lie four apart: in a quarter of the sets of
+// the first cache, which are half of what 256 rows need. So panels are 16 wide where nothing but products reads them. Rows of an
+// operand of `outer` may lie a whole page apart, all in one set; so where at least `REPAID` tiles read the same, it is copied
+// first: of a left side 96 KB, of a right side 64 KB, all of it in the second cache, from which a tile reads its part in the time
+// of its multiply-adds. And 16 registers leave none for a mask or for what is asked for ahead. The order of summation is the
+// same for all of them.

@@ -13,7 +13,7 @@ pub struct Avx512;
 pub struct Avx2;
 
 const ROWS: u8 = Form::Rows as u8;
-const NEAR_ROWS: u8 = Form::NearRows as u8;
+const NARROW_ROWS: u8 = Form::NarrowRows as u8;
 const COLUMNS: u8 = Form::Columns as u8;
 const NEAR_COLUMNS: u8 = Form::NearColumns as u8;
 
@@ -22,24 +22,25 @@ macro_rules! dispatch {
     ($tile:ident, $form:expr, ($height:expr, $vectors:expr), $t:expr, $(($h:literal, $v:literal))*) => {
         match ($height, $vectors, $form) {
             $(($h, $v, Form::Rows) => $tile::<$h, $v, ROWS>($t),
+            ($h, $v, Form::NarrowRows) => $tile::<$h, $v, NARROW_ROWS>($t),
             ($h, $v, Form::Columns) => $tile::<$h, $v, COLUMNS>($t),)*
             _ => unreachable!("no tile of {} rows and {} vectors", $height, $vectors),
         }
     };
 }
 
-/// The same for tiles whose operands are copied, which are several and so not low.
+/// The same for tiles of copies, which are several and so not low.
 macro_rules! copied {
-    ($tile:ident, $form:ident, ($height:expr, $vectors:expr), $t:expr) => {
+    ($tile:ident, ($height:expr, $vectors:expr), $t:expr) => {
         match ($height, $vectors) {
-            (3, 1) => $tile::<3, 1, $form>($t),
-            (3, 2) => $tile::<3, 2, $form>($t),
-            (4, 1) => $tile::<4, 1, $form>($t),
-            (4, 2) => $tile::<4, 2, $form>($t),
-            (5, 1) => $tile::<5, 1, $form>($t),
-            (5, 2) => $tile::<5, 2, $form>($t),
-            (6, 1) => $tile::<6, 1, $form>($t),
-            (6, 2) => $tile::<6, 2, $form>($t),
+            (3, 1) => $tile::<3, 1, NEAR_COLUMNS>($t),
+            (3, 2) => $tile::<3, 2, NEAR_COLUMNS>($t),
+            (4, 1) => $tile::<4, 1, NEAR_COLUMNS>($t),
+            (4, 2) => $tile::<4, 2, NEAR_COLUMNS>($t),
+            (5, 1) => $tile::<5, 1, NEAR_COLUMNS>($t),
+            (5, 2) => $tile::<5, 2, NEAR_COLUMNS>($t),
+            (6, 1) => $tile::<6, 1, NEAR_COLUMNS>($t),
+            (6, 2) => $tile::<6, 2, NEAR_COLUMNS>($t),
             _ => unreachable!("no tile of {} rows and {} vectors", $height, $vectors),
         }
     };
@@ -92,9 +93,8 @@ impl super::block::Tiles for Avx2 {
         unsafe {
             let vectors = tile.cols.div_ceil(8);
             match form {
-                Form::NearRows => copied!(tile_avx2, NEAR_ROWS, (height, vectors), tile),
-                Form::NearColumns => copied!(tile_avx2, NEAR_COLUMNS, (height, vectors), tile),
-                Form::Rows | Form::Columns => dispatch!(
+                Form::NearColumns => copied!(tile_avx2, (height, vectors), tile),
+                _ => dispatch!(
                     tile_avx2,
                     form,
                     (height, vectors),
@@ -123,11 +123,11 @@ macro_rules! sums {
             *row = t.a.wrapping_add(3 * g * stride);
         }
         // What is known beforehand takes no register.
-        let (pace, b_pace) = match $form {
-            ROWS => (1, PANEL),
-            NEAR_ROWS => (1, NARROW),
-            NEAR_COLUMNS => ($height, NARROW),
-            _ => (t.a_pace, t.b_pace),
+        let (pace, b_pace, panel) = match $form {
+            ROWS => (1, PANEL, PANEL),
+            NARROW_ROWS => (1, NARROW, NARROW),
+            NEAR_COLUMNS => ($height, NARROW, NARROW),
+            _ => (t.a_pace, t.b_pace, PANEL),
         };
         let (mut ahead, mut ahead_left) = (t.ahead, t.ahead_left);
         let mut k = 0;
@@ -146,14 +146,14 @@ macro_rules! sums {
                 }
                 for u in 0..STEP {
                     step!(
-                        sums, rows, b, u, $height, $vectors, $form, stride, pace, b_pace, $lanes, $zero,
-                        $load, $part, $set, $fma
+                        sums, rows, b, u, $height, $vectors, $form, stride, pace, b_pace, panel, t, $lanes,
+                        $zero, $load, $part, $set, $fma
                     );
                 }
             } else {
                 step!(
-                    sums, rows, b, 0, $height, $vectors, $form, stride, pace, b_pace, $lanes, $zero, $load,
-                    $part, $set, $fma
+                    sums, rows, b, 0, $height, $vectors, $form, stride, pace, b_pace, panel, t, $lanes,
+                    $zero, $load, $part, $set, $fma
                 );
             }
             for row in &mut rows {
@@ -169,10 +169,10 @@ macro_rules! sums {
 /// One contracted index, `$u` from the pointers.
 macro_rules! step {
     ($sums:ident, $rows:ident, $b:ident, $u:expr, $height:expr, $vectors:expr, $form:expr, $stride:ident,
-     $pace:ident, $b_pace:ident, $lanes:literal, $zero:ident, $load:ident, $part:expr, $set:ident, $fma:ident) => {{
+     $pace:ident, $b_pace:ident, $panel:ident, $t:ident, $lanes:literal, $zero:ident, $load:ident, $part:expr, $set:ident, $fma:ident) => {{
         let mut vectors = [$zero(); $vectors];
         for (v, vector) in vectors.iter_mut().enumerate() {
-            let from = $b.wrapping_add($u * $b_pace + v * $lanes);
+            let from = $b.wrapping_add($u * $b_pace + v * $lanes % $panel + v * $lanes / $panel * $t.b_panel);
             // SAFETY: `b` has so many vectors for each index, the last one, where it is neither panel nor copy, only in part.
             *vector = unsafe { if $form == COLUMNS && v + 1 == $vectors { $part(from) } else { $load(from) } };
         }

@@ -55,6 +55,21 @@ impl Program {
         self.weights.iter().map(|w| w.parts.iter().any(|p| moves[p.source.buffer.index()])).collect()
     }
 
+    /// For each weight, whether kernels read it, so that it has to lie as [`Arg::Weight`] says.
+    pub fn read_by_kernels(&self) -> Vec<bool> {
+        let mut read = vec![false; self.weights.len()];
+        for stages in [&self.prepare, &self.stages] {
+            each_map(stages, &mut |_, args| {
+                for arg in args {
+                    if let Arg::Weight(w) = arg {
+                        read[w.index()] = true;
+                    }
+                }
+            });
+        }
+        read
+    }
+
     /// Every buffer that stages write.
     pub fn each_written(&self, stages: &[Stage], each: &mut impl FnMut(BufferId)) {
         for stage in stages {

@@ -4,6 +4,7 @@ use super::Workspace;
 use super::errors;
 use crate::diag::Fallible;
 use crate::loops::{BufferId, InputKind, WeightId};
+use std::borrow::Cow;
 
 impl Workspace {
     /// Computes what depends on parameters alone; [`Workspace::shared_buffer`] and [`Workspace::packed`] hold it then. Refused
@@ -24,7 +25,7 @@ impl Workspace {
     }
 
     /// A weight as kernels read it: see [`Arg::Weight`](crate::loops::Arg::Weight).
-    pub fn packed(&self, weight: WeightId) -> &[f32] {
-        self.weights[weight.index()].elements()
+    pub fn packed(&self, weight: WeightId) -> Cow<'_, [f32]> {
+        self.weights[weight.index()].in_wide_panels()
     }
 }

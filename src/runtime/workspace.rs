@@ -113,8 +113,12 @@ impl Workspace {
                 workspace.allocate(i, buffer.width).map_err(|e| vec![e])?;
             }
         }
-        for w in &program.weights {
-            let weight = Packed::placed(w.k, w.n, exe.placement);
+        let by_kernels = program.read_by_kernels();
+        for (w, by_kernels) in program.weights.iter().zip(by_kernels) {
+            let weight = match by_kernels {
+                true => Packed::placed(w.k, w.n, exe.placement),
+                false => Packed::placed_for(exe.isa, w.k, w.n, exe.placement),
+            };
             let refused = |_| vec![errors::out_of_memory(4 * w.elements() as u128)];
             workspace.weights.push(weight.map_err(refused)?);
         }

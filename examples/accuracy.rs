@@ -1,6 +1,6 @@
 //! The greatest error of each vector function over every f32: `cargo run --release --example accuracy`.
 
-#[path = "../tests/ulp/mod.rs"]
+#[path = "../tests/support/ulp.rs"]
 mod ulp;
 
 fn main() {

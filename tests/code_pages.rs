@@ -1,9 +1,8 @@
 //! Machine code lies in pages that can be read and run, never written; no page can be written and run.
 #![cfg(target_os = "linux")]
 
-mod recipes_support;
+mod support;
 
-use recipes_support::Case;
 use rnnc::codegen::{How, jit};
 use rnnc::eqn::build;
 use rnnc::grad;
@@ -13,6 +12,7 @@ use rnnc::runtime::check::check;
 use rnnc::runtime::{Executable, Placement, Workspace, arrays};
 use rnnc::source::Sources;
 use std::ops::Range;
+use support::recipes::Case;
 
 /// Addresses, and what is allowed there: `r-xp`.
 fn pages() -> Vec<(Range<usize>, String)> {
@@ -35,7 +35,7 @@ fn none_is_written_and_run() {
 #[test]
 fn code_cannot_be_written_while_kernels_are_compiled_kept_and_run() {
     let mut sources = Sources::default();
-    let library = recipes_support::library(&mut sources, false);
+    let library = support::recipes::library(&mut sources, false);
     let id = sources.add("recipe", "LSTM(5, 19)");
     let recipe = rnnc::syntax::parse_recipe(&sources, id).expect("a recipe");
     let graph = build::build(&library, &recipe, &build::Options::default()).0.expect("a graph");

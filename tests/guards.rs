@@ -7,9 +7,8 @@
 //! name. That such a fault ends a process is tested with programs that are wrong on purpose.
 #![cfg(target_os = "linux")]
 
-mod recipes_support;
+mod support;
 
-use recipes_support::{Case, checked, library, same_bits};
 use rnnc::codegen::{How, jit};
 use rnnc::eqn::{Graph, Ty, build};
 use rnnc::grad;
@@ -30,6 +29,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use support::recipes::{Case, checked, library, same_bits};
 
 /// What a process started by one of these tests is to do.
 const PART: &str = "RNNC_GUARDS_PART";

@@ -2,14 +2,14 @@
 //!
 //! The environment variable `RNNC_KILLS` says how often it is killed, 8 times without it.
 
-mod cli_support;
+mod support;
 
-use cli_support::Place;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rnnc::train::checkpoint::Checkpoint;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use support::cli::Place;
 
 /// With noise, an optimiser with states, examples in an order drawn anew each epoch, and a validation part that chooses: all
 /// of it must be where it was.

@@ -4,9 +4,8 @@
 //!
 //! Over all recipes that the standard library checks.
 
-mod recipes_support;
+mod support;
 
-use recipes_support::{Case, EXAMPLES, checked, library, same_bits};
 use rnnc::eqn::build;
 use rnnc::eqn::eval::Batch;
 use rnnc::grad;
@@ -19,6 +18,7 @@ use rnnc::source::Sources;
 use rnnc::syntax::ast::Expr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::recipes::{Case, EXAMPLES, checked, library, same_bits};
 
 /// How many numbers were compared, or what leaked.
 fn compare(library: &Library, recipe: &Expr) -> Result<usize, String> {

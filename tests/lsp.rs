@@ -1,10 +1,10 @@
 //! The language server, driven by a client as an editor drives it.
 
-mod lsp_support;
+mod support;
 
-use lsp_support::{Client, MARK, apply, place, position, slice};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use support::lsp::{Client, MARK, apply, place, position, slice};
 
 const CELL: &str = "\
 ## A leaky cell.

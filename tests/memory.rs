@@ -1,8 +1,7 @@
 //! What runs and trainings take of the machine's memory, as the system sees it.
 
-mod cli_support;
+mod support;
 
-use cli_support::Place;
 use rnnc::eqn::Graph;
 use rnnc::eqn::build::{Options, build};
 use rnnc::grad;
@@ -17,6 +16,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+use support::cli::Place;
 
 struct NoFiles;
 

@@ -6,10 +6,8 @@
 //! Tolerance 1e-5, relative above 1: both start from the same f32 numbers and few steps of sums of few terms follow;
 //! ONNX Runtime's own tanh and σ are right to 1e-6.
 
-#[path = "recipes_support/mod.rs"]
-mod recipes;
+mod support;
 
-use recipes::{Array, Case, EXAMPLES, checked, library};
 use rnnc::eqn::build::{self, Options};
 use rnnc::eqn::eval::{self, Batch};
 use rnnc::eqn::{DomainKind, Graph, SourceKind, Ty};
@@ -21,6 +19,7 @@ use rnnc::weights::{self, Arrays, Data, npz};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use support::recipes::{Array, Case, EXAMPLES, checked, library};
 
 const TOLERANCE: f64 = 1e-5;
 

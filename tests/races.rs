@@ -3,10 +3,8 @@
 //!
 //! Kernels are interpreted, so that a checker of what Rust allows can follow every access of every thread (`.ci/miri`).
 
-mod graphs_support;
-mod recipes_support;
+mod support;
 
-use recipes_support::{Case, same_bits};
 use rnnc::eqn::Graph;
 use rnnc::eqn::parse::parse;
 use rnnc::limits::Limits;
@@ -14,6 +12,7 @@ use rnnc::runtime::{Executable, Team, run_batch_on};
 use rnnc::schedule::cost::Sizes;
 use rnnc::schedule::{Expected, Keep, schedule_for};
 use rnnc::simplify::simplify;
+use support::recipes::{Case, same_bits};
 
 const CHAIN: &str = "domain n : t
 source x : [3] over n = input
@@ -88,15 +87,15 @@ fn sums_over_steps() {
 
 #[test]
 fn grids() {
-    check(&graphs_support::GRID.replace("17", "3"));
+    check(&support::graphs::GRID.replace("17", "3"));
 }
 
 #[test]
 fn trees() {
-    check(&graphs_support::TREE.replace('9', "3"));
+    check(&support::graphs::TREE.replace('9', "3"));
 }
 
 #[test]
 fn pairs_of_positions() {
-    check(&graphs_support::ATTENTION.replace('5', "3"));
+    check(&support::graphs::ATTENTION.replace('5', "3"));
 }

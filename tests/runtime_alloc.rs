@@ -1,8 +1,9 @@
 //! Once sizes are fixed, a run allocates nothing, even after parameters have changed.
 
-mod alloc_support;
+#[path = "support/alloc.rs"]
+mod alloc;
 
-use alloc_support::COUNT;
+use alloc::COUNT;
 use rnnc::eqn::build::{Options, build};
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::resolve::load;

@@ -1,15 +1,16 @@
 //! Steps through a stream: the bits of a run over the whole sequence, without an allocation.
 
-mod alloc_support;
-mod chain_support;
+#[path = "support/alloc.rs"]
+mod alloc;
+mod support;
 
-use alloc_support::COUNT;
-use chain_support::{CELLS, SIZES, give, graph};
+use alloc::COUNT;
 use rnnc::eqn::Graph;
 use rnnc::pipeline::{CompileOptions, compile};
 use rnnc::runtime::{Stream, Workspace};
 use rnnc::schedule::Expected;
 use std::collections::BTreeMap;
+use support::chain::{CELLS, SIZES, give, graph};
 
 /// With what is given out at each step only.
 fn stepwise(mut graph: Graph) -> Graph {
@@ -56,7 +57,7 @@ fn whole(graph: &Graph, steps: usize, stream: &Stream, interpret: bool) -> Vec<(
     (0..steps)
         .map(|t| {
             let input = stream.inputs().flat_map(|(name, width)| {
-                (t * width..(t + 1) * width).map(move |i| chain_support::number(name, i, 2.0))
+                (t * width..(t + 1) * width).map(move |i| support::chain::number(name, i, 2.0))
             });
             let output = stream
                 .outputs()
@@ -141,7 +142,7 @@ fn what_does_not_fit_is_refused() {
         assert_eq!(stream.step(input, output).unwrap_err()[0].code, "E0703");
     }
     for recipe in ["Bi(RNN(2, 3))", "ManyToOne(RNN(2, 3), 2)"] {
-        let graph = stepwise(chain_support::graph(recipe));
+        let graph = stepwise(support::chain::graph(recipe));
         let refused = compile(&graph, &BTreeMap::new(), &options(Expected::Steps, false));
         assert_eq!(refused.unwrap_err()[0].code, "E0744", "{recipe}");
     }

@@ -1,7 +1,7 @@
 //! exp, tanh, σ and their like as vector code.
 //!
 //! Accuracy in units in the last place over all f32, where a result below 2⁻¹²⁶ counts as 0 (tested by
-//! `tests/codegen_math.rs`): exp, log 2; tanh, σ, softplus, log σ 4. NaN gives NaN, infinities the limits.
+//! `tests/codegen/math.rs`): exp, log 2; tanh, σ, softplus, log σ 4. NaN gives NaN, infinities the limits.
 
 use super::lanes::{Lanes, One, Two, Wide};
 use cranelift::prelude::FloatCC;

@@ -182,11 +182,14 @@ fn an_empty_sum_is_zero_or_adds_nothing() {
                 accumulate,
             );
             assert_eq!(out, [expected; 15]);
-            let (a, b) = (View { data: &[], stride: 3, width: 3 }, View { data: &[], stride: 5, width: 5 });
-            let mut out = vec![7.0; 3 * 5];
-            let to = ViewMut { data: &mut out, stride: 5, width: 5 };
-            outer(isa, 0, a, b, to, accumulate);
-            assert_eq!(out, [expected; 15]);
+            // Small, and so large that the operands are copied.
+            for (m, n) in [(3, 5), (97, 120)] {
+                let (a, b) =
+                    (View { data: &[], stride: m, width: m }, View { data: &[], stride: n, width: n });
+                let mut out = vec![7.0; m * n];
+                outer(isa, 0, a, b, ViewMut { data: &mut out, stride: n, width: n }, accumulate);
+                assert_eq!(out, vec![expected; m * n]);
+            }
         }
     }
 }

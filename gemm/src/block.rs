@@ -308,7 +308,10 @@ impl<const N: usize> Near<N> {
     /// # Safety
     /// They can be read.
     unsafe fn strips(&mut self, from: *const f32, stride: usize, rows: usize, count: usize) -> *const f32 {
-        for (s, to) in self.0.chunks_exact_mut(rows * NARROW).take(count.div_ceil(NARROW)).enumerate() {
+        // Without rows there is nothing to copy, and no chunk.
+        for (s, to) in
+            self.0.chunks_exact_mut((rows * NARROW).max(1)).take(count.div_ceil(NARROW)).enumerate()
+        {
             let n = s * NARROW;
             let (to, _) = to.as_chunks_mut::<NARROW>();
             for (r, to) in to.iter_mut().enumerate() {

@@ -1,6 +1,5 @@
 //! All recipes that the standard library and the models check, each with examples of unlike lengths and trees.
 
-
 pub use super::domains::Array;
 use super::domains::noise;
 use ndarray::{Axis, IxDyn, Slice};

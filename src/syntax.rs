@@ -35,23 +35,9 @@ use crate::limits::Limits;
 use crate::source::{FileId, Sources};
 use convert::{Convert, Node};
 use lex::{Kind, Token};
-use pest::Parser;
-use std::num::NonZeroUsize;
+use rnnc_grammar::Rule;
 use std::ops::Range;
-use std::sync::Once;
 use text::Text;
-
-/// A bound on the parser's work on one item, far above what a file of the usual greatest size needs.
-const MAX_CALLS: NonZeroUsize = NonZeroUsize::new(400_000_000).unwrap();
-
-/// The parser that `pest` derives from the grammar. A module of its own, as the derived enum cannot
-/// be documented.
-mod grammar {
-    #[derive(pest_derive::Parser)]
-    #[grammar = "../grammar/rnn.pest"]
-    pub struct Grammar;
-}
-use grammar::{Grammar, Rule};
 
 /// The parser calls itself a dozen times for each level of nesting: more than a default stack holds.
 const STACK: usize = 64 << 20;
@@ -222,10 +208,8 @@ fn read<'t, T>(
     explain::before(text, tokens)?;
     let base = first.start;
     let piece = &text.text[base..last.end()];
-    static LIMIT: Once = Once::new();
-    LIMIT.call_once(|| pest::set_call_limit(Some(MAX_CALLS)));
-    let mut pairs =
-        Grammar::parse(rule, piece).map_err(|error| explain::failure(text, base, tokens, &error))?;
+    let pairs = rnnc_grammar::parse(rule, piece);
+    let mut pairs = pairs.map_err(|error| explain::failure(text, base, tokens, &error))?;
     let mut convert = Convert { text, base, tokens, errors: Vec::new() };
     let node = pairs.next().and_then(|whole| whole.into_inner().next());
     let tree = node.and_then(|node| make(&mut convert, node));

@@ -201,7 +201,7 @@ impl Reader<'_> {
         }
         match self.of(node, 0)?.clone() {
             Known::Constant(a) if a.data.len() == 1 => {
-                let dims = a.shape.iter().map(|n| Size::Number(*n as i64)).collect();
+                let dims = a.shape.iter().map(|n| Size::of(*n)).collect();
                 let value = a.to_f64().first().copied().unwrap_or(0.0);
                 Ok(Known::Filled(Filled { value, dims }.expanded(&to)))
             }
@@ -231,7 +231,7 @@ impl Reader<'_> {
                 let index = self.constant(node, 1)?;
                 match index.shape.as_slice() {
                     [] => drop(filled.dims.remove(at)),
-                    [n] => filled.dims[at] = Size::Number(*n as i64),
+                    [n] => filled.dims[at] = Size::of(*n),
                     _ => return Err(self.wrong(node, "it picks by a table")),
                 }
                 return Ok(Known::Filled(filled));

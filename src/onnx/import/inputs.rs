@@ -66,7 +66,7 @@ impl Reader<'_> {
             (Form::Other, _) => &[],
         };
         let size = |(k, n): (usize, &Option<usize>)| match (n, meant.get(k)) {
-            (Some(n), _) => Size::Number(*n as i64),
+            (Some(n), _) => Size::of(*n),
             (None, Some(axis)) => Size::Extent(*axis),
             (None, None) => Size::Unknown,
         };

@@ -44,7 +44,7 @@ impl Reader<'_> {
         let filled = match known {
             Known::Filled(filled) => Some(filled),
             Known::Constant(a) if zeros(&a) => {
-                let dims = a.shape.iter().map(|n| Size::Number(*n as i64)).collect();
+                let dims = a.shape.iter().map(|n| Size::of(*n)).collect();
                 Some(Filled { value: 0.0, dims })
             }
             _ => None,

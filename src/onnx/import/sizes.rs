@@ -22,7 +22,7 @@ pub(super) struct Sizes {
     pub is_list: bool,
 }
 
-/// One number everywhere in a shape.
+/// One number everywhere in a shape, of which no number is below 0.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Filled {
     pub value: f64,
@@ -31,6 +31,13 @@ pub(super) struct Filled {
 
 /// Numbers of one list; no shape has as many extents.
 const MOST: usize = 64;
+
+impl Size {
+    /// An extent that is there; of nothing, there can be more than a whole number holds.
+    pub fn of(extent: usize) -> Size {
+        i64::try_from(extent).map_or(Size::Unknown, Size::Number)
+    }
+}
 
 impl Sizes {
     pub fn one(size: Size) -> Sizes {
@@ -103,6 +110,7 @@ impl Filled {
             (Size::Number(1), other) | (other, Size::Number(1)) => other,
             (own, _) => own,
         });
+        let dims = dims.map(|size| if matches!(size, Size::Number(..0)) { Size::Unknown } else { size });
         Filled { value: self.value, dims: dims.collect() }
     }
 }
@@ -110,26 +118,26 @@ impl Filled {
 impl Reader<'_> {
     pub(super) fn shape(&mut self, node: &Node) -> Done<Known> {
         let all = match self.of(node, 0)? {
-            Known::Constant(a) => a.shape.iter().map(|n| Size::Number(*n as i64)).collect(),
+            Known::Constant(a) => a.shape.iter().map(|n| Size::of(*n)).collect(),
             Known::Filled(filled) => filled.dims.clone(),
             Known::Given(name) => self.input_sizes(name).all,
             Known::Open(open) => {
                 let of = |axis: &Axis| match axis {
                     Axis::Ways => Size::Number(1),
-                    Axis::Units => Size::Number(open.width as i64),
+                    Axis::Units => Size::of(open.width),
                     axis => Size::Extent(*axis),
                 };
                 open.axes.iter().map(of).collect()
             }
             Known::Value(v) => {
                 let of = |axis: &Axis| match axis {
-                    Axis::Ways => Size::Number(v.parts.len() as i64),
-                    Axis::Units => Size::Number(v.width as i64),
+                    Axis::Ways => Size::of(v.parts.len()),
+                    Axis::Units => Size::of(v.width),
                     axis => Size::Extent(*axis),
                 };
                 v.axes.iter().map(of).collect()
             }
-            Known::Sizes(sizes) if sizes.is_list => vec![Size::Number(sizes.all.len() as i64)],
+            Known::Sizes(sizes) if sizes.is_list => vec![Size::of(sizes.all.len())],
             _ => return Err(self.wrong(node, "its shape is not known")),
         };
         let n = all.len() as i64;
@@ -146,6 +154,9 @@ impl Reader<'_> {
     /// An array of one number; nothing but its shape takes memory here.
     pub(super) fn filled(&self, node: &Node, value: f64) -> Done<Known> {
         match self.of(node, 0)?.sizes() {
+            Some(sizes) if sizes.all.iter().any(|size| matches!(size, Size::Number(..0))) => {
+                Err(self.wrong(node, "an extent of its shape is below 0"))
+            }
             Some(sizes) if sizes.is_list => Ok(Known::Filled(Filled { value, dims: sizes.all })),
             _ => Err(self.wrong(node, "its shape is no list of extents")),
         }

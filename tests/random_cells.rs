@@ -9,7 +9,7 @@ use soak::cells::generate::generate;
 use soak::cells::run::{Options, run};
 use std::time::Duration;
 
-const SEEDS: u64 = 96;
+const SEEDS: u64 = 64;
 
 #[test]
 fn nothing_disagrees() {

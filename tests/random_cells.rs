@@ -7,9 +7,10 @@ use soak::cells::checks::{CHECKS, check};
 use soak::cells::coverage::Coverage;
 use soak::cells::generate::generate;
 use soak::cells::run::{Options, run};
+use std::ops::Range;
 use std::time::Duration;
 
-const SEEDS: u64 = 64;
+const SEEDS: u64 = 96;
 
 #[test]
 fn nothing_disagrees() {
@@ -43,9 +44,19 @@ fn nothing_disagrees() {
 /// Every construct and every operation occurs, without being compiled.
 #[test]
 fn the_generator_leaves_nothing_out() {
+    let counted = |seeds: Range<u64>| {
+        let mut coverage = Coverage::default();
+        seeds.for_each(|seed| soak::cells::count(&generate(seed), &mut coverage));
+        coverage
+    };
     let mut coverage = Coverage::default();
-    for seed in 0..COVERING {
-        soak::cells::count(&generate(seed), &mut coverage);
+    for first in (0..COVERING).step_by(2 * SOME) {
+        let middle = first + SOME as u64;
+        let halves = std::thread::scope(|scope| {
+            let second = scope.spawn(|| counted(middle..middle + SOME as u64));
+            [counted(first..middle), second.join().expect("a thread")]
+        });
+        halves.iter().for_each(|half| coverage.join(half));
         if coverage.missing().is_empty() {
             return;
         }
@@ -54,6 +65,8 @@ fn the_generator_leaves_nothing_out() {
 }
 
 const COVERING: u64 = 1000;
+/// So many on each of two threads, before it is asked what is missing.
+const SOME: usize = 20;
 
 #[test]
 fn the_same_seed_gives_the_same_program() {

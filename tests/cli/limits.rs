@@ -4,9 +4,8 @@
 //! A check is measured in its counted work, which no machine changes, and by a clock against the time of a file that is known
 //! to be read in a moment, with a generous factor.
 
-use crate::support::limits_texts;
-
 use crate::support::cli::Place;
+use crate::support::limits_texts;
 use rnnc::limits::Limits;
 use rnnc::pipeline::mistakes;
 use rnnc::resolve::load_within;
@@ -43,7 +42,7 @@ fn most() -> Duration {
 #[test]
 fn every_file_of_a_megabyte_is_checked_in_bounded_time() {
     // Without optimisation a part of each is enough to tell what is quadratic.
-    let size = if cfg!(debug_assertions) { 1 << 14 } else { 1 << 20 };
+    let size = if cfg!(debug_assertions) { 1 << 15 } else { 1 << 20 };
     let mut late = Vec::new();
     for (name, make) in limits_texts::ALL {
         let text = make(size);

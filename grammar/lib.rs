@@ -1,7 +1,12 @@
-//! The grammar of rnnc's language (`rnn.pest`), and the parser that pest derives from it: text of an item to pairs, which
-//! `rnnc::syntax` makes a tree of.
+//! The grammar of rnnc's language: texts in normal form ([`normal`]), their tokens ([`lex`]) and items ([`cut`](mod@cut)), and the
+//! parser that pest derives from `rnn.pest`: text of an item to pairs, which `rnnc::syntax` makes a tree of.
 //!
-//! A crate of its own, as derived parsers are slow where they are not optimised: this one is in debug builds too.
+//! A crate of its own, as every run of rnnc reads the stdlib by it, and derived parsers are slow where they are not optimised: this one
+//! is in debug builds too.
+
+pub mod cut;
+pub mod lex;
+pub mod normal;
 
 use pest::Parser;
 use pest::error::Error;

@@ -17,8 +17,8 @@ use crate::limits::Limits;
 use crate::loops::Program;
 use crate::resolve::text::plain;
 use crate::resolve::{Library, item_span};
+use crate::runtime::Executable;
 use crate::runtime::check::check;
-use crate::runtime::{Executable, Placement};
 use crate::schedule::{Expected, Keep, schedule_apart, schedule_for};
 use crate::shape::Bindings;
 use crate::simplify::simplify;
@@ -52,8 +52,6 @@ pub struct CompileOptions {
     pub apart: bool,
     /// What runs may cost.
     pub limits: Limits,
-    /// Where the memory of runs lies.
-    pub placement: Placement,
 }
 
 /// From a graph to something that runs.
@@ -70,7 +68,7 @@ pub fn compile_watched(
 ) -> Fallible<Arc<Executable>> {
     let program = program_watched(graph, bindings, options, done)?;
     let how = (!options.interpret).then_some(options.how);
-    let exe = Executable::placed(program, how, &options.limits, options.placement)?;
+    let exe = Executable::within(program, how, &options.limits)?;
     done(Step::Codegen);
     Ok(exe)
 }

@@ -76,16 +76,6 @@ impl Executable {
 
     /// Compiled or, without `how`, interpreted; its runs may have `limits.memory`.
     pub fn within(program: Program, how: Option<codegen::How>, limits: &Limits) -> Fallible<Arc<Executable>> {
-        Executable::placed(program, how, limits, Placement::Plain)
-    }
-
-    /// [`Executable::within`]; all memory of its runs, and what its kernels read beside, lies there.
-    pub fn placed(
-        program: Program,
-        how: Option<codegen::How>,
-        limits: &Limits,
-        placement: Placement,
-    ) -> Fallible<Arc<Executable>> {
         let reach = check::check(&program).map_err(|e| vec![e])?;
         let isa = match how.is_some_and(|how| how.reproducible) {
             true => Isa::REPRODUCIBLE,
@@ -98,10 +88,20 @@ impl Executable {
         if let Some(how) = how {
             let code = codegen::jit(&program.kernels, &reach, how).map_err(|e| vec![e])?;
             let bytes: usize = code.functions.iter().map(|f| 16 * f.constants.len()).sum();
-            let placed = kernel::Native::new(code, placement);
+            let placed = kernel::Native::new(code, Placement::Plain);
             native = Some(placed.map_err(|_| vec![errors::out_of_memory(bytes as u128)])?);
         }
-        Ok(Executable::new(program, reach, native, isa, limits.memory, placement))
+        Ok(Executable::new(program, reach, native, isa, limits.memory, Placement::Plain))
+    }
+
+    /// The same program and machine code; all memory of its runs, and what its kernels read beside, lies there.
+    pub fn moved(&self, placement: Placement) -> Fallible<Arc<Executable>> {
+        let moved = |native: &Arc<kernel::Native>| {
+            native.moved(placement).map_err(|_| vec![errors::out_of_memory(native.constant_bytes() as u128)])
+        };
+        let native = self.native.as_ref().map(moved).transpose()?;
+        let (program, reach) = (self.program.clone(), self.limits.clone());
+        Ok(Executable::new(program, reach, native, self.isa, self.memory, placement))
     }
 
     fn new(

@@ -4,20 +4,18 @@
 //! diagnostic for each that could not. Printing a tree and parsing it again gives the same tree.
 //!
 //! The file is normalised ([`text`]), cut into items ([`cut`]), each is bounded ([`nesting`]), read by
-//! the grammar (`grammar/rnn.pest`), made into a tree ([`convert`]) and checked ([`check`]). Where the
+//! the grammar (all of which `grammar/` does), made into a tree ([`convert`]) and checked ([`check`]). Where the
 //! grammar fails, [`explain`] finds the sentence that helps. [`format()`] is the way back: text to text in canonical form,
 //! by the printer of trees, with what the tree leaves out ([`trivia`]).
 
 pub mod ast;
 mod check;
 mod convert;
-pub(crate) mod cut;
 mod early;
 mod errors;
 mod explain;
 mod foreign;
 mod format;
-pub(crate) mod lex;
 mod mend;
 pub mod names;
 mod nesting;
@@ -29,6 +27,7 @@ pub mod visit;
 
 pub use format::{Format, Spelling, bare, format, format_within};
 pub use removal::removal;
+pub(crate) use rnnc_grammar::{cut, lex};
 
 use crate::diag::{Diagnostic, Fallible};
 use crate::limits::Limits;

@@ -6,10 +6,9 @@ mod support;
 use rnnc::codegen::{How, jit};
 use rnnc::eqn::build;
 use rnnc::grad;
-use rnnc::limits::Limits;
 use rnnc::pipeline::{CompileOptions, program};
 use rnnc::runtime::check::check;
-use rnnc::runtime::{Executable, Placement, Workspace, arrays};
+use rnnc::runtime::{Executable, Workspace, arrays};
 use rnnc::source::Sources;
 use std::ops::Range;
 use support::recipes::Case;
@@ -56,8 +55,7 @@ fn code_cannot_be_written_while_kernels_are_compiled_kept_and_run() {
             }
         }
         none_is_written_and_run();
-        let exe =
-            Executable::placed(program.clone(), Some(how), &Limits::DEFAULT, Placement::Plain).expect("code");
+        let exe = Executable::compiled_as(program.clone(), how).expect("code");
         none_is_written_and_run();
         let mut ws = Workspace::new(&exe).expect("memory");
         let batch = case.batch(&[3, 0, 4], 1);

@@ -2,7 +2,7 @@
 //! run ends, or begins, at a page without access, so one element too far ends the process.
 //!
 //! Over all recipes that the standard library and the models check, and some wide ones; forward and backward, scheduled
-//! for batches (whatever is kept), for one example and for streams, with both kinds of vectors, on one and two threads, with
+//! for batches (whatever is kept), for one example and for streams, with all kinds of vectors that the computer has, on one and two threads, with
 //! examples of unlike lengths. Each part is done by a process of its own, which says where it is, so that a fault has a
 //! name. That such a fault ends a process is tested with programs that are wrong on purpose.
 #![cfg(target_os = "linux")]
@@ -174,10 +174,11 @@ fn run_recipe(
         let options = CompileOptions { grad: with_grad.clone(), expected, keep, ..CompileOptions::default() };
         let program = program(&graph, &bindings, &options).map_err(|e| format!("{e:?}"))?;
         let batches: Vec<_> = orders.iter().map(|order| joint.batch(order, 1)).collect();
-        for narrow in [false, true] {
+        for narrow in vectors() {
             let mut before = vec![None; batches.len()];
+            let exe = compiled(&program, narrow)?;
             for placement in GUARDS {
-                let exe = placed(&program, narrow, placement, counts)?;
+                let exe = moved(&exe, placement, counts)?;
                 let runs = teams
                     .iter()
                     .zip(1..)
@@ -202,15 +203,19 @@ fn run_recipe(
     stream(name, forward, counts)
 }
 
-fn placed(
-    program: &Program,
-    narrow: bool,
-    placement: Placement,
-    counts: &mut Counts,
-) -> Result<Arc<Executable>, String> {
+/// Kinds of vectors that kernels can have here, by whether they are narrow.
+fn vectors() -> impl Iterator<Item = bool> {
+    [false, true].into_iter().filter(|narrow| *narrow || Isa::Avx512.is_available())
+}
+
+fn compiled(program: &Program, narrow: bool) -> Result<Arc<Executable>, String> {
     let how = How { narrow, ..How::default() };
-    let exe = Executable::placed(program.clone(), Some(how), &Limits::DEFAULT, placement)
-        .map_err(|e| format!("{e:?}"))?;
+    Executable::compiled_as(program.clone(), how).map_err(|e| format!("{e:?}"))
+}
+
+fn moved(exe: &Executable, placement: Placement, counts: &mut Counts) -> Result<Arc<Executable>, String> {
+    let exe = exe.moved(placement).map_err(|e| format!("{e:?}"))?;
+    let program = exe.program();
     counts.programs += 1;
     // Each kernel's constants and arguments too.
     let pieces = program.buffers.len() + 2 * program.domains.len() + program.weights.len();
@@ -228,10 +233,11 @@ fn stream(name: &str, mut graph: Graph, counts: &mut Counts) -> Result<(), Strin
     let Ok(program) = program(&graph, &Bindings::new(), &options) else { return Ok(()) };
     let ids: Vec<&str> =
         graph.sources.iter().filter(|s| matches!(s.ty, Ty::Id(_))).map(|s| &*s.name).collect();
-    for narrow in [false, true] {
+    for narrow in vectors() {
+        let exe = compiled(&program, narrow)?;
         for placement in GUARDS {
             say(&format!("{name}, stream, narrow: {narrow}, {placement:?}"));
-            let exe = placed(&program, narrow, placement, counts)?;
+            let exe = moved(&exe, placement, counts)?;
             let Ok(mut stream) = Stream::new(&exe) else { return Ok(()) };
             let given = stream.prepare(|ws| {
                 let missing: Vec<String> = ws.missing().map(|(name, _)| name.to_owned()).collect();

@@ -18,6 +18,7 @@ use cranelift_jit::JITModule;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// What an argument of a kernel lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +68,22 @@ struct Kernel {
 /// Machine code of all kernels of a program.
 pub struct Native {
     kernels: Vec<Kernel>,
-    /// Taken only by `drop`.
-    module: Option<JITModule>,
+    /// Keeps the kernels' functions.
+    module: Arc<Module>,
     /// Where what kernels read beside the memory of runs lies.
     placement: Placement,
 }
 
-// SAFETY: after `new` the module is only dropped, and its memory is read-only code; the kernels hold addresses into it
-// and constants that nobody changes. So the value may move to, and be used from, any thread.
-unsafe impl Send for Native {}
-// SAFETY: as for `Send`: shared references lead to code and constants only, never to the module.
-unsafe impl Sync for Native {}
+/// Memory with machine code.
+struct Module(
+    /// Taken only by `drop`.
+    Option<JITModule>,
+);
+
+// SAFETY: what is in it is only dropped, once, by whoever is the last to hold it; its memory is read-only code.
+unsafe impl Send for Module {}
+// SAFETY: a shared reference leads to nothing.
+unsafe impl Sync for Module {}
 
 /// What one call is given: addresses and strides; kept so that calls allocate nothing.
 #[derive(Debug, Default)]
@@ -108,7 +114,23 @@ impl Native {
             }
             kernels.push(Kernel { function, constants, spans: entry.spans });
         }
-        Ok(Native { kernels, module: Some(code.module), placement })
+        Ok(Native { kernels, module: Arc::new(Module(Some(code.module))), placement })
+    }
+
+    /// The same machine code, with its constants at another place.
+    pub fn moved(&self, placement: Placement) -> Result<Native, OutOfMemory> {
+        let moved = |kernel: &Kernel| {
+            let mut constants = Placed::zeroed(kernel.constants.as_slice().len(), placement)?;
+            constants.as_mut_slice().copy_from_slice(kernel.constants.as_slice());
+            Ok(Kernel { function: kernel.function, constants, spans: kernel.spans.clone() })
+        };
+        let kernels = self.kernels.iter().map(moved).collect::<Result<_, _>>()?;
+        Ok(Native { kernels, module: self.module.clone(), placement })
+    }
+
+    /// Memory that its constants take.
+    pub fn constant_bytes(&self) -> usize {
+        self.kernels.iter().map(|kernel| size_of_val(kernel.constants.as_slice())).sum()
     }
 
     /// Runs a kernel on `rows` rows, from where each argument is bound.
@@ -173,11 +195,11 @@ impl Native {
     }
 }
 
-impl Drop for Native {
+impl Drop for Module {
     fn drop(&mut self) {
-        self.kernels.clear();
-        if let Some(module) = self.module.take() {
-            // SAFETY: no address into the module is left, and none is being called: that would borrow `self`.
+        if let Some(module) = self.0.take() {
+            // SAFETY: addresses into the module are in a `Native` and in what holds one (`Aimed`), which hold this too. So none is
+            // left, and none is being called: that would borrow them.
             unsafe { module.free_memory() }
         }
     }

@@ -2,7 +2,7 @@
 //! common slips around the place where the grammar stopped, then what it would have taken.
 
 use super::errors;
-use super::lex::{self, ITEM, Kind, RESERVED, STATEMENT, Token};
+use super::lex::{ITEM, Kind, RESERVED, STATEMENT, Token};
 use super::mend;
 use super::nesting::{self, Fault, MAX_LENGTH, MAX_NESTING};
 use super::text::Text;
@@ -113,7 +113,7 @@ fn characters(text: &Text, tokens: &[Token]) -> Result<(), Diagnostic> {
         match token.kind {
             Kind::Unknown => {
                 let edits = mend::characters(text, tokens, i);
-                return Err(errors::unknown_character(span(text, token), c, lex::mend(c), edits));
+                return Err(errors::unknown_character(span(text, token), c, mend::stands_for(c), edits));
             }
             Kind::OpenStr => {
                 let edit = mend::end_of_string(text, tokens, i);

@@ -326,3 +326,43 @@ pub fn rename(text: &Text, tokens: &[Token], from: &str, at: usize, to: &str) ->
     let found = tokens.iter().enumerate().filter(|(k, t)| is_name(*k, t));
     found.map(|(_, t)| replace(text, t, to)).collect()
 }
+
+/// What a character that is no part of the language probably stands for.
+pub fn stands_for(c: char) -> Option<String> {
+    let text = match c {
+        '×' | '∘' | '∗' | '•' | '⋅' | '⊗' => {
+            "the elementwise product is `⊙` or `*`, the matrix product `@`".to_string()
+        }
+        '÷' => "division is `/`".to_string(),
+        '“' | '”' | '„' | '‟' | '«' | '»' => "strings stand between plain quotes: `\"`".to_string(),
+        '\'' => "strings stand between double quotes: `\"`".to_string(),
+        '?' => "a choice is `if c then a else b`".to_string(),
+        '‘' | '’' | '′' | '`' => "a prime in a name is the plain `'`".to_string(),
+        '–' | '—' | '‐' | '‑' | '﹣' => "minus is `-` or `−`".to_string(),
+        '→' | '⇒' | '←' | ':' => "an equation is written `name = expression`".to_string(),
+        '…' => "a range is written with two points: `1..n`".to_string(),
+        '%' => "the remainder is `mod`".to_string(),
+        '&' => "the logical operators are `and`, `or`, `not`".to_string(),
+        '!' => "`not c` negates; `!=` or `≠` compares".to_string(),
+        '\\' => "names and operators stand without `\\`, in Unicode or ASCII: `α` or `alpha`, `⊙` or `*`"
+            .to_string(),
+        '√' => "the square root is `sqrt(x)`".to_string(),
+        '∞' => "infinity is `inf`".to_string(),
+        '‖' => "the length of a vector is `norm(x)`".to_string(),
+        '⊤' => "the transpose is `Wᵀ`, in ASCII `W^T`".to_string(),
+        '\u{feff}' => "remove the byte order mark".to_string(),
+        c => {
+            let plain: String = std::iter::once(c).nfkc().collect();
+            match plain.chars().next() {
+                Some(d) if d.is_ascii_digit() && "⁰¹⁴⁵⁶⁷⁸⁹".contains(c) => {
+                    format!("a power is written `^{plain}`")
+                }
+                Some(d) if d.is_ascii_digit() => {
+                    format!("write the plain digit `{plain}` or an index `_{plain}`")
+                }
+                _ => return None,
+            }
+        }
+    };
+    Some(text)
+}

@@ -7,11 +7,13 @@ use rnnc::eqn::build::{self, Options};
 use rnnc::eqn::eval::Arrays;
 use rnnc::eqn::{Graph, verify};
 use rnnc::grad::{self, Added};
-use rnnc::resolve::{self, Library};
+use rnnc::limits::Limits;
+use rnnc::resolve::{self, Base, Library};
 use rnnc::shape::Bindings;
 use rnnc::simplify::simplify;
 use rnnc::source::{FileId, Loader, Sources};
 use rnnc::syntax::ast;
+use std::sync::LazyLock;
 
 /// Why there is nothing to check.
 #[derive(Clone, Debug)]
@@ -48,8 +50,10 @@ impl Loader for Text<'_> {
 }
 
 pub fn load(text: &str) -> (Sources, Library, Option<FileId>, Vec<Diagnostic>) {
-    let mut sources = Sources::default();
-    let (library, found) = resolve::load(&mut sources, &Text(text), &["main.rnn".into()]);
+    static STDLIB: LazyLock<Base> = LazyLock::new(Base::new);
+    let mut sources = STDLIB.sources().clone();
+    let (library, found) =
+        resolve::load_over(&STDLIB, &mut sources, &Text(text), &["main.rnn".into()], &Limits::DEFAULT);
     let file = library.roots().map(|f| f.file).next();
     (sources, library, file, found)
 }

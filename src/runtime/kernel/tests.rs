@@ -33,7 +33,7 @@ fn native() -> Native {
     let mut constants = Placed::zeroed(1, Placement::Plain).unwrap();
     constants.as_mut_slice()[0] = Constant([2.0f32.to_bits(); 4]);
     let kernel = Kernel { function: add, constants, spans: vec![(WIDTH, false), (WIDTH, true)] };
-    Native { kernels: vec![kernel], module: None, placement: Placement::Plain }
+    Native { kernels: vec![kernel], module: Arc::new(Module(None)), placement: Placement::Plain }
 }
 
 /// Of such lengths, each with the numbers from 1 on.

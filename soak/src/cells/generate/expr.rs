@@ -710,7 +710,7 @@ impl Exprs<'_> {
                 let (a, b) = (self.symbol(d, over, 0), self.symbol(d, over, 1));
                 format!("{a} {} {b}", self.rng.pick(&["==", "≠"]))
             }
-            4 | 5 => {
+            4 => {
                 let fitting = |v: &&Var| Self::fits(over, v) && v.kind == Kind::Truth;
                 let vars: Vec<Var> = self.scope.vars.iter().filter(fitting).cloned().collect();
                 match vars.is_empty() {
@@ -721,10 +721,15 @@ impl Exprs<'_> {
                     }
                 }
             }
-            6 if !self.scope.numbers.is_empty() => {
-                let n = self.rng.pick(&self.scope.numbers).clone();
-                // The quotient of a size must come out even.
-                let is_size = n.starts_with(char::is_uppercase);
+            5 | 6 if !self.scope.numbers.is_empty() => {
+                // The quotient of a size must come out even, so there is more to say of what is none.
+                let is_size = |n: &String| n.starts_with(char::is_uppercase);
+                let (sizes, others): (Vec<String>, Vec<String>) =
+                    self.scope.numbers.iter().cloned().partition(is_size);
+                let (n, is_size) = match others.is_empty() || (!sizes.is_empty() && self.rng.one_in(4)) {
+                    true => (self.rng.pick(&sizes).clone(), true),
+                    false => (self.rng.pick(&others).clone(), false),
+                };
                 match self.rng.below(3) {
                     _ if is_size => format!("{n} {op} 2"),
                     0 => format!("{n} mod 2 == 1"),

@@ -3,7 +3,7 @@
 //! In: the tokens of a file. Out: [`Chunk`]s in order that cover all tokens. An item begins at a line
 //! whose column one holds an item keyword, or at the documentation right before it.
 
-use super::lex::{ITEM, Kind, Token};
+use crate::lex::{ITEM, Kind, Token};
 use std::ops::Range;
 
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@
 //! program's `prepare` stages and the packed weights) as old; the next run computes it again.
 
 pub mod arrays;
+mod asked;
 pub mod check;
 pub mod errors;
 mod exec;
@@ -49,6 +50,8 @@ pub struct Executable {
     outputs: BTreeMap<Arc<str>, usize>,
     /// Weights assembled from something that a run itself computes or is given: packed before each use.
     moving: Vec<bool>,
+    /// Buffers over indexed rows that products write and tables alone lead to.
+    by_tables: Vec<bool>,
     /// Buffers that are a kernel's working memory: every thread has its own.
     working: Vec<bool>,
     /// The instructions products are made of.
@@ -116,6 +119,7 @@ impl Executable {
         let inputs = index(&mut program.inputs.iter().map(|i| &i.name));
         let outputs = index(&mut program.outputs.iter().map(|o| &o.name));
         let moving = program.moving_weights();
+        let by_tables = asked::by_tables(&program);
         let working = exec::working(&program);
         let native = native.map(Arc::new);
         Arc::new(Executable {
@@ -125,6 +129,7 @@ impl Executable {
             inputs,
             outputs,
             moving,
+            by_tables,
             working,
             isa,
             memory,

@@ -419,7 +419,10 @@ impl Execution<'_> {
             if run.place(a.buffer) == Place::Shared {
                 from.stride = 0;
             }
-            let part = run.part(run.rows(out).count);
+            let part = run.asked(out, run.part(run.rows(out).count));
+            if part.is_empty() {
+                return;
+            }
             from.first += part.start * from.stride;
             to.first += part.start * to.stride;
             if zeros::all(&run.memory, from, part.len()) && run.memory.weight(weight).is_finite() {
@@ -428,6 +431,17 @@ impl Execution<'_> {
             }
             run.memory.product(run.isa, part.len(), from, weight, to, accumulate);
         });
+    }
+
+    /// Of the rows that an operand has now, those that anybody reads.
+    fn asked(&self, at: &Operand, part: Range<usize>) -> Range<usize> {
+        let Place::Over { domain, .. } = self.place(at.buffer) else { return part };
+        if !self.is_indexed(domain) {
+            return part;
+        }
+        let (first, _) = self.scratch.range[domain.index()];
+        let asked = self.rows.asked(at.buffer.index(), first + part.start..first + part.end);
+        asked.start - first..asked.end - first
     }
 
     fn view(&self, at: &Operand, width: usize) -> memory::Rows {

@@ -9,6 +9,7 @@ use crate::eqn::eval::points::{Outside, Place as Spot, Points};
 use crate::eqn::tree::Tree;
 use crate::eqn::{self, DomainId, DomainKind, Level};
 use crate::loops::{Coordinate, Front, Place, Program, Relation, Table};
+use std::ops::Range;
 
 /// No row.
 pub(super) const NONE: u32 = u32::MAX;
@@ -18,6 +19,8 @@ pub(super) struct Rows {
     /// Of each domain; empty for chains.
     pub domains: Vec<Indexed>,
     pub tables: Vec<Matches>,
+    /// Of each buffer that tables alone lead to, the rows they lead to, in order (see [`asked`](super::asked)).
+    pub asked: Vec<Option<Vec<u32>>>,
     /// Of each domain, points along its axis in arrays.
     pub extents: Vec<usize>,
 }
@@ -59,6 +62,19 @@ impl Indexed {
     /// The front of a row.
     pub fn front(&self, depth: usize, row: usize) -> i64 {
         self.keys[depth][row]
+    }
+}
+
+impl Rows {
+    /// Of some rows of a buffer those from the first to the last that anybody reads.
+    pub fn asked(&self, buffer: usize, rows: Range<usize>) -> Range<usize> {
+        let Some(Some(asked)) = self.asked.get(buffer) else { return rows };
+        let before = |row: usize| asked.partition_point(|r| (*r as usize) < row);
+        match asked.get(before(rows.start)..before(rows.end)) {
+            Some([first, .., last]) => *first as usize..*last as usize + 1,
+            Some([only]) => *only as usize..*only as usize + 1,
+            _ => rows.start..rows.start,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::exec::Scratch;
 use super::gemm::{Isa, Packed};
 use super::memory::{Buf, LINE};
 use super::threads::Team;
-use super::{Executable, errors, rows, rows_of};
+use super::{Executable, asked, errors, rows, rows_of};
 use crate::diag::{Diagnostic, Fallible};
 use crate::eqn::tree::Tree;
 use crate::eqn::{DomainId, DomainKind};
@@ -238,6 +238,7 @@ impl Workspace {
             self.check_memory(&sizes)?;
             if shaken {
                 self.rows = rows::build(program, &sizes);
+                self.rows.asked = asked::rows(program, &exe.by_tables, &self.rows);
             }
             let moved = |place: Place| match place {
                 Place::Shared => false,
@@ -334,6 +335,7 @@ impl Workspace {
                 .ok_or_else(|| errors::too_large(None, self.limit))?;
             bytes = bytes.saturating_add((rows as u128).saturating_mul(b.width as u128).saturating_mul(4));
         }
+        bytes = bytes.saturating_add(4 * asked::most(program, &self.exe.by_tables, &counts));
         for w in &program.weights {
             let columns = w.n as u128 + PANEL;
             bytes = bytes.saturating_add((w.k as u128).saturating_mul(columns).saturating_mul(4));

@@ -2,7 +2,7 @@
 //! itself decides its bits. (`grad_domains` holds their values and gradients to the interpreter.)
 
 use crate::support::graphs::{ATTENTION, GRID, TREE};
-use crate::support::schedule::{Outputs, difference, rounded};
+use crate::support::schedule::{Outputs, compare, difference, rounded};
 use ndarray::{ArrayD, IxDyn, Slice};
 use rnnc::eqn::Graph;
 use rnnc::eqn::eval::{Batch, eval};
@@ -112,6 +112,31 @@ fn examples_of_trees_are_alone_as_they_are_together() {
     batch.arrays.insert("u".into(), numbers(&[9, 9], 6));
     batch.arrays.insert("f".into(), numbers(&[9, 9], 7));
     check_alone(&graph(TREE), &batch, &[("x", &["v"]), ("h", &["v"]), ("root", &[])]);
+}
+
+/// Leaves read no states, so what their rows add to weight gradients, and what would go to their children, is left out; unless it is
+/// no number.
+#[test]
+fn leaves_have_no_part_in_gradients_of_what_they_do_not_read() {
+    let joint = rnnc::grad::differentiate(&graph(TREE), &Default::default()).unwrap();
+    let joint = rnnc::simplify::simplify(&joint);
+    let mut batch = Batch { size: 3, ..Batch::default() };
+    let root: Vec<i64> = (0..20).collect();
+    let star = Tree::new((0..20).map(|_| &[][..]).chain([&root[..]])).unwrap();
+    let chain = Tree::new([&[][..], &[0], &[1], &[2]]).unwrap();
+    batch.trees.insert("v".into(), vec![chain, star, Tree::new([&[][..]]).unwrap()]);
+    batch.arrays.insert("x".into(), numbers(&[21, 3, 9], 5));
+    batch.arrays.insert("u".into(), numbers(&[9, 9], 6));
+    batch.arrays.insert("f".into(), numbers(&[9, 9], 7));
+    batch.arrays.insert("h_adj".into(), numbers(&[21, 3, 9], 8));
+    compare(&joint, &batch, 1e-5).unwrap();
+    let gradient = |batch: &Batch| run(&joint, batch)["u_adj"].clone();
+    assert!(gradient(&batch).iter().all(|x| x.is_finite()));
+    // Of a leaf of the star: infinity times 0.
+    batch.arrays.get_mut("h_adj").unwrap()[[7, 1, 4]] = f64::INFINITY;
+    compare(&joint, &batch, 1e-5).unwrap();
+    let found = gradient(&batch);
+    assert!((0..9).all(|j| found[[4, j]].is_nan() && found[[5, j]].is_finite()));
 }
 
 #[test]

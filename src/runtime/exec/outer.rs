@@ -2,13 +2,17 @@
 //!
 //! In: stages that read one left side. Out: their sums. Rows behind an example's end are masked, so
 //! that they add 0; but beside a masked row of one side may lie a true one of the other side, read at a lag, and 0 times
-//! what is no number is none. Where there is one, true points alone are added.
+//! what is no number is none. Where there is one, true points alone are added. First rows of zeros, as leaves of a tree read them,
+//! add nothing either: they are left out.
 
-use super::Execution;
+use super::{Execution, zeros};
 use crate::eqn::DomainId;
 use crate::loops::{Operand, Place, Stage};
 use crate::runtime::memory::{self, Rows};
 use std::ops::Range;
+
+/// Of so many rows, one fewer is worth reading the left side once more.
+const WORTH: usize = 8;
 
 impl Execution<'_> {
     /// The first of `stages`, and those behind it with the same left side, which is read once for all. Returns their
@@ -19,7 +23,7 @@ impl Execution<'_> {
         let none = memory::Rows { buffer: 0, first: 0, stride: 0, width: 0 };
         let mut rights = [memory::Right { b: none, out: none, accumulate: true }; memory::RIGHTS];
         let mut found = 0;
-        let (mut over, mut lagged) = (Place::Shared, false);
+        let (mut over, mut lagged, mut is_matrix) = (Place::Shared, false, false);
         for stage in stages.iter().take(memory::RIGHTS) {
             let Stage::Outer { a, m, b, n, rows: own, out, out_stride, accumulate } = stage else { break };
             let count = own.unwrap_or(self.rows(b).count);
@@ -51,15 +55,46 @@ impl Execution<'_> {
             found += 1;
             over = place;
             lagged |= reads_lag;
+            is_matrix |= own.is_some();
         }
         if let Some((_, mut view)) = left {
+            let padded = self.padded(over).filter(|_| lagged);
+            // Seen before the sum is cut into parts: all threads see the same.
+            let skip = match padded.is_none() && !is_matrix {
+                true => rights.map(|right| zeros::leading(&self.memory, right.b, rows)),
+                false => [0; memory::RIGHTS],
+            };
+            let finite = skip[..found].iter().max().map_or(0, |skip| zeros::finite(&self.memory, view, *skip));
             self.cut_outer(&mut view, &mut rights[..found]);
-            match self.padded(over).filter(|_| lagged) {
+            match padded {
                 Some(domain) => self.outer_of_points(domain, rows, view, &mut rights[..found]),
-                None => self.memory.outer(self.isa, rows, view, &rights[..found]),
+                None => self.outer_behind(rows, view, &rights[..found], |i| skip[i].min(finite)),
             }
         }
         found.max(1)
+    }
+
+    /// Sums of outer products without the first rows of each right side that say nothing, where that is worth reading the left side
+    /// twice.
+    fn outer_behind(
+        &mut self,
+        rows: usize,
+        view: memory::Rows,
+        rights: &[memory::Right],
+        skip: impl Fn(usize) -> usize,
+    ) {
+        let least = (0..rights.len()).map(&skip).min().unwrap_or(0);
+        let gain = |i: usize| (skip(i) - least) * WORTH > rows;
+        for apart in [false, true] {
+            let here: Vec<usize> = (0..rights.len()).filter(|i| gain(*i) == apart).collect();
+            let Some(first) = here.iter().map(|i| skip(*i)).min() else { continue };
+            let from = |at: memory::Rows| memory::Rows { first: at.first + first * at.stride, ..at };
+            let mut moved = [rights[0]; memory::RIGHTS];
+            for (moved, i) in moved.iter_mut().zip(&here) {
+                *moved = memory::Right { b: from(rights[*i].b), ..rights[*i] };
+            }
+            self.memory.outer(self.isa, rows - first, from(view), &moved[..here.len()]);
+        }
     }
 
     /// A sum of outer products of which one side is read at a lag, so that not all rows behind an example's end are masked.

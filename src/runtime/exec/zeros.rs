@@ -6,12 +6,24 @@ use crate::runtime::memory::{Memory, Rows};
 
 /// Whether no element of these rows is other than 0. It looks no further than the first other one.
 pub fn all(memory: &Memory, at: Rows, rows: usize) -> bool {
-    let is_zero = |r: usize| {
-        let first = at.first + r * at.stride;
-        memory.f32(at.buffer, first..first + at.width).iter().all(|x| *x == 0.0)
-    };
+    let is_zero = |r: usize| row(memory, at, r).iter().all(|x| *x == 0.0);
     // Rows without a distance are one row.
     (0..if at.stride == 0 { rows.min(1) } else { rows }).all(is_zero)
+}
+
+/// How many rows from the first on have no element other than 0.
+pub fn leading(memory: &Memory, at: Rows, rows: usize) -> usize {
+    (0..rows).take_while(|r| row(memory, at, *r).iter().all(|x| *x == 0.0)).count()
+}
+
+/// How many of `rows` rows from the first on have finite elements alone.
+pub fn finite(memory: &Memory, at: Rows, rows: usize) -> usize {
+    (0..rows).take_while(|r| row(memory, at, *r).iter().all(|x| x.is_finite())).count()
+}
+
+fn row<'m>(memory: &'m Memory, at: Rows, r: usize) -> &'m [f32] {
+    let first = at.first + r * at.stride;
+    memory.f32(at.buffer, first..first + at.width)
 }
 
 /// The product of rows of zeros with a finite matrix: zeros are written, or added.

@@ -64,7 +64,8 @@ impl Execution<'_> {
                 true => rights.map(|right| zeros::leading(&self.memory, right.b, rows)),
                 false => [0; memory::RIGHTS],
             };
-            let finite = skip[..found].iter().max().map_or(0, |skip| zeros::finite(&self.memory, view, *skip));
+            let finite =
+                skip[..found].iter().max().map_or(0, |skip| zeros::finite(&self.memory, view, *skip));
             self.cut_outer(&mut view, &mut rights[..found]);
             match padded {
                 Some(domain) => self.outer_of_points(domain, rows, view, &mut rights[..found]),

@@ -87,14 +87,20 @@ impl Execution<'_> {
         let least = (0..rights.len()).map(&skip).min().unwrap_or(0);
         let gain = |i: usize| (skip(i) - least) * WORTH > rows;
         for apart in [false, true] {
-            let here: Vec<usize> = (0..rights.len()).filter(|i| gain(*i) == apart).collect();
-            let Some(first) = here.iter().map(|i| skip(*i)).min() else { continue };
-            let from = |at: memory::Rows| memory::Rows { first: at.first + first * at.stride, ..at };
-            let mut moved = [rights[0]; memory::RIGHTS];
-            for (moved, i) in moved.iter_mut().zip(&here) {
-                *moved = memory::Right { b: from(rights[*i].b), ..rights[*i] };
+            // Runs allocate nothing.
+            let mut here = [rights[0]; memory::RIGHTS];
+            let (mut count, mut first) = (0, rows);
+            for (i, right) in rights.iter().enumerate().filter(|(i, _)| gain(*i) == apart) {
+                here[count] = *right;
+                count += 1;
+                first = first.min(skip(i));
             }
-            self.memory.outer(self.isa, rows - first, from(view), &moved[..here.len()]);
+            if count == 0 {
+                continue;
+            }
+            let from = |at: memory::Rows| memory::Rows { first: at.first + first * at.stride, ..at };
+            here.iter_mut().for_each(|right| right.b = from(right.b));
+            self.memory.outer(self.isa, rows - first, from(view), &here[..count]);
         }
     }
 

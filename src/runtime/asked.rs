@@ -113,3 +113,54 @@ fn add(stages: &[Stage], rows: &Rows, asked: &mut [Option<Vec<u32>>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::{Sizes, build};
+    use super::*;
+    use crate::eqn::parse::parse;
+    use crate::eqn::tree::Tree;
+    use crate::grad;
+    use crate::schedule::schedule;
+    use crate::simplify::simplify;
+
+    const SUM: &str = "domain v : n tree
+domain k : e children v
+domain v×k : n×e product v, k
+source x : [3] over v = input
+source u : [3, 3] shared = param = 0.0
+state h : [3] over v = h init zeros
+z : [] shared = const(0.0)
+zeros : [3] shared = spread(z)
+x : [3] over v = source(x)
+u : [3, 3] shared = source(u)
+child : [3] over v×k = lag(h, each k)
+below : [3] over v = sum_over(child)
+ub : [3] over v = matmul(u, below)
+pre : [3] over v = add(ub, x)
+h : [3] over v = tanh(pre)
+out h = h
+";
+
+    #[test]
+    fn what_goes_to_children_is_asked_of_nodes_that_have_some() {
+        let graph = parse(SUM).unwrap();
+        let joint = simplify(&grad::differentiate(&graph, &grad::Options::default()).unwrap());
+        let program = schedule(&joint).unwrap();
+        let by_tables = by_tables(&program);
+        let tree = Tree::new([&[][..], &[], &[0, 1], &[2]]).unwrap();
+        let domains = program.domains.len();
+        let (steps, lengths, trees) = (vec![4; domains], vec![vec![4]; domains], vec![vec![tree]; domains]);
+        let sizes = Sizes { batch: 1, steps: &steps, lengths: &lengths, trees: &trees };
+        let mut all = build(&program, &sizes);
+        all.asked = rows(&program, &by_tables, &all);
+        // Leaves come first.
+        let buffer = all.asked.iter().position(|asked| asked.as_deref() == Some(&[2, 3])).unwrap();
+        assert_eq!(all.asked(buffer, 0..4), 2..4);
+        assert_eq!(all.asked(buffer, 3..4), 3..4);
+        assert!(all.asked(buffer, 0..2).is_empty());
+        // Others are asked for everything.
+        let plain = by_tables.iter().position(|by_tables| !by_tables).unwrap();
+        assert_eq!(all.asked(plain, 0..4), 0..4);
+    }
+}

@@ -26,7 +26,7 @@ use super::memory::Buf;
 use super::workspace::{Workspace, position_buffer};
 use super::{Executable, errors};
 use crate::diag::Fallible;
-use crate::eqn::DomainId;
+use crate::eqn::{DomainId, DomainKind};
 use crate::loops::{Arg, Elem, Operand, Place, Stage};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,6 +109,9 @@ impl Stream {
             .any(|(i, d)| d.is_indexed() && program.axes(DomainId(i as u32)).contains(&domain))
         {
             return Err(vec![errors::no_stream("it has rows of its own for points within a step")]);
+        }
+        if program.domains.iter().any(|d| matches!(d.kind, DomainKind::Tree { .. })) {
+            return Err(vec![errors::no_stream("it has a tree beside, which no step can be given")]);
         }
         let mut workspace = Workspace::new(exe)?;
         let (mut bytes, mut most) = (4, 0);
